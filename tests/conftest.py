@@ -1,0 +1,98 @@
+"""What every test stands on: a clean environment, marks by folder, and no silent skips where they would hide a fault."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from watchbell.config import SETTINGS
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Tests in these folders carry the mark of the same name.
+MARKED_FOLDERS = ("process", "fault", "browser", "packaging", "migration")
+#: These measure time or own the machine's attention, so they never run beside one another.
+ONE_AT_A_TIME = ("process", "fault", "browser")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def _scrub_environment() -> None:
+    """Take every setting of ours out of the environment and let child processes find the package.
+
+    It happens when this file is imported, before any test or fixture could have read a setting.
+    """
+    ours = {name for setting in SETTINGS for name in setting.env}
+    for name in list(os.environ):
+        if name in ours or name.startswith(("WATCHBELL_", "TASK_SCHEDULER_")):
+            del os.environ[name]
+    paths = [str(ROOT / "app"), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+
+
+_scrub_environment()
+
+
+def find_browser() -> str | None:
+    """Return the path of a Chromium, or None."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def in_ci() -> bool:
+    """Return whether this run must prove everything, so that a skipped test is a failed one."""
+    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def pytest_report_header() -> str:
+    browser = find_browser()
+    if browser:
+        return f"browser: {browser}"
+    return f"browser: NONE FOUND ({', '.join(BROWSERS)}), so the browser tests cannot run; install chromium"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder; xdist reads the groups after this."""
+    for item in items:
+        relative = item.path.relative_to(ROOT).parts
+        folder = relative[1] if len(relative) > 2 else ""
+        if folder in MARKED_FOLDERS:
+            item.add_marker(getattr(pytest.mark, folder))
+        if item.get_closest_marker("xdist_group"):
+            continue
+        if any(item.get_closest_marker(name) for name in ONE_AT_A_TIME):
+            item.add_marker(pytest.mark.xdist_group("one_at_a_time"))
+        elif item.get_closest_marker("packaging"):
+            item.add_marker(pytest.mark.xdist_group("packaging"))
+
+
+def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if in_ci() and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: CI is set, so nothing may be skipped. {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _forbid_skip(report)
+    return report
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """Return the path of a Chromium; without one the test cannot run and says so."""
+    found = find_browser()
+    if not found:
+        pytest.skip(f"no browser found ({', '.join(BROWSERS)}); install chromium to run the browser tests")
+    return found

@@ -1,0 +1,23 @@
+"""Waiting for a condition with a deadline, which is what tests do here in place of sleeping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = "", interval: float = 0.02) -> T:
+    """Return the first true answer of the predicate; fail the test with ``what`` when the deadline passes."""
+    deadline = time.monotonic() + timeout
+    while True:
+        # The answer is asked for once more after the deadline, so that a slow machine is not mistaken for a wrong one.
+        expired = time.monotonic() >= deadline
+        answer = predicate()
+        if answer:
+            return answer
+        if expired:
+            raise AssertionError(f"waited {timeout:g} s in vain for {what or predicate}; last answer: {answer!r}")
+        time.sleep(interval)
