@@ -1,0 +1,83 @@
+"""Sentences that say what a schedule means."""
+
+from __future__ import annotations
+
+import re
+from zoneinfo import ZoneInfo
+
+from cronsim.explain import explain
+
+from watchbell.domain.schedule.cron_text import read_cron
+from watchbell.domain.schedule.model import Schedule, ScheduleKind
+from watchbell.domain.schedule.words import Count, read_words
+
+_WORD_SENTENCES = {
+    "day": "Every day",
+    "weekday": "Monday to Friday",
+    "every_4_hour": "Every four hours from midnight (00:00, 04:00, 08:00, 12:00, 16:00, 20:00)",
+    "every_day_hour": "Every hour, on the hour",
+}
+_MOST_MOMENTS = 3
+_MOST_EXPRESSIONS = 4
+
+
+def describe(schedule: Schedule) -> str:
+    """Return one sentence without a full stop, such as "At 02:30 every day, Europe/Berlin"."""
+    match schedule.kind:
+        case ScheduleKind.CRON:
+            return f"{_expressions(schedule.expressions)}, {schedule.zone}"
+        case ScheduleKind.INTERVAL:
+            return _interval(Count(schedule.every, schedule.unit), schedule)
+        case ScheduleKind.MOMENT:
+            return _moments(schedule)
+        case ScheduleKind.WORDS:
+            return _words(schedule)
+        case ScheduleKind.MANUAL:
+            return "Only when run by hand"
+
+
+def _expressions(texts: tuple[str, ...]) -> str:
+    sentences = [_expression(text) for text in texts[:_MOST_EXPRESSIONS]]
+    if len(texts) > _MOST_EXPRESSIONS:
+        sentences.append(f"and {len(texts) - _MOST_EXPRESSIONS} more")
+    return "; ".join(sentences)
+
+
+def _expression(text: str) -> str:
+    sentence = explain(read_cron(text).canonical)
+    # cronsim writes 22th.
+    return re.sub(r"\b(\d*)(1st|1th|2th|3th)\b", _ordinal, sentence)
+
+
+def _ordinal(match: re.Match[str]) -> str:
+    tens, last = match[1], match[2][0]
+    return f"{tens}{last}th" if tens.endswith("1") else f"{tens}{last}{ {'1': 'st', '2': 'nd', '3': 'rd'}[last] }"
+
+
+def _interval(count: Count, schedule: Schedule) -> str:
+    amount = count.unit.removesuffix("s") if count.every == 1 else f"{count.every:,} {count.unit}"
+    if count.unit != "days" or schedule.anchor_at is None:
+        return f"Every {amount}"
+    # A day is counted on the clock of the zone, so that the sentence has to name the time and the zone.
+    local = schedule.anchor_at.astimezone(ZoneInfo(schedule.zone))
+    shown = f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
+    return f"Every {amount} at {shown}, {schedule.zone}"
+
+
+def _moments(schedule: Schedule) -> str:
+    place = ZoneInfo(schedule.zone)
+    shown = [f"{moment.astimezone(place):%Y-%m-%d %H:%M:%S}" for moment in sorted(schedule.moments)[:_MOST_MOMENTS]]
+    if len(schedule.moments) > _MOST_MOMENTS:
+        shown.append(f"{len(schedule.moments) - _MOST_MOMENTS} more")
+    listed = " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+    once = "Once at" if len(schedule.moments) == 1 else "At"
+    return f"{once} {listed}, {schedule.zone}"
+
+
+def _words(schedule: Schedule) -> str:
+    meaning = read_words(schedule.every_word, schedule.at_time)
+    if isinstance(meaning, Count):
+        return _interval(meaning, schedule)
+    sentence = _WORD_SENTENCES.get(schedule.every_word, f"Every {schedule.every_word.capitalize()}")
+    at_time = "" if schedule.every_word.startswith("every_") else f" at {schedule.at_time}"
+    return f"{sentence}{at_time}, {schedule.zone}"

@@ -1,0 +1,82 @@
+"""The one next-time function, used by the scheduler, the previews, the services and the tests."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from watchbell.domain.schedule.cron_text import read_cron
+from watchbell.domain.schedule.dst import next_in_zone
+from watchbell.domain.schedule.interval import next_in_interval
+from watchbell.domain.schedule.model import Occurrence, Schedule, ScheduleKind, instant_key
+from watchbell.domain.schedule.pattern import LAST_YEAR
+from watchbell.domain.schedule.words import Count, read_words
+
+#: Before this there are no zones, and near the year 1 no room for an offset.
+_FIRST_MOMENT = datetime(1800, 1, 1, tzinfo=UTC)
+
+
+def next_occurrence(schedule: Schedule, after: datetime) -> Occurrence | None:
+    """Return the first moment strictly after the given aware time; None means never again."""
+    if after.tzinfo is None:
+        raise ValueError(f"{after} has no time zone")
+    if after.year >= LAST_YEAR:
+        return None
+    moment = max(after, _FIRST_MOMENT).astimezone(UTC)
+    match schedule.kind:
+        case ScheduleKind.CRON:
+            return _next_of_expressions(schedule, moment)
+        case ScheduleKind.WORDS:
+            return _next_of_words(schedule, moment)
+        case ScheduleKind.INTERVAL:
+            return _next_of_count(schedule, Count(schedule.every, schedule.unit), moment)
+        case ScheduleKind.MOMENT:
+            return _next_of_moments(schedule, moment)
+        case ScheduleKind.MANUAL:
+            return None
+
+
+def occurrences(schedule: Schedule, after: datetime, limit: int, until: datetime | None = None) -> Iterator[Occurrence]:
+    """Yield at most `limit` moments strictly after `after` and not later than `until`."""
+    for _ in range(limit):
+        occurrence = next_occurrence(schedule, after)
+        if occurrence is None or (until is not None and occurrence.due_at > until):
+            return
+        yield occurrence
+        after = occurrence.due_at
+
+
+def _next_of_expressions(schedule: Schedule, after: datetime) -> Occurrence | None:
+    found = (next_in_zone(read_cron(text).pattern, schedule.zone, schedule.dst, after) for text in schedule.expressions)
+    # Two texts may name one instant differently (one in a gap, one for real). The earlier name wins, whatever their
+    # order, so that an instant has one key.
+    return min(
+        (occurrence for occurrence in found if occurrence is not None),
+        key=lambda occurrence: (occurrence.due_at, occurrence.local, occurrence.fold),
+        default=None,
+    )
+
+
+def _next_of_words(schedule: Schedule, after: datetime) -> Occurrence | None:
+    meaning = read_words(schedule.every_word, schedule.at_time)
+    if isinstance(meaning, Count):
+        return _next_of_count(schedule, meaning, after)
+    return next_in_zone(meaning, schedule.zone, schedule.dst, after)
+
+
+def _next_of_count(schedule: Schedule, count: Count, after: datetime) -> Occurrence | None:
+    if schedule.anchor_at is None:
+        raise ValueError("a schedule that counts needs the moment from which it counts")
+    return next_in_interval(count.every, count.unit, schedule.anchor_at, schedule.zone, schedule.dst, after)
+
+
+def _next_of_moments(schedule: Schedule, after: datetime) -> Occurrence | None:
+    moments = sorted(schedule.moments)
+    index = bisect_right(moments, after)
+    if index == len(moments):
+        return None
+    due_at = moments[index].astimezone(UTC)
+    local = due_at.astimezone(ZoneInfo(schedule.zone))
+    return Occurrence(due_at, instant_key(due_at), local.replace(tzinfo=None, fold=0), local.fold, schedule.zone)
