@@ -1,0 +1,310 @@
+"""Settings: what they are called, where they come from and what they may be.
+
+Precedence: argument, environment, configuration file (``watchbell.toml`` in the data directory, or the file that
+``WATCHBELL_CONFIG`` names), default. This is the only module that reads the environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import os
+import socket
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import platformdirs
+
+from watchbell.errors import ConfigError
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+#: Variables that must never reach a command: they open the product itself.
+_PRIVATE = frozenset(
+    {"TASK_SCHEDULER_DASHBOARD_PASSWORD", "FLASK_SECRET_KEY", "DATABASE_CONNECTION_STRING", "WATCHBELL_PASSWORD"}
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its name, the environment variables that set it (first wins), its parser and its meaning."""
+
+    name: str
+    env: tuple[str, ...]
+    parse: Callable[[str], object]
+    default: Callable[[], object]
+    help: str
+    #: Shown in the documentation in place of a default that depends on the machine.
+    default_text: str = ""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        number = int(value)
+        if not low <= number <= high:
+            raise ValueError(f"must be between {low} and {high}")
+        return number
+
+    return parse
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        word = value.strip().lower()
+        if word not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return word
+
+    return parse
+
+
+def _switch(value: str) -> str:
+    word = value.strip().lower()
+    if word in _TRUE:
+        return "on"
+    if word in _FALSE:
+        return "off"
+    raise ValueError("must be on or off")
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("is not a known time zone") from None
+    return value
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+
+
+def _directory(value: str) -> Path:
+    return Path(value).expanduser().absolute()
+
+
+def _local_zone() -> str:
+    """Return the machine's IANA zone name, or UTC where it cannot be known."""
+    named = os.environ.get("TZ", "").lstrip(":")
+    candidates = [named]
+    try:
+        candidates.append(str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2])
+    except OSError:
+        pass  # A machine without that link runs on UTC, which is what the end of this function answers.
+    for name in candidates:
+        if name:
+            try:
+                return _zone(name.removeprefix("Etc/") if name == "Etc/UTC" else name)
+            except ValueError:
+                continue
+    return "UTC"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a number that has no name.
+        return str(os.getuid())
+
+
+MIB = 1024 * 1024
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "home", ("WATCHBELL_HOME",), _directory, lambda: Path(platformdirs.user_data_dir("watchbell")).absolute(),
+        "Directory of the database, run folders, log, PID file and key.", "the platform's user data directory",
+    ),
+    Setting("database_url", ("WATCHBELL_DATABASE_URL",), _text, lambda: "",
+            "SQLAlchemy URL of the database.", "SQLite in the home directory"),
+    Setting("host", ("WATCHBELL_HOST", "CC_DIRECTOR_GATEWAY_HOST", "DASHBOARD_HOST"), _text, lambda: "127.0.0.1",
+            "Address the web server binds to."),
+    Setting("port", ("WATCHBELL_PORT", "CC_DIRECTOR_GATEWAY_PORT", "DASHBOARD_PORT"), _whole(0, 65535), lambda: 5000,
+            "Port the web server listens on."),
+    Setting("auth", ("WATCHBELL_AUTH",), _switch, lambda: "on", "Login; off is refused beyond loopback."),
+    Setting("password", ("WATCHBELL_PASSWORD", "TASK_SCHEDULER_DASHBOARD_PASSWORD"), _text, lambda: "",
+            "Password of the first account; empty means a single-use link.", "none"),
+    Setting("secret_key", ("WATCHBELL_SECRET_KEY", "FLASK_SECRET_KEY"), _text, lambda: "",
+            "Key that signs cookies, at least 32 characters.", "made once in the home directory"),
+    Setting("allowed_hosts", ("WATCHBELL_ALLOWED_HOSTS",), _names, lambda: (),
+            "Further host names that requests may carry, comma separated.", "none"),
+    Setting("behind_proxy", ("WATCHBELL_BEHIND_PROXY",), _switch, lambda: "off",
+            "A trusted proxy terminates TLS; needed to bind beyond loopback."),
+    Setting("python", ("WATCHBELL_PYTHON",), _text, lambda: sys.executable, "Interpreter for Python scripts.",
+            "the scheduler's own"),
+    Setting("user", ("WATCHBELL_USER",), _text, _user, "Name the scheduler goes by.", "the operating system's user"),
+    Setting("hostname", ("WATCHBELL_HOSTNAME",), _text, socket.gethostname, "Name of this machine.",
+            "the machine's host name"),
+    Setting("zone", ("WATCHBELL_ZONE",), _zone, _local_zone, "Time zone of new tasks and of the page.",
+            "the server's zone"),
+    Setting("environment", ("WATCHBELL_ENVIRONMENT",), _one_of("production", "development"), lambda: "production",
+            "What heartbeats say: production or development."),
+    Setting("log_level", ("WATCHBELL_LOG_LEVEL",), _one_of("debug", "info", "warning", "error"), lambda: "info",
+            "Least level that is logged."),
+    Setting("max_running", ("WATCHBELL_MAX_RUNNING",), _whole(1, 10_000), lambda: 16,
+            "How many commands may run at the same time."),
+    Setting("output_limit_mib", ("WATCHBELL_OUTPUT_LIMIT_MIB",), _whole(1, 10_240), lambda: 20,
+            "Output kept per stream of a run: half at the head, half at the tail, in MiB."),
+    Setting("runtime_dir", ("WATCHBELL_RUNTIME_DIR",), _text, lambda: "",
+            "Directory on tmpfs for the folders of active runs.", "/dev/shm or XDG_RUNTIME_DIR where one is tmpfs"),
+    Setting("runtime_limit_mib", ("WATCHBELL_RUNTIME_LIMIT_MIB",), _whole(0, 1_048_576), lambda: 512,
+            "Output of active runs that may lie on tmpfs, in MiB; beyond it the disk is used."),
+    Setting("stop_grace_seconds", ("WATCHBELL_STOP_GRACE_SECONDS",), _whole(0, 3600), lambda: 10,
+            "Time between TERM and KILL when a command is ended."),
+    Setting("sample_task", ("WATCHBELL_SAMPLE_TASK",), _switch, lambda: "on",
+            "Make a sample task when the database is new."),
+)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of one process; see SETTINGS for what each means."""
+
+    home: Path
+    database_url: str
+    host: str
+    port: int
+    auth: str
+    password: str
+    secret_key: str
+    allowed_hosts: tuple[str, ...]
+    behind_proxy: str
+    python: str
+    user: str
+    hostname: str
+    zone: str
+    environment: str
+    log_level: str
+    max_running: int
+    output_limit_mib: int
+    runtime_dir: str
+    runtime_limit_mib: int
+    stop_grace_seconds: int
+    sample_task: str
+    #: The environment that commands inherit.
+    child_environment: Mapping[str, str] = dataclasses.field(repr=False)
+
+    @classmethod
+    def load(
+        cls, overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None
+    ) -> Config:
+        """Return the settings in force.
+
+        ``overrides`` are arguments; entries that are None count as not given. Raises ConfigError with the name of the
+        variable or file and key that is wrong.
+        """
+        environ = os.environ if environ is None else environ
+        given = {name: value for name, value in (overrides or {}).items() if value is not None}
+        values: dict[str, object] = {"home": _pick(_BY_NAME["home"], given, environ, {})}
+        file = _read_file(Path(str(values["home"])), environ)
+        for setting in SETTINGS:
+            values[setting.name] = _pick(setting, given, environ, file)
+        if not values["database_url"]:
+            values["database_url"] = f"sqlite:///{values['home']}/watchbell.db"
+        return cls(**values, child_environment=_child_environment(environ))  # type: ignore[arg-type]
+
+    @property
+    def uses_login(self) -> bool:
+        """Return whether pages ask for an account."""
+        return self.auth == "on"
+
+    @property
+    def log_path(self) -> Path:
+        """Return the scheduler's log file."""
+        return self.home / "scheduler.log"
+
+    @property
+    def pid_path(self) -> Path:
+        """Return the scheduler's PID file, which is information; the lock beside it decides."""
+        return self.home / "scheduler.pid"
+
+    @property
+    def lock_path(self) -> Path:
+        """Return the file whose lock the running scheduler holds."""
+        return self.home / "scheduler.lock"
+
+    @property
+    def output_path(self) -> Path:
+        """Return the folder of kept outputs."""
+        return self.home / "output"
+
+    def process_environment(self) -> dict[str, str]:
+        """Return the environment that makes a child process of ours load these same settings."""
+        ours = {
+            setting.env[0]: _as_text(getattr(self, setting.name))
+            for setting in SETTINGS
+            if setting.name not in ("password", "secret_key")
+        }
+        return {**os.environ, **ours}
+
+
+def _pick(
+    setting: Setting, given: Mapping[str, object], environ: Mapping[str, str], file: Mapping[str, object]
+) -> object:
+    """Return a setting's value from the first source that has it."""
+    for source, value in _sources(setting, given, environ, file):
+        try:
+            return setting.parse(_as_text(value))
+        except ValueError as error:
+            reason = "must be a whole number" if "invalid literal" in str(error) else str(error)
+            raise ConfigError(f"{source} is {str(value)[:80]!r}: {reason}") from None
+    return setting.default()
+
+
+def _sources(
+    setting: Setting, given: Mapping[str, object], environ: Mapping[str, str], file: Mapping[str, object]
+) -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
+    if setting.name in given:
+        found.append((f"argument {setting.name}", given[setting.name]))
+    found.extend((name, environ[name]) for name in setting.env if environ.get(name))
+    if setting.name in file:
+        found.append((f"configuration file, key {setting.name},", file[setting.name]))
+    return found
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | tuple):
+        return ",".join(str(part) for part in value)
+    return str(value)
+
+
+def _read_file(home: Path, environ: Mapping[str, str]) -> Mapping[str, object]:
+    named = environ.get("WATCHBELL_CONFIG")
+    path = Path(named) if named else home / "watchbell.toml"
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        if named:
+            raise ConfigError(f"WATCHBELL_CONFIG names {path}, which does not exist") from None
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+        raise ConfigError(f"configuration file {path} cannot be read: {reason}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"configuration file {path} is damaged: {error}") from None
+    unknown = sorted(set(data) - set(_BY_NAME))
+    if unknown:
+        raise ConfigError(f"configuration file {path} has an unknown key: {unknown[0]}")
+    return data
+
+
+def _child_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what commands inherit: all but our own settings, which may hold secrets."""
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name not in _PRIVATE and not name.startswith(("WATCHBELL_", "GUNICORN_"))
+    }
+    kept.setdefault("PATH", os.defpath)
+    return kept

@@ -1,0 +1,50 @@
+"""Who may do what: the one place where every route's right is written down.
+
+A route that is not in ROUTES is refused to everybody, so forgetting one is safe; a test fails on it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What an account is; each role may do all that the one before it may."""
+
+    VIEWER = "viewer"
+    """Sees everything but changes nothing."""
+    OPERATOR = "operator"
+    """Also runs, cancels, enables and disables, and starts and stops the scheduler."""
+    EDITOR = "editor"
+    """Also decides what is run: makes, edits and deletes tasks."""
+    ADMIN = "admin"
+    """Also manages accounts."""
+
+
+class Right(StrEnum):
+    """What a route asks of the one who calls it."""
+
+    PUBLIC = "public"
+    """Nothing: login, static files, health."""
+    VIEW = "view"
+    OPERATE = "operate"
+    EDIT = "edit"
+    ADMINISTER = "administer"
+
+
+_RIGHTS: dict[Role, frozenset[Right]] = {
+    Role.VIEWER: frozenset({Right.PUBLIC, Right.VIEW}),
+    Role.OPERATOR: frozenset({Right.PUBLIC, Right.VIEW, Right.OPERATE}),
+    Role.EDITOR: frozenset({Right.PUBLIC, Right.VIEW, Right.OPERATE, Right.EDIT}),
+    Role.ADMIN: frozenset(Right),
+}
+
+
+def role_may(role: str | None, right: Right) -> bool:
+    """Return whether a role has a right; None is somebody who has not logged in."""
+    if right is Right.PUBLIC:
+        return True
+    try:
+        return role is not None and right in _RIGHTS[Role(role)]
+    except ValueError:
+        return False

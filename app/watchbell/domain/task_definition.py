@@ -1,0 +1,223 @@
+"""What a task says: its fields, what each may be, and how a partial change goes on top of what was there."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from watchbell.domain import schedule as schedules
+from watchbell.domain.policies import Policies, build_policies
+from watchbell.domain.schedule import Schedule, ScheduleKind
+from watchbell.errors import InputError, Problem
+
+NAME_LIMIT = 100
+COMMAND_LIMIT = 32_768
+TEXT_LIMIT = 4000
+TAG_LIMIT = 50
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+#: Fields that say when; together they replace the schedule that was there.
+SCHEDULE_FIELDS = frozenset({"kind", "cron", "every", "unit", "at", "every_word", "at_time", "anchor_at", "zone", "dst"})
+#: Fields that say how; see domain.policies.
+POLICY_FIELDS = frozenset(field.name for field in dataclasses.fields(Policies))
+#: Fields that say what, where and for whom.
+PLAIN_FIELDS = frozenset(
+    {"name", "command", "directory", "environment", "tags", "comment", "owner", "host", "enabled"}
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a new task gets where nothing is said."""
+
+    zone: str
+    owner: str
+    host: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaskDefinition:
+    """All that a person decides about a task."""
+
+    name: str
+    command: str
+    schedule: Schedule
+    directory: str | None = None
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    policies: Policies = dataclasses.field(default_factory=Policies)
+    tags: tuple[str, ...] = ()
+    comment: str = ""
+    owner: str = ""
+    host: str = ""
+    enabled: bool = True
+
+    def to_json(self) -> dict[str, object]:
+        """Return what a revision keeps: all but whether the task is enabled."""
+        return {
+            "name": self.name,
+            "command": self.command,
+            "directory": self.directory,
+            "environment": dict(self.environment),
+            "schedule": schedules.to_json(self.schedule),
+            "policies": self.policies.to_json(),
+            "tags": list(self.tags),
+            "comment": self.comment,
+            "owner": self.owner,
+            "host": self.host,
+        }
+
+
+def build_definition(
+    fields: Mapping[str, object], *, base: TaskDefinition | None, now: datetime, defaults: Defaults
+) -> TaskDefinition:
+    """Return a definition from what a person gave, on top of the one that was there (None for a new task).
+
+    Absent fields keep the base. Raises InputError that names every wrong field, so that a form can show all at once.
+    """
+    problems: list[Problem] = []
+    changes: dict[str, object] = {}
+    known = PLAIN_FIELDS | SCHEDULE_FIELDS | POLICY_FIELDS
+    problems += [Problem(name, "is not a field of a task") for name in sorted(set(fields) - known)]
+    for name in sorted(PLAIN_FIELDS & set(fields)):
+        try:
+            changes[name] = _READERS[name](name, fields[name])
+        except InputError as error:
+            problems += error.problems
+    if base is None:
+        problems += [
+            Problem(name, "is required", example)
+            for name, example in (("name", "backup-home"), ("command", "echo hello"))
+            if name not in fields
+        ]
+    try:
+        changes["schedule"] = _schedule(fields, base, now, defaults)
+    except InputError as error:
+        problems += error.problems
+    try:
+        policies = {name: fields[name] for name in POLICY_FIELDS & set(fields)}
+        changes["policies"] = build_policies(policies, base.policies if base else None)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(*problems)
+    if base is None:
+        changes.setdefault("owner", defaults.owner)
+        changes.setdefault("host", defaults.host)
+        return TaskDefinition(**changes)  # type: ignore[arg-type]
+    return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
+
+
+def _schedule(
+    fields: Mapping[str, object], base: TaskDefinition | None, now: datetime, defaults: Defaults
+) -> Schedule:
+    given = {name: fields[name] for name in SCHEDULE_FIELDS & set(fields)}
+    if base is not None and not given:
+        return base.schedule
+    zone = base.schedule.zone if base else defaults.zone
+    only_where = base is not None and not (set(given) - {"zone", "dst"})
+    if only_where and base is not None:
+        return schedules.build_schedule({**schedules.to_fields(base.schedule), **given}, now=now, default_zone=zone)
+    made = schedules.build_schedule(given, now=now, default_zone=zone)
+    if base is not None and _same_interval(base.schedule, made):
+        # Saving a form again must not move the moments of an interval.
+        return dataclasses.replace(made, anchor_at=base.schedule.anchor_at)
+    return made
+
+
+def _same_interval(old: Schedule, new: Schedule) -> bool:
+    moment = dataclasses.replace(new, anchor_at=old.anchor_at)
+    return new.kind in {ScheduleKind.INTERVAL, ScheduleKind.WORDS} and old == moment
+
+
+def _text(limit: int, *, required_example: str = "", lines: bool = False) -> object:
+    def read(name: str, value: object) -> str:
+        text = "" if value is None else str(value)
+        text = text if lines else text.strip()
+        if required_example and not text.strip():
+            raise InputError.of(name, "must not be empty", required_example)
+        if len(text) > limit:
+            raise InputError.of(name, f"must be at most {limit} characters long")
+        allowed = {"\n", "\t", "\r"} if lines else set()
+        if any((ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF or ord(char) == 127) and char not in allowed for char in text):
+            raise InputError.of(name, "must not hold control characters")
+        return text.replace("\r\n", "\n")
+
+    return read
+
+
+def _directory(name: str, value: object) -> str | None:
+    text = str(value or "").strip()
+    if not text:
+        return None
+    if "\0" in text or not text.startswith("/"):
+        raise InputError.of(name, "must be an absolute path", "/var/backups")
+    if len(text) > TEXT_LIMIT:
+        raise InputError.of(name, f"must be at most {TEXT_LIMIT} characters long", "/var/backups")
+    return text
+
+
+def _environment(name: str, value: object) -> dict[str, str]:
+    example = "LANG=C.UTF-8"
+    pairs: list[tuple[str, str]] = []
+    if isinstance(value, Mapping):
+        pairs = [(str(key), str(text)) for key, text in value.items()]
+    else:
+        lines = [value_line for value_line in str(value or "").splitlines() if value_line.strip()]
+        for line in lines:
+            key, equals, text = line.partition("=")
+            if not equals:
+                raise InputError.of(name, f"line {line[:40]!r} has no '='", example)
+            pairs.append((key.strip(), text))
+    for key, text in pairs:
+        if not _VARIABLE.match(key) or len(key) > NAME_LIMIT:
+            raise InputError.of(name, f"{key[:40]!r} is not the name of a variable", example)
+        if key.startswith("WATCHBELL_"):
+            raise InputError.of(name, f"{key[:40]} is set by Watchbell itself", example)
+        if any(char in text for char in "\0\n\r") or len(text) > COMMAND_LIMIT:
+            raise InputError.of(name, f"the value of {key} must be one line without NUL", example)
+    return dict(pairs)
+
+
+def _tags(name: str, value: object) -> tuple[str, ...]:
+    parts = value if isinstance(value, list | tuple) else str(value or "").split(",")
+    tags = tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
+    for tag in tags:
+        if len(tag) > TAG_LIMIT or "," in tag or not tag.isprintable():
+            raise InputError.of(name, f"each must be at most {TAG_LIMIT} printable characters", "backup, daily")
+    if len(tags) > 20:
+        raise InputError.of(name, "must be at most 20", "backup, daily")
+    return tags
+
+
+def _enabled(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"on": True, "true": True, "1": True, "yes": True, "off": False, "false": False, "0": False, "no": False}
+    try:
+        return words[str(value).strip().lower()]
+    except KeyError:
+        raise InputError.of(name, "must be true or false", "true") from None
+
+
+def _name(name: str, value: object) -> str:
+    text = _text(NAME_LIMIT, required_example="backup-home")(name, value)  # type: ignore[operator]
+    if not text.isprintable():
+        raise InputError.of(name, "must not hold invisible characters", "backup-home")
+    if text.isascii() and text.isdigit():
+        raise InputError.of(name, "must not be a number only, because tasks also have ids", "backup-1")
+    return str(text)
+
+
+_READERS = {
+    "name": _name,
+    "command": _text(COMMAND_LIMIT, required_example="echo hello", lines=True),
+    "directory": _directory,
+    "environment": _environment,
+    "tags": _tags,
+    "comment": _text(TEXT_LIMIT, lines=True),
+    "owner": _text(NAME_LIMIT),
+    "host": _text(255),
+    "enabled": _enabled,
+}

@@ -1,0 +1,225 @@
+"""Accounts, logins and single-use links: who somebody is."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from watchbell.domain.permissions import Role
+from watchbell.errors import Conflict, InputError, NotFound
+from watchbell.store import accounts as store
+from watchbell.store.accounts import Account, LoginLink, LoginSession
+from watchbell.store.session import Database
+
+#: The account that the first start makes.
+FIRST_USERNAME = "admin"
+LINK_MINUTES = 30
+#: A session ends after this long without a request, and after this long in any case.
+IDLE_LIMIT = timedelta(days=7)
+ABSOLUTE_LIMIT = timedelta(days=30)
+#: How often a session's last use is written.
+SEEN_STEP = timedelta(minutes=1)
+PASSWORD_MIN = 8
+PASSWORD_MAX = 1024
+_USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
+_HASHER = PasswordHasher()
+#: Verified against when there is no account, so that a wrong name takes as long as a wrong password.
+_DECOY = _HASHER.hash(secrets.token_hex(16))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Grant:
+    """A login that has just succeeded: the token goes into the cookie and is stored nowhere."""
+
+    token: str
+    account: Account
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def ensure_first(db: Database, *, now: datetime) -> Account:
+    """Return the first account, made without a password if there is no account at all."""
+    with db.write() as session:
+        accounts = store.list_accounts(session)
+        if accounts:
+            admins = [a for a in accounts if a.role == Role.ADMIN.value and a.is_active]
+            return (admins or list(accounts))[0]
+        account = Account(username=FIRST_USERNAME, role=Role.ADMIN.value, is_active=True, created_at=now)
+        session.add(account)
+        session.flush()
+        return account
+
+
+def add(
+    db: Database, username: str, *, role: str, password: str | None, now: datetime
+) -> Account:
+    """Make an account; raises InputError for a bad name, role or password and Conflict for a name that is taken."""
+    if not _USERNAME.match(username):
+        raise InputError.of("username", "must be 1 to 64 letters, digits, dots, dashes, @ or underscores", "ann")
+    try:
+        wanted = Role(role)
+    except ValueError:
+        raise InputError.of("role", f"must be one of {', '.join(Role)}", "viewer") from None
+    password_hash = _new_hash(password) if password is not None else None
+    with db.write() as session:
+        if store.find_account_by_name(session, username) is not None:
+            raise Conflict(f"username: there is an account {username!r} already")
+        account = Account(
+            username=username, role=wanted.value, is_active=True, password_hash=password_hash, created_at=now,
+            password_changed_at=now if password_hash else None,
+        )
+        session.add(account)
+        session.flush()
+        return account
+
+
+def list_all(db: Database) -> Sequence[Account]:
+    """Return all accounts by name."""
+    with db.read() as session:
+        return store.list_accounts(session)
+
+
+def find(db: Database, username: str) -> Account:
+    """Return the account of a name; raises NotFound."""
+    with db.read() as session:
+        account = store.find_account_by_name(session, username)
+        if account is None:
+            raise NotFound(f"there is no account {username!r}")
+        return account
+
+
+def set_password(
+    db: Database, username: str, password: str, *, now: datetime, keep_token: str | None = None
+) -> Account:
+    """Give an account a password and end its other sessions; raises InputError and NotFound."""
+    password_hash = _new_hash(password)
+    with db.write() as session:
+        account = store.find_account_by_name(session, username)
+        if account is None:
+            raise NotFound(f"there is no account {username!r}")
+        account.password_hash, account.password_changed_at = password_hash, now
+        store.end_logins(session, account.id, now, keep=_hash(keep_token) if keep_token else None)
+        return account
+
+
+def make_link(db: Database, username: str, *, now: datetime, minutes: int = LINK_MINUTES) -> str:
+    """Return the token of a new link that logs an account in once, within some minutes; raises NotFound."""
+    token = secrets.token_urlsafe(32)
+    with db.write() as session:
+        account = store.find_account_by_name(session, username)
+        if account is None:
+            raise NotFound(f"there is no account {username!r}")
+        expires_at = now + timedelta(minutes=minutes)
+        session.add(
+            LoginLink(token_hash=_hash(token), account_id=account.id, created_at=now, expires_at=expires_at)
+        )
+    return token
+
+
+def use_link(db: Database, token: str, *, now: datetime, address: str = "", agent: str = "") -> Grant | None:
+    """Log in by a single-use link; return None if it is unknown, used up or too old."""
+    with db.write() as session:
+        account_id = store.use_link(session, _hash(token), now)
+        account = store.find_account(session, account_id) if account_id is not None else None
+        if account is None or not account.is_active:
+            return None
+        grant = Grant(secrets.token_urlsafe(32), account)
+        session.add(_new_login(grant, now=now, address=address, agent=agent))
+        return grant
+
+
+def log_in(
+    db: Database,
+    username: str,
+    password: str,
+    *,
+    now: datetime,
+    configured_password: str = "",
+    address: str = "",
+    agent: str = "",
+) -> Grant | None:
+    """Log in by name and password; return None if they do not fit, after the same time whatever was wrong.
+
+    An empty name stands for the first account. ``configured_password`` is the server's setting; it opens the first
+    account only.
+    """
+    with db.read() as session:
+        account = store.find_account_by_name(session, username or FIRST_USERNAME)
+    fits = _verifies(account, password)
+    if configured_password and account is not None and account.username == FIRST_USERNAME:
+        given = password.encode("utf-8", "surrogatepass")
+        fits |= hmac.compare_digest(given, configured_password.encode())
+    if account is None or not account.is_active or not fits:
+        return None
+    grant = Grant(secrets.token_urlsafe(32), account)
+    with db.write() as session:
+        session.add(_new_login(grant, now=now, address=address, agent=agent))
+    return grant
+
+
+def resume(db: Database, token: str, *, now: datetime) -> tuple[LoginSession, Account] | None:
+    """Return the open session of a token and its account, or None if it has ended, expired or lost its account."""
+    with db.read() as session:
+        found = store.find_login(session, _hash(token))
+    if found is None:
+        return None
+    login, account = found
+    alive = login.ended_at is None and now < login.expires_at and now - login.seen_at < IDLE_LIMIT
+    if not (alive and account.is_active):
+        return None
+    if now - login.seen_at >= SEEN_STEP:
+        with db.write() as session:
+            again = session.get(LoginSession, login.id)
+            if again is not None:
+                again.seen_at = now
+    return login, account
+
+
+def log_out(db: Database, token: str, *, now: datetime) -> None:
+    """End the session of a token; one that has ended already stays so."""
+    with db.write() as session:
+        found = store.find_login(session, _hash(token))
+        if found is not None and found[0].ended_at is None:
+            found[0].ended_at = now
+
+
+def _new_login(grant: Grant, *, now: datetime, address: str, agent: str) -> LoginSession:
+    return LoginSession(
+        token_hash=_hash(grant.token),
+        account_id=grant.account.id,
+        created_at=now,
+        seen_at=now,
+        expires_at=now + ABSOLUTE_LIMIT,
+        address=address[:64],
+        agent=agent[:200],
+    )
+
+
+def _new_hash(password: str) -> str:
+    if len(password) < PASSWORD_MIN:
+        raise InputError.of("password", f"must be at least {PASSWORD_MIN} characters long", "a sentence of your own")
+    if len(password) > PASSWORD_MAX:
+        raise InputError.of("password", f"must be at most {PASSWORD_MAX} characters long")
+    try:
+        return _HASHER.hash(password)
+    except UnicodeEncodeError:
+        raise InputError.of("password", "must be text that can be written as UTF-8") from None
+
+
+def _verifies(account: Account | None, password: str) -> bool:
+    stored = account.password_hash if account is not None else None
+    given = password[: PASSWORD_MAX + 1].encode("utf-8", "surrogatepass")
+    try:
+        return _HASHER.verify(stored or _DECOY, given) and stored is not None
+    except (VerificationError, InvalidHashError):
+        return False

@@ -1,0 +1,89 @@
+"""Schedulers as they tell of themselves: a row for each life, beats while it lasts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from watchbell.domain.presence import Presence, presence
+from watchbell.store import heartbeats as store
+from watchbell.store.heartbeats import Heartbeat, Scheduler
+from watchbell.store.session import Database
+
+
+def begin(db: Database, scheduler: Scheduler) -> None:
+    """Store a scheduler's first heartbeat."""
+    with db.write() as session:
+        session.add(scheduler)
+        session.flush()
+        session.add(Heartbeat(incarnation=scheduler.incarnation, at=scheduler.started_at, running=0))
+
+
+def beat(db: Database, incarnation: str, *, now: datetime, running: int, keep: bool) -> None:
+    """Store that a scheduler's loop has turned; ``keep`` also appends a row to the history of beats."""
+    with db.write() as session:
+        scheduler = store.find_scheduler(session, incarnation)
+        if scheduler is not None:
+            scheduler.beat_at = now
+            scheduler.running = running
+        if keep:
+            session.add(Heartbeat(incarnation=incarnation, at=now, running=running))
+
+
+def begin_stop(db: Database, incarnation: str, *, now: datetime, reason: str) -> None:
+    """Store that a scheduler has been asked to stop and starts nothing more."""
+    with db.write() as session:
+        scheduler = store.find_scheduler(session, incarnation)
+        if scheduler is not None:
+            scheduler.stopping_at = now
+            scheduler.stop_reason = reason
+
+
+def end(db: Database, incarnation: str, *, now: datetime, running: int) -> None:
+    """Store that a scheduler has ended in good order."""
+    with db.write() as session:
+        scheduler = store.find_scheduler(session, incarnation)
+        if scheduler is not None:
+            scheduler.beat_at = scheduler.stopped_at = now
+            scheduler.running = running
+
+
+def newest(db: Database, host: str | None = None) -> Scheduler | None:
+    """Return the scheduler that was started last, or None if there never was one."""
+    with db.read() as session:
+        return store.find_newest(session, host)
+
+
+def find(db: Database, incarnation: str) -> Scheduler | None:
+    """Return one life of a scheduler, or None."""
+    with db.read() as session:
+        return store.find_scheduler(session, incarnation)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Life:
+    """One card of the heartbeats page: a user at a host in an environment, by its newest scheduler."""
+
+    scheduler: Scheduler
+    presence: Presence
+    #: Beats of the last day of all its lives, oldest first.
+    beats: Sequence[Heartbeat]
+
+
+def list_lives(db: Database, *, now: datetime) -> list[Life]:
+    """Return one life for each user, host and environment, the one that beat last first."""
+    with db.read() as session:
+        groups: dict[tuple[str, str, str], list[Scheduler]] = {}
+        for scheduler in store.list_newest(session, limit=200):
+            groups.setdefault((scheduler.user, scheduler.host, scheduler.environment), []).append(scheduler)
+        return [
+            Life(
+                scheduler=lives[0],
+                presence=presence(lives[0].beat_at, now),
+                beats=store.list_beats(
+                    session, [life.incarnation for life in lives], now - timedelta(hours=24)
+                ),
+            )
+            for lives in groups.values()
+        ]

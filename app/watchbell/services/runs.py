@@ -1,0 +1,185 @@
+"""Looking at runs and cancelling them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from watchbell.domain.run_state import FINAL, RunState
+from watchbell.errors import Conflict, NotFound
+from watchbell.services import transitions
+from watchbell.store import runs as store
+from watchbell.store import tasks as task_store
+from watchbell.store.runs import Attempt, Output, Run, RunEvent
+from watchbell.store.session import Database
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunDetail:
+    """Everything that the page of one run shows."""
+
+    run: Run
+    attempts: Sequence[Attempt]
+    events: Sequence[RunEvent]
+    #: The definition that was run, as a revision keeps it.
+    definition: Mapping[str, object]
+    #: Whether the task still exists.
+    task_exists: bool
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """Return the newest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+
+def get(db: Database, run_id: int) -> Run:
+    """Return a run; raises NotFound."""
+    with db.read() as session:
+        run = store.find_run(session, run_id)
+        if run is None:
+            raise NotFound(f"there is no run {run_id}")
+        return run
+
+
+def get_detail(db: Database, run_id: int) -> RunDetail:
+    """Return a run with its attempts, transitions and definition; raises NotFound."""
+    with db.read() as session:
+        run = store.find_run(session, run_id)
+        if run is None:
+            raise NotFound(f"there is no run {run_id}")
+        revision = task_store.find_revision(session, run.task_id, run.task_version)
+        return RunDetail(
+            run=run,
+            attempts=store.list_attempts(session, run_id),
+            events=store.list_events(session, run_id),
+            definition=revision.definition if revision else {},
+            task_exists=task_store.find_task(session, run.task_id) is not None,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OutputSource:
+    """Where one stream of an attempt can be read: a finished row, or the folder of an attempt that is active."""
+
+    attempt: Attempt
+    #: None while the attempt is active, and for a stream that stayed empty.
+    kept: Output | None
+    #: Whether nothing more will come.
+    is_complete: bool
+
+
+def find_output(db: Database, run_id: int, stream: str, *, attempt: int | None = None) -> OutputSource | None:
+    """Return where a stream of a run can be read, or None if nothing of it was ever started; raises NotFound."""
+    with db.read() as session:
+        run = store.find_run(session, run_id)
+        if run is None:
+            raise NotFound(f"there is no run {run_id}")
+        found = store.find_attempt(session, run_id, attempt)
+        if found is None:
+            if attempt is not None:
+                raise NotFound(f"run {run_id} has no attempt {attempt}")
+            return None
+        kept = store.find_output(session, found.id, stream)
+        return OutputSource(found, kept, is_complete=found.ended_at is not None)
+
+
+def cancel(db: Database, run_id: int, *, now: datetime, actor: str) -> Run:
+    """Ask for a run's end and return it; one that has not started is cancelled at once.
+
+    Raises NotFound, and Conflict if it has ended already: a command that finished first keeps its result.
+    """
+    with db.write() as session:
+        run = store.find_run(session, run_id)
+        if run is None:
+            raise NotFound(f"there is no run {run_id}")
+        state = RunState(run.state)
+        if state in FINAL:
+            raise Conflict(f"run {run_id} has ended already: {state}")
+        if state is RunState.CANCELLING:
+            return run
+        waiting = state in {RunState.QUEUED, RunState.RETRY_WAIT}
+        to = RunState.CANCELLED if waiting else RunState.CANCELLING
+        reason = f"cancelled by {actor}" if waiting else f"{actor} asked for its end"
+        if not transitions.move(session, run, [to], now=now, actor=actor, reason=reason):
+            raise Conflict(f"run {run_id} has just moved on; look again")
+        return run
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs a list shows; the defaults show all."""
+
+    task_id: int | None = None
+    states: tuple[str, ...] = ()
+    trigger: str | None = None
+    search: str = ""
+    since: datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunPage:
+    """One page of a list of runs, newest first."""
+
+    runs: Sequence[Run]
+    #: How many there are with the filters; at COUNT_LIMIT it means "at least".
+    filtered: int
+    has_older: bool
+
+
+COUNT_LIMIT = 100_000
+
+
+def list_page(
+    db: Database,
+    chosen: RunFilter | None = None,
+    *,
+    before_id: int | None = None,
+    after_id: int | None = None,
+    limit: int = 50,
+) -> RunPage:
+    """Return a page of runs before or after a run id, without the cost of skipping over earlier pages."""
+    filters = dataclasses.asdict(chosen or RunFilter())
+    with db.read() as session:
+        rows = list(store.list_runs(session, **filters, before_id=before_id, after_id=after_id, limit=limit + 1))
+        return RunPage(
+            runs=rows[-limit:] if after_id is not None else rows[:limit],
+            filtered=store.count_runs(session, **filters, at_most=COUNT_LIMIT),
+            has_older=len(rows) > limit if after_id is None else True,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Overview:
+    """The numbers and rows of the first page."""
+
+    total_tasks: int
+    enabled_tasks: int
+    #: Occurrences by state since the start of the day.
+    today: Mapping[str, int]
+    running: Sequence[Run]
+    waiting: Sequence[Run]
+    recent: Sequence[Run]
+    #: The newest runs that did not go well, of today.
+    troubled: Sequence[Run]
+
+
+TROUBLE = ("failed", "timed_out", "lost", "missed")
+
+
+def overview(db: Database, *, day_start: datetime, recent: int = 10) -> Overview:
+    """Return what the first page shows; ``day_start`` is the start of today in the reader's zone."""
+    with db.read() as session:
+        return Overview(
+            total_tasks=task_store.count_tasks(session),
+            enabled_tasks=task_store.count_tasks(session, enabled=True),
+            today=store.count_by_state(session, day_start),
+            running=store.list_in_state(
+                session, [RunState.STARTING, RunState.RUNNING, RunState.CANCELLING], limit=20
+            ),
+            waiting=store.list_in_state(
+                session, [RunState.QUEUED, RunState.CLAIMED, RunState.RETRY_WAIT], limit=20
+            ),
+            recent=store.list_runs(session, limit=recent),
+            troubled=store.list_runs(session, states=TROUBLE, since=day_start, limit=5),
+        )

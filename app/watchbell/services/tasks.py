@@ -1,0 +1,309 @@
+"""Making, changing and listing tasks."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from watchbell.domain import schedule as schedules
+from watchbell.domain.policies import Policies
+from watchbell.domain.run_state import RunState
+from watchbell.domain.schedule import Occurrence, Schedule, ScheduleKind
+from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
+from watchbell.errors import Conflict, InputError, NotFound
+from watchbell.services import transitions
+from watchbell.store import runs as run_store
+from watchbell.store import tasks as store
+from watchbell.store.runs import Run
+from watchbell.store.session import Database
+from watchbell.store.tasks import Task, TaskRevision
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def definition_of(task: Task) -> TaskDefinition:
+    """Return what a stored task says."""
+    return TaskDefinition(
+        name=task.name,
+        command=task.command,
+        schedule=schedules.from_json(task.schedule),
+        directory=task.directory,
+        environment=task.environment,
+        policies=Policies.from_json(task.policies),
+        tags=tuple(task.tags),
+        comment=task.comment,
+        owner=task.owner,
+        host=task.host,
+        enabled=task.enabled,
+    )
+
+
+def check(
+    fields: Mapping[str, object], *, now: datetime, defaults: Defaults, base: TaskDefinition | None = None
+) -> TaskDefinition:
+    """Return the definition that these fields would make; raises InputError. Nothing is stored."""
+    definition = build_definition(fields, base=base, now=now, defaults=defaults)
+    moved = base is None or base.directory != definition.directory
+    here = definition.host in {"", defaults.host}
+    if definition.directory and moved and here and not Path(definition.directory).is_dir():
+        raise InputError.of("directory", f"{definition.directory} is not a directory on this machine", "/tmp")
+    return definition
+
+
+def create(
+    db: Database, fields: Mapping[str, object], *, now: datetime, actor: str, defaults: Defaults
+) -> Task:
+    """Make a task and return it; raises InputError for bad fields and Conflict for a name that is taken."""
+    definition = check(fields, now=now, defaults=defaults)
+    with db.write() as session:
+        _require_free(session, definition.name)
+        task = Task(
+            created_at=now, created_by=actor, version=1, cursor_at=_first_cursor(definition.schedule, now)
+        )
+        _write(session, task, definition, now=now, actor=actor)
+        session.add(task)
+        session.flush()
+        _keep_revision(session, task, definition, now=now, actor=actor)
+        _tell(session, task, "task_created", now)
+        return task
+
+
+def update(
+    db: Database,
+    task_id: int,
+    fields: Mapping[str, object],
+    *,
+    now: datetime,
+    actor: str,
+    defaults: Defaults,
+    expected_version: int | None = None,
+) -> Task:
+    """Change a task and return it; fields that are absent stay.
+
+    Raises Conflict if ``expected_version`` is given and somebody else has saved another version since. A new schedule
+    counts from now on: an edit never starts a moment that has passed.
+    """
+    with db.write() as session:
+        task = _require(session, task_id)
+        if expected_version is not None and task.version != expected_version:
+            raise Conflict(
+                f"{task.updated_by or 'somebody'} has changed this task meanwhile (version {task.version}, yours was "
+                f"{expected_version}); look at the new version and save again"
+            )
+        base = definition_of(task)
+        definition = check(fields, now=now, defaults=defaults, base=base)
+        if definition == base:
+            return task
+        _require_free(session, definition.name, but=task.id)
+        if definition.schedule != base.schedule or (definition.enabled and not base.enabled):
+            task.cursor_at = max(task.cursor_at, _first_cursor(definition.schedule, now))
+        if definition.to_json() != base.to_json():
+            task.version += 1
+            _keep_revision(session, task, definition, now=now, actor=actor)
+        _write(session, task, definition, now=now, actor=actor)
+        _tell(session, task, "task_updated", now)
+        return task
+
+
+def set_enabled(db: Database, task_id: int, enabled: bool, *, now: datetime, actor: str) -> Task:
+    """Enable or disable a task and return it; doing so twice changes nothing.
+
+    Moments that passed while it was disabled are not due any more.
+    """
+    with db.write() as session:
+        task = _require(session, task_id)
+        if task.enabled != enabled:
+            if enabled:
+                task.cursor_at = max(task.cursor_at, now)
+            definition = dataclasses.replace(definition_of(task), enabled=enabled)
+            _write(session, task, definition, now=now, actor=actor)
+            _tell(session, task, "task_updated", now)
+        return task
+
+
+def copy(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
+    """Make a disabled copy of a task under a free name and return it."""
+    with db.write() as session:
+        source = _require(session, task_id)
+        definition = dataclasses.replace(
+            definition_of(source), name=_free_name(session, source.name), enabled=False
+        )
+        task = Task(created_at=now, created_by=actor, version=1, cursor_at=now)
+        _write(session, task, definition, now=now, actor=actor)
+        session.add(task)
+        session.flush()
+        _keep_revision(session, task, definition, now=now, actor=actor)
+        _tell(session, task, "task_created", now)
+        return task
+
+
+def delete(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
+    """Delete a task and return it; its runs stay, those that wait are cancelled, one that is going on ends by itself."""
+    with db.write() as session:
+        task = _require(session, task_id)
+        waiting = run_store.list_in_state(session, [RunState.QUEUED, RunState.RETRY_WAIT])
+        for run in waiting:
+            if run.task_id == task_id:
+                transitions.move(
+                    session, run, [RunState.CANCELLED], now=now, actor=actor, reason="the task was deleted"
+                )
+        task.deleted_at = now
+        task.enabled = False
+        task.next_due_at = None
+        task.updated_at, task.updated_by = now, actor
+        task.change = store.next_change(session)
+        _tell(session, task, "task_deleted", now)
+        return task
+
+
+def get(db: Database, task_id: int) -> Task:
+    """Return a task; raises NotFound."""
+    with db.read() as session:
+        return _require(session, task_id)
+
+
+def find_by_name(db: Database, name: str) -> Task:
+    """Return the task of a name, or the one with that id if the text is a number; raises NotFound."""
+    with db.read() as session:
+        task = store.find_task_by_name(session, name)
+        if task is None and name.isascii() and name.isdigit() and len(name) < 19:
+            task = store.find_task(session, int(name))
+        if task is None:
+            raise NotFound(f"there is no task {name[:100]!r}")
+        return task
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaskPage:
+    """One page of a list of tasks."""
+
+    tasks: Sequence[Task]
+    #: How many there are without the filters, and with them.
+    total: int
+    filtered: int
+    #: The newest runs of each task by its id, newest first.
+    recent: Mapping[int, Sequence[Run]]
+
+
+def list_page(
+    db: Database,
+    *,
+    search: str = "",
+    enabled: bool | None = None,
+    owner: str | None = None,
+    sort: str = "name",
+    descending: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+    recent: int = 0,
+) -> TaskPage:
+    """Return tasks, filtered and sorted by one of store.tasks.SORTS, with as many recent runs of each as asked for."""
+    if sort not in store.SORTS:
+        raise InputError.of("sort", f"must be one of {', '.join(store.SORTS)}", "name")
+    with db.read() as session:
+        tasks = store.list_tasks(
+            session, search=search, enabled=enabled, owner=owner, sort=sort, descending=descending, limit=limit,
+            offset=offset,
+        )
+        return TaskPage(
+            tasks=tasks,
+            total=store.count_tasks(session),
+            filtered=store.count_tasks(session, search=search, enabled=enabled, owner=owner),
+            recent=run_store.list_newest_per_task(session, [t.id for t in tasks], recent) if recent else {},
+        )
+
+
+def revision(db: Database, task_id: int, version: int) -> TaskRevision:
+    """Return the definition that a version of a task had; raises NotFound."""
+    with db.read() as session:
+        found = store.find_revision(session, task_id, version)
+        if found is None:
+            raise NotFound(f"task {task_id} has no version {version}")
+        return found
+
+
+def upcoming(task: Task, *, after: datetime, limit: int, until: datetime | None = None) -> list[Occurrence]:
+    """Return a task's next occurrences; none for one that is disabled."""
+    if not task.enabled:
+        return []
+    plan = schedules.from_json(task.schedule)
+    return list(schedules.occurrences(plan, max(after, task.cursor_at), limit, until))
+
+
+def list_upcoming(db: Database, *, now: datetime, limit: int = 100, hours: int = 24) -> list[tuple[Task, Occurrence]]:
+    """Return the next occurrences of all enabled tasks within some hours, in their order, as many as the limit."""
+    until = now + timedelta(hours=hours)
+    with db.read() as session:
+        tasks = store.list_tasks(session, enabled=True, sort="next", limit=limit)
+    found = [
+        (task, occurrence)
+        for task in tasks
+        for occurrence in upcoming(task, after=now, limit=limit, until=until)
+    ]
+    found.sort(key=lambda pair: (pair[1].due_at, pair[0].name))
+    return found[:limit]
+
+
+def _require(session: Session, task_id: int) -> Task:
+    task = store.find_task(session, task_id)
+    if task is None:
+        raise NotFound(f"there is no task {task_id}")
+    return task
+
+
+def _require_free(session: Session, name: str, *, but: int | None = None) -> None:
+    taken = store.find_task_by_name(session, name)
+    if taken is not None and taken.id != but:
+        raise Conflict(f"name: another task is called {name!r} already (for example: {_free_name(session, name)})")
+
+
+def _free_name(session: Session, name: str) -> str:
+    stem = name[:80]
+    for number in range(2, 100):
+        candidate = f"{stem}-{number}"
+        if store.find_task_by_name(session, candidate) is None:
+            return candidate
+    return f"{stem}-{uuid.uuid4().hex[:8]}"
+
+
+def _first_cursor(schedule: Schedule, now: datetime) -> datetime:
+    """Return where a new schedule starts to count: now, or just before a single moment that is due at once."""
+    if schedule.kind is ScheduleKind.MOMENT and schedule.moments:
+        return min(now, min(schedule.moments) - _MICROSECOND)
+    return now
+
+
+def _write(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:
+    task.name = definition.name
+    task.command = definition.command
+    task.directory = definition.directory
+    task.environment = dict(definition.environment)
+    task.schedule = schedules.to_json(definition.schedule)
+    task.schedule_words = schedules.describe(definition.schedule)
+    task.zone = definition.schedule.zone
+    task.policies = definition.policies.to_json()
+    task.tags = list(definition.tags)
+    task.comment = definition.comment
+    task.owner = definition.owner
+    task.host = definition.host
+    task.enabled = definition.enabled
+    task.updated_at, task.updated_by = now, actor
+    task.change = store.next_change(session)
+    following = schedules.next_occurrence(definition.schedule, task.cursor_at) if definition.enabled else None
+    task.next_due_at = following.due_at if following else None
+
+
+def _keep_revision(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:
+    session.add(
+        TaskRevision(task_id=task.id, version=task.version, definition=definition.to_json(), at=now, by=actor)
+    )
+
+
+def _tell(session: Session, task: Task, kind: str, now: datetime) -> None:
+    event = {"type": kind, "task_id": task.id, "run_id": None, "data": {"name": task.name}, "at": now}
+    run_store.add_outbox(session, [event])

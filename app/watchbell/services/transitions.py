@@ -1,0 +1,71 @@
+"""Moving one run along the state table: compare-and-swap, transition log and outbox in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from watchbell.domain.run_state import FINAL, RunState, advance
+from watchbell.store import runs as store
+from watchbell.store.runs import Run
+
+#: The name of the outbox event for a state that outsiders hear of.
+EVENT_TYPES = {
+    RunState.QUEUED: "run_queued",
+    RunState.STARTING: "run_started",
+    RunState.RUNNING: "run_running",
+    RunState.CANCELLING: "run_cancelling",
+    RunState.RETRY_WAIT: "run_retry_wait",
+    RunState.SUCCEEDED: "run_succeeded",
+    RunState.FAILED: "run_failed",
+    RunState.TIMED_OUT: "run_timed_out",
+    RunState.CANCELLED: "run_cancelled",
+    RunState.LOST: "run_lost",
+    RunState.SKIPPED: "run_skipped",
+    RunState.MISSED: "run_missed",
+}
+
+
+def outbox_row(run_id: int, task_id: int, name: str, state: RunState, now: datetime, reason: str) -> dict[str, Any]:
+    """Return the outbox event of a run that has come to a state."""
+    return {
+        "type": EVENT_TYPES.get(state, f"run_{state}"),
+        "task_id": task_id,
+        "run_id": run_id,
+        "data": {"name": name, "state": state.value, "reason": reason},
+        "at": now,
+    }
+
+
+def move(
+    session: Session,
+    run: Run,
+    path: Sequence[RunState],
+    *,
+    now: datetime,
+    actor: str,
+    reason: str = "",
+    values: dict[str, Any] | None = None,
+) -> bool:
+    """Take a run along a path of legal steps; return False if somebody else moved it first.
+
+    ``run`` is what the caller has read; on success it carries the new state. Raises IllegalTransition if the table
+    does not have a step.
+    """
+    before = RunState(run.state)
+    to = advance(before, *path)
+    changes: dict[str, Any] = {"state": to.value, "reason": reason, **(values or {})}
+    if to in FINAL:
+        changes.setdefault("ended_at", now)
+    if not store.swap_run(session, run.id, before, run.fence, changes):
+        return False
+    fence = int(changes.get("fence", run.fence))
+    store.add_events(
+        session, [store.event_row(run.id, before, path, at=now, actor=actor, fence=fence, reason=reason)]
+    )
+    store.add_outbox(session, [outbox_row(run.id, run.task_id, run.task_name, to, now, reason)])
+    session.refresh(run)
+    return True

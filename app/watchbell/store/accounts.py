@@ -1,0 +1,102 @@
+"""Accounts, their sessions and single-use links, and every query about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from watchbell.store.base import Base
+
+
+class Account(Base):
+    """A person who may log in."""
+
+    __tablename__ = "account"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(unique=True)
+    #: argon2; None until a password is set, when only a link opens the account.
+    password_hash: Mapped[str | None]
+    role: Mapped[str]
+    is_active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime]
+    password_changed_at: Mapped[datetime | None]
+
+
+class LoginSession(Base):
+    """One login; deleting or ending the row ends it at once, whatever the cookie says."""
+
+    __tablename__ = "session"
+    __table_args__ = (Index("ix_session_account", "account_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    #: SHA-256 of the token in the cookie.
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    address: Mapped[str] = mapped_column(default="")
+    agent: Mapped[str] = mapped_column(default="")
+
+
+class LoginLink(Base):
+    """A link that logs in once."""
+
+    __tablename__ = "login_link"
+
+    #: SHA-256 of the token in the link.
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+def find_account(session: Session, account_id: int) -> Account | None:
+    """Return an account, or None."""
+    return session.get(Account, account_id)
+
+
+def find_account_by_name(session: Session, username: str) -> Account | None:
+    """Return the account of that name, whatever the case, or None."""
+    return session.scalars(select(Account).where(func.lower(Account.username) == username.lower())).one_or_none()
+
+
+def list_accounts(session: Session) -> Sequence[Account]:
+    """Return all accounts by name."""
+    return session.scalars(select(Account).order_by(Account.username)).all()
+
+
+def find_login(session: Session, token_hash: str) -> tuple[LoginSession, Account] | None:
+    """Return the session of a token and its account, or None."""
+    row = session.execute(
+        select(LoginSession, Account)
+        .join(Account, Account.id == LoginSession.account_id)
+        .where(LoginSession.token_hash == token_hash)
+    ).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def end_logins(session: Session, account_id: int, at: datetime, *, keep: str | None = None) -> int:
+    """End all open sessions of an account, except one if its token hash is given; return how many."""
+    statement = update(LoginSession).where(LoginSession.account_id == account_id, LoginSession.ended_at.is_(None))
+    if keep is not None:
+        statement = statement.where(LoginSession.token_hash != keep)
+    return int(session.connection().execute(statement.values(ended_at=at)).rowcount)
+
+
+def use_link(session: Session, token_hash: str, at: datetime) -> int | None:
+    """Compare-and-swap a link from unused to used; return the account's id, or None if it was not usable."""
+    statement = (
+        update(LoginLink)
+        .where(LoginLink.token_hash == token_hash, LoginLink.used_at.is_(None), LoginLink.expires_at > at)
+        .values(used_at=at)
+        .returning(LoginLink.account_id)
+    )
+    found = session.connection().execute(statement).scalar_one_or_none()
+    return int(found) if found is not None else None

@@ -1,0 +1,17 @@
+"""All tables at once, for migrations and for the web extension that binds the metadata."""
+
+from __future__ import annotations
+
+from watchbell.store.accounts import Account, LoginLink, LoginSession
+from watchbell.store.base import Base
+from watchbell.store.events import Outbox
+from watchbell.store.heartbeats import Heartbeat, Scheduler
+from watchbell.store.runs import Attempt, Output, Run, RunEvent
+from watchbell.store.tasks import ChangeMark, Task, TaskRevision
+
+metadata = Base.metadata
+
+__all__ = [
+    "Account", "Attempt", "ChangeMark", "Heartbeat", "LoginLink", "LoginSession", "Outbox", "Output", "Run",
+    "RunEvent", "Scheduler", "Task", "TaskRevision", "metadata",
+]

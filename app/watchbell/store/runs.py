@@ -1,0 +1,405 @@
+"""Runs, their attempts, kept output and the log of their transitions: the ledger, and every query about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, Select, UniqueConstraint, bindparam, func, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from watchbell.domain.run_state import ACTIVE, RunState, advance
+from watchbell.store.base import Base
+from watchbell.store.events import Outbox
+
+_ACTIVE_SQL = "state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"
+
+
+class Run(Base):
+    """One occurrence of a task, or one manual trigger, from queued to its final state."""
+
+    __tablename__ = "run"
+    __table_args__ = (
+        # This key is what makes double firing impossible, with any number of schedulers.
+        UniqueConstraint("task_id", "occurrence_key"),
+        Index("ix_run_task_newest", "task_id", "id"),
+        Index("ix_run_state_newest", "state", "id"),
+        Index("ix_run_due", "due_at"),
+        Index(
+            "ix_run_active", "state", "due_at", sqlite_where=text(_ACTIVE_SQL), postgresql_where=text(_ACTIVE_SQL)
+        ),
+        # A run keeps its number for ever, also after the newest ones have been deleted.
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id"))
+    #: As it was then; the task may be renamed or deleted.
+    task_name: Mapped[str]
+    task_version: Mapped[int]
+    occurrence_key: Mapped[str]
+    #: schedule, manual, or catch_up.
+    trigger: Mapped[str]
+    due_at: Mapped[datetime]
+    #: The nominal local time and zone of a calendar occurrence.
+    local_time: Mapped[str] = mapped_column(default="")
+    zone: Mapped[str] = mapped_column(default="")
+    state: Mapped[str]
+    #: Rises with every claim; later writes name it, so a stale owner writes nothing.
+    fence: Mapped[int] = mapped_column(default=0)
+    #: Why it is in this state, in words.
+    reason: Mapped[str] = mapped_column(default="")
+    #: How many occurrences this row stands for; more than one only for a counted range of missed ones.
+    stands_for: Mapped[int] = mapped_column(default=1)
+    requested_by: Mapped[str] = mapped_column(default="")
+    #: Incarnation of the scheduler that holds it.
+    holder: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    exit_code: Mapped[int | None]
+
+
+class Attempt(Base):
+    """One real process start of a run."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (UniqueConstraint("run_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    number: Mapped[int]
+    fence: Mapped[int]
+    holder: Mapped[str]
+    #: Folder of the attempt while it is active; see execution.bundle.
+    folder: Mapped[str] = mapped_column(default="")
+    pid: Mapped[int | None]
+    start_ticks: Mapped[int | None]
+    boot_id: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    exit_code: Mapped[int | None]
+    signal: Mapped[int | None]
+    reason: Mapped[str] = mapped_column(default="")
+    user_seconds: Mapped[float | None]
+    system_seconds: Mapped[float | None]
+    max_rss_kib: Mapped[int | None]
+    minor_faults: Mapped[int | None]
+    major_faults: Mapped[int | None]
+    block_in: Mapped[int | None]
+    block_out: Mapped[int | None]
+    voluntary_switches: Mapped[int | None]
+    involuntary_switches: Mapped[int | None]
+    #: [elapsed seconds, CPU percent, RSS bytes, processes] for each kept sample.
+    series: Mapped[list[Any] | None]
+
+
+class Output(Base):
+    """What is kept of one stream of an attempt; an empty stream has no row."""
+
+    __tablename__ = "output"
+
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"), primary_key=True)
+    #: stdout or stderr.
+    stream: Mapped[str] = mapped_column(primary_key=True)
+    #: Bytes that the command wrote.
+    size: Mapped[int]
+    #: Kept bytes at the head; what follows in the kept bytes is the tail.
+    head_size: Mapped[int]
+    #: Bytes given up between head and tail.
+    dropped: Mapped[int]
+    #: The kept bytes, if they are few.
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+    #: Otherwise the file that holds them, relative to the output folder.
+    file: Mapped[str | None]
+
+
+class RunEvent(Base):
+    """One move of a run; append-only."""
+
+    __tablename__ = "run_event"
+    __table_args__ = (Index("ix_run_event_run", "run_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    #: State before; None for a run that is being made.
+    from_state: Mapped[str | None]
+    to_state: Mapped[str]
+    #: The states in between when several steps went in one transaction, comma separated.
+    path: Mapped[str] = mapped_column(default="")
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    fence: Mapped[int]
+    reason: Mapped[str] = mapped_column(default="")
+
+
+_RUN: Any = Run.__table__
+_ATTEMPT: Any = Attempt.__table__
+_EVENT: Any = RunEvent.__table__
+_OUTBOX: Any = Outbox.__table__
+_OUTPUT: Any = Output.__table__
+
+
+def insert_runs(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[int, str], int]:
+    """Insert runs that do not exist yet and return the ids of those that were really made.
+
+    The result is keyed by (task id, occurrence key); an occurrence that somebody else has made is left out, which is a
+    normal answer. All rows must have the same columns.
+    """
+    if not rows:
+        return {}
+    dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(_RUN).on_conflict_do_nothing(index_elements=["task_id", "occurrence_key"])
+    statement = statement.returning(_RUN.c.id, _RUN.c.task_id, _RUN.c.occurrence_key)
+    result = session.connection().execute(statement, list(rows))
+    return {(task_id, key): run_id for run_id, task_id, key in result}
+
+
+def add_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Append transitions; each row is what ``event_row`` makes."""
+    if rows:
+        session.connection().execute(_EVENT.insert(), list(rows))
+
+
+def add_outbox(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Append events for those who follow: sockets and notifications."""
+    if rows:
+        session.connection().execute(_OUTBOX.insert(), list(rows))
+
+
+def event_row(
+    run_id: int,
+    state: RunState | None,
+    path: Iterable[RunState],
+    *,
+    at: datetime,
+    actor: str,
+    fence: int,
+    reason: str = "",
+) -> dict[str, Any]:
+    """Return the transition-log row of a checked path; raises IllegalTransition if a step is not in the table."""
+    steps = tuple(path)
+    to = advance(state, *steps)
+    return {
+        "run_id": run_id,
+        "from_state": state.value if state else None,
+        "to_state": to.value,
+        "path": ",".join(step.value for step in steps[:-1]),
+        "at": at,
+        "actor": actor,
+        "fence": fence,
+        "reason": reason,
+    }
+
+
+def swap_run(session: Session, run_id: int, state: RunState, fence: int, values: dict[str, Any]) -> bool:
+    """Compare-and-swap: change a run only if it is in that state under that fence; return whether it was."""
+    result = session.connection().execute(
+        update(_RUN).where(_RUN.c.id == run_id, _RUN.c.state == state.value, _RUN.c.fence == fence).values(**values)
+    )
+    return bool(result.rowcount == 1)
+
+
+def add_attempts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[int, int]:
+    """Insert attempts and return their ids by run id."""
+    if not rows:
+        return {}
+    statement = _ATTEMPT.insert().returning(_ATTEMPT.c.id, _ATTEMPT.c.run_id)
+    return {run_id: attempt_id for attempt_id, run_id in session.connection().execute(statement, list(rows))}
+
+
+_ATTEMPT_STARTED = (
+    update(_ATTEMPT)
+    .where(_ATTEMPT.c.id == bindparam("attempt"))
+    .values({name: bindparam(f"new_{name}") for name in ("folder", "pid", "start_ticks", "boot_id", "started_at")})
+)
+_RESULT_COLUMNS = (
+    "pid",
+    "start_ticks",
+    "boot_id",
+    "folder",
+    "started_at",
+    "ended_at",
+    "exit_code",
+    "signal",
+    "reason",
+    "user_seconds",
+    "system_seconds",
+    "max_rss_kib",
+    "minor_faults",
+    "major_faults",
+    "block_in",
+    "block_out",
+    "voluntary_switches",
+    "involuntary_switches",
+    "series",
+)
+_ATTEMPT_ENDED = (
+    update(_ATTEMPT)
+    .where(_ATTEMPT.c.id == bindparam("attempt"))
+    .values({name: bindparam(f"new_{name}") for name in _RESULT_COLUMNS})
+)
+
+
+def set_attempts_started(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store the process identity of attempts; each row has ``attempt`` and new_ columns."""
+    if rows:
+        session.connection().execute(_ATTEMPT_STARTED, list(rows))
+
+
+def set_attempts_ended(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store the results of attempts; each row has ``attempt`` and all new_ result columns."""
+    if rows:
+        session.connection().execute(_ATTEMPT_ENDED, list(rows))
+
+
+def add_outputs(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store what is kept of streams."""
+    if rows:
+        session.connection().execute(_OUTPUT.insert(), list(rows))
+
+
+def find_run(session: Session, run_id: int) -> Run | None:
+    """Return a run, or None."""
+    return session.get(Run, run_id)
+
+
+def find_run_by_key(session: Session, task_id: int, occurrence_key: str) -> Run | None:
+    """Return the run of an occurrence, or None."""
+    return session.scalars(
+        select(Run).where(Run.task_id == task_id, Run.occurrence_key == occurrence_key)
+    ).one_or_none()
+
+
+def list_attempts(session: Session, run_id: int) -> Sequence[Attempt]:
+    """Return a run's attempts, the first one first."""
+    return session.scalars(select(Attempt).where(Attempt.run_id == run_id).order_by(Attempt.number)).all()
+
+
+def find_attempt(session: Session, run_id: int, number: int | None = None) -> Attempt | None:
+    """Return an attempt of a run by number, the newest without one, or None."""
+    statement = select(Attempt).where(Attempt.run_id == run_id).order_by(Attempt.number.desc()).limit(1)
+    if number is not None:
+        statement = statement.where(Attempt.number == number)
+    return session.scalars(statement).one_or_none()
+
+
+def list_events(session: Session, run_id: int) -> Sequence[RunEvent]:
+    """Return a run's transitions in their order."""
+    return session.scalars(select(RunEvent).where(RunEvent.run_id == run_id).order_by(RunEvent.id)).all()
+
+
+def find_output(session: Session, attempt_id: int, stream: str) -> Output | None:
+    """Return what is kept of a stream, or None if it was empty or is not complete yet."""
+    return session.get(Output, (attempt_id, stream))
+
+
+def list_in_state(session: Session, states: Iterable[RunState], *, limit: int | None = None) -> Sequence[Run]:
+    """Return the runs in the given active states, the one due first first."""
+    statement = (
+        select(Run).where(text(_ACTIVE_SQL), Run.state.in_([s.value for s in states])).order_by(Run.due_at, Run.id)
+    )
+    return session.scalars(statement.limit(limit) if limit else statement).all()
+
+
+def _filtered(
+    statement: Select[Any],
+    *,
+    task_id: int | None,
+    states: Sequence[str] | None,
+    trigger: str | None,
+    search: str,
+    since: datetime | None,
+) -> Select[Any]:
+    if task_id is not None:
+        statement = statement.where(Run.task_id == task_id)
+    if states:
+        statement = statement.where(Run.state.in_(states))
+    if trigger:
+        statement = statement.where(Run.trigger == trigger)
+    if since is not None:
+        statement = statement.where(Run.due_at >= since)
+    for word in search.split()[:8]:
+        escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        statement = statement.where(
+            Run.task_name.ilike(f"%{escaped}%", escape="\\") | Run.reason.ilike(f"%{escaped}%", escape="\\")
+        )
+    return statement
+
+
+def list_runs(
+    session: Session,
+    *,
+    task_id: int | None = None,
+    states: Sequence[str] | None = None,
+    trigger: str | None = None,
+    search: str = "",
+    since: datetime | None = None,
+    before_id: int | None = None,
+    after_id: int | None = None,
+    limit: int = 50,
+) -> Sequence[Run]:
+    """Return runs, newest first, before (or, ascending turned round, just after) a run id: keyset paging."""
+    statement = _filtered(
+        select(Run), task_id=task_id, states=states, trigger=trigger, search=search, since=since
+    )
+    if after_id is not None:
+        rows = session.scalars(statement.where(Run.id > after_id).order_by(Run.id).limit(limit)).all()
+        return list(reversed(rows))
+    if before_id is not None:
+        statement = statement.where(Run.id < before_id)
+    return session.scalars(statement.order_by(Run.id.desc()).limit(limit)).all()
+
+
+def count_runs(
+    session: Session,
+    *,
+    task_id: int | None = None,
+    states: Sequence[str] | None = None,
+    trigger: str | None = None,
+    search: str = "",
+    since: datetime | None = None,
+    at_most: int = 100_000,
+) -> int:
+    """Return how many runs a list with these filters has, counting no further than a bound."""
+    inner = _filtered(
+        select(Run.id), task_id=task_id, states=states, trigger=trigger, search=search, since=since
+    ).limit(at_most)
+    return int(session.scalar(select(func.count()).select_from(inner.subquery())) or 0)
+
+
+def count_by_state(session: Session, since: datetime) -> dict[str, int]:
+    """Return how many occurrences that were due since a time are in each state."""
+    rows = session.execute(
+        select(Run.state, func.sum(Run.stands_for)).where(Run.due_at >= since).group_by(Run.state)
+    )
+    return {state: int(count) for state, count in rows}
+
+
+def list_newest_per_task(session: Session, task_ids: Sequence[int], limit: int = 30) -> dict[int, list[Run]]:
+    """Return the newest runs of each of the given tasks, newest first."""
+    found: dict[int, list[Run]] = {}
+    for task_id in task_ids:
+        rows = session.scalars(select(Run).where(Run.task_id == task_id).order_by(Run.id.desc()).limit(limit)).all()
+        found[task_id] = list(rows)
+    return found
+
+
+def count_active_by_task(session: Session, task_ids: Sequence[int]) -> dict[int, int]:
+    """Return how many active runs each of the given tasks has; tasks without one are left out."""
+    if not task_ids:
+        return {}
+    rows = session.execute(
+        select(Run.task_id, func.count(Run.id))
+        .where(text(_ACTIVE_SQL), Run.task_id.in_(task_ids))
+        .group_by(Run.task_id)
+    )
+    return {task_id: int(count) for task_id, count in rows}
+
+
+def is_active_state(state: str) -> bool:
+    """Return whether a stored state is one that still has something to come."""
+    return RunState(state) in ACTIVE

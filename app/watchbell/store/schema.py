@@ -1,0 +1,117 @@
+"""Bringing a database to this version's schema, and telling what schema it has.
+
+A migration runs in one writing transaction: a process that is killed in the middle leaves the old schema, and a second
+one that starts meanwhile waits and then finds nothing left to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy.exc import DatabaseError
+
+from watchbell.errors import ConfigError
+from watchbell import resources
+from watchbell.store.session import Database
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SchemaState:
+    """Which schema a database has and which one this version wants."""
+
+    current: str | None
+    head: str
+    #: Whether a newer version of Watchbell has migrated it.
+    is_newer: bool
+
+    @property
+    def is_current(self) -> bool:
+        """Return whether nothing is left to do."""
+        return self.current == self.head
+
+
+def _alembic() -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(resources.migrations()).replace("%", "%%"))
+    return config
+
+
+def state(database: Database) -> SchemaState:
+    """Return the schema state; raises ConfigError if the file is not a database."""
+    scripts = ScriptDirectory.from_config(_alembic())
+    head = scripts.get_current_head()
+    if head is None:
+        raise ConfigError("the migrations of this installation are missing")
+    try:
+        with database.engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    except DatabaseError as error:
+        raise ConfigError(f"the database cannot be opened: {_plain(error)}") from None
+    known = current is None or _is_known(scripts, current)
+    return SchemaState(current, head, is_newer=not known)
+
+
+def _is_known(scripts: ScriptDirectory, revision: str) -> bool:
+    try:
+        return scripts.get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+def upgrade(database: Database) -> SchemaState:
+    """Bring the database to this version's schema and return the state before.
+
+    Raises ConfigError if a newer version of Watchbell has migrated it already, or if the file is damaged.
+    """
+    before = state(database)
+    require_not_newer(before)
+    if before.is_current:
+        return before
+    config = _alembic()
+    with database.engine.execution_options(watchbell_write=True).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before
+
+
+def require_current(database: Database) -> None:
+    """Raise ConfigError unless the schema is exactly this version's."""
+    found = state(database)
+    require_not_newer(found)
+    if not found.is_current:
+        raise ConfigError("the database schema is older than this version; run: watchbell db upgrade")
+
+
+def require_not_newer(found: SchemaState) -> None:
+    """Raise ConfigError for a schema that this version does not know."""
+    if found.is_newer:
+        raise ConfigError(
+            f"the database has schema {found.current}, made by a newer Watchbell; this version knows {found.head}. "
+            "Install the newer version again, or restore a backup"
+        )
+
+
+def check_integrity(database: Database) -> list[str]:
+    """Return what the database itself finds wrong with its files, one line each; nothing if all is well."""
+    if not database.is_sqlite:
+        return []
+    try:
+        with database.engine.connect() as connection:
+            lines = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)")]
+            orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(20)
+    except DatabaseError as error:
+        return [_plain(error)]
+    problems = [line for line in lines if line != "ok"]
+    return problems + [f"row {row[1]} of {row[0]} refers to a missing {row[2]}" for row in orphans]
+
+
+def _plain(error: DatabaseError) -> str:
+    text = str(error.orig)
+    if "not a database" in text or "malformed" in text:
+        return "the file is damaged or not a database; restore a backup"
+    return text

@@ -1,0 +1,193 @@
+"""Opening the database and the only two ways to use it: a reading and a writing transaction.
+
+On SQLite a writing transaction is BEGIN IMMEDIATE from its first statement: one that reads first and then writes would
+fail with "locked" whatever the time-out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
+
+from watchbell.errors import ConfigError, Unavailable
+
+#: How long a connection waits for another writer before it says that the database is locked.
+BUSY_TIMEOUT_SECONDS = 10
+_WRITE = "watchbell_write"
+_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "glusterfs", "ceph"})
+
+
+class Database:
+    """One database, shared by the threads of a process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writing = engine.execution_options(**{_WRITE: True})
+
+    @classmethod
+    def open(
+        cls, url: str, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, single_connection: bool = False
+    ) -> Database:
+        """Return the database behind a SQLAlchemy URL; nothing is created or migrated here.
+
+        A program whose one thread does all the writing takes a single connection: statements stay compiled in it, and
+        a ChangeWatch on it sees other programs' commits only.
+        """
+        engine = create_engine(url, poolclass=StaticPool) if single_connection else create_engine(url)
+        return cls(configure(engine, busy_timeout_seconds=busy_timeout_seconds))
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Return whether this is the embedded database."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Session]:
+        """Give a session that sees one consistent state and changes nothing."""
+        with _translated(), Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+            # Closing, not rolling back, ends the transaction: rows that were read stay readable outside.
+            yield session
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Session]:
+        """Give a session whose changes are all durable when the block ends, or none of them."""
+        with _translated(), Session(self._writing, expire_on_commit=False, autoflush=False) as session:
+            yield session
+            session.commit()
+
+    def close(self) -> None:
+        """Give all connections back to the system."""
+        self.engine.dispose()
+
+
+def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Engine:
+    """Return the engine with our connection rules attached; also used on the engine that the web extension makes."""
+    if engine.dialect.name != "sqlite":
+        return engine
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        # The driver must not open transactions by itself: the begin hook below does.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={int(busy_timeout_seconds * 1000)}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "cache_size=-16000",
+            "temp_store=MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITE, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+class ChangeWatch:
+    """Notices that another connection has committed, at the cost of microseconds a look.
+
+    On SQLite this is ``PRAGMA data_version``, which a connection sees change whenever any other connection, of this
+    process or another, has changed the file. It therefore belongs on a database opened with a single connection, whose
+    own commits do not count. Elsewhere every look answers True and the caller's interval bounds the cost.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: int | None = None
+
+    def changed(self) -> bool:
+        """Return whether somebody else has committed since the last look; the first look says True."""
+        if not self._database.is_sqlite:
+            return True
+        connection = self._database.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            row = cursor.execute("PRAGMA data_version").fetchone()
+        finally:
+            connection.close()
+        version = int(row[0]) if row else None
+        changed = version != self._seen
+        self._seen = version
+        return changed
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's ways of saying "not now" into one error of ours, without SQL or paths in it."""
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable(_reason(error)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("the connection to the database was lost") from error
+        raise
+
+
+def _reason(error: OperationalError) -> str:
+    text = str(error.orig).lower()
+    if "locked" in text or "busy" in text:
+        return "the database is locked by another program; try again in a moment"
+    if "full" in text:
+        return "the disk of the database is full"
+    if "readonly" in text or "read-only" in text:
+        return "the database is read-only"
+    if "no such table" in text or "no such column" in text:
+        return "the database schema is not this version's; run: watchbell db upgrade"
+    return "the database does not answer"
+
+
+def prepare_home(home: Path, url: str) -> None:
+    """Make the data directory, private to its owner, and refuse places where the embedded database would be harmed.
+
+    Raises ConfigError with one line that says what is wrong.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if home.stat().st_uid == os.geteuid():
+            home.chmod(0o700)
+    except OSError as error:
+        raise ConfigError(f"data directory {home} cannot be made: {error.strerror}") from None
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise ConfigError(f"data directory {home} is not writable by this user")
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return
+    file = Path(parsed.database)
+    if not os.access(file.parent, os.W_OK | os.X_OK) or (file.exists() and not os.access(file, os.W_OK)):
+        raise ConfigError(f"database {file} is not writable by this user")
+    kind = _file_system(file.parent)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise ConfigError(f"database {file} lies on a network file system ({kind}), where SQLite can be damaged")
+    if not file.exists():
+        file.touch(mode=0o600)
+
+
+def _file_system(path: Path) -> str:
+    """Return the type of the file system that holds a path, empty where the kernel does not tell."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    best, kind = "", ""
+    for line in mounts:
+        _source, mount, found, *_rest = line.split(" ")
+        inside = mount == "/" or str(path) == mount or str(path).startswith(mount + "/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, found
+    return kind

@@ -1,0 +1,205 @@
+"""Tasks and their revisions: what to run and when, and every query about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Select, UniqueConstraint, bindparam, func, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from watchbell.store.base import Base
+
+
+class Task(Base):
+    """What to run and when; the definition in force."""
+
+    __tablename__ = "task"
+    __table_args__ = (
+        Index(
+            "uq_task_name_alive",
+            "name",
+            unique=True,
+            sqlite_where=text("deleted_at IS NULL"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index("ix_task_change", "change"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    #: Rises with every edit of the definition; a run names the version that it ran.
+    version: Mapped[int] = mapped_column(default=1)
+    enabled: Mapped[bool] = mapped_column(default=True)
+    command: Mapped[str]
+    directory: Mapped[str | None]
+    environment: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: What domain.schedule.to_json made of the schedule.
+    schedule: Mapped[dict[str, Any]]
+    schedule_words: Mapped[str] = mapped_column(default="")
+    zone: Mapped[str]
+    #: What domain.policies.Policies.to_json made of the policies.
+    policies: Mapped[dict[str, Any]]
+    tags: Mapped[list[Any]] = mapped_column(default=list)
+    comment: Mapped[str] = mapped_column(default="")
+    owner: Mapped[str] = mapped_column(default="")
+    host: Mapped[str] = mapped_column(default="")
+    #: The last nominal moment that has become a row; occurrences after it are still to come.
+    cursor_at: Mapped[datetime]
+    #: The next moment as the scheduler last computed it; for lists only, never for decisions.
+    next_due_at: Mapped[datetime | None]
+    #: Value of the change mark at the last change, by which a scheduler finds what is new.
+    change: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(default="")
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(default="")
+    deleted_at: Mapped[datetime | None]
+
+
+class TaskRevision(Base):
+    """The definition that a version had; runs refer to it, so an edit never changes what a run was."""
+
+    __tablename__ = "task_revision"
+    __table_args__ = (UniqueConstraint("task_id", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id"))
+    version: Mapped[int]
+    definition: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(default="")
+
+
+class ChangeMark(Base):
+    """A counter that rises with every change of a kind, in the transaction that makes the change."""
+
+    __tablename__ = "change_mark"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[int] = mapped_column(default=0)
+
+
+def next_change(session: Session) -> int:
+    """Raise the mark of task changes and return it; the row's lock makes its order the order of commits."""
+    dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(ChangeMark).values(name="task", value=1)
+    statement = statement.on_conflict_do_update(
+        index_elements=[ChangeMark.name], set_={"value": ChangeMark.value + 1}
+    ).returning(ChangeMark.value)
+    return int(session.execute(statement).scalar_one())
+
+
+def find_task(session: Session, task_id: int, *, deleted: bool = False) -> Task | None:
+    """Return a task by id, or None; a deleted one only if asked for."""
+    task = session.get(Task, task_id)
+    if task is None or (task.deleted_at is not None and not deleted):
+        return None
+    return task
+
+
+def find_task_by_name(session: Session, name: str) -> Task | None:
+    """Return the task of that name that is not deleted, or None."""
+    return session.scalars(select(Task).where(Task.name == name, Task.deleted_at.is_(None))).one_or_none()
+
+
+def list_changed_tasks(session: Session, since: int) -> Sequence[Task]:
+    """Return all tasks, deleted ones included, that changed after a change mark, in the order of their changes."""
+    return session.scalars(select(Task).where(Task.change > since).order_by(Task.change)).all()
+
+
+def _filtered(statement: Select[Any], *, search: str, enabled: bool | None, owner: str | None) -> Select[Any]:
+    statement = statement.where(Task.deleted_at.is_(None))
+    if enabled is not None:
+        statement = statement.where(Task.enabled.is_(enabled))
+    if owner is not None:
+        statement = statement.where(func.lower(Task.owner) == owner.lower())
+    for word in search.split()[:8]:
+        pattern = f"%{_escaped(word)}%"
+        statement = statement.where(
+            or_(
+                Task.name.ilike(pattern, escape="\\"),
+                Task.command.ilike(pattern, escape="\\"),
+                Task.schedule_words.ilike(pattern, escape="\\"),
+                Task.owner.ilike(pattern, escape="\\"),
+                Task.comment.ilike(pattern, escape="\\"),
+            )
+        )
+    return statement
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+#: What a list may be sorted by.
+SORTS = {
+    "name": Task.name,
+    "enabled": Task.enabled,
+    "next": Task.next_due_at,
+    "schedule": Task.schedule_words,
+    "owner": Task.owner,
+    "id": Task.id,
+}
+
+
+def list_tasks(
+    session: Session,
+    *,
+    search: str = "",
+    enabled: bool | None = None,
+    owner: str | None = None,
+    sort: str = "name",
+    descending: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+) -> Sequence[Task]:
+    """Return the tasks that are not deleted, filtered and sorted by one of SORTS and then by name."""
+    column = SORTS[sort]
+    order = column.desc() if descending else column.asc()
+    statement = _filtered(select(Task), search=search, enabled=enabled, owner=owner)
+    statement = statement.order_by(order.nulls_last(), Task.name, Task.id).offset(offset)
+    return session.scalars(statement.limit(limit) if limit is not None else statement).all()
+
+
+def count_tasks(
+    session: Session, *, search: str = "", enabled: bool | None = None, owner: str | None = None
+) -> int:
+    """Return how many tasks a list with these filters has."""
+    statement = _filtered(select(func.count(Task.id)), search=search, enabled=enabled, owner=owner)
+    return int(session.scalar(statement) or 0)
+
+
+def find_revision(session: Session, task_id: int, version: int) -> TaskRevision | None:
+    """Return the definition that a version had, or None."""
+    return session.scalars(
+        select(TaskRevision).where(TaskRevision.task_id == task_id, TaskRevision.version == version)
+    ).one_or_none()
+
+
+def list_changes(session: Session, task_ids: Sequence[int]) -> dict[int, int]:
+    """Return the change mark of each of the given tasks that is enabled and not deleted."""
+    rows = session.execute(
+        select(Task.id, Task.change).where(Task.id.in_(task_ids), Task.enabled, Task.deleted_at.is_(None))
+    )
+    return {task_id: change for task_id, change in rows}
+
+
+_MOVE_CURSOR = (
+    update(Task.__table__)  # type: ignore[arg-type]
+    .where(Task.__table__.c.id == bindparam("task"))
+    .values(cursor_at=bindparam("cursor"), next_due_at=bindparam("next_due"))
+)
+
+
+def move_cursors(session: Session, moves: Sequence[tuple[int, datetime, datetime | None]]) -> None:
+    """Set the cursor and the next moment of tasks, given as (task id, cursor, next moment).
+
+    To be called in the transaction that has looked at ``list_changes``, so that an edit in between is not overwritten.
+    """
+    if moves:
+        session.connection().execute(
+            _MOVE_CURSOR, [{"task": task, "cursor": cursor, "next_due": due} for task, cursor, due in moves]
+        )

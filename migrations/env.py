@@ -1,0 +1,41 @@
+"""Run migrations on the connection that Watchbell hands over, or on Flask-Migrate's for ``flask db``."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from watchbell.store.base import UTCDateTime
+from watchbell.store.models import metadata
+
+
+def render_item(kind, item, _context):
+    """Write our own column types as the plain type they stand on, so that a migration never imports the package."""
+    if kind == "type" and isinstance(item, UTCDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def run(connection) -> None:
+    """Apply the chosen migrations to one connection, all in its one transaction."""
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        # SQLite cannot alter constraints in place, so a table is copied instead.
+        render_as_batch=True,
+        compare_type=True,
+        render_item=render_item,
+        transaction_per_migration=False,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    from flask import current_app
+
+    with current_app.extensions["migrate"].db.engine.connect() as own:
+        run(own)
+        own.commit()
