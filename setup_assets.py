@@ -41,13 +41,6 @@ LIBRARIES = (
     Library("bootstrap", "bootstrap", "dist", ("css/bootstrap.min.css", "js/bootstrap.bundle.min.js"), "LICENSE"),
     # bootstrap.bundle carries Popper and chart.umd carries the colour library, so only their licences are copied.
     Library("bootstrap", "@popperjs/core", "", (), "LICENSE.md"),
-    Library(
-        "bootstrap-icons",
-        "bootstrap-icons",
-        "font",
-        ("bootstrap-icons.min.css", "fonts/bootstrap-icons.woff", "fonts/bootstrap-icons.woff2"),
-        "LICENSE",
-    ),
     Library("jquery", "jquery", "dist", ("jquery.min.js",), "LICENSE.txt"),
     Library("datatables", "datatables.net", "", ("js/dataTables.min.js",), "License.txt"),
     Library(

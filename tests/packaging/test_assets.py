@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -141,3 +142,17 @@ def test_every_library_comes_with_its_licence(assets: ModuleType) -> None:
         "MIT" in (vendor / licence).read_text() or "Permission" in (vendor / licence).read_text()
         for licence in licences
     )
+
+
+def test_every_file_that_a_template_names_is_in_the_tree_or_copied_by_the_build(assets: ModuleType) -> None:
+    copied = {f"vendor/{target}" for _, target in assets.copies()}
+    named = {
+        name
+        for template in (ROOT / "templates").rglob("*.html")
+        for name in re.findall(
+            r"""asset\(\s*["']([^"']+)["']\s*\)""", re.sub(r"\{#.*?#\}", "", template.read_text(), flags=re.DOTALL)
+        )
+    }
+
+    assert named
+    assert not {name for name in named if name not in copied and not (ROOT / "static" / name).is_file()}
