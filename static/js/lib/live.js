@@ -1,0 +1,160 @@
+/* Parts of the page that keep themselves up to date. The server renders the HTML; this only fetches it again and puts the
+ * differences in place.
+ *
+ * <section id="recent" data-live="URL" data-live-every="5">   fetched every 5 s; an empty value means the page's own address
+ *   From the answer is taken: every [data-live-part=name], put into each [data-live-part=name] of the page; else the element with
+ *   the same id; else the whole answer becomes the content.
+ *   data-live-until="[data-state=running]"    stop (after one more look) when the element holds nothing like this any more
+ * [data-live-keep] inside is never touched. What is being typed, or a menu or dialog that is open inside, is left alone.
+ *
+ * While the tab is hidden nothing is fetched. After an error the pauses grow to a minute, and #live-state says so. */
+
+import { parse, pause } from "./dom.js";
+import { morph } from "./morph.js";
+import { refreshTimes } from "./time.js";
+
+const LONGEST_MS = 60000;
+const TIMEOUT_MS = 10000;
+
+/** Addresses that do not answer at the moment. @type {Set<string>} */
+const silent = new Set();
+
+/** @param {string} text */
+function showState(text) {
+  const place = document.getElementById("live-state");
+  if (!place) return;
+  place.textContent = text;
+  place.hidden = !text;
+}
+
+/** Resolved once the tab is seen. @returns {Promise<void>} */
+function seen() {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden) return;
+      document.removeEventListener("visibilitychange", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+  });
+}
+
+/** The page must not go on showing old rows as if they were fresh to somebody whose login has ended. */
+class LoggedOut extends Error {}
+
+/**
+ * Fetch from this server; a redirect to the login page is an error of its own.
+ * @param {string} url
+ * @param {{signal?: AbortSignal, accept?: string}} [options]
+ * @returns {Promise<Response>}
+ */
+export async function get(url, { signal, accept = "text/html" } = {}) {
+  const late = AbortSignal.timeout(TIMEOUT_MS);
+  const response = await fetch(url, {
+    headers: { Accept: accept, "X-Requested-With": "fetch" },
+    credentials: "same-origin",
+    signal: signal ? AbortSignal.any([signal, late]) : late,
+  });
+  const away = response.redirected && new URL(response.url).pathname !== new URL(url, location.href).pathname;
+  if (response.status === 401 || away) throw new LoggedOut();
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  return response;
+}
+
+/**
+ * Call `step` again and again: `every` ms apart, more slowly after errors, not while the tab is hidden.
+ * @param {string} name what is shown as unreachable (an address)
+ * @param {number} every
+ * @param {(signal: AbortSignal) => Promise<boolean|void>} step returns false when there is nothing more to come
+ * @returns {() => void} stops it
+ */
+export function poll(name, every, step) {
+  const stop = new AbortController();
+  void run();
+  return () => stop.abort();
+
+  async function run() {
+    let wait = every;
+    while (!stop.signal.aborted) {
+      await seen();
+      if (stop.signal.aborted) return;
+      try {
+        if ((await step(stop.signal)) === false) return;
+        wait = every;
+        if (silent.delete(name) && silent.size === 0) showState("");
+      } catch (problem) {
+        if (stop.signal.aborted) return;
+        if (problem instanceof LoggedOut) {
+          showState("You are logged out. Reload the page to log in.");
+          return;
+        }
+        wait = Math.min(Math.max(wait, 1000) * 2, LONGEST_MS);
+        silent.add(name);
+        showState(`No answer from the server; next try in ${Math.round(wait / 1000)} s`);
+      }
+      // A little scatter keeps many open tabs from asking all at once.
+      await pause(wait * (0.9 + Math.random() * 0.2), stop.signal);
+    }
+  }
+}
+
+/** @param {Element} node somebody is at work in it */
+function busy(node) {
+  const active = document.activeElement;
+  const typing = active instanceof HTMLElement && node.contains(active) && active.matches("input:not([type=checkbox]), textarea, select");
+  const selection = getSelection();
+  const marking = selection !== null && !selection.isCollapsed && node.contains(selection.anchorNode);
+  return typing || marking;
+}
+
+/**
+ * Put a rendered answer in place.
+ * @param {Element} target
+ * @param {string} html
+ */
+export function place(target, html) {
+  const answer = parse(html);
+  const parts = answer.querySelectorAll("[data-live-part]");
+  const twin = target.id ? answer.getElementById(target.id) : null;
+  if (twin && !parts.length) {
+    if (!busy(target)) morph(target, twin);
+  } else if (parts.length) {
+    for (const part of parts) {
+      const name = part.getAttribute("data-live-part") ?? "";
+      for (const old of document.querySelectorAll(`[data-live-part="${CSS.escape(name)}"]`)) if (!busy(old)) morph(old, part);
+    }
+  } else if (!busy(target)) {
+    const shell = /** @type {Element} */ (target.cloneNode(false));
+    shell.append(...answer.body.childNodes);
+    morph(target, shell);
+  }
+  refreshTimes();
+  target.dispatchEvent(new CustomEvent("watchbell:live", { bubbles: true }));
+}
+
+/** @param {HTMLElement} target */
+export function live(target) {
+  const url = target.dataset.live || location.href.split("#")[0];
+  const every = Math.max(Number(target.dataset.liveEvery) || 5, 0.5) * 1000;
+  const until = target.dataset.liveUntil;
+  let last = "";
+  let first = true;
+  return poll(url, every, async (signal) => {
+    // The page has just been rendered, so the first look can wait.
+    if (first) {
+      first = false;
+      return true;
+    }
+    if (!target.isConnected) return false;
+    const going = !until || target.querySelector(until) !== null;
+    const html = await (await get(url, { signal })).text();
+    if (html !== last) place(target, html);
+    last = html;
+    return going;
+  });
+}
+
+export function startLive() {
+  for (const target of document.querySelectorAll("[data-live]")) if (target instanceof HTMLElement) live(target);
+}

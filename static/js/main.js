@@ -1,0 +1,22 @@
+/* What every page needs. Each part does nothing when the page has nothing for it. */
+
+import { startDialogs } from "./lib/dialog.js";
+import { startLive } from "./lib/live.js";
+import { startMenus } from "./lib/menu.js";
+import { startOutputs } from "./lib/output.js";
+import { startShortcuts } from "./lib/shortcuts.js";
+import { startTables } from "./lib/datatable.js";
+import { startTheme } from "./lib/theme.js";
+import { startTime } from "./lib/time.js";
+
+startTheme();
+startTime();
+startMenus();
+startDialogs();
+startShortcuts();
+startTables();
+startOutputs();
+startLive();
+
+// After a refused form the summary of what is wrong is what the reader, seeing or not, should meet first.
+document.querySelector("[data-focus-on-load]")?.focus();
