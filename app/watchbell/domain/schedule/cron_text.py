@@ -80,9 +80,15 @@ def read_cron(text: str) -> CronText:
         raise _refusal(_never_comes(dates)) from error
     if not comes_ever(dates):
         raise _refusal(_never_comes(dates))
-    times = tuple(hour * 3600 + minute * 60 for hour in sorted(rule.hours) for minute in sorted(rule.minutes))
+    times = _times(tuple(sorted(rule.hours)), tuple(sorted(rule.minutes)))
     is_fixed_time = "*" not in canonical[0] and "*" not in canonical[1]
     return CronText(joined, CalendarPattern(dates, times, is_fixed_time))
+
+
+@lru_cache(maxsize=1024)
+def _times(hours: tuple[int, ...], minutes: tuple[int, ...]) -> tuple[int, ...]:
+    # Shared between texts: a task of every minute has 1,440 times, and ten thousand tasks must not each keep their own.
+    return tuple(hour * 3600 + minute * 60 for hour in hours for minute in minutes)
 
 
 def _refusal(message: str, example: str = _EXAMPLE) -> InputError:
@@ -141,7 +147,10 @@ def _canonical_item(field: _Field, item: str) -> str:
     if not dash:
         return f"{low}/{step}" if slash else str(low)
     high = _number(field, high_text, item)
-    if low <= high:
+    if low == high:
+        # cronsim takes 9-9/1 for 9/1, which is 9 to 23.
+        return str(low)
+    if low < high:
         return f"{low}-{high}/{step}" if slash else f"{low}-{high}"
     return _unwrapped(field, low, high, step)
 

@@ -37,21 +37,24 @@ def describe(schedule: Schedule) -> str:
 
 
 def _expressions(texts: tuple[str, ...]) -> str:
-    sentences = [_expression(text) for text in texts[:_MOST_EXPRESSIONS]]
+    first, *others = (_expression(text) for text in texts[:_MOST_EXPRESSIONS])
+    sentences = [first, *(other[0].lower() + other[1:] for other in others)]
     if len(texts) > _MOST_EXPRESSIONS:
         sentences.append(f"and {len(texts) - _MOST_EXPRESSIONS} more")
     return "; ".join(sentences)
 
 
 def _expression(text: str) -> str:
-    sentence = explain(read_cron(text).canonical)
+    # When both are restricted, either the day of the month or the weekday is enough; a bare "and" reads as both.
+    sentence = explain(read_cron(text).canonical).replace(" and on ", " and also on ")
     # cronsim writes 22th.
-    return re.sub(r"\b(\d*)(1st|1th|2th|3th)\b", _ordinal, sentence)
+    return re.sub(r"\b(\d*)([123])th\b", _ordinal, sentence)
 
 
 def _ordinal(match: re.Match[str]) -> str:
-    tens, last = match[1], match[2][0]
-    return f"{tens}{last}th" if tens.endswith("1") else f"{tens}{last}{ {'1': 'st', '2': 'nd', '3': 'rd'}[last] }"
+    tens, last = match.groups()
+    ending = "th" if tens.endswith("1") else {"1": "st", "2": "nd", "3": "rd"}[last]
+    return f"{tens}{last}{ending}"
 
 
 def _interval(count: Count, schedule: Schedule) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from watchbell.domain.schedule.cron_text import LONGEST_TEXT, read_cron
@@ -47,19 +46,19 @@ def build_schedule(
         for name in given
         if name not in FIELDS
     ]
-    with _collecting(problems):
+    kind, zone, dst = None, "UTC", DSTRule.CRON_LIKE
+    with _Collecting(problems):
         kind = _kind(given)
-    zone, dst = default_zone, DSTRule.CRON_LIKE
-    with _collecting(problems):
+    with _Collecting(problems):
         zone = zone_named(_text(given, "zone") or default_zone).key
-    with _collecting(problems):
+    with _Collecting(problems):
         dst = _dst(_text(given, "dst"))
-    # What is wrong with the time is told even when the zone is wrong too, but a missing kind makes the rest guesswork.
-    if not any(problem.field in {"kind", "schedule"} for problem in problems):
-        with _collecting(problems):
-            usable_zone = "UTC" if any(problem.field == "zone" for problem in problems) else zone
-            schedule = _READERS[kind](_Entry(given, now.astimezone(UTC), usable_zone, dst, earlier))
-    if problems:
+    # What is wrong with the time is told even beside a wrong zone, but without a kind the rest would be guesswork.
+    schedule = None
+    if kind is not None:
+        with _Collecting(problems):
+            schedule = _READERS[kind](_Entry(given, now.astimezone(UTC), zone, dst, earlier))
+    if schedule is None or problems:
         raise InputError(*problems)
     return schedule
 
@@ -78,13 +77,20 @@ class _Entry:
         return dataclasses.replace(Schedule(kind, zone=self.zone, dst=self.dst), **values)  # type: ignore[arg-type]
 
 
-@contextlib.contextmanager
-def _collecting(problems: list[Problem]) -> Iterator[None]:
-    """Turn an InputError of the block into problems, so that a person is told all of them at once."""
-    try:
-        yield
-    except InputError as error:
-        problems.extend(error.problems)
+class _Collecting:
+    """Turns an InputError of the block into problems, so that a person is told all of them at once."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, InputError):
+            return False
+        self.problems.extend(error.problems)
+        return True
 
 
 def _is_empty(value: object) -> bool:
@@ -129,7 +135,7 @@ def _read_cron(entry: _Entry) -> Schedule:
     lines = _lines(entry.given["cron"], "cron", "30 2 * * *")
     problems: list[Problem] = []
     for line in lines:
-        with _collecting(problems):
+        with _Collecting(problems):
             read_cron(line)
     if problems:
         raise InputError(*problems)
@@ -212,7 +218,7 @@ def _read_moments(entry: _Entry) -> Schedule:
     problems: list[Problem] = []
     moments = set()
     for item in values:
-        with _collecting(problems):
+        with _Collecting(problems):
             moment = _instant(item, entry, "at")
             # A task whose moment has passed can still be renamed: what it had before is not refused now.
             if moment not in kept:

@@ -108,9 +108,7 @@ def _instant_of_change(place: ZoneInfo, low: datetime, high: datetime) -> dateti
 def _stretches_of(zone: str, year: int) -> tuple[_Stretch, ...]:
     start, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
     changes = _transitions_in(zone, year)
-    # A change in the last hours of the old year may still repeat local times in this one.
-    inherited = [change for change in _transitions_in(zone, year - 1) if start - change.at < _LONGEST_CHANGE]
-    first_repeats_until = inherited[-1].local_before if inherited and inherited[-1].kind == "fold" else None
+    first_repeats_until = _inherited_second_pass(zone, start)
     offset = changes[0].before_offset if changes else _offset(ZoneInfo(zone), start)
     ends = [change.at for change in changes] + [end]
     stretches = [_Stretch(start, ends[0], offset, None, first_repeats_until)]
@@ -119,6 +117,14 @@ def _stretches_of(zone: str, year: int) -> tuple[_Stretch, ...]:
         gap_from, repeats_until = (change.local_before, None) if is_gap else (None, change.local_before)
         stretches.append(_Stretch(change.at, its_end, change.after_offset, gap_from, repeats_until))
     return tuple(stretch for stretch in stretches if stretch.start < stretch.end)
+
+
+def _inherited_second_pass(zone: str, start: datetime) -> datetime | None:
+    """Return up to which local time a change in the last hours of the old year still repeats times in the new one."""
+    eve, place = start - _LONGEST_CHANGE, ZoneInfo(zone)
+    if _offset(place, eve) <= _offset(place, start - _SECOND):
+        return None
+    return _transitions_in(zone, eve.year)[-1].local_before
 
 
 def _stretch_at(zone: str, moment: datetime) -> _Stretch:
