@@ -331,6 +331,8 @@ SENTENCES = [
     ({"cron": "0 9 13 * *"}, "At 09:00 on the 13th day of every month, Europe/Berlin"),
     ({"cron": "0 9 13 * 5"}, "At 09:00 on the 13th day of month and also on Friday, Europe/Berlin"),
     ({"cron": "0 9 * * *\n@weekly"}, "At 09:00 every day; at 00:00 on Sunday, Europe/Berlin"),
+    ({"cron": "*/60 * * * *"}, "At the start of every hour, Europe/Berlin"),
+    ({"cron": "30 */24 * * *"}, "At 00:30 every day, Europe/Berlin"),
     ({"every": "10s"}, "Every 10 seconds"),
     ({"every": "1 hour"}, "Every hour"),
     ({"every": "2d"}, "Every 2 days at 13:00, Europe/Berlin"),

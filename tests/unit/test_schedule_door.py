@@ -297,6 +297,9 @@ def test_all_problems_are_told_at_once() -> None:
     ids=["1 MB", "commas", "items", "lines", "many ranges", "digits", "brackets"],
 )
 def test_hostile_texts_are_refused_at_once(text: str) -> None:
+    # Reading the list of zones from disk happens once per process and is not what is measured.
+    _build({"zone": "UTC"})
+
     for field in ("cron", "every", "at", "zone", "dst", "every_word", "kind"):
         begun = time.process_time()
 

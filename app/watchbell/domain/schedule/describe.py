@@ -45,8 +45,11 @@ def _expressions(texts: tuple[str, ...]) -> str:
 
 
 def _expression(text: str) -> str:
+    minute, hour, *dates = read_cron(text).canonical.split()
+    # A step of one whole turn is only ever the first value, and "every 60th minute" would say something else.
+    times = ["0" if minute == "*/60" else minute, "0" if hour == "*/24" else hour]
     # When both are restricted, either the day of the month or the weekday is enough; a bare "and" reads as both.
-    sentence = explain(read_cron(text).canonical).replace(" and on ", " and also on ")
+    sentence = explain(" ".join([*times, *dates])).replace(" and on ", " and also on ")
     # cronsim writes 22th.
     return re.sub(r"\b(\d*)([123])th\b", _ordinal, sentence)
 
