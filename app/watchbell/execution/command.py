@@ -1,0 +1,73 @@
+"""What is run: argument vectors, environments and limits. How it is run is in shim.py and process.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
+
+#: Output kept per stream unless a task says otherwise: half of it from the head, half from the tail.
+DEFAULT_OUTPUT_BYTES = 20 * 1024 * 1024
+
+SHELL = "/bin/sh"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its arguments, the whole environment it sees, and its absolute working directory.
+
+    ``argv[0]`` is looked up in the PATH of ``environment`` when it holds no slash. The command sees exactly
+    ``environment`` plus the marker variable of its bundle, by which its processes are found again, and minus PWD, OLDPWD,
+    SHLVL and ``_``, which describe the shell that somebody once started the scheduler from. Without a directory it runs
+    in the launching process's own.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    directory: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """What one attempt may use: time, the grace between TERM and KILL, and bytes of output kept per stream."""
+
+    time_seconds: float | None = None
+    grace_seconds: float = 10.0
+    output_bytes: int = DEFAULT_OUTPUT_BYTES
+
+
+#: A word that every POSIX shell takes as it stands. No `~`, no globbing, no `=` in the first word (an assignment).
+_PLAIN_TEXT = re.compile(r"[A-Za-z0-9_@%+:,./=\- \t'\"]*")
+#: Words that a shell gives a meaning of its own, or that exist as builtins only or behave differently as builtins.
+SHELL_WORDS = frozenset(
+    """
+    . : [ alias bg bind break builtin caller case cd chdir command compgen complete compopt continue coproc declare dirs
+    disown do done echo elif else enable esac eval exec exit export fc fg fi for function getopts hash help history if in
+    jobs kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source
+    suspend test then time times trap type typeset ulimit umask unalias unset until wait while
+    """.split()
+)
+
+
+def shell_command(text: str) -> tuple[str, ...]:
+    """Return the argument vector that runs ``text`` in a shell."""
+    return (SHELL, "-c", text)
+
+
+def plain_argv(text: str) -> tuple[str, ...] | None:
+    """Return the arguments that a shell would make of ``text``, or None when the text needs a shell.
+
+    The answer is None in every doubtful case: a missed chance costs half a millisecond, a wrong guess changes what a
+    command means.
+    """
+    if not _PLAIN_TEXT.fullmatch(text):
+        return None
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return None
+    if not words or not words[0] or "=" in words[0] or words[0] in SHELL_WORDS or words[0].startswith("-"):
+        return None
+    return tuple(words)

@@ -1,0 +1,113 @@
+"""What became of an attempt, as values: no file is read and no process is looked at here."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from collections.abc import Hashable
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Usage:
+    """Resources of the whole tree. A field is None where it cannot be known.
+
+    All fields are known when this process started the shim (wait4); for an adopted run only the two times are, from
+    the shim's own record. ``max_rss_kib`` is that of the largest single process; the samples know the tree's.
+    """
+
+    user_seconds: float | None = None
+    system_seconds: float | None = None
+    max_rss_kib: int | None = None
+    minor_faults: int | None = None
+    major_faults: int | None = None
+    block_in: int | None = None
+    block_out: int | None = None
+    voluntary_switches: int | None = None
+    involuntary_switches: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended.
+
+    Exactly one of these holds: ``not_started`` (it is certain that the command never ran), ``lost`` (it ran or may have
+    run and its end is unknown), or an end that is known by ``exit_code``, by ``signal`` or, when the tree was killed by
+    us, by ``timed_out`` or ``cancelled`` alone. ``timed_out`` and ``cancelled`` are set only when the command was still
+    running when it was told to end; one that finished first keeps its own result.
+    """
+
+    exit_code: int | None
+    signal: int | None
+    ended_at: datetime
+    timed_out: bool = False
+    cancelled: bool = False
+    lost: bool = False
+    not_started: bool = False
+    #: Processes that were still there after the command had ended and were ended by us.
+    left_behind: int = 0
+    #: One line for people.
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Captured:
+    """What is kept of one output stream.
+
+    ``size`` counts every byte that the command wrote. ``dropped`` bytes are missing after the first ``head`` bytes; the
+    ``size - dropped`` kept ones are in ``data`` when they are few, else in the file ``path`` (head and tail in a row).
+    """
+
+    size: int
+    dropped: int = 0
+    head: int = 0
+    data: bytes | None = b""
+    path: Path | None = None
+
+    @property
+    def kept(self) -> int:
+        """Return how many bytes are kept."""
+        return self.size - self.dropped
+
+
+#: (seconds since the start, CPU percent of one core, resident bytes, processes) of the whole tree.
+SamplePoint = tuple[float, float, int, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finished:
+    """The full result of one attempt. Store it, commit, and only then remove the bundle: until then it can be had again."""
+
+    key: Hashable
+    outcome: Outcome
+    usage: Usage
+    series: tuple[SamplePoint, ...]
+    stdout: Captured
+    stderr: Captured
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal, such as SIGKILL."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def exit_reason(exit_code: int) -> str:
+    """Return the line that explains an exit code."""
+    if exit_code == 126:
+        return "exit code 126 (not executable, or permission denied)"
+    if exit_code == 127:
+        return "exit code 127 (command not found)"
+    if 128 < exit_code < 128 + signal.NSIG:
+        name = signal_name(exit_code - 128)
+        return f"exit code {exit_code} (128+{exit_code - 128}: a command inside it killed by {name}?)"
+    return f"exit code {exit_code}"
+
+
+def signal_reason(number: int, *, sent_by_us: bool) -> str:
+    """Return the line that explains a death by signal."""
+    hint = ", out of memory?" if number == signal.SIGKILL and not sent_by_us else ""
+    return f"killed by {signal_name(number)}{hint}"

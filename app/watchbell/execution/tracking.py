@@ -1,0 +1,252 @@
+"""One watched run: its state between start and result, and how it is brought to an end. No loop and no waiting here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import signal
+from collections.abc import Hashable
+from enum import IntEnum
+
+from watchbell.execution import proc, throttle
+from watchbell.execution.bundle import Bundle
+from watchbell.execution.command import Limits
+from watchbell.execution.process import Process
+from watchbell.execution.result import Ending, Why
+from watchbell.execution.sampling import Series
+from watchbell.execution.shim import read_record
+from watchbell.execution.throttle import Stream
+from watchbell.execution.tree import Member, find_members, signal_group, signal_member
+
+#: How often a tree that is being ended is looked at.
+LOOK_SECONDS = 0.05
+#: After this time of KILL the shim goes too; until then it is spared, so that it can record what happened.
+SPARE_SHIM_SECONDS = 1.0
+#: After this time of KILL what still stands (uninterruptible in the kernel) is reported and let go.
+GIVE_UP_SECONDS = 10.0
+
+
+class Phase(IntEnum):
+    """How far a run has come."""
+
+    RUNNING = 0
+    #: TERM was sent to the tree.
+    TERM = 1
+    #: KILL is being sent until the shim has ended.
+    KILL = 2
+    #: The command has ended; what it left behind was sent TERM.
+    SWEEP = 3
+    #: What it left behind is being sent KILL.
+    SWEEP_KILL = 4
+    DONE = 5
+
+
+@dataclasses.dataclass(eq=False, slots=True)
+class Output:
+    """One output stream and when to look at it next."""
+
+    stream: Stream
+    looked: float
+    next_look: float
+
+
+@dataclasses.dataclass(eq=False, slots=True)
+class Run:
+    """What the watcher knows about one run."""
+
+    key: Hashable
+    bundle: Bundle
+    limits: Limits
+    #: None when there is nothing to wait for: the shim had ended before the run was adopted.
+    process: Process | None
+    pidfd: int | None
+    #: The shim is our child, so wait4 tells its status.
+    own: bool
+    #: On the monotonic clock; lies before this process's own start for an adopted run.
+    started: float
+    outputs: tuple[Output, Output]
+    series: Series
+    next_sample: float
+    deadline: float
+    phase: Phase = Phase.RUNNING
+    phase_since: float = 0.0
+    ending: Ending = dataclasses.field(default_factory=Ending)
+    #: Set while the group is stopped because its output got too far ahead.
+    stopped_until: float = 0.0
+    #: Processes that were seen to belong to the run, by (pid, start).
+    left: set[tuple[int, int]] = dataclasses.field(default_factory=set)
+    next_step: float = math.inf
+    #: The entry of the timer heap that counts; older ones are stale.
+    timer: float = math.inf
+
+    def next_due(self) -> float:
+        """Return when there is something to do for this run if nothing happens."""
+        if self.phase >= Phase.SWEEP:
+            return self.next_step
+        looks = min(self.outputs[0].next_look, self.outputs[1].next_look)
+        return min(looks, self.next_sample, self.deadline, self.next_step, self.stopped_until or math.inf)
+
+    @property
+    def session(self) -> int | None:
+        """Return the number of the run's session."""
+        return self.process.pid if self.process is not None else None
+
+    def members(self) -> list[Member]:
+        """Return the run's processes, without its shim."""
+        found = find_members(self.session, self.bundle.token, shim_is_ours=self.own)
+        return [member for member in found if not member.zombie]
+
+    def leftovers(self) -> list[Member]:
+        """Return the processes that are there after the command has ended, and count each once."""
+        members = self.members()
+        self.left.update((member.pid, member.start_ticks) for member in members)
+        return members
+
+
+def track(
+    key: Hashable,
+    bundle: Bundle,
+    limits: Limits,
+    process: Process | None,
+    pidfd: int | None,
+    *,
+    own: bool,
+    now: float,
+    elapsed: float,
+) -> Run:
+    """Return a run to be watched."""
+    started = now - elapsed
+    half = now + throttle.LEAST_SECONDS
+    out, err = (Output(Stream(path, limits.output_bytes), now, half) for path in (bundle.out, bundle.err))
+    return Run(
+        key=key,
+        bundle=bundle,
+        limits=limits,
+        process=process,
+        pidfd=pidfd,
+        own=own,
+        started=started,
+        outputs=(out, err),
+        series=Series(started),
+        next_sample=now + Series(started).interval,
+        deadline=started + limits.time_seconds if limits.time_seconds is not None else math.inf,
+        phase_since=now,
+    )
+
+
+def begin_end(run: Run, why: Why, words: str, now: float) -> None:
+    """Tell the whole tree to end, unless the command has ended already: then its own result stands."""
+    record = read_record(run.bundle.status)
+    if run.phase is not Phase.RUNNING or (record is not None and record.exit_code is not None):
+        return
+    run.ending.why, run.ending.words = why, words
+    run.phase, run.phase_since = Phase.TERM, now
+    run.deadline = math.inf
+    _signal_tree(run, signal.SIGTERM)
+    # A stopped process would keep the TERM for later.
+    _signal_tree(run, signal.SIGCONT)
+    run.stopped_until = 0.0
+    run.next_step = now + run.limits.grace_seconds
+
+
+def proceed(run: Run, now: float) -> None:
+    """Take the next step of ending a tree whose shim still lives."""
+    if run.phase is Phase.TERM:
+        run.phase, run.phase_since = Phase.KILL, now
+    if run.phase is not Phase.KILL or run.pidfd is None:
+        return
+    run.ending.killed = True
+    for member in run.members():
+        signal_member(member, signal.SIGKILL)
+    if now - run.phase_since >= SPARE_SHIM_SECONDS:
+        # A tree that forks faster than it is counted dies at one stroke; the shim with it.
+        signal_group(run.pidfd, signal.SIGKILL)
+    else:
+        signal.pidfd_send_signal(run.pidfd, signal.SIGCONT)
+    run.next_step = now + LOOK_SECONDS
+
+
+def begin_sweep(run: Run, now: float) -> bool:
+    """End what the command has left behind; False when it left nothing.
+
+    Whoever was told to end and had its grace is killed now; what is left behind a command that ended by itself gets a
+    TERM and the grace first.
+    """
+    members = run.leftovers()
+    if not members:
+        return False
+    told = run.ending.why is not None
+    run.phase, run.phase_since = (Phase.SWEEP_KILL if told else Phase.SWEEP), now
+    for member in members:
+        signal_member(member, signal.SIGKILL if told else signal.SIGTERM)
+        signal_member(member, signal.SIGCONT)
+    run.next_step = now + LOOK_SECONDS / 5
+    return True
+
+
+def proceed_sweep(run: Run, now: float) -> bool:
+    """Take the next step of ending what was left behind; False when nothing is left, or what is left cannot be ended."""
+    members = run.leftovers()
+    if members and run.phase is Phase.SWEEP and now - run.phase_since >= run.limits.grace_seconds:
+        run.phase, run.phase_since = Phase.SWEEP_KILL, now
+    if run.phase is Phase.SWEEP_KILL:
+        for member in members:
+            signal_member(member, signal.SIGKILL)
+        if members and now - run.phase_since >= GIVE_UP_SECONDS:
+            run.ending.unkillable = len(members)
+            return False
+    run.next_step = now + LOOK_SECONDS
+    return bool(members)
+
+
+def look_at_output(run: Run, now: float, alarm: throttle.WriteAlarm[tuple[Run, Output]]) -> None:
+    """Look at the streams that are due and keep them within their bound."""
+    for output in run.outputs:
+        if output.next_look > now:
+            continue
+        grown = output.stream.look()
+        if output.stream.is_ahead and run.pidfd is not None and run.phase is Phase.RUNNING:
+            signal_group(run.pidfd, signal.SIGSTOP)
+            run.stopped_until = now + throttle.PAUSE_SECONDS
+            output.stream.look()
+        output.stream.trim()
+        wait = throttle.next_look(grown, now - output.looked)
+        output.looked = now
+        output.next_look = now + wait
+        if grown == 0 and alarm.arm(output.stream.path, (run, output)):
+            # A write between the look and the alarm would ring for nobody, hence the second look.
+            if os.path.getsize(output.stream.path) == output.stream.size:
+                output.next_look = math.inf
+
+
+def cannot_be_bounded(run: Run) -> bool:
+    """Return whether a stream is over its bound on a file system that cannot give the middle back."""
+    return any(output.stream.stuck and output.stream.is_ahead for output in run.outputs)
+
+
+def resume(run: Run, now: float) -> None:
+    """Let a run go on that was stopped for its output."""
+    if run.stopped_until and now >= run.stopped_until:
+        run.stopped_until = 0.0
+        if run.pidfd is not None:
+            signal_group(run.pidfd, signal.SIGCONT)
+
+
+def resume_if_orphaned_stop(run: Run) -> None:
+    """Let an adopted run go on that its former watcher had stopped and could not resume: the shim itself is stopped."""
+    if run.process is None or run.pidfd is None:
+        return
+    state = proc.read_stat(run.process.pid)
+    if state is not None and state.state == "T":
+        signal_group(run.pidfd, signal.SIGCONT)
+
+
+def _signal_tree(run: Run, number: signal.Signals) -> None:
+    """Send a signal to the group at one stroke, and to those that have left it one by one."""
+    if run.pidfd is not None:
+        signal_group(run.pidfd, number)
+    group = run.session
+    for member in run.members():
+        if member.group != group:
+            signal_member(member, number)

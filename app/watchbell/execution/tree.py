@@ -1,0 +1,123 @@
+"""Finding and signalling every process of a run, wherever it has moved to.
+
+A process belongs to a run when it is in the session that the shim leads, when it carries the run's marker in its
+environment, or when an ancestor of it does. Each is signalled through a pidfd that was opened before the proof was
+looked at, so a number that has passed to a stranger in between is never hit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import signal
+
+from watchbell.execution import proc
+
+_PIDFD_SIGNAL_PROCESS_GROUP = 4
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Member:
+    """One process of a run."""
+
+    pid: int
+    start_ticks: int
+    group: int
+    zombie: bool
+
+
+def find_members(session: int | None, token: str, *, shim_is_ours: bool) -> list[Member]:
+    """Return the processes of a run, without its shim. One pass over /proc.
+
+    ``session`` is the pid that the shim has or had. When the shim is our child it is not waited for yet, so the number is
+    still its own; otherwise it may have passed to a stranger, and counts only while no process bears it.
+    """
+    processes = proc.read_all()
+    if session is not None and not shim_is_ours:
+        leader = processes.get(session)
+        if leader is not None and proc.read_marker(session) != token:
+            session = None
+    verdicts: dict[int, bool] = {os.getpid(): False, 1: False}
+    return [
+        Member(pid, state.start_ticks, state.group, state.state == "Z")
+        for pid, state in processes.items()
+        if _belongs(pid, processes, verdicts, session, token) and pid != session
+    ]
+
+
+def _belongs(
+    pid: int, processes: dict[int, proc.Stat], verdicts: dict[int, bool], session: int | None, token: str
+) -> bool:
+    """Return whether a process belongs to the run, walking up until that is decided."""
+    path: list[int] = []
+    verdict = False
+    while True:
+        if pid in verdicts:
+            verdict = verdicts[pid]
+            break
+        state = processes.get(pid)
+        # The table was read one process at a time, so a reused number could close a circle.
+        if state is None or pid in path:
+            break
+        path.append(pid)
+        if (session is not None and state.session == session) or proc.read_marker(pid) == token:
+            verdict = True
+            break
+        pid = state.parent
+    # Everything below the place of decision shares the verdict.
+    for place in path:
+        verdicts[place] = verdict
+    return verdict
+
+
+def signal_member(member: Member, number: int) -> bool:
+    """Send a signal to exactly this process; False when it is gone."""
+    try:
+        descriptor = os.pidfd_open(member.pid)
+    except OSError as error:
+        if error.errno != errno.ESRCH:
+            raise
+        return False
+    try:
+        state = proc.read_stat(member.pid)
+        if state is None or state.start_ticks != member.start_ticks:
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def signal_group(pidfd: int, number: int) -> None:
+    """Send a signal to the process group that a living process leads, at one stroke; nothing when it has ended.
+
+    Newer kernels do it through the pidfd. On older ones the group is named by its number right after the pidfd has shown
+    that the leader lives.
+    """
+    try:
+        signal.pidfd_send_signal(pidfd, number, None, _PIDFD_SIGNAL_PROCESS_GROUP)
+        return
+    except ProcessLookupError:
+        return
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    leader = _pid_of(pidfd)
+    if leader > 0:
+        try:
+            os.killpg(leader, number)
+        except ProcessLookupError:
+            return
+
+
+def _pid_of(pidfd: int) -> int:
+    """Return the number of a living process, -1 when it has ended."""
+    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as info:
+        for line in info:
+            name, _, value = line.partition(":")
+            if name == "Pid":
+                return int(value)
+    return -1
