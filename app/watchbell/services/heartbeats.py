@@ -32,10 +32,10 @@ def beat(db: Database, incarnation: str, *, now: datetime, running: int, keep: b
 
 
 def begin_stop(db: Database, incarnation: str, *, now: datetime, reason: str) -> None:
-    """Store that a scheduler has been asked to stop and starts nothing more."""
+    """Store that a scheduler has been asked to stop and starts nothing more; who asked first is the reason."""
     with db.write() as session:
         scheduler = store.find_scheduler(session, incarnation)
-        if scheduler is not None:
+        if scheduler is not None and scheduler.stopping_at is None:
             scheduler.stopping_at = now
             scheduler.stop_reason = reason
 

@@ -1,0 +1,79 @@
+"""Where log lines go and what they look like; what is logged is decided where it happens."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import sys
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
+
+#: Above this size the file is set aside as ``<name>.1`` in place of the one before: two such files are all there is.
+FILE_LIMIT_BYTES = 10 * 1024 * 1024
+_ROOT = "watchbell"
+_TIME = "%Y-%m-%d %H:%M:%S"
+_LINE = "[%(asctime)s] [%(levelname)s] %(message)s"
+# Task names and reasons come from people and commands; a terminal must not obey what they hold.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class _Line(logging.Formatter):
+    """The one line format: ``[YYYY-MM-DD HH:MM:SS] [LEVEL] message``."""
+
+    def __init__(self) -> None:
+        super().__init__(_LINE, _TIME)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _CONTROL.sub(_escaped, super().format(record))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+class BoundedFileHandler(WatchedFileHandler):
+    """A log file that others may move or empty meanwhile, and that never grows without end."""
+
+    def __init__(self, path: Path, limit_bytes: int = FILE_LIMIT_BYTES) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(path, encoding="utf-8", errors="backslashreplace", delay=True)
+
+    def _open(self) -> io.TextIOWrapper:
+        # The log names commands and people, so that it is as private as the database.
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return os.fdopen(descriptor, "a", encoding=self.encoding, errors=self.errors)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        super().emit(record)
+        try:
+            if self.stream is not None and self.stream.tell() > self.limit_bytes:
+                self.stream.close()
+                self.stream = None
+                Path(self.baseFilename).replace(f"{self.baseFilename}.1")
+        except OSError:
+            self.handleError(record)
+
+
+def configure_file(path: Path, level: str) -> None:
+    """Send the log of this process to a file, private to its owner."""
+    _attach(BoundedFileHandler(path), level)
+
+
+def configure_console(level: str) -> None:
+    """Send the log of this process to standard error."""
+    _attach(logging.StreamHandler(sys.stderr), level)
+
+
+def _attach(handler: logging.Handler, level: str) -> None:
+    handler.setFormatter(_Line())
+    logger = logging.getLogger(_ROOT)
+    logger.setLevel(level.upper())
+    logger.propagate = False
+    logger.addHandler(handler)
+    # Libraries speak up only when something is wrong.
+    library = logging.getLogger()
+    library.setLevel(logging.WARNING)
+    library.addHandler(handler)
