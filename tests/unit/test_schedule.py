@@ -104,6 +104,26 @@ def test_both_passes_have_keys_of_their_own() -> None:
     assert keys == ["cal:2026-11-01T01:30:00/0@America/New_York", "cal:2026-11-01T01:30:00/1@America/New_York"]
 
 
+def test_the_second_pass_of_a_yearly_time_is_not_passed_over() -> None:
+    schedule = cron_schedule("30 1 1 11 *", "America/New_York", DSTRule.BOTH)
+
+    assert _dues(schedule, BEFORE_AUTUMN, 3) == ["2026-11-01 05:30:00", "2026-11-01 06:30:00", "2027-11-01 05:30:00"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [(DSTRule.CRON_LIKE, "1912-01-01T23:30:00/0"), (DSTRule.BOTH, "1911-12-31T23:30:00/1")],
+)
+def test_a_fold_may_reach_into_the_next_year(rule: DSTRule, expected: str) -> None:
+    # At the last midnight of 1911 the clock of Niamey went back by 68 minutes, eight minutes before the end of the UTC
+    # year. No zone did that since, and one may tomorrow.
+    schedule = cron_schedule("30 23 * * *", "Africa/Niamey", rule)
+
+    found = next_occurrence(schedule, datetime(1912, 1, 1, 0, 10, tzinfo=UTC))
+
+    assert found.key == f"cal:{expected}@Africa/Niamey"
+
+
 @pytest.mark.parametrize(
     ("zone", "after", "expected"),
     [
