@@ -147,7 +147,7 @@ function nearest(red, green, blue) {
 }
 
 /**
- * Split text into what can be shown as it is and signs for control characters (NUL becomes ␀).
+ * Split text into what can be shown as it is and signs for control characters (NUL becomes ^@).
  * @param {string} text
  * @returns {{text: string, control: boolean}[]}
  */
@@ -167,6 +167,5 @@ export function visible(text) {
 /** @param {string} character */
 function sign(character) {
   const code = character.charCodeAt(0);
-  if (code === 0x7f) return "\u2421";
-  return code < 0x20 ? String.fromCharCode(0x2400 + code) : "\ufffd";
+  return code < 0x80 ? `^${String.fromCharCode(code ^ 0x40)}` : "\ufffd";
 }

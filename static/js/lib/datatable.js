@@ -90,7 +90,8 @@ function language(data, many) {
     infoFiltered: "(of _MAX_)",
     emptyTable: data.tableEmpty ?? `No ${rows} yet.`,
     zeroRecords: data.tableNone ?? `None of the ${rows} match. Change or clear the search.`,
-    search: data.tableSearch || "Search",
+    search: `<span class="wb-hidden">${data.tableSearch || "Search"}</span>_INPUT_`,
+    searchPlaceholder: data.tableSearch || "Search",
     loadingRecords: "Loading…",
     thousands: ",",
   };
