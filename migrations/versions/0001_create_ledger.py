@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("stands_for", sa.Integer(), nullable=False),
         sa.Column("requested_by", sa.String(), nullable=False),
+        sa.Column("may_overlap", sa.Boolean(), nullable=False),
         sa.Column("holder", sa.String(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -168,6 +169,13 @@ def upgrade() -> None:
             ),
         )
         batch_op.create_index("ix_run_due", ["due_at"], unique=False)
+        batch_op.create_index(
+            "ix_run_in_flight",
+            ["task_id"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('claimed', 'starting', 'running', 'cancelling')"),
+            postgresql_where=sa.text("state IN ('claimed', 'starting', 'running', 'cancelling')"),
+        )
         batch_op.create_index("ix_run_state_newest", ["state", "id"], unique=False)
         batch_op.create_index("ix_run_task_newest", ["task_id", "id"], unique=False)
 
@@ -278,6 +286,11 @@ def downgrade() -> None:
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.drop_index("ix_run_task_newest")
         batch_op.drop_index("ix_run_state_newest")
+        batch_op.drop_index(
+            "ix_run_in_flight",
+            sqlite_where=sa.text("state IN ('claimed', 'starting', 'running', 'cancelling')"),
+            postgresql_where=sa.text("state IN ('claimed', 'starting', 'running', 'cancelling')"),
+        )
         batch_op.drop_index("ix_run_due")
         batch_op.drop_index(
             "ix_run_active",

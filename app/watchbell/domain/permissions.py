@@ -48,3 +48,28 @@ def role_may(role: str | None, right: Right) -> bool:
         return role is not None and right in _RIGHTS[Role(role)]
     except ValueError:
         return False
+
+
+#: Endpoint -> right. The methods of one endpoint ask for the same.
+ROUTES: dict[str, Right] = {
+    "static": Right.PUBLIC,
+    "health.index": Right.PUBLIC,
+    "auth.login": Right.PUBLIC,
+    "auth.link": Right.PUBLIC,
+    # Ending a session that has ended already is no error, so this one must not lead through the login page.
+    "auth.logout": Right.PUBLIC,
+    "auth.password": Right.VIEW,
+    "overview.index": Right.VIEW,
+    "overview.parts": Right.VIEW,
+    "overview.data": Right.VIEW,
+    "scheduler_control.panel": Right.VIEW,
+    "scheduler_control.status": Right.VIEW,
+    "scheduler_control.start": Right.OPERATE,
+    "scheduler_control.stop": Right.OPERATE,
+    "scheduler_control.restart": Right.OPERATE,
+    "heartbeats.index": Right.VIEW,
+    "heartbeats.data": Right.VIEW,
+    "log.index": Right.VIEW,
+    "log.data": Right.VIEW,
+    "log.clear": Right.OPERATE,
+}

@@ -19,13 +19,13 @@ TAG_LIMIT = 50
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 #: Fields that say when; together they replace the schedule that was there.
-SCHEDULE_FIELDS = frozenset({"kind", "cron", "every", "unit", "at", "every_word", "at_time", "anchor_at", "zone", "dst"})
+SCHEDULE_FIELDS = frozenset(
+    {"kind", "cron", "every", "unit", "at", "every_word", "at_time", "anchor_at", "zone", "dst"}
+)
 #: Fields that say how; see domain.policies.
 POLICY_FIELDS = frozenset(field.name for field in dataclasses.fields(Policies))
 #: Fields that say what, where and for whom.
-PLAIN_FIELDS = frozenset(
-    {"name", "command", "directory", "environment", "tags", "comment", "owner", "host", "enabled"}
-)
+PLAIN_FIELDS = frozenset({"name", "command", "directory", "environment", "tags", "comment", "owner", "host", "enabled"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,9 +109,7 @@ def build_definition(
     return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
 
 
-def _schedule(
-    fields: Mapping[str, object], base: TaskDefinition | None, now: datetime, defaults: Defaults
-) -> Schedule:
+def _schedule(fields: Mapping[str, object], base: TaskDefinition | None, now: datetime, defaults: Defaults) -> Schedule:
     given = {name: fields[name] for name in SCHEDULE_FIELDS & set(fields)}
     if base is not None and not given:
         return base.schedule
@@ -140,7 +138,10 @@ def _text(limit: int, *, required_example: str = "", lines: bool = False) -> obj
         if len(text) > limit:
             raise InputError.of(name, f"must be at most {limit} characters long")
         allowed = {"\n", "\t", "\r"} if lines else set()
-        if any((ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF or ord(char) == 127) and char not in allowed for char in text):
+        if any(
+            (ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF or ord(char) == 127) and char not in allowed
+            for char in text
+        ):
             raise InputError.of(name, "must not hold control characters")
         return text.replace("\r\n", "\n")
 

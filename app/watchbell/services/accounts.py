@@ -60,9 +60,7 @@ def ensure_first(db: Database, *, now: datetime) -> Account:
         return account
 
 
-def add(
-    db: Database, username: str, *, role: str, password: str | None, now: datetime
-) -> Account:
+def add(db: Database, username: str, *, role: str, password: str | None, now: datetime) -> Account:
     """Make an account; raises InputError for a bad name, role or password and Conflict for a name that is taken."""
     if not _USERNAME.match(username):
         raise InputError.of("username", "must be 1 to 64 letters, digits, dots, dashes, @ or underscores", "ann")
@@ -75,7 +73,11 @@ def add(
         if store.find_account_by_name(session, username) is not None:
             raise Conflict(f"username: there is an account {username!r} already")
         account = Account(
-            username=username, role=wanted.value, is_active=True, password_hash=password_hash, created_at=now,
+            username=username,
+            role=wanted.value,
+            is_active=True,
+            password_hash=password_hash,
+            created_at=now,
             password_changed_at=now if password_hash else None,
         )
         session.add(account)
@@ -120,9 +122,7 @@ def make_link(db: Database, username: str, *, now: datetime, minutes: int = LINK
         if account is None:
             raise NotFound(f"there is no account {username!r}")
         expires_at = now + timedelta(minutes=minutes)
-        session.add(
-            LoginLink(token_hash=_hash(token), account_id=account.id, created_at=now, expires_at=expires_at)
-        )
+        session.add(LoginLink(token_hash=_hash(token), account_id=account.id, created_at=now, expires_at=expires_at))
     return token
 
 

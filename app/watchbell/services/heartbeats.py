@@ -81,9 +81,7 @@ def list_lives(db: Database, *, now: datetime) -> list[Life]:
             Life(
                 scheduler=lives[0],
                 presence=presence(lives[0].beat_at, now),
-                beats=store.list_beats(
-                    session, [life.incarnation for life in lives], now - timedelta(hours=24)
-                ),
+                beats=store.list_beats(session, [life.incarnation for life in lives], now - timedelta(hours=24)),
             )
             for lives in groups.values()
         ]

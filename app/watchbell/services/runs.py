@@ -174,12 +174,8 @@ def overview(db: Database, *, day_start: datetime, recent: int = 10) -> Overview
             total_tasks=task_store.count_tasks(session),
             enabled_tasks=task_store.count_tasks(session, enabled=True),
             today=store.count_by_state(session, day_start),
-            running=store.list_in_state(
-                session, [RunState.STARTING, RunState.RUNNING, RunState.CANCELLING], limit=20
-            ),
-            waiting=store.list_in_state(
-                session, [RunState.QUEUED, RunState.CLAIMED, RunState.RETRY_WAIT], limit=20
-            ),
+            running=store.list_in_state(session, [RunState.STARTING, RunState.RUNNING, RunState.CANCELLING], limit=20),
+            waiting=store.list_in_state(session, [RunState.QUEUED, RunState.CLAIMED, RunState.RETRY_WAIT], limit=20),
             recent=store.list_runs(session, limit=recent),
             troubled=store.list_runs(session, states=TROUBLE, since=day_start, limit=5),
         )

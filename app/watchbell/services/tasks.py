@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy.orm import Session
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain.policies import Policies
@@ -20,7 +19,7 @@ from watchbell.services import transitions
 from watchbell.store import runs as run_store
 from watchbell.store import tasks as store
 from watchbell.store.runs import Run
-from watchbell.store.session import Database
+from watchbell.store.session import Database, Session
 from watchbell.store.tasks import Task, TaskRevision
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -55,16 +54,12 @@ def check(
     return definition
 
 
-def create(
-    db: Database, fields: Mapping[str, object], *, now: datetime, actor: str, defaults: Defaults
-) -> Task:
+def create(db: Database, fields: Mapping[str, object], *, now: datetime, actor: str, defaults: Defaults) -> Task:
     """Make a task and return it; raises InputError for bad fields and Conflict for a name that is taken."""
     definition = check(fields, now=now, defaults=defaults)
     with db.write() as session:
         _require_free(session, definition.name)
-        task = Task(
-            created_at=now, created_by=actor, version=1, cursor_at=_first_cursor(definition.schedule, now)
-        )
+        task = Task(created_at=now, created_by=actor, version=1, cursor_at=_first_cursor(definition.schedule, now))
         _write(session, task, definition, now=now, actor=actor)
         session.add(task)
         session.flush()
@@ -130,9 +125,7 @@ def copy(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
     """Make a disabled copy of a task under a free name and return it."""
     with db.write() as session:
         source = _require(session, task_id)
-        definition = dataclasses.replace(
-            definition_of(source), name=_free_name(session, source.name), enabled=False
-        )
+        definition = dataclasses.replace(definition_of(source), name=_free_name(session, source.name), enabled=False)
         task = Task(created_at=now, created_by=actor, version=1, cursor_at=now)
         _write(session, task, definition, now=now, actor=actor)
         session.add(task)
@@ -178,6 +171,12 @@ def find_by_name(db: Database, name: str) -> Task:
         return task
 
 
+def list_changed(db: Database, since: int) -> Sequence[Task]:
+    """Return all tasks, deleted ones included, that changed after a change mark, in the order of their changes."""
+    with db.read() as session:
+        return store.list_changed_tasks(session, since)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class TaskPage:
     """One page of a list of tasks."""
@@ -207,7 +206,13 @@ def list_page(
         raise InputError.of("sort", f"must be one of {', '.join(store.SORTS)}", "name")
     with db.read() as session:
         tasks = store.list_tasks(
-            session, search=search, enabled=enabled, owner=owner, sort=sort, descending=descending, limit=limit,
+            session,
+            search=search,
+            enabled=enabled,
+            owner=owner,
+            sort=sort,
+            descending=descending,
+            limit=limit,
             offset=offset,
         )
         return TaskPage(
@@ -227,6 +232,13 @@ def revision(db: Database, task_id: int, version: int) -> TaskRevision:
         return found
 
 
+def revisions(db: Database, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Mapping[str, object]]:
+    """Return the definitions of several (task id, version) pairs; those that do not exist are left out."""
+    with db.read() as session:
+        found = store.list_revisions(session, wanted)
+        return {(row.task_id, row.version): row.definition for row in found}
+
+
 def upcoming(task: Task, *, after: datetime, limit: int, until: datetime | None = None) -> list[Occurrence]:
     """Return a task's next occurrences; none for one that is disabled."""
     if not task.enabled:
@@ -240,11 +252,7 @@ def list_upcoming(db: Database, *, now: datetime, limit: int = 100, hours: int =
     until = now + timedelta(hours=hours)
     with db.read() as session:
         tasks = store.list_tasks(session, enabled=True, sort="next", limit=limit)
-    found = [
-        (task, occurrence)
-        for task in tasks
-        for occurrence in upcoming(task, after=now, limit=limit, until=until)
-    ]
+    found = [(task, occurrence) for task in tasks for occurrence in upcoming(task, after=now, limit=limit, until=until)]
     found.sort(key=lambda pair: (pair[1].due_at, pair[0].name))
     return found[:limit]
 
@@ -299,9 +307,7 @@ def _write(session: Session, task: Task, definition: TaskDefinition, *, now: dat
 
 
 def _keep_revision(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:
-    session.add(
-        TaskRevision(task_id=task.id, version=task.version, definition=definition.to_json(), at=now, by=actor)
-    )
+    session.add(TaskRevision(task_id=task.id, version=task.version, definition=definition.to_json(), at=now, by=actor))
 
 
 def _tell(session: Session, task: Task, kind: str, now: datetime) -> None:

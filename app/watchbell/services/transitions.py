@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.orm import Session
 
 from watchbell.domain.run_state import FINAL, RunState, advance
 from watchbell.store import runs as store
 from watchbell.store.runs import Run
+from watchbell.store.session import Session
 
 #: The name of the outbox event for a state that outsiders hear of.
 EVENT_TYPES = {
@@ -63,9 +63,7 @@ def move(
     if not store.swap_run(session, run.id, before, run.fence, changes):
         return False
     fence = int(changes.get("fence", run.fence))
-    store.add_events(
-        session, [store.event_row(run.id, before, path, at=now, actor=actor, fence=fence, reason=reason)]
-    )
+    store.add_events(session, [store.event_row(run.id, before, path, at=now, actor=actor, fence=fence, reason=reason)])
     store.add_outbox(session, [outbox_row(run.id, run.task_id, run.task_name, to, now, reason)])
     session.refresh(run)
     return True

@@ -72,7 +72,5 @@ def list_newest(session: Session, limit: int = 50) -> Sequence[Scheduler]:
 def list_beats(session: Session, incarnations: Sequence[str], since: datetime) -> Sequence[Heartbeat]:
     """Return the heartbeats of the given schedulers since a time, oldest first."""
     return session.scalars(
-        select(Heartbeat)
-        .where(Heartbeat.incarnation.in_(incarnations), Heartbeat.at >= since)
-        .order_by(Heartbeat.at)
+        select(Heartbeat).where(Heartbeat.incarnation.in_(incarnations), Heartbeat.at >= since).order_by(Heartbeat.at)
     ).all()

@@ -12,6 +12,18 @@ from watchbell.store.tasks import ChangeMark, Task, TaskRevision
 metadata = Base.metadata
 
 __all__ = [
-    "Account", "Attempt", "ChangeMark", "Heartbeat", "LoginLink", "LoginSession", "Outbox", "Output", "Run",
-    "RunEvent", "Scheduler", "Task", "TaskRevision", "metadata",
+    "Account",
+    "Attempt",
+    "ChangeMark",
+    "Heartbeat",
+    "LoginLink",
+    "LoginSession",
+    "Outbox",
+    "Output",
+    "Run",
+    "RunEvent",
+    "Scheduler",
+    "Task",
+    "TaskRevision",
+    "metadata",
 ]

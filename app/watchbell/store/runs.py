@@ -6,15 +6,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Select, UniqueConstraint, bindparam, func, select, text, update
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Select,
+    UniqueConstraint,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from watchbell.domain.run_state import ACTIVE, RunState, advance
+from watchbell.domain.run_state import ACTIVE, IN_FLIGHT, RunState, advance
 from watchbell.store.base import Base
 from watchbell.store.events import Outbox
 
 _ACTIVE_SQL = "state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"
+_IN_FLIGHT_SQL = "state IN ('claimed', 'starting', 'running', 'cancelling')"
 
 
 class Run(Base):
@@ -27,9 +41,8 @@ class Run(Base):
         Index("ix_run_task_newest", "task_id", "id"),
         Index("ix_run_state_newest", "state", "id"),
         Index("ix_run_due", "due_at"),
-        Index(
-            "ix_run_active", "state", "due_at", sqlite_where=text(_ACTIVE_SQL), postgresql_where=text(_ACTIVE_SQL)
-        ),
+        Index("ix_run_active", "state", "due_at", sqlite_where=text(_ACTIVE_SQL), postgresql_where=text(_ACTIVE_SQL)),
+        Index("ix_run_in_flight", "task_id", sqlite_where=text(_IN_FLIGHT_SQL), postgresql_where=text(_IN_FLIGHT_SQL)),
         # A run keeps its number for ever, also after the newest ones have been deleted.
         {"sqlite_autoincrement": True},
     )
@@ -54,6 +67,8 @@ class Run(Base):
     #: How many occurrences this row stands for; more than one only for a counted range of missed ones.
     stands_for: Mapped[int] = mapped_column(default=1)
     requested_by: Mapped[str] = mapped_column(default="")
+    #: Whether it may start while another run of the task is in flight.
+    may_overlap: Mapped[bool] = mapped_column(default=False)
     #: Incarnation of the scheduler that holds it.
     holder: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(default=0)
@@ -203,6 +218,29 @@ def swap_run(session: Session, run_id: int, state: RunState, fence: int, values:
     return bool(result.rowcount == 1)
 
 
+def swap_runs(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Compare-and-swap many runs and return the ids of those that were not as expected and stay as they are.
+
+    Each row has ``run``, ``from_state``, ``from_fence`` and new_ columns, the same ones in all rows. The usual case, in
+    which nobody has interfered, is one statement.
+    """
+    if not rows:
+        return []
+    names = [name.removeprefix("new_") for name in rows[0] if name.startswith("new_")]
+    statement = (
+        update(_RUN)
+        .where(_RUN.c.id == bindparam("run"), _RUN.c.state == bindparam("from_state"))
+        .where(_RUN.c.fence == bindparam("from_fence"))
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
+    connection = session.connection()
+    with connection.begin_nested() as savepoint:
+        if connection.execute(statement, list(rows)).rowcount == len(rows):
+            return []
+        savepoint.rollback()
+    return [row["run"] for row in rows if connection.execute(statement, row).rowcount != 1]
+
+
 def add_attempts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[int, int]:
     """Insert attempts and return their ids by run id."""
     if not rows:
@@ -343,9 +381,7 @@ def list_runs(
     limit: int = 50,
 ) -> Sequence[Run]:
     """Return runs, newest first, before (or, ascending turned round, just after) a run id: keyset paging."""
-    statement = _filtered(
-        select(Run), task_id=task_id, states=states, trigger=trigger, search=search, since=since
-    )
+    statement = _filtered(select(Run), task_id=task_id, states=states, trigger=trigger, search=search, since=since)
     if after_id is not None:
         rows = session.scalars(statement.where(Run.id > after_id).order_by(Run.id).limit(limit)).all()
         return list(reversed(rows))
@@ -373,9 +409,7 @@ def count_runs(
 
 def count_by_state(session: Session, since: datetime) -> dict[str, int]:
     """Return how many occurrences that were due since a time are in each state."""
-    rows = session.execute(
-        select(Run.state, func.sum(Run.stands_for)).where(Run.due_at >= since).group_by(Run.state)
-    )
+    rows = session.execute(select(Run.state, func.sum(Run.stands_for)).where(Run.due_at >= since).group_by(Run.state))
     return {state: int(count) for state, count in rows}
 
 
@@ -388,16 +422,44 @@ def list_newest_per_task(session: Session, task_ids: Sequence[int], limit: int =
     return found
 
 
-def count_active_by_task(session: Session, task_ids: Sequence[int]) -> dict[int, int]:
-    """Return how many active runs each of the given tasks has; tasks without one are left out."""
-    if not task_ids:
-        return {}
-    rows = session.execute(
-        select(Run.task_id, func.count(Run.id))
-        .where(text(_ACTIVE_SQL), Run.task_id.in_(task_ids))
-        .group_by(Run.task_id)
+def list_active_by_task(session: Session, task_ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
+    """Return the id and state of each active run of the given tasks, oldest first; tasks without one are left out."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    if task_ids:
+        statement = select(_RUN.c.task_id, _RUN.c.id, _RUN.c.state)
+        statement = statement.where(text(_ACTIVE_SQL), _RUN.c.task_id.in_(task_ids)).order_by(_RUN.c.id)
+        for task_id, run_id, state in session.connection().execute(statement):
+            found.setdefault(task_id, []).append((run_id, state))
+    return found
+
+
+def list_startable(session: Session, limit: int) -> Sequence[Any]:
+    """Return queued runs that nothing of their own task holds up, the one due first first.
+
+    Each row has id, task_id, task_name, task_version, fence, attempts, due_at, trigger, may_overlap and reason.
+    """
+    columns = (
+        "id",
+        "task_id",
+        "task_name",
+        "task_version",
+        "fence",
+        "attempts",
+        "due_at",
+        "trigger",
+        "may_overlap",
+        "reason",
     )
-    return {task_id: int(count) for task_id, count in rows}
+    other = _RUN.alias("other")
+    in_flight = [state.value for state in IN_FLIGHT] + [RunState.CLAIMED.value]
+    held_up = exists().where(other.c.task_id == _RUN.c.task_id, other.c.state.in_(in_flight))
+    statement = (
+        select(*(_RUN.c[name] for name in columns))
+        .where(text("run." + _ACTIVE_SQL), _RUN.c.state == RunState.QUEUED.value, or_(_RUN.c.may_overlap, ~held_up))
+        .order_by(_RUN.c.due_at, _RUN.c.id)
+        .limit(limit)
+    )
+    return session.connection().execute(statement).all()
 
 
 def is_active_state(state: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, UniqueConstraint, bindparam, func, or_, select, text, update
+from sqlalchemy import ForeignKey, Index, Select, UniqueConstraint, bindparam, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -164,9 +164,7 @@ def list_tasks(
     return session.scalars(statement.limit(limit) if limit is not None else statement).all()
 
 
-def count_tasks(
-    session: Session, *, search: str = "", enabled: bool | None = None, owner: str | None = None
-) -> int:
+def count_tasks(session: Session, *, search: str = "", enabled: bool | None = None, owner: str | None = None) -> int:
     """Return how many tasks a list with these filters has."""
     statement = _filtered(select(func.count(Task.id)), search=search, enabled=enabled, owner=owner)
     return int(session.scalar(statement) or 0)
@@ -177,6 +175,15 @@ def find_revision(session: Session, task_id: int, version: int) -> TaskRevision 
     return session.scalars(
         select(TaskRevision).where(TaskRevision.task_id == task_id, TaskRevision.version == version)
     ).one_or_none()
+
+
+def list_revisions(session: Session, wanted: Sequence[tuple[int, int]]) -> list[TaskRevision]:
+    """Return the revisions of (task id, version) pairs that exist."""
+    found: list[TaskRevision] = []
+    for start in range(0, len(wanted), 200):
+        pairs = tuple_(TaskRevision.task_id, TaskRevision.version).in_(wanted[start : start + 200])
+        found += session.scalars(select(TaskRevision).where(pairs)).all()
+    return found
 
 
 def list_changes(session: Session, task_ids: Sequence[int]) -> dict[int, int]:

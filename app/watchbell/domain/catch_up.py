@@ -1,0 +1,121 @@
+"""What becomes of the occurrences that are due: started, or missed, and why, by the task's policies."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from watchbell.domain.policies import CatchUp, Policies
+from watchbell.domain.schedule import Occurrence
+
+#: Where a task says nothing, a run may start as late as its next moment, but at most this late.
+LATEST_START_LIMIT = timedelta(hours=1)
+#: More missed occurrences than this are told by one row with a count.
+ROWS_LIMIT = 1000
+
+
+class Trigger(StrEnum):
+    """What made a run."""
+
+    SCHEDULE = "schedule"
+    CATCH_UP = "catch_up"
+    """An occurrence that passed while no scheduler worked, run afterwards by policy."""
+    MANUAL = "manual"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of one occurrence, or of a counted range that ends with it."""
+
+    occurrence: Occurrence
+    is_missed: bool
+    trigger: Trigger
+    reason: str = ""
+    stands_for: int = 1
+    #: The first occurrence of a counted range.
+    first: Occurrence | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the unique key of the row."""
+        if self.first is None:
+            return self.occurrence.key
+        return f"range:{self.first.key}..{self.occurrence.key}"
+
+
+def latest_start(policies: Policies, occurrence: Occurrence, following: Occurrence | None) -> timedelta:
+    """Return how late a run may start: what the task says, else its own interval, at most an hour."""
+    if policies.latest_start_seconds is not None:
+        return timedelta(seconds=policies.latest_start_seconds)
+    if following is None:
+        return LATEST_START_LIMIT
+    return min(following.due_at - occurrence.due_at, LATEST_START_LIMIT)
+
+
+def judge(
+    due: Sequence[Occurrence],
+    following: Occurrence | None,
+    policies: Policies,
+    *,
+    now: datetime,
+    up_since: datetime,
+    is_complete: bool = True,
+) -> list[Verdict]:
+    """Return a verdict for each of the occurrences that are due, oldest first.
+
+    ``following`` is the one after them, ``up_since`` when the present scheduler began to work. With ``is_complete``
+    False there are more due ones than could be looked at, so that none of these is the last.
+    """
+    if not due:
+        return []
+    newest = due[-1]
+    if is_complete and now - newest.due_at <= latest_start(policies, newest, following):
+        verdicts = [Verdict(newest, is_missed=False, trigger=Trigger.SCHEDULE)]
+        older = due[:-1]
+        may_run = policies.catch_up_limit if policies.catch_up is CatchUp.ALL else 0
+    else:
+        verdicts = []
+        older = due
+        wanted = {CatchUp.SKIP: 0, CatchUp.LAST: int(is_complete), CatchUp.ALL: policies.catch_up_limit}
+        may_run = wanted[policies.catch_up]
+    window_start = now - timedelta(seconds=policies.catch_up_window_seconds)
+    split = len(older) - min(may_run, sum(1 for occurrence in older if occurrence.due_at >= window_start))
+    caught_up = [
+        Verdict(o, is_missed=False, trigger=Trigger.CATCH_UP, reason=_reason(o, policies, now, up_since))
+        for o in older[split:]
+    ]
+    return _missed(older[:split], policies, now, up_since) + caught_up + verdicts
+
+
+def _missed(occurrences: Sequence[Occurrence], policies: Policies, now: datetime, up_since: datetime) -> list[Verdict]:
+    if len(occurrences) <= ROWS_LIMIT:
+        return [
+            Verdict(o, is_missed=True, trigger=Trigger.SCHEDULE, reason=_reason(o, policies, now, up_since))
+            for o in occurrences
+        ]
+    reason = f"{len(occurrences)} occurrences; {_reason(occurrences[-1], policies, now, up_since)}"
+    return [
+        Verdict(
+            occurrences[-1],
+            is_missed=True,
+            trigger=Trigger.SCHEDULE,
+            reason=reason,
+            stands_for=len(occurrences),
+            first=occurrences[0],
+        )
+    ]
+
+
+_POLICY_WORDS = {
+    CatchUp.SKIP: "skip what was missed",
+    CatchUp.LAST: "run the last one",
+    CatchUp.ALL: "run all within the window",
+}
+
+
+def _reason(occurrence: Occurrence, policies: Policies, now: datetime, up_since: datetime) -> str:
+    late = int((now - occurrence.due_at).total_seconds())
+    why = "no scheduler was running" if occurrence.due_at < up_since else f"the scheduler was held up for {late} s"
+    return f"{why}; policy: {_POLICY_WORDS[policies.catch_up]}"

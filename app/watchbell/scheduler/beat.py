@@ -1,0 +1,61 @@
+"""The scheduler's proof of life: its row, and a beat in the history each minute."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import datetime
+
+from watchbell import clock
+from watchbell.config import Config
+from watchbell.control.pidfile import Owner
+from watchbell.services import heartbeats
+from watchbell.store.heartbeats import Scheduler
+from watchbell.store.session import Database
+from watchbell.version import __version__
+
+BEAT_SECONDS = 5.0
+#: A beat that is kept, for the picture of a day.
+KEEP_SECONDS = 60.0
+
+
+class Beat:
+    """Tells the database that the loop turns."""
+
+    def __init__(self, db: Database, config: Config, owner: Owner) -> None:
+        self._db = db
+        now = clock.now()
+        self.incarnation = uuid.uuid4().hex
+        self.started_at = now
+        self._last = self._last_kept = clock.monotonic()
+        self._row = Scheduler(
+            incarnation=self.incarnation,
+            user=config.user,
+            host=config.hostname,
+            environment=config.environment,
+            session_id=str(int(now.timestamp() * 1_000_000)),
+            version=__version__,
+            pid=os.getpid(),
+            start_ticks=owner.start_ticks or 0,
+            boot_id=owner.boot_id,
+            started_at=now,
+            beat_at=now,
+            running=0,
+        )
+
+    def begin(self) -> None:
+        """Store the first heartbeat; raises Unavailable."""
+        heartbeats.begin(self._db, self._row)
+
+    def due_in(self) -> float:
+        """Return the seconds until the next beat, at least 0."""
+        return max(0.0, self._last + BEAT_SECONDS - clock.monotonic())
+
+    def beat(self, running: int, now: datetime) -> None:
+        """Store a beat; raises Unavailable."""
+        at = clock.monotonic()
+        keep = at - self._last_kept >= KEEP_SECONDS
+        heartbeats.beat(self._db, self.incarnation, now=now, running=running, keep=keep)
+        self._last = at
+        if keep:
+            self._last_kept = at

@@ -1,0 +1,33 @@
+"""The runs that this scheduler has in the air, from their ticket until their result is durable."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from watchbell.domain.run_state import RunState
+from watchbell.execution import Bundle
+from watchbell.services.turns import Started, Ticket
+
+#: By run id and attempt number.
+Key = tuple[int, int]
+
+
+@dataclasses.dataclass(slots=True)
+class Flight:
+    """One run in the air."""
+
+    ticket: Ticket
+    bundle: Bundle
+    #: The state that its row had when it was last looked at.
+    state: RunState
+    #: None for one whose start was never seen.
+    started: Started | None
+    is_adopted: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Return what the watcher knows it by."""
+        return (self.ticket.run_id, self.ticket.number)
+
+
+Flights = dict[Key, Flight]

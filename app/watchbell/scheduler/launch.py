@@ -1,0 +1,98 @@
+"""From a ticket to a process: the command of the version that was due, its environment and its limits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from watchbell.config import MIB, Config
+from watchbell.domain.policies import Policies
+from watchbell.errors import NotFound
+from watchbell.execution import Bundle, Bundles, Command, Limits, Process, launch, plain_argv, shell_command
+from watchbell.services import tasks
+from watchbell.services.turns import Started, Ticket
+from watchbell.store.session import Database
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Job:
+    """What a version of a task runs, ready for use."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: str | None
+    limits: Limits
+    policies: Policies
+
+
+class Launcher:
+    """Starts the processes of tickets; knows the definitions that were used lately."""
+
+    def __init__(self, db: Database, config: Config, bundles: Bundles) -> None:
+        self._db = db
+        self._config = config
+        self._bundles = bundles
+        self._jobs: dict[tuple[int, int], Job] = {}
+
+    def job(self, task_id: int, version: int) -> Job:
+        """Return what a version of a task runs; raises NotFound and Unavailable."""
+        found = self._jobs.get((task_id, version))
+        if found is None:
+            if len(self._jobs) > 20_000:
+                self._jobs.clear()
+            definition = tasks.revision(self._db, task_id, version).definition
+            found = self._jobs[task_id, version] = self._build(definition)
+        return found
+
+    def prepare(self, pairs: list[tuple[int, int]]) -> None:
+        """Read the definitions of several versions at once, if they are not known yet."""
+        wanted = [pair for pair in pairs if pair not in self._jobs]
+        for (task_id, version), definition in tasks.revisions(self._db, wanted).items() if wanted else ():
+            self._jobs[task_id, version] = self._build(definition)
+
+    def start(self, ticket: Ticket, now: datetime) -> tuple[Bundle, Process, Started]:
+        """Start the process of a ticket.
+
+        Raises SpawnFailed when nothing was started, and AlreadyStarted or BundleExists when this very attempt was
+        started before, in which case its folder tells the rest.
+        """
+        job = self.job(ticket.task_id, ticket.task_version)
+        bundle = self._bundles.claim(str(ticket.run_id), ticket.number, job.limits, started=now.timestamp())
+        process = launch(bundle, Command(job.argv, self._environment(job, ticket), job.directory))
+        started = Started(ticket, bundle.path, process.pid, process.start_ticks, process.boot_id, now)
+        return bundle, process, started
+
+    def limits(self, ticket: Ticket) -> Limits:
+        """Return the limits of a ticket's run, the defaults if its definition is gone."""
+        try:
+            return self.job(ticket.task_id, ticket.task_version).limits
+        except NotFound:
+            return Limits(output_bytes=self._config.output_limit_mib * MIB)
+
+    def _environment(self, job: Job, ticket: Ticket) -> dict[str, str]:
+        return {
+            **job.environment,
+            "WATCHBELL_RUN_ID": str(ticket.run_id),
+            "WATCHBELL_TASK": ticket.task_name,
+            "WATCHBELL_ATTEMPT": str(ticket.number),
+            "WATCHBELL_FENCE": str(ticket.fence),
+            "WATCHBELL_SCHEDULED_FOR": ticket.due_at.astimezone(UTC).isoformat(),
+            "SCRIPT_RUNNER_ACTIVE": "1",
+            "SCRIPT_RUNNER_ATTEMPT": str(ticket.number),
+        }
+
+    def _build(self, definition: Mapping[str, object]) -> Job:
+        policies = Policies.from_json(definition["policies"])  # type: ignore[arg-type]
+        own: Mapping[str, str] = definition["environment"]  # type: ignore[assignment]
+        text = str(definition["command"])
+        output_mib = policies.output_limit_mib or self._config.output_limit_mib
+        return Job(
+            name=str(definition["name"]),
+            argv=plain_argv(text) or shell_command(text),
+            environment={**self._config.child_environment, **own},
+            directory=str(definition["directory"]) if definition["directory"] else None,
+            limits=Limits(policies.time_limit_seconds, policies.grace_seconds, output_mib * MIB),
+            policies=policies,
+        )

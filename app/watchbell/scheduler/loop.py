@@ -1,0 +1,325 @@
+"""The loop: wait for a bell, take a turn against the ledger, start what it permits.
+
+Everything happens in one thread, except the watching of processes. The steps are small and are tried in tests one by one; only
+``run`` waits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import select
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from watchbell import clock
+from watchbell.domain.policies import Uncertain
+from watchbell.domain.run_state import RunState
+from watchbell.errors import NotFound, Unavailable
+from watchbell.execution import AlreadyStarted, Bundle, BundleExists, Bundles, Finished, SpawnFailed
+from watchbell.execution.watcher import Watcher
+from watchbell.scheduler.beat import Beat
+from watchbell.scheduler.clockwork import Clockwork
+from watchbell.scheduler.flights import Flight, Flights, Key
+from watchbell.scheduler.launch import Launcher
+from watchbell.scheduler.plan import Plan
+from watchbell.scheduler.reap import not_started, to_result
+from watchbell.services import adoption, tasks
+from watchbell.services.turns import DueTask, Result, Started, Ticket, Turn, Turned, take_turn
+from watchbell.store.session import ChangeWatch, Database
+
+log = logging.getLogger(__name__)
+
+#: How often other programs' commits are looked for.
+LOOK_SECONDS = 0.1
+#: Rows that go into one transaction.
+BATCH = 64
+#: A start that has not ended after this long is written down as running; most short commands have ended by then.
+RUNNING_AFTER_SECONDS = 0.05
+#: With no room and nothing ending for this long, what is due becomes a queued row, so that it can be seen to wait.
+STUCK_SECONDS = 2.0
+_RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tools:
+    """What the loop works with."""
+
+    db: Database
+    bundles: Bundles
+    watcher: Watcher
+    launcher: Launcher
+    plan: Plan
+    beat: Beat
+    host: str
+    max_running: int
+    output_root: os.PathLike[str]
+
+
+class Loop:
+    """The scheduler at work."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._actor = f"scheduler@{tools.host}"
+        self._changes = ChangeWatch(tools.db)
+        self._mark = 0
+        self.flights: Flights = {}
+        #: Flights whose rows do not say yet that they run.
+        self._fresh: Flights = {}
+        #: Tickets that are durable and whose processes are still to be started.
+        self._tickets: deque[Ticket] = deque()
+        self._results: list[Result] = []
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._clockwork = Clockwork(self.ring)
+        self._looks_at_queue = True
+        self._looked_at = 0.0
+        self._room_at = clock.monotonic()
+        self._failures = 0
+        self._stop_reason = ""
+
+    def ring(self) -> None:
+        """Wake the loop; may be called from any thread and from a signal handler."""
+        os.eventfd_write(self._bell, 1)
+
+    def stop(self, reason: str) -> None:
+        """Ask the loop to end in good order."""
+        self._stop_reason = reason
+        self.ring()
+
+    @property
+    def stop_reason(self) -> str:
+        """Return why the loop was asked to end, empty if it was not."""
+        return self._stop_reason
+
+    def add_results(self, results: Sequence[Result]) -> None:
+        """Hand in results that are known from the start."""
+        self._results += results
+
+    def run(self) -> None:
+        """Turn until asked to stop; the database's absence only delays."""
+        poll = select.poll()
+        poll.register(self._bell, select.POLLIN)
+        poll.register(self._tools.watcher.fileno(), select.POLLIN)
+        self._clockwork.start()
+        try:
+            while not self._stop_reason:
+                wait = self.step()
+                if wait > 0:
+                    self._clockwork.set(self._tools.plan.next_at())
+                    poll.poll(wait * 1000)
+                    self._clear_bell()
+        finally:
+            self._clockwork.stop()
+
+    def step(self) -> float:
+        """Do all that there is to do now and return for how many seconds the loop may wait."""
+        if not self._tools.watcher.is_alive():
+            raise RuntimeError("the watcher of processes has ended")
+        try:
+            self._look()
+            self._launch()
+            busy = self._turn(clock.now())
+            if self._tools.beat.due_in() == 0:
+                self._tools.beat.beat(len(self.flights), clock.now())
+        except Unavailable as error:
+            return self._put_off(error)
+        if self._failures:
+            log.info("The database answers again after %d attempts; nothing was lost", self._failures)
+            self._failures = 0
+        return 0.0 if busy else LOOK_SECONDS
+
+    def finish(self) -> None:
+        """Store the results that have come in; what still runs goes on under its shim."""
+        self._collect()
+        while self._results or self._unrecorded(0.0):
+            self._turn(clock.now(), starts=False)
+
+    def _put_off(self, error: Unavailable) -> float:
+        if self._failures == 0:
+            log.warning("Late: %s. Commands run on; nothing is lost", error)
+        self._failures += 1
+        return _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS)) - 1]
+
+    def _clear_bell(self) -> None:
+        try:
+            os.eventfd_read(self._bell)
+        except BlockingIOError:
+            # Something else woke the loop, such as a process that has ended.
+            return
+
+    def _look(self) -> None:
+        """Take notice of what others have written: changed tasks, runs asked for, runs to be ended."""
+        now = clock.monotonic()
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        if self._changes.changed():
+            changed = tasks.list_changed(self._tools.db, self._mark)
+            self._tools.plan.read(changed)
+            self._mark = max([self._mark, *(task.change for task in changed)])
+            self._looks_at_queue = True
+            self._cancel_where_asked()
+        self._looked_at = now
+
+    def _cancel_where_asked(self) -> None:
+        wanted = set(adoption.list_cancelling(self._tools.db, self._tools.beat.incarnation))
+        for key, flight in self.flights.items():
+            if flight.ticket.run_id in wanted and flight.state is not RunState.CANCELLING:
+                flight.state = RunState.CANCELLING
+                self._tools.watcher.cancel(key, "ended on request")
+
+    def _turn(self, now: datetime, *, starts: bool = True) -> bool:
+        """Take one turn against the ledger; return whether there is more to do at once."""
+        self._collect()
+        room = self._room() if starts else 0
+        due = self._take_due(now, room) if starts else []
+        fresh = self._unrecorded(RUNNING_AFTER_SECONDS if starts else 0.0)
+        results = self._results[:BATCH]
+        claims = starts and self._looks_at_queue and room > 0
+        if not (due or fresh or results or claims):
+            return False
+        turn = Turn(
+            now=now,
+            holder=self._tools.beat.incarnation,
+            actor=self._actor,
+            room=min(room, BATCH),
+            due=due,
+            started=[flight.started for flight in fresh if flight.started],
+            results=results,
+            claims=claims,
+        )
+        try:
+            turned = take_turn(self._tools.db, turn)
+        except BaseException:
+            for task in due:
+                self._tools.plan.restore(task)
+            raise
+        self._settle(turn, turned, fresh)
+        self._tickets.extend(turned.tickets)
+        self._launch()
+        return bool(turned.tickets or self._results or due)
+
+    def _room(self) -> int:
+        room = self._tools.max_running - len(self.flights)
+        if room > 0:
+            self._room_at = clock.monotonic()
+        return room
+
+    def _take_due(self, now: datetime, room: int) -> list[DueTask]:
+        """Return what is to become rows: no more than there is room for, unless nothing has moved for a while."""
+        limit = BATCH if clock.monotonic() - self._room_at > STUCK_SECONDS else min(room, BATCH)
+        return self._tools.plan.take_due(now, limit, self._tools.beat.started_at) if limit > 0 else []
+
+    def _unrecorded(self, age_seconds: float) -> list[Flight]:
+        """Return the flights whose rows do not say yet that they run, and which have run for that long."""
+        oldest = clock.now() - timedelta(seconds=age_seconds)
+        return [f for f in self._fresh.values() if f.started is not None and f.started.at <= oldest]
+
+    def _collect(self) -> None:
+        """Turn what the watcher hands over into results."""
+        for finished in self._tools.watcher.drain():
+            self._add_finished(finished)
+
+    def _add_finished(self, finished: Finished) -> None:
+        key: Key = finished.key  # type: ignore[assignment]
+        flight = self.flights[key]
+        ticket = flight.ticket
+        # Its row goes straight from starting to the end; saying that it runs would only be late.
+        self._fresh.pop(key, None)
+        try:
+            uncertain = self._tools.launcher.job(ticket.task_id, ticket.task_version).policies.uncertain
+        except (NotFound, Unavailable):
+            # Without its definition the safe answer is never to start it again.
+            uncertain = Uncertain.LOST
+        self._results.append(
+            to_result(
+                ticket,
+                flight.state,
+                flight.started,
+                finished,
+                uncertain=uncertain,
+                output_root=self._tools.output_root,
+                adopted=flight.is_adopted,
+            )
+        )
+
+    def _settle(self, turn: Turn, turned: Turned, fresh: Sequence[Flight]) -> None:
+        """Take over what is durable now."""
+        for task in turn.due:
+            if task.task_id in turned.planned_tasks:
+                self._tools.plan.settle(task)
+            else:
+                # Its change is on the way here: the next look reads the task anew.
+                self._tools.plan.restore(task)
+                self._looked_at = 0.0
+        for flight in fresh:
+            self._fresh.pop(flight.key, None)
+            if flight.state is RunState.STARTING:
+                flight.state = RunState.RUNNING
+        self._drop(turn.results)
+        if turned.surprises:
+            self._explain(turned.surprises)
+        # With no room left, the next result is what makes another look worth while.
+        has_room = turn.room > len(turned.tickets)
+        self._looks_at_queue = bool(turn.results) or (turned.has_backlog and has_room)
+
+    def _drop(self, results: Sequence[Result]) -> None:
+        """Forget runs whose results are durable, and free their folders."""
+        del self._results[: len(results)]
+        for result in results:
+            flight = self.flights.pop((result.ticket.run_id, result.ticket.number), None)
+            if flight is not None:
+                self._tools.bundles.remove(flight.bundle)
+
+    def _explain(self, run_ids: frozenset[int]) -> None:
+        """Look at rows that were not as believed: somebody asked for their end, or they are not ours any more."""
+        found = adoption.states(self._tools.db, run_ids)
+        for key, flight in self.flights.items():
+            if flight.ticket.run_id in run_ids and flight.ticket.run_id in found:
+                state, _fence = found[flight.ticket.run_id]
+                if state is RunState.CANCELLING and flight.state is not RunState.CANCELLING:
+                    flight.state = state
+                    self._tools.watcher.cancel(key, "ended on request")
+        log.warning("Runs %s were moved by somebody else meanwhile", ", ".join(map(str, sorted(run_ids))))
+
+    def _launch(self) -> None:
+        """Start the processes of the tickets; raises Unavailable with those left that could not be looked up."""
+        if self._tickets:
+            self._tools.launcher.prepare([(ticket.task_id, ticket.task_version) for ticket in self._tickets])
+        while self._tickets:
+            self._start(self._tickets[0])
+            self._tickets.popleft()
+
+    def _start(self, ticket: Ticket) -> None:
+        now = clock.now()
+        try:
+            bundle, process, started = self._tools.launcher.start(ticket, now)
+        except SpawnFailed as error:
+            self._give_up(ticket, error.reason, error.exit_code)
+        except (BundleExists, AlreadyStarted):
+            self._adopt(ticket)
+        except (NotFound, OSError) as error:
+            self._give_up(ticket, f"it could not be started: {error}", None)
+        else:
+            key = (ticket.run_id, ticket.number)
+            self.flights[key] = self._fresh[key] = Flight(ticket, bundle, RunState.STARTING, started)
+            self._tools.watcher.watch(key, bundle, process, self._tools.launcher.limits(ticket))
+
+    def _adopt(self, ticket: Ticket) -> None:
+        """Follow an attempt whose folder exists already, as after a start whose answer was lost."""
+        bundle = self._tools.bundles.find(str(ticket.run_id), ticket.number)
+        if bundle is None:
+            self._give_up(ticket, "its run folder has vanished", None)
+            return
+        key = (ticket.run_id, ticket.number)
+        self.flights[key] = Flight(ticket, bundle, RunState.STARTING, None, is_adopted=True)
+        self._tools.watcher.adopt(key, bundle, None, self._tools.launcher.limits(ticket))
+
+    def _give_up(self, ticket: Ticket, reason: str, exit_code: int | None) -> None:
+        """Note that nothing was started on a ticket."""
+        self._results.append(not_started(ticket, reason, exit_code, clock.now()))
+        bundle = self._tools.bundles.find(str(ticket.run_id), ticket.number)
+        if bundle is not None:
+            self._tools.bundles.remove(bundle)

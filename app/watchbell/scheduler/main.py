@@ -1,0 +1,158 @@
+"""Program 2: the scheduler process, from its lock to its last row."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TypeVar
+
+from watchbell import clock, logs
+from watchbell.config import MIB, Config
+from watchbell.control import pidfile
+from watchbell.errors import EXIT_FAILURE, EXIT_OK, Unavailable
+from watchbell.execution import Bundles, Watcher, runtime_root
+from watchbell.scheduler import recovery
+from watchbell.scheduler.beat import Beat
+from watchbell.scheduler.launch import Launcher
+from watchbell.scheduler.loop import Loop, Tools
+from watchbell.scheduler.plan import Plan
+from watchbell.services import adoption, heartbeats
+from watchbell.store import schema
+from watchbell.store.session import Database, prepare_home
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: How long the last rows are tried to be written when the database does not answer at the end.
+_FINISH_SECONDS = 5.0
+
+
+def run(config: Config) -> int:
+    """Be the scheduler until told to stop and return the exit code.
+
+    Raises AlreadyRunning with the owner's PID for a second one, and ConfigError when a start is impossible.
+    """
+    prepare_home(config.home, config.database_url)
+    os.umask(0o077)
+    with pidfile.hold(config) as owner:
+        logs.configure_file(config.log_path, config.log_level)
+        if sys.stderr.isatty():
+            logs.configure_console(config.log_level)
+        db = Database.open(config.database_url, single_connection=True)
+        try:
+            _patiently(lambda: schema.upgrade(db))
+            return _serve(config, db, owner)
+        finally:
+            db.close()
+
+
+def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
+    # Whatever it was started in must not be kept busy by it.
+    os.chdir("/")
+    bundles = Bundles(
+        runtime_root(config.home, config.runtime_dir), config.home / "active", config.runtime_limit_mib * MIB
+    )
+    bundles.prepare()
+    config.output_path.mkdir(mode=0o700, exist_ok=True)
+    beat = Beat(db, config, owner)
+    watcher = Watcher(bundles, config.output_path)
+    launcher = Launcher(db, config, bundles)
+    loop = Loop(
+        Tools(
+            db=db,
+            bundles=bundles,
+            watcher=watcher,
+            launcher=launcher,
+            plan=Plan(config.hostname),
+            beat=beat,
+            host=config.hostname,
+            max_running=config.max_running,
+            output_root=config.output_path,
+        )
+    )
+    with _signals(loop):
+        watcher.start()
+        try:
+            _patiently(beat.begin)
+            log.info(
+                "Scheduler started (PID %d, %s@%s, home %s)", os.getpid(), config.user, config.hostname, config.home
+            )
+            _recover(loop, db, config, beat, bundles=bundles, watcher=watcher, launcher=launcher)
+            loop.run()
+            return _end(loop, db, beat)
+        except Exception:
+            log.exception("The scheduler has failed and ends; its commands run on")
+            return EXIT_FAILURE
+        finally:
+            watcher.stop()
+
+
+def _recover(
+    loop: Loop, db: Database, config: Config, beat: Beat, *, bundles: Bundles, watcher: Watcher, launcher: Launcher
+) -> None:
+    orphans = _patiently(
+        lambda: adoption.take_over(
+            db, holder=beat.incarnation, host=config.hostname, now=clock.now(), actor=f"scheduler@{config.hostname}"
+        )
+    )
+    loop.add_results(
+        _patiently(
+            lambda: recovery.adopt(
+                orphans, bundles=bundles, watcher=watcher, launcher=launcher, flights=loop.flights, now=clock.now()
+            )
+        )
+    )
+
+
+def _end(loop: Loop, db: Database, beat: Beat) -> int:
+    """Write the last rows; commands that still run go on under their shims and are taken over by the next start."""
+    deadline = clock.monotonic() + _FINISH_SECONDS
+    try:
+        _patiently(
+            lambda: heartbeats.begin_stop(db, beat.incarnation, now=clock.now(), reason=loop.stop_reason), deadline
+        )
+        _patiently(loop.finish, deadline)
+        running = len(loop.flights)
+        _patiently(lambda: heartbeats.end(db, beat.incarnation, now=clock.now(), running=running), deadline)
+    except Unavailable as error:
+        log.warning("The end could not be written down: %s", error)
+        return EXIT_FAILURE
+    log.info("Scheduler stopped (%s); %d command(s) run on", loop.stop_reason, len(loop.flights))
+    return EXIT_OK
+
+
+def _patiently(call: Callable[[], T], deadline: float | None = None) -> T:
+    """Return what a call returns, trying again while the database does not answer, for ever or until a deadline."""
+    told = False
+    while True:
+        try:
+            return call()
+        except Unavailable as error:
+            if deadline is not None and clock.monotonic() > deadline:
+                raise
+            if not told:
+                log.warning("Waiting: %s", error)
+                told = True
+            clock.pause(0.5)
+
+
+@contextlib.contextmanager
+def _signals(loop: Loop) -> Iterator[None]:
+    """Let TERM and INT end the loop in good order; a second one changes nothing, since the end is short already."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        loop.stop(f"asked to stop by {signal.Signals(number).name}")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

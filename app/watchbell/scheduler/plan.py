@@ -1,0 +1,154 @@
+"""The plan in memory: for each enabled task of this host its next moment, and a heap of all of them.
+
+It is only a reading of the database: it can be thrown away and read again at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import heapq
+import itertools
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from watchbell.domain.catch_up import judge
+from watchbell.domain.policies import Policies
+from watchbell.domain.schedule import Occurrence, Schedule, from_json, next_occurrence
+from watchbell.services.turns import DueTask
+from watchbell.store.tasks import Task
+
+#: Occurrences of one task that are looked at in one turn; a longer past takes several turns.
+STEP_LIMIT = 10_000
+
+
+# Tasks with the same schedule share one computed moment.
+_next = functools.lru_cache(maxsize=8192)(next_occurrence)
+
+
+@dataclasses.dataclass(slots=True)
+class Entry:
+    """One task of the plan."""
+
+    task_id: int
+    name: str
+    version: int
+    change: int
+    zone: str
+    schedule: Schedule
+    policies: Policies
+    offset: timedelta
+    following: Occurrence | None
+
+    @property
+    def at(self) -> datetime | None:
+        """Return when it is to be started next, the task's spread included."""
+        return self.following.due_at + self.offset if self.following else None
+
+
+class Plan:
+    """The next moments of all tasks that this scheduler works for."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host.lower()
+        self._entries: dict[int, Entry] = {}
+        self._heap: list[tuple[datetime, int, Entry]] = []
+        self._order = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def read(self, tasks: Iterable[Task]) -> None:
+        """Take over tasks as they are now in the database; those that are off, deleted or another host's are dropped."""
+        for task in tasks:
+            self._entries.pop(task.id, None)
+            if task.enabled and task.deleted_at is None and task.host.lower() in {"", self._host}:
+                self._put(_entry(task))
+
+    def next_at(self) -> datetime | None:
+        """Return when the next task is due, or None when none ever will be."""
+        while self._heap:
+            at, _order, entry = self._heap[0]
+            if self._entries.get(entry.task_id) is entry:
+                return at
+            heapq.heappop(self._heap)
+        return None
+
+    def take_due(self, now: datetime, limit: int, up_since: datetime) -> list[DueTask]:
+        """Take up to ``limit`` tasks that are due, the longest due first; give each back with ``settle`` or ``restore``."""
+        taken: list[DueTask] = []
+        while len(taken) < limit:
+            at = self.next_at()
+            if at is None or at > now:
+                break
+            entry = heapq.heappop(self._heap)[2]
+            taken.append(_due(entry, now, up_since))
+        return taken
+
+    def settle(self, due: DueTask) -> None:
+        """Go on with a task whose rows are in the ledger."""
+        entry = self._entries.get(due.task_id)
+        if entry is not None and entry.change == due.change:
+            entry.following = _next(entry.schedule, due.cursor_at)
+            self._put(entry)
+
+    def restore(self, due: DueTask) -> None:
+        """Put a task back as it was, because the turn could not be stored."""
+        entry = self._entries.get(due.task_id)
+        if entry is not None and entry.change == due.change:
+            self._put(entry)
+
+    def _put(self, entry: Entry) -> None:
+        self._entries[entry.task_id] = entry
+        at = entry.at
+        if at is not None:
+            heapq.heappush(self._heap, (at, next(self._order), entry))
+
+
+def _entry(task: Task) -> Entry:
+    schedule = from_json(task.schedule)
+    policies = Policies.from_json(task.policies)
+    return Entry(
+        task_id=task.id,
+        name=task.name,
+        version=task.version,
+        change=task.change,
+        zone=task.zone,
+        schedule=schedule,
+        policies=policies,
+        offset=_spread(task.id, policies.spread_seconds),
+        following=_next(schedule, task.cursor_at),
+    )
+
+
+def _spread(task_id: int, seconds: int) -> timedelta:
+    """Return a task's own offset: always the same one, anywhere between nothing and the given seconds."""
+    if not seconds:
+        return timedelta()
+    digest = hashlib.sha256(f"spread {task_id}".encode()).digest()
+    return timedelta(milliseconds=int.from_bytes(digest[:8]) % (seconds * 1000 + 1))
+
+
+def _due(entry: Entry, now: datetime, up_since: datetime) -> DueTask:
+    found: list[Occurrence] = []
+    following = entry.following
+    planned_now = now - entry.offset
+    while following is not None and following.due_at <= planned_now and len(found) < STEP_LIMIT:
+        found.append(following)
+        following = _next(entry.schedule, following.due_at)
+    is_complete = following is None or following.due_at > planned_now
+    verdicts = judge(
+        found, following, entry.policies, now=planned_now, up_since=up_since - entry.offset, is_complete=is_complete
+    )
+    return DueTask(
+        task_id=entry.task_id,
+        name=entry.name,
+        version=entry.version,
+        change=entry.change,
+        zone=entry.zone,
+        overlap=entry.policies.overlap,
+        verdicts=verdicts,
+        cursor_at=found[-1].due_at,
+        next_due_at=following.due_at if following else None,
+    )

@@ -1,0 +1,147 @@
+"""From what became of a process to what the ledger stores."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from watchbell.domain.policies import Uncertain
+from watchbell.domain.run_state import RunState
+from watchbell.execution import Captured, Finished, Outcome
+from watchbell.services.turns import Result, Started, Ticket
+
+_AGAIN = (RunState.RETRY_WAIT, RunState.QUEUED)
+
+
+def to_result(
+    ticket: Ticket,
+    state: RunState,
+    started: Started | None,
+    finished: Finished,
+    *,
+    uncertain: Uncertain,
+    output_root: Path,
+    adopted: bool = False,
+) -> Result:
+    """Return the result of an attempt; ``started`` is None for one whose process was never seen by this scheduler."""
+    outcome = finished.outcome
+    if outcome.cancelled:
+        state = RunState.CANCELLING
+    path, reason = _path(outcome, state, uncertain)
+    return Result(
+        ticket=ticket,
+        state=state,
+        path=path,
+        reason=f"{reason} (taken over after a restart of the scheduler)" if adopted else reason,
+        attempt=_columns(started, finished),
+        outputs=_outputs(ticket, finished, output_root),
+    )
+
+
+def not_started(ticket: Ticket, reason: str, exit_code: int | None, at: datetime) -> Result:
+    """Return the result of an attempt of which it is known that nothing was started."""
+    columns: dict[str, Any] = dict.fromkeys(_RESULT_COLUMNS)
+    columns |= {"new_ended_at": at, "new_exit_code": exit_code, "new_reason": reason, "new_folder": ""}
+    return Result(ticket=ticket, state=RunState.STARTING, path=(RunState.FAILED,), reason=reason, attempt=columns)
+
+
+def gone(
+    ticket: Ticket, state: RunState, started: Started | None, reason: str, uncertain: Uncertain, at: datetime
+) -> Result:
+    """Return the result of an attempt of which nothing is left to look at."""
+    outcome = Outcome(None, None, at, lost=True, reason=reason)
+    path, words = _path(outcome, state, uncertain)
+    columns: dict[str, Any] = dict.fromkeys(_RESULT_COLUMNS)
+    columns |= {"new_ended_at": at, "new_reason": reason, "new_folder": ""}
+    if started is not None:
+        columns |= {
+            "new_pid": started.pid,
+            "new_start_ticks": started.start_ticks,
+            "new_boot_id": started.boot_id,
+            "new_started_at": started.at,
+        }
+    return Result(ticket=ticket, state=state, path=path, reason=words, attempt=columns)
+
+
+def _path(outcome: Outcome, state: RunState, uncertain: Uncertain) -> tuple[tuple[RunState, ...], str]:
+    """Return where a run goes after this end and why."""
+    cancelling = state is RunState.CANCELLING
+    if outcome.cancelled:
+        return (RunState.CANCELLED,), outcome.reason
+    if outcome.not_started and outcome.exit_code is None:
+        if cancelling:
+            return (RunState.CANCELLED,), "cancelled before it was started"
+        return _AGAIN, f"{outcome.reason}; it is started again"
+    if outcome.lost:
+        if uncertain is Uncertain.RUN_AGAIN and not cancelling:
+            return _AGAIN, f"{outcome.reason}; policy: run again"
+        return (RunState.LOST,), f"{outcome.reason}; it may have run in part or in full"
+    if outcome.timed_out:
+        return (RunState.TIMED_OUT,), outcome.reason
+    return (RunState.SUCCEEDED if outcome.exit_code == 0 else RunState.FAILED,), outcome.reason
+
+
+_USAGE = (
+    "user_seconds",
+    "system_seconds",
+    "max_rss_kib",
+    "minor_faults",
+    "major_faults",
+    "block_in",
+    "block_out",
+    "voluntary_switches",
+    "involuntary_switches",
+)
+_RESULT_COLUMNS = tuple(
+    f"new_{name}"
+    for name in (
+        "pid",
+        "start_ticks",
+        "boot_id",
+        "folder",
+        "started_at",
+        "ended_at",
+        "exit_code",
+        "signal",
+        "reason",
+        *_USAGE,
+        "series",
+    )
+)
+
+
+def _columns(started: Started | None, finished: Finished) -> dict[str, Any]:
+    outcome = finished.outcome
+    return {
+        "new_pid": started.pid if started else None,
+        "new_start_ticks": started.start_ticks if started else None,
+        "new_boot_id": started.boot_id if started else None,
+        # The folder is gone when the result is stored.
+        "new_folder": "",
+        "new_started_at": started.at if started else None,
+        "new_ended_at": max(outcome.ended_at, started.at) if started else outcome.ended_at,
+        "new_exit_code": outcome.exit_code,
+        "new_signal": outcome.signal,
+        "new_reason": outcome.reason,
+        **{f"new_{name}": value for name, value in dataclasses.asdict(finished.usage).items()},
+        "new_series": [list(point) for point in finished.series] or None,
+    }
+
+
+def _outputs(ticket: Ticket, finished: Finished, output_root: Path) -> list[dict[str, Any]]:
+    streams = (("stdout", finished.stdout), ("stderr", finished.stderr))
+    return [_output(ticket, name, kept, output_root) for name, kept in streams if kept.size]
+
+
+def _output(ticket: Ticket, stream: str, kept: Captured, output_root: Path) -> dict[str, Any]:
+    return {
+        "attempt_id": ticket.attempt_id,
+        "stream": stream,
+        "size": kept.size,
+        "head_size": kept.head,
+        "dropped": kept.dropped,
+        "content": kept.data if kept.path is None else None,
+        "file": str(kept.path.relative_to(output_root)) if kept.path is not None else None,
+    }

@@ -1,0 +1,92 @@
+"""Taking over what an earlier life of the scheduler has left: its commands run on, or have left their results."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from datetime import UTC, datetime
+
+from watchbell.execution import Bundle, BundleExists, Bundles, Limits, Process, current_boot_id
+from watchbell.execution.watcher import Watcher
+from watchbell.scheduler.flights import Flight, Flights
+from watchbell.scheduler.launch import Launcher
+from watchbell.scheduler.reap import gone
+from watchbell.services.adoption import Orphan
+from watchbell.services.turns import Result, Started
+
+log = logging.getLogger(__name__)
+
+
+def adopt(
+    orphans: list[Orphan], *, bundles: Bundles, watcher: Watcher, launcher: Launcher, flights: Flights, now: datetime
+) -> list[Result]:
+    """Watch every run in flight that can still be followed and return the results of those that cannot.
+
+    Folders that belong to no run in flight hold results that were stored already, and are removed.
+    """
+    results: list[Result] = []
+    kept: set[str] = set()
+    for orphan in orphans:
+        bundle = _find_bundle(orphan, bundles, launcher.limits(orphan.ticket))
+        if bundle is None:
+            reason = "host rebooted" if _was_reboot(orphan) else "its run folder is gone"
+            job = launcher.job(orphan.ticket.task_id, orphan.ticket.task_version)
+            results.append(
+                gone(orphan.ticket, orphan.state, _started(orphan, None), reason, job.policies.uncertain, now)
+            )
+            continue
+        kept.add(bundle.name)
+        key = (orphan.ticket.run_id, orphan.ticket.number)
+        flights[key] = Flight(
+            ticket=orphan.ticket,
+            bundle=bundle,
+            state=orphan.state,
+            started=_started(orphan, bundle),
+            is_adopted=True,
+        )
+        watcher.adopt(key, bundle, _process(orphan), launcher.limits(orphan.ticket))
+    for bundle in bundles.list():
+        if bundle.name not in kept:
+            bundles.remove(bundle)
+    if orphans:
+        log.info("Took over %d run(s) in flight from an earlier life", len(orphans))
+    return results
+
+
+def _find_bundle(orphan: Orphan, bundles: Bundles, limits: Limits) -> Bundle | None:
+    """Return the folder of a run in flight; one that was never made is made now, so that nothing can start in it.
+
+    An attempt whose row says "starting" without a folder was not launched, because the folder comes first; unless the
+    folder lay on tmpfs and the host was rebooted since.
+    """
+    ticket = orphan.ticket
+    bundle = bundles.find(str(ticket.run_id), ticket.number)
+    if bundle is None and orphan.attempt.pid is None and not _was_reboot(orphan):
+        with contextlib.suppress(BundleExists):
+            bundle = bundles.claim(str(ticket.run_id), ticket.number, limits, started=0.0)
+    return bundle
+
+
+def _was_reboot(orphan: Orphan) -> bool:
+    before = orphan.attempt.boot_id or orphan.boot_id
+    return before is not None and before != current_boot_id()
+
+
+def _process(orphan: Orphan) -> Process | None:
+    attempt = orphan.attempt
+    if attempt.pid is None or attempt.start_ticks is None or attempt.boot_id is None:
+        return None
+    return Process(attempt.pid, attempt.start_ticks, attempt.boot_id)
+
+
+def _started(orphan: Orphan, bundle: Bundle | None) -> Started | None:
+    """Return what is known of the start: from the row, else from what was written into the folder before it."""
+    attempt, process = orphan.attempt, _process(orphan)
+    if attempt.started_at is not None and process is not None:
+        return Started(
+            orphan.ticket, attempt.folder, process.pid, process.start_ticks, process.boot_id, attempt.started_at
+        )
+    meta = bundle.read_meta() if bundle is not None else None
+    if bundle is None or meta is None or not meta.started:
+        return None
+    return Started(orphan.ticket, bundle.path, None, None, meta.boot_id, datetime.fromtimestamp(meta.started, UTC))

@@ -1,0 +1,77 @@
+"""What a scheduler finds when it starts: runs that an earlier life of it has left in flight."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from datetime import datetime
+
+from watchbell.domain.run_state import IN_FLIGHT, RunState
+from watchbell.services import transitions
+from watchbell.services.turns import Ticket
+from watchbell.store import heartbeats as heartbeat_store
+from watchbell.store import runs as store
+from watchbell.store.runs import Attempt, Run
+from watchbell.store.session import Database
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Orphan:
+    """A run in flight whose scheduler is gone, and which is ours now."""
+
+    ticket: Ticket
+    state: RunState
+    attempt: Attempt
+    #: The boot in which its scheduler lived; None if that is not known.
+    boot_id: str | None
+
+
+def take_over(db: Database, *, holder: str, host: str, now: datetime, actor: str) -> list[Orphan]:
+    """Make this host's runs in flight our own and return them; claimed ones, of which nothing was started, go back.
+
+    To be called while holding the lock of the data directory, which proves that the earlier life is over.
+    """
+    found: list[Orphan] = []
+    with db.write() as session:
+        for run in store.list_in_state(session, [RunState.CLAIMED, *IN_FLIGHT]):
+            earlier = heartbeat_store.find_scheduler(session, run.holder) if run.holder else None
+            if run.holder == holder or (earlier is not None and earlier.host != host):
+                continue
+            if run.state == RunState.CLAIMED.value:
+                reason = "its scheduler is gone and nothing was started"
+                transitions.move(session, run, [RunState.QUEUED], now=now, actor=actor, reason=reason)
+                continue
+            attempt = store.find_attempt(session, run.id)
+            if attempt is None:
+                continue
+            run.holder = holder
+            attempt.holder = holder
+            found.append(Orphan(_ticket(run, attempt), RunState(run.state), attempt, earlier and earlier.boot_id))
+    return found
+
+
+def list_cancelling(db: Database, holder: str) -> list[int]:
+    """Return the ids of the runs of a scheduler that somebody has asked to end."""
+    with db.read() as session:
+        return [r.id for r in store.list_in_state(session, [RunState.CANCELLING]) if r.holder == holder]
+
+
+def states(db: Database, run_ids: Collection[int]) -> dict[int, tuple[RunState, int]]:
+    """Return the state and fence of runs as they are in the ledger."""
+    with db.read() as session:
+        runs = [store.find_run(session, run_id) for run_id in run_ids]
+        return {run.id: (RunState(run.state), run.fence) for run in runs if run is not None}
+
+
+def _ticket(run: Run, attempt: Attempt) -> Ticket:
+    return Ticket(
+        run_id=run.id,
+        attempt_id=attempt.id,
+        number=attempt.number,
+        fence=run.fence,
+        task_id=run.task_id,
+        task_version=run.task_version,
+        task_name=run.task_name,
+        due_at=run.due_at,
+        trigger=run.trigger,
+    )
