@@ -111,22 +111,30 @@ def build_definition(
 
 def _schedule(fields: Mapping[str, object], base: TaskDefinition | None, now: datetime, defaults: Defaults) -> Schedule:
     given = {name: fields[name] for name in SCHEDULE_FIELDS & set(fields)}
-    if base is not None and not given:
-        return base.schedule
-    zone = base.schedule.zone if base else defaults.zone
-    only_where = base is not None and not (set(given) - {"zone", "dst"})
-    if only_where and base is not None:
-        return schedules.build_schedule({**schedules.to_fields(base.schedule), **given}, now=now, default_zone=zone)
-    made = schedules.build_schedule(given, now=now, default_zone=zone)
-    if base is not None and _same_interval(base.schedule, made):
-        # Saving a form again must not move the moments of an interval.
-        return dataclasses.replace(made, anchor_at=base.schedule.anchor_at)
-    return made
+    if base is None:
+        return schedules.build_schedule(given, now=now, default_zone=defaults.zone)
+    earlier = base.schedule
+    if not given:
+        return earlier
+    if not set(given) - {"zone", "dst"}:
+        given = {**_moments_of(earlier), **given}
+    # Saving a form again must neither move the moments of an interval nor stumble over a moment that has passed.
+    return schedules.build_schedule(given, now=now, default_zone=earlier.zone, earlier=earlier)
 
 
-def _same_interval(old: Schedule, new: Schedule) -> bool:
-    moment = dataclasses.replace(new, anchor_at=old.anchor_at)
-    return new.kind in {ScheduleKind.INTERVAL, ScheduleKind.WORDS} and old == moment
+def _moments_of(schedule: Schedule) -> dict[str, object]:
+    """Return the fields that say when, without where: a change of zone or clock-change rule leaves them."""
+    match schedule.kind:
+        case ScheduleKind.CRON:
+            return {"kind": schedule.kind, "cron": "\n".join(schedule.expressions)}
+        case ScheduleKind.INTERVAL:
+            return {"kind": schedule.kind, "every": str(schedule.every), "unit": schedule.unit}
+        case ScheduleKind.MOMENT:
+            return {"kind": schedule.kind, "at": list(schedule.moments)}
+        case ScheduleKind.WORDS:
+            return {"kind": schedule.kind, "every_word": schedule.every_word, "at_time": schedule.at_time}
+        case ScheduleKind.MANUAL:
+            return {"kind": schedule.kind}
 
 
 def _text(limit: int, *, required_example: str = "", lines: bool = False) -> object:
