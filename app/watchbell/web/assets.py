@@ -1,0 +1,49 @@
+"""Static files under addresses that carry a stamp of their content, so that browsers keep them for ever.
+
+The stamp stands in the path and not behind a question mark: what a module imports and what a style sheet loads is
+named relative to it and is stamped, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from flask import Flask, Response, current_app, send_from_directory, url_for
+
+from watchbell import resources
+from watchbell.version import __version__
+
+_NAME = "watchbell.asset_stamp"
+_YEAR_SECONDS = 365 * 24 * 3600
+
+
+def init_app(app: Flask) -> None:
+    """Serve the static files and give templates ``asset(path)``."""
+    app.extensions[_NAME] = _stamp(resources.static())
+    app.add_url_rule("/static/<stamp>/<path:name>", "static", _serve)
+    app.add_template_global(asset)
+
+
+def asset(path: str) -> str:
+    """Return the address of a static file."""
+    return url_for("static", stamp=current_app.extensions[_NAME], name=path)
+
+
+def _serve(stamp: str, name: str) -> Response:
+    answer = send_from_directory(resources.static(), name)
+    if stamp == current_app.extensions[_NAME]:
+        answer.headers["Cache-Control"] = f"public, max-age={_YEAR_SECONDS}, immutable"
+    else:
+        # A page of the version before still finds its files, as they are now.
+        answer.headers["Cache-Control"] = "no-cache"
+    return answer
+
+
+def _stamp(folder: Path) -> str:
+    """Return a digest of the version and of all files, which all workers and hosts find to be the same."""
+    digest = hashlib.sha256(__version__.encode())
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,160 @@
+"""Who sends a request: flask-login over session rows.
+
+The signed cookie carries nothing but a random token; the row behind it decides, so a session that was ended is dead at
+once wherever its cookie has been copied to.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import flask_login
+from flask import Flask, current_app, session
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from limits import parse
+
+from watchbell.config import Config
+from watchbell.domain.permissions import Role
+from watchbell.services import accounts
+from watchbell.services.accounts import Grant
+from watchbell.web import current
+from watchbell.web.db import database
+
+#: Tries to log in, counted by account and by address. They run out slowly enough for a person and refill by themselves,
+#: so nobody is locked out for good.
+_TRIES = (parse("10 per minute"), parse("60 per hour"))
+#: Session key: when a login link was used, after which a forgotten password may be replaced for a while.
+_LINK_USED = "link_used_at"
+_LINK_MINUTES = 15
+_LIMITER = "watchbell.limiter"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who has logged in."""
+
+    token: str
+    username: str
+    role: str | None
+    has_password: bool
+    is_authenticated: bool = True
+    is_active: bool = True
+    is_anonymous: bool = False
+
+    def get_id(self) -> str:
+        """Return what flask-login keeps in the cookie: the token of the session, not the name of the account."""
+        return self.token
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Nobody:
+    """Somebody who has not logged in, or the one user of a server that asks for no login."""
+
+    username: str = ""
+    role: str | None = None
+    token: str = ""
+    has_password: bool = False
+    is_authenticated: bool = False
+    is_active: bool = False
+    is_anonymous: bool = True
+
+    def get_id(self) -> None:
+        """Return that there is nothing to keep."""
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Attach logins to the application."""
+    manager = flask_login.LoginManager()
+    # The row decides. Comparing addresses, which this would do, ends sessions of people who change networks.
+    manager.session_protection = None
+    local = Nobody(username="local", role=Role.ADMIN.value)
+    manager.anonymous_user = Nobody if config.uses_login else lambda: local
+    manager.user_loader(_load)
+    manager.init_app(app, add_context_processor=False)
+    app.config.update(
+        SESSION_COOKIE_NAME=_cookie_name(config),
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=config.behind_proxy == "on",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=accounts.ABSOLUTE_LIMIT,
+    )
+    app.extensions[_LIMITER] = Limiter(
+        get_remote_address, app=app, storage_uri="memory://", strategy="moving-window", headers_enabled=False
+    )
+
+
+def _cookie_name(config: Config) -> str:
+    """Return a name of this installation's own: two servers on one host, whatever their ports, share their cookies."""
+    name = f"watchbell_{hashlib.sha256(str(config.home).encode()).hexdigest()[:8]}"
+    return f"__Host-{name}" if config.behind_proxy == "on" else name
+
+
+def _load(token: str) -> Account | None:
+    if not current.config().uses_login:
+        return None
+    found = accounts.resume(database(), token, now=current.now())
+    if found is None:
+        return None
+    _login, account = found
+    return Account(token, account.username, account.role, account.password_hash is not None)
+
+
+def enter(grant: Grant, *, by_link: bool = False) -> None:
+    """Make a login that has just succeeded the session of this browser; what it had before is ended."""
+    leave()
+    session.permanent = True
+    if by_link:
+        session[_LINK_USED] = current.now().timestamp()
+    account = grant.account
+    flask_login.login_user(
+        Account(grant.token, account.username, account.role, account.password_hash is not None), force=True
+    )
+
+
+def leave() -> None:
+    """End the session of this browser, on the server and in its cookie."""
+    token = current.user().token
+    if token:
+        accounts.log_out(database(), token, now=current.now())
+    flask_login.logout_user()
+    session.clear()
+
+
+def came_by_link() -> bool:
+    """Return whether a login link was used a short while ago, which proves as much as the present password does."""
+    used_at = session.get(_LINK_USED)
+    return isinstance(used_at, float) and current.now().timestamp() - used_at < _LINK_MINUTES * 60
+
+
+def may_try(username: str) -> bool:
+    """Count a try to log in as somebody and return whether it may be made.
+
+    The try is counted before the password is looked at, so that many at once cannot slip through together.
+    """
+    strategy = _limiter().limiter
+    keys = (("account", username.lower()), ("address", current.address()))
+    # Each counts, also after one of them has said no.
+    hits = [strategy.hit(limit, "login", *key) for key in keys for limit in _TRIES]
+    return all(hits)
+
+
+def forget_tries(username: str) -> None:
+    """Give the tries back to an account and an address that have just logged in."""
+    strategy = _limiter().limiter
+    for key in (("account", username.lower()), ("address", current.address())):
+        for limit in _TRIES:
+            strategy.clear(limit, "login", *key)
+
+
+def _limiter() -> Limiter:
+    found = current_app.extensions[_LIMITER]
+    assert isinstance(found, Limiter)
+    return found
+
+
+def has_password() -> bool:
+    """Return whether the account of this request has a password that must be given to change it."""
+    return bool(getattr(current.user(), "has_password", False)) or bool(current.config().password)

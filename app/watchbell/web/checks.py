@@ -1,0 +1,144 @@
+"""What every request passes before any handler sees it, and what every answer carries.
+
+In this order: a name of ours in the Host header, a loopback peer when nobody logs in, an origin of ours on whatever
+changes something, the right that domain.permissions.ROUTES asks for (nothing for a route that is not in it), and the
+token of the form.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import unquote, urlsplit
+
+from flask import Flask, Response, current_app, redirect, request, url_for
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.wrappers import Response as AnyResponse
+
+from watchbell.config import Config
+from watchbell.domain.permissions import ROUTES, Right, role_may
+from watchbell.web import current, errors
+
+csrf = CSRFProtect()
+
+BODY_LIMIT_BYTES = 1024 * 1024
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_HOSTS = "watchbell.hosts"
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Attach the checks in their order."""
+    app.config.update(
+        MAX_CONTENT_LENGTH=BODY_LIMIT_BYTES,
+        MAX_FORM_MEMORY_SIZE=BODY_LIMIT_BYTES,
+        # The token lives as long as the session: a form that was left open over lunch must still be accepted.
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    app.extensions[_HOSTS] = allowed_hosts(config)
+    for check in (_refuse_foreign_host, _refuse_remote_without_login, _refuse_foreign_origin, _refuse_without_right):
+        app.before_request(check)
+    csrf.init_app(app)
+    app.after_request(_finish)
+
+
+def allowed_hosts(config: Config) -> frozenset[str]:
+    """Return the names by which this server may be called; any other is a page elsewhere that points here."""
+    names = {"localhost", "127.0.0.1", "[::1]", *config.allowed_hosts}
+    if not is_loopback(config.host):
+        names.add(config.hostname.lower())
+        if not _is_unspecified(config.host):
+            names.add(f"[{config.host}]" if ":" in config.host else config.host.lower())
+    return frozenset(names)
+
+
+def safe_next(target: str | None) -> str | None:
+    """Return a target for after the login if it is a path on this server, however it is read; else None."""
+    if not target or len(target) > 2000:
+        return None
+    for reading in (target, unquote(target)):
+        parts = urlsplit(reading)
+        plain = reading.startswith("/") and not reading.startswith("//") and "\\" not in reading
+        if not plain or parts.scheme or parts.netloc or not reading.isprintable():
+            return None
+    return target
+
+
+def _refuse_foreign_host() -> Response | None:
+    # Flask's TRUSTED_HOSTS would do this, but does not know IPv6 addresses.
+    name = urlsplit(f"//{request.host}").netloc.rpartition("@")[2].lower()
+    bare_name = name if name.endswith("]") else name.rpartition(":")[0] or name
+    if bare_name in current_app.extensions[_HOSTS]:
+        return None
+    text = "This server does not go by the name in the request. Its owner can allow names with WATCHBELL_ALLOWED_HOSTS"
+    return errors.answer(400, text, bare=True)
+
+
+def _refuse_remote_without_login() -> Response | None:
+    if current.config().uses_login or is_loopback(current.address()):
+        return None
+    return errors.answer(403, "Without logins this server answers on its own machine only", bare=True)
+
+
+def _refuse_foreign_origin() -> Response | None:
+    if request.method in _SAFE_METHODS:
+        return None
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    # Both absent is a program, which has no cookies that somebody else could make it use.
+    same = site in {None, "same-origin", "none"} and (origin is None or urlsplit(origin).netloc == request.host)
+    return None if same else errors.answer(403, "The request came from another site", bare=True)
+
+
+def _refuse_without_right() -> AnyResponse | None:
+    if request.endpoint is None:
+        # There is no such route; the answer is the same for everybody.
+        return None
+    right = ROUTES.get(request.endpoint)
+    if right is Right.PUBLIC:
+        return None
+    user = current.user()
+    if right is not None and role_may(user.role, right):
+        return None
+    if user.role is not None:
+        return errors.answer(403)
+    if errors.wants_json(request):
+        return errors.answer(401)
+    target = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else None
+    return redirect(url_for("auth.login", next=target if target != "/" else None), 303)
+
+
+def _finish(response: AnyResponse) -> AnyResponse:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["X-Request-ID"] = errors.request_id()
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address or host name stands for this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return host == ""

@@ -1,0 +1,36 @@
+"""The database as extensions of Flask, and the one door through which routes reach it.
+
+Nothing here connects: a connection that is open when gunicorn forks would be shared by its workers.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, current_app
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+from watchbell import resources
+from watchbell.config import Config
+from watchbell.store import models
+from watchbell.store.session import Database, configure
+
+_NAME = "watchbell.database"
+
+alchemy = SQLAlchemy(metadata=models.metadata)
+migrate = Migrate()
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Bind the extensions to the configured database and to our migrations, so that ``flask db`` works, too."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = config.database_url
+    alchemy.init_app(app)
+    migrate.init_app(app, alchemy, directory=str(resources.migrations()))
+    with app.app_context():
+        app.extensions[_NAME] = Database(configure(alchemy.engine))
+
+
+def database() -> Database:
+    """Return the database of the application that serves the present request."""
+    found = current_app.extensions[_NAME]
+    assert isinstance(found, Database)
+    return found

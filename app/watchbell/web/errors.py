@@ -1,0 +1,130 @@
+"""How errors are told: one table from exception to status, one JSON shape, one page; never a trace, path or SQL."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from flask import Flask, Request, Response, g, jsonify, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from watchbell.errors import (
+    AlreadyRunning,
+    ConfigError,
+    Conflict,
+    InputError,
+    NotFound,
+    NotRunning,
+    Unavailable,
+    WatchbellError,
+)
+from watchbell.web import current
+
+_log = logging.getLogger("watchbell.web")
+
+#: The first class that fits decides.
+STATUSES: tuple[tuple[type[WatchbellError], int], ...] = (
+    (InputError, 422),
+    (NotFound, 404),
+    (Conflict, 409),
+    (AlreadyRunning, 409),
+    (NotRunning, 409),
+    (Unavailable, 503),
+    (WatchbellError, 500),
+)
+#: Whose message may hold what only the server's owner should read, such as a path.
+_PRIVATE: tuple[type[WatchbellError], ...] = (ConfigError,)
+RETRY_SECONDS = 5
+
+_PLAIN = "Something went wrong on the server. Its log has the details under the number below."
+#: Status -> heading, and what is said when the error has no words of its own.
+_TEXTS: dict[int, tuple[str, str]] = {
+    400: ("That request makes no sense", "The server could not understand what was sent."),
+    401: ("Log in first", "This needs an account."),
+    403: ("Not allowed", "Your account does not have the right to do this."),
+    404: (
+        "Not found",
+        "There is nothing at this address. It may have been deleted, or the address has a typing error.",
+    ),
+    405: ("Not possible like this", "This address exists, but not for this kind of request."),
+    409: ("Not possible now", "That collides with the present state. Look again and try once more."),
+    413: ("Too large", "More was sent than the server takes at once, which is 1 MiB."),
+    422: ("Not accepted", "Something in what was sent is not valid."),
+    429: ("Too many tries", "Wait a minute, then try again."),
+    500: ("Something went wrong", _PLAIN),
+    503: ("The database is busy", "Nothing was lost. Try again in a few seconds."),
+}
+
+
+def init_app(app: Flask) -> None:
+    """Attach the table to the application."""
+    app.register_error_handler(WatchbellError, _on_ours)
+    app.register_error_handler(HTTPException, _on_http)
+
+
+def request_id() -> str:
+    """Return the number under which this request is found in the log."""
+    if "request_id" not in g:
+        g.request_id = secrets.token_hex(6)
+    return str(g.request_id)
+
+
+def wants_json(asked: Request) -> bool:
+    """Return whether the one who asks is a program that reads JSON."""
+    if asked.path.endswith((".json", "/data", "/output")) or "X-Requested-With" in asked.headers:
+        return True
+    accepted = asked.accept_mimetypes
+    return accepted["application/json"] > accepted["text/html"]
+
+
+def answer(status: int, text: str = "", *, bare: bool = False) -> Response:
+    """Return an error as JSON or as a page; a bare page asks the database nothing and knows nobody."""
+    title, usual = _TEXTS.get(status, ("Error", _PLAIN))
+    said = _sentence(text) or usual
+    if wants_json(request):
+        made = jsonify(error=said, request_id=request_id())
+    else:
+        g.is_bare = bare or not _is_known()
+        made = make_response(
+            render_template(
+                "errors/error.html", code=status, title=title, text=said, bare=g.is_bare, request_id=request_id()
+            )
+        )
+    made.status_code = status
+    if status in {429, 503}:
+        made.headers["Retry-After"] = str(RETRY_SECONDS)
+    return made
+
+
+def _on_ours(error: WatchbellError) -> Response:
+    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    if status >= 500:
+        _log.error("request %s: %s", request_id(), error.message)
+    text = "" if isinstance(error, _PRIVATE) else error.message
+    return answer(status, text, bare=status >= 500)
+
+
+def _on_http(error: HTTPException) -> Response | HTTPException:
+    status = error.code or 500
+    if error.response is not None or status < 400:
+        return error
+    own_words = "" if error.description == type(error).description else error.description or ""
+    if isinstance(error, CSRFError):
+        own_words = "The form was too old or did not come from this page. Go back, reload the page and send it again."
+    made = answer(status, own_words if status < 500 else "", bare=status >= 500)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        made.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return made
+
+
+def _is_known() -> bool:
+    """Return whether the page may have its frame; asking the database again after it failed would fail again."""
+    try:
+        return current.user().role is not None
+    except Unavailable:
+        return False
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""

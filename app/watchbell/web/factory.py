@@ -1,0 +1,77 @@
+"""Making the web application: each concern attaches itself; nothing is migrated and no connection is opened here."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from flask import Flask, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from watchbell import resources
+from watchbell.config import Config
+from watchbell.errors import ConfigError
+from watchbell.version import __version__
+from watchbell.web import assets, auth, checks, current, db, errors, presenters
+from watchbell.web.pages import auth as auth_pages
+from watchbell.web.pages import health, heartbeats, log, next_runs, overview, runs, scheduler_control, tasks
+from watchbell.web.secret_key import secret_key
+
+PAGES = (overview, tasks, next_runs, runs, heartbeats, log, scheduler_control, auth_pages, health)
+_log = logging.getLogger("watchbell.web")
+
+
+class WatchbellApp(Flask):
+    """Flask with our way of logging what went wrong."""
+
+    def log_exception(
+        self,
+        exc_info: tuple[type, BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> None:
+        # What the client sent stays on one line, whatever it holds.
+        _log.error("request %s: %s %r failed", errors.request_id(), request.method, request.path, exc_info=exc_info)
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """Return the application for these settings, by default those of the environment.
+
+    Raises ConfigError if they are not usable. The schema is not looked at: whoever starts the server migrates first.
+    """
+    config = config or Config.load()
+    # A relative path in the database's address counts from where the server was started, for the web as for others.
+    app = WatchbellApp(
+        "watchbell.web", template_folder=str(resources.templates()), static_folder=None, instance_path=str(Path.cwd())
+    )
+    app.config.update(SECRET_KEY=secret_key(config))
+    if config.behind_proxy == "on":
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    if not config.uses_login and not checks.is_loopback(config.host):
+        raise ConfigError("WATCHBELL_AUTH=off works on loopback only; bind to 127.0.0.1 or switch logins on")
+    with app.app_context():
+        current.keep_config(config)
+    db.init_app(app, config)
+    auth.init_app(app, config)
+    assets.init_app(app)
+    errors.init_app(app)
+    checks.init_app(app, config)
+    app.context_processor(_page_context)
+    for page in PAGES:
+        app.register_blueprint(page.blueprint)
+    return app
+
+
+def _page_context() -> dict[str, Any]:
+    """Return what the frame shows on every page; a bare page must not depend on the database."""
+    context: dict[str, Any] = {
+        "now": current.now(),
+        "server_zone": current.zone(),
+        "version": __version__,
+        "request_id": errors.request_id(),
+    }
+    if not g.get("is_bare"):
+        context["current_user"] = current.user()
+        if current.user().role is not None:
+            context["scheduler"] = presenters.scheduler_view(current.scheduler())
+    return context

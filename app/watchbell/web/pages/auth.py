@@ -1,0 +1,133 @@
+"""Logging in and out, and the password of one's own."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from watchbell.errors import InputError
+from watchbell.services import accounts
+from watchbell.services.accounts import Grant
+from watchbell.web import auth, current, errors
+from watchbell.web.checks import csrf, safe_next
+from watchbell.web.db import database
+from watchbell.web.forms.account import LoginForm, PasswordForm
+
+blueprint = Blueprint("auth", __name__)
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+@csrf.exempt  # type: ignore[untyped-decorator]
+def login() -> Response | str:
+    """Show the form, or log in; a program may post ``password`` alone for the only account."""
+    target = safe_next(request.args.get("next")) or url_for("overview.index")
+    if current.user().role is not None:
+        return redirect(target, 303)
+    form, sole = _login_form()
+    if form.validate_on_submit():
+        username = sole or form.username.data or accounts.FIRST_USERNAME
+        if not auth.may_try(username):
+            return errors.answer(429, "Too many tries to log in. Wait a minute, then try again", bare=True)
+        grant = _log_in(username, form.password.data)
+        if grant is not None:
+            return _enter(grant, username, target)
+        form.password.errors = ["Invalid password" if sole else "Invalid name or password"]
+    return render_template("auth/login.html", form=form)
+
+
+@blueprint.get("/login/link/<token>")
+def link(token: str) -> Response:
+    """Use up a login link, which a person has copied from the terminal; a look ahead by the browser does not count."""
+    looks_ahead = "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", ""))
+    if request.method == "HEAD" or looks_ahead:
+        return Response(status=204)
+    grant = accounts.use_link(
+        database(), token, now=current.now(), address=current.address(), agent=request.user_agent.string
+    )
+    if grant is None:
+        flash("This link has been used or is too old. On the server, `watchbell up` prints a new one.", "warning")
+        return redirect(url_for("auth.login"), 303)
+    auth.enter(grant, by_link=True)
+    needs_one = grant.account.password_hash is None and not current.config().password
+    return redirect(url_for("auth.password" if needs_one else "overview.index"), 303)
+
+
+@blueprint.route("/account/password", methods=["GET", "POST"])
+def password() -> Response | str:
+    """Show the form, or set a password of one's own."""
+    if not current.user().is_authenticated:
+        return redirect(url_for("overview.index"), 303)
+    form, is_first = _password_form()
+    if form.validate_on_submit() and _set_password(form):
+        flash("The password is set. All other sessions of this account have ended.", "success")
+        return redirect(url_for("overview.index"), 303)
+    return render_template("auth/set_password.html", form=form, first=is_first)
+
+
+@blueprint.route("/logout", methods=["GET", "POST"])
+def logout() -> Response | str:
+    """End the session; a GET, which must change nothing, shows the button that does."""
+    if request.method != "POST":
+        return render_template("auth/logout.html")
+    auth.leave()
+    flash("You are logged out.", "success")
+    return redirect(url_for("auth.login"), 303)
+
+
+def _login_form() -> tuple[LoginForm, str | None]:
+    """Return the form and, where there is only one account, its name, which then need not be typed."""
+    form = LoginForm()
+    names = [account.username for account in accounts.list_all(database())]
+    sole = names[0] if len(names) == 1 else None
+    if sole and not form.username.data:
+        del form.username
+        return form, sole
+    return form, None
+
+
+def _log_in(username: str, given: str) -> Grant | None:
+    return accounts.log_in(
+        database(),
+        username,
+        given,
+        now=current.now(),
+        configured_password=current.config().password,
+        address=current.address(),
+        agent=request.user_agent.string,
+    )
+
+
+def _enter(grant: Grant, username: str, target: str) -> Response:
+    auth.forget_tries(username)
+    auth.enter(grant)
+    return redirect(target, 303)
+
+
+def _password_form() -> tuple[PasswordForm, bool]:
+    """Return the form and whether this is the first password; who came by a link proves nothing a second time."""
+    form = PasswordForm()
+    has_password = auth.has_password()
+    if auth.came_by_link() or not has_password:
+        del form.current
+    return form, not has_password
+
+
+def _set_password(form: PasswordForm) -> bool:
+    """Set the password, or say at the field what is wrong with it."""
+    username = current.user().username
+    if "current" in form:
+        grant = _log_in(username, form.current.data) if auth.may_try(username) else None
+        if grant is None:
+            form.current.errors = ["Invalid password"]
+            return False
+        # The session gets a new token together with the password.
+        auth.forget_tries(username)
+        auth.enter(grant)
+    try:
+        accounts.set_password(
+            database(), username, form.password.data, now=current.now(), keep_token=current.user().token
+        )
+    except InputError as error:
+        form.password.errors = [problem.message for problem in error.problems]
+        return False
+    return True

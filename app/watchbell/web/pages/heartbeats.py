@@ -1,0 +1,82 @@
+"""Who proves to be alive: one card for each user, host and environment."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+
+from flask import Blueprint, Response, jsonify, render_template
+
+from watchbell.domain.presence import Presence, Tier
+from watchbell.services import heartbeats
+from watchbell.services.heartbeats import Life
+from watchbell.store.heartbeats import Scheduler
+from watchbell.web import current
+from watchbell.web.beats import DayStrip, day_strip
+from watchbell.web.db import database
+from watchbell.web.presenters import count_words, local_text
+
+blueprint = Blueprint("heartbeats", __name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Card:
+    """One life with the strip of its day."""
+
+    scheduler: Scheduler
+    presence: Presence
+    strip: DayStrip
+    #: Until when it was heard of; one that has ended in good order says so.
+    ended_at: datetime | None
+
+
+@blueprint.get("/heartbeats")
+def index() -> str:
+    """Show all cards, the one that beat last first."""
+    cards = _cards()
+    return render_template("heartbeats/index.html", cards=cards, answer=_answer(cards))
+
+
+@blueprint.get("/heartbeats.json")
+def data() -> Response:
+    """Return what the cards show."""
+    zone = current.zone()
+    rows = [
+        {
+            "user": card.scheduler.user,
+            "host": card.scheduler.host,
+            "environment": card.scheduler.environment,
+            "session_id": card.scheduler.session_id,
+            "version": card.scheduler.version,
+            "pid": card.scheduler.pid,
+            "running": card.scheduler.running,
+            "tier": card.presence.tier.value,
+            "words": card.presence.words,
+            "started_at": local_text(card.scheduler.started_at, zone),
+            "last_beat_at": local_text(card.scheduler.beat_at, zone),
+            "stopped_at": local_text(card.ended_at, zone),
+            "share_of_day": round(card.strip.share, 4),
+        }
+        for card in _cards()
+    ]
+    return jsonify(heartbeats=rows)
+
+
+def _cards() -> list[Card]:
+    now = current.now()
+    return [_card(life, now) for life in heartbeats.list_lives(database(), now=now)]
+
+
+def _card(life: Life, now: datetime) -> Card:
+    # The row of the scheduler is written more often than the history of beats.
+    moments = [*(beat.at for beat in life.beats), life.scheduler.beat_at]
+    return Card(life.scheduler, life.presence, day_strip(sorted(moments), now), life.scheduler.stopped_at)
+
+
+def _answer(cards: list[Card]) -> str:
+    if not cards:
+        return "No scheduler has been heard of yet."
+    active = sum(card.presence.tier is Tier.ACTIVE and card.ended_at is None for card in cards)
+    if active == len(cards):
+        return "The only scheduler is active." if active == 1 else f"All {active} schedulers are active."
+    return f"{active} of {count_words(len(cards), 'scheduler')} {'is' if active == 1 else 'are'} active."

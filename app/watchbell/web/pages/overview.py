@@ -1,0 +1,148 @@
+"""The first page: is everything all right, what goes on, what comes next."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime, time
+
+from flask import Blueprint, Response, jsonify, render_template
+
+from watchbell.domain.run_state import RunState
+from watchbell.domain.schedule import Occurrence
+from watchbell.services import attention, runs, tasks
+from watchbell.services.runs import Overview
+from watchbell.store.tasks import Task
+from watchbell.web import current, presenters
+from watchbell.web.db import database
+from watchbell.web.pages.log import last_lines
+from watchbell.web.presenters import RunView, count_words, local_text, run_json, run_view, state_word
+
+blueprint = Blueprint("overview", __name__)
+
+PANEL_LINES = 12
+NEXT_ROWS = 10
+RECENT_ROWS = 10
+#: Occurrences of a day are counted up to here.
+SCHEDULED_MOST = 1000
+#: In this order the answer names what has become of today's runs.
+_TOLD = (
+    *(RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT, RunState.LOST, RunState.MISSED),
+    *(RunState.SKIPPED, RunState.CANCELLED, RunState.RUNNING),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Page:
+    """Everything that the first page shows."""
+
+    answer: str
+    #: Whether nothing needs a person.
+    is_quiet: bool
+    total_tasks: int
+    enabled_tasks: int
+    #: Occurrences within 24 hours; more than SCHEDULED_MOST are not counted.
+    scheduled: int
+    today: Mapping[str, int]
+    troubles: Sequence[RunView]
+    running: Sequence[RunView]
+    waiting: Sequence[RunView]
+    recent: Sequence[RunView]
+    upcoming: Sequence[tuple[Task, Occurrence]]
+
+    @property
+    def runs_today(self) -> int:
+        """Return how many occurrences of today have become rows."""
+        return sum(self.today.values())
+
+    @property
+    def scheduled_text(self) -> str:
+        """Return the number as it is shown."""
+        return f"{SCHEDULED_MOST}+" if self.scheduled > SCHEDULED_MOST else str(self.scheduled)
+
+
+@blueprint.get("/")
+def index() -> str:
+    """Show the page."""
+    return render_template("overview/index.html", page=_page(), log_lines=last_lines(PANEL_LINES))
+
+
+@blueprint.get("/overview/parts")
+def parts() -> str:
+    """Return the parts of the page that change, for the page to put in place."""
+    return render_template("overview/parts.html", page=_page())
+
+
+@blueprint.get("/overview.json")
+def data() -> Response:
+    """Return what the page shows."""
+    page, zone = _page(), current.zone()
+    return jsonify(
+        answer=page.answer,
+        is_quiet=page.is_quiet,
+        counters={
+            "total_tasks": page.total_tasks,
+            "enabled_tasks": page.enabled_tasks,
+            "scheduled": page.scheduled_text,
+            "recent_executions": page.runs_today,
+        },
+        scheduler=presenters.scheduler_json(presenters.scheduler_view(current.scheduler()), zone),
+        today=page.today,
+        next=[
+            {"task_id": task.id, "task": task.name, "due_at": local_text(moment.due_at, zone)}
+            for task, moment in page.upcoming
+        ],
+        **{name: [run_json(view, zone) for view in getattr(page, name)] for name in _RUN_LISTS},
+    )
+
+
+_RUN_LISTS = ("troubles", "running", "waiting", "recent")
+
+
+def _page() -> Page:
+    now, db = current.now(), database()
+    found = runs.overview(db, day_start=_day_start(now), recent=RECENT_ROWS)
+    troubles = attention.list_troubles(db, now=now)
+    upcoming = tasks.list_upcoming(db, now=now, limit=SCHEDULED_MOST + 1)
+    scheduler = presenters.scheduler_view(current.scheduler())
+    return Page(
+        answer=answer(found, len(troubles), scheduler.state),
+        is_quiet=not troubles and scheduler.state == "running",
+        total_tasks=found.total_tasks,
+        enabled_tasks=found.enabled_tasks,
+        scheduled=len(upcoming),
+        today=found.today,
+        troubles=[run_view(run, now) for run in troubles],
+        running=[run_view(run, now) for run in found.running],
+        waiting=[run_view(run, now) for run in found.waiting],
+        recent=[run_view(run, now) for run in found.recent],
+        upcoming=upcoming[:NEXT_ROWS],
+    )
+
+
+def answer(found: Overview, troubles: int, scheduler_state: str) -> str:
+    """Return the sentence that answers whether everything is all right."""
+    if not found.total_tasks and not found.today:
+        return "Nothing is scheduled yet."
+    if troubles:
+        head = f"{count_words(troubles, 'task')} {'needs' if troubles == 1 else 'need'} attention."
+    elif scheduler_state in {"running", "starting"}:
+        head = "All quiet."
+    else:
+        head = (
+            f"The scheduler is {scheduler_state}." if scheduler_state != "unknown" else "The scheduler is out of sight."
+        )
+    total = sum(found.today.values())
+    if not total:
+        return f"{head} No run today yet."
+    told = [f"{found.today[state]:,} {state_word(state)}" for state in _TOLD if found.today.get(state)]
+    rest = total - sum(found.today.get(state, 0) for state in _TOLD)
+    if rest:
+        told.append(f"{rest:,} waiting")
+    return f"{head} {count_words(total, 'run')} today: {', '.join(told)}."
+
+
+def _day_start(now: datetime) -> datetime:
+    """Return when today began in the zone of the page."""
+    zone = current.zone()
+    return datetime.combine(now.astimezone(zone).date(), time.min, zone)

@@ -1,0 +1,173 @@
+"""What pages and their JSON twins show of rows: local times, words for durations, sizes, ages and states."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from watchbell.control.process import SchedulerStatus
+from watchbell.domain.run_state import RunState
+from watchbell.store.runs import Run
+
+#: States whose own name is not the best word for them.
+_WORDS = {
+    RunState.CANCELLING: "stopping",
+    RunState.RETRY_WAIT: "waiting to retry",
+    RunState.TIMED_OUT: "timed out",
+}
+_UNITS = ("KiB", "MiB", "GiB", "TiB")
+
+
+def state_word(state: str) -> str:
+    """Return a run's state as people read it."""
+    return _WORDS.get(RunState(state), state)
+
+
+def duration_words(seconds: float | None) -> str:
+    """Return ``-``, ``<1s``, ``Ns``, ``Mm Ss`` or ``Hh Mm``."""
+    if seconds is None:
+        return "-"
+    whole = int(max(0.0, seconds))
+    if whole < 1:
+        return "<1s"
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60}s"
+    return f"{whole // 3600}h {whole % 3600 // 60}m"
+
+
+def age_words(moment: datetime | None, now: datetime, zone: ZoneInfo) -> str:
+    """Return ``just now``, ``Nm ago``, ``Nh ago``, ``Nd ago`` or a date; of what is to come ``in <1m``, ``in Nm``, ``in Nh``."""
+    if moment is None:
+        return "-"
+    seconds = (now - moment).total_seconds()
+    minutes = int(abs(seconds) // 60)
+    if abs(seconds) >= 7 * 86400:
+        return moment.astimezone(zone).strftime("%Y-%m-%d")
+    if minutes < 1:
+        return "in <1m" if seconds < 0 else "just now"
+    amount = f"{minutes}m" if minutes < 60 else f"{minutes // 60}h" if minutes < 1440 else f"{minutes // 1440}d"
+    return f"in {amount}" if seconds < 0 else f"{amount} ago"
+
+
+def size_words(size_bytes: int | None) -> str:
+    """Return a size in the unit that keeps the number short."""
+    if size_bytes is None:
+        return "-"
+    if size_bytes < 1024:
+        return f"{size_bytes} B"
+    power = min(int(math.log(size_bytes, 1024)), len(_UNITS))
+    amount = size_bytes / 1024**power
+    return f"{amount:.1f} {_UNITS[power - 1]}" if amount < 100 else f"{amount:.0f} {_UNITS[power - 1]}"
+
+
+def local_text(moment: datetime | None, zone: ZoneInfo) -> str | None:
+    """Return a time as ISO 8601 in a zone, with its offset."""
+    return moment.astimezone(zone).isoformat(timespec="seconds") if moment else None
+
+
+def count_words(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: 1 task, 2 tasks, 1,200 tasks."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SchedulerView:
+    """The scheduler as the frame shows it."""
+
+    state: str
+    pid: int | None
+    host: str
+    user: str
+    version: str
+    environment: str
+    session_id: str
+    started_at: datetime | None
+    last_beat_at: datetime | None
+    #: Since when it has been in this state, where that is known.
+    since: datetime | None
+    running: int
+    message: str
+
+
+def scheduler_view(status: SchedulerStatus) -> SchedulerView:
+    """Return the view of a scheduler's status."""
+    return SchedulerView(
+        state=str(status.state),
+        pid=status.pid,
+        host=status.host or "",
+        user=status.user or "",
+        version=status.version or "",
+        environment=status.environment or "",
+        session_id=status.session_id or "",
+        started_at=status.started_at,
+        last_beat_at=status.beat_at,
+        since=status.since,
+        running=status.running or 0,
+        message=status.message or "",
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunView:
+    """One run as a row of a table or a mark of a strip."""
+
+    id: int
+    task_id: int
+    task_name: str
+    trigger: str
+    state: str
+    state_word: str
+    reason: str
+    due_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    #: From its start to its end, or to now while it goes on.
+    duration_seconds: float | None
+    delay_seconds: float | None
+    exit_code: int | None
+    attempts: int
+    stands_for: int
+    is_active: bool
+
+
+def run_view(run: Run, now: datetime) -> RunView:
+    """Return the view of a run."""
+    until = run.ended_at or now
+    return RunView(
+        id=run.id,
+        task_id=run.task_id,
+        task_name=run.task_name,
+        trigger=run.trigger,
+        state=run.state,
+        state_word=state_word(run.state),
+        reason=run.reason,
+        due_at=run.due_at,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        duration_seconds=max(0.0, (until - run.started_at).total_seconds()) if run.started_at else None,
+        delay_seconds=(run.started_at - run.due_at).total_seconds() if run.started_at else None,
+        exit_code=run.exit_code,
+        attempts=run.attempts,
+        stands_for=run.stands_for,
+        is_active=run.ended_at is None,
+    )
+
+
+def run_json(view: RunView, zone: ZoneInfo) -> dict[str, object]:
+    """Return a run as the JSON twin of a page shows it."""
+    fields = dataclasses.asdict(view)
+    for name in ("due_at", "started_at", "ended_at"):
+        fields[name] = local_text(fields[name], zone)
+    return fields
+
+
+def scheduler_json(view: SchedulerView, zone: ZoneInfo) -> dict[str, object]:
+    """Return the scheduler as JSON shows it."""
+    fields = dataclasses.asdict(view)
+    for name in ("started_at", "last_beat_at", "since"):
+        fields[name] = local_text(fields[name], zone)
+    return fields
