@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import heapq
+import itertools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain.policies import Policies
@@ -252,9 +253,17 @@ def list_upcoming(db: Database, *, now: datetime, limit: int = 100, hours: int =
     until = now + timedelta(hours=hours)
     with db.read() as session:
         tasks = store.list_tasks(session, enabled=True, sort="next", limit=limit)
-    found = [(task, occurrence) for task in tasks for occurrence in upcoming(task, after=now, limit=limit, until=until)]
-    found.sort(key=lambda pair: (pair[1].due_at, pair[0].name))
-    return found[:limit]
+    # Each stream is in its order and computes its next moment only when the one before has been taken, so the cost is
+    # that of the moments returned, not of all moments of all tasks.
+    streams = [_upcoming_of(task, after=now, limit=limit, until=until) for task in tasks]
+    merged = heapq.merge(*streams, key=lambda pair: (pair[1].due_at, pair[0].name))
+    return list(itertools.islice(merged, limit))
+
+
+def _upcoming_of(task: Task, *, after: datetime, limit: int, until: datetime) -> Iterator[tuple[Task, Occurrence]]:
+    plan = schedules.from_json(task.schedule)
+    for occurrence in schedules.occurrences(plan, max(after, task.cursor_at), limit, until):
+        yield task, occurrence
 
 
 def _require(session: Session, task_id: int) -> Task:
