@@ -18,13 +18,12 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 from wtforms import BooleanField, Form, PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 
 ROOT = Path(__file__).resolve().parents[3]
 #: The policy of DESIGN 7: nothing inline, nothing from elsewhere.
 POLICY = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'"
-STATES = (
-    "queued claimed starting running cancelling retry_wait succeeded failed timed_out cancelled lost skipped missed".split()
-)
+STATES = "queued claimed starting running cancelling retry_wait succeeded failed timed_out cancelled lost skipped missed".split()
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 OUTPUT = "".join(
     [
@@ -44,33 +43,47 @@ class TaskForm(Form):
     name = StringField("Name", description="How the task is called everywhere.")
     command = TextAreaField("Command")
     cron = StringField("Cron text", description="Minute, hour, day, month, weekday.")
-    kind = SelectField("Schedule", choices=[("cron", "Cron text"), ("interval", "Every so often"), ("manual", "By hand")])
+    kind = SelectField(
+        "Schedule",
+        choices=[
+            SelectChoice("cron", "Cron text"),
+            SelectChoice("interval", "Every so often"),
+            SelectChoice("manual", "By hand"),
+        ],
+    )
     enabled = BooleanField("Enabled", description="A disabled task keeps its schedule but never starts.")
-    overlap = RadioField("While it still runs", choices=[("skip", "skip"), ("wait", "wait"), ("both", "run both")])
+    overlap = RadioField(
+        "While it still runs",
+        choices=[SelectChoice("skip", "skip"), SelectChoice("wait", "wait"), SelectChoice("both", "run both")],
+    )
 
 
 class LoginForm(Form):
-    """Logging in, or choosing a password."""
+    """Logging in with a name and a password."""
 
     username = StringField("User name")
     password = PasswordField("Password")
 
 
 class PasswordForm(Form):
-    """Choosing a password."""
+    """A first password after a login link."""
 
+    #: Asked for when a password is changed, not after a login link.
+    current = None
     password = PasswordField("New password", description="At least 10 characters; a short sentence is best.")
     repeat = PasswordField("Once more")
 
 
 def wrong_task_form() -> TaskForm:
-    form = TaskForm(data={"name": "backup-db", "command": "backup --all", "cron": "61 2 * * *", "enabled": True, "overlap": "skip"})
+    form = TaskForm(
+        data={"name": "backup-db", "command": "backup --all", "cron": "61 2 * * *", "enabled": True, "overlap": "skip"}
+    )
     form.cron.errors = ["61 is not a minute: they go from 0 to 59."]
     return form
 
 
 def some_tasks(now: datetime) -> list[SimpleNamespace]:
-    dice = random.Random(7)  # noqa: S311 - the same picture every time, nothing secret
+    dice = random.Random(7)  # the same picture every time, nothing secret
     ends = ["succeeded"] * 24 + ["failed", "timed_out", "lost", "missed", "skipped", "cancelled", "running"]
     names = ["backup-db", "check-web", "summarise-access-log-of-all-machines", "disk-space", "pipeline", "report-daily"]
     return [
@@ -131,7 +144,9 @@ def context(query: dict[str, list[str]], cookies: dict[str, str]) -> dict[str, A
 
 def environment() -> jinja2.Environment:
     folders = [ROOT / "templates", Path(__file__).parent]
-    made = jinja2.Environment(loader=jinja2.FileSystemLoader(folders), autoescape=True, undefined=jinja2.StrictUndefined)
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders), autoescape=True, undefined=jinja2.StrictUndefined
+    )
     made.globals.update(
         url_for=lambda endpoint, **values: f"/{endpoint}" + "".join(f"/{value}" for value in values.values()),
         csrf_token=lambda: "a-token",
@@ -178,7 +193,9 @@ class Handler(BaseHTTPRequestHandler):
             said = {"text": chunk, "next_offset": end, "size": len(OUTPUT), "dropped": None, "done": False}
             self.answer(json.dumps(said).encode(), "application/json")
         else:
-            cookies = dict(part.strip().split("=", 1) for part in self.headers.get("Cookie", "").split(";") if "=" in part)
+            cookies = dict(
+                part.strip().split("=", 1) for part in self.headers.get("Cookie", "").split(";") if "=" in part
+            )
             page = render(address.path, parse_qs(address.query), cookies)
             self.answer(None if page is None else page.encode(), "text/html; charset=utf-8")
 

@@ -1,0 +1,250 @@
+"""The parts that all pages are made of, in a real browser and under the real content policy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.styleguide import serve
+
+pytestmark = pytest.mark.browser
+PAGES = ("/", "/login", "/password", "/error", "/?state=stopped", "/?state=stalled")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    server = serve.server()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield context.new_page()
+    context.close()
+
+
+def module(page: Page, code: str) -> Any:
+    """Run a piece of code with one of the modules imported as ``m``."""
+    name, body = code.split(":", 1)
+    return page.evaluate(f"async () => {{ const m = await import('/static/stamp/js/lib/{name}.js'); {body} }}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_blocked_missing_or_wider_than_the_window(
+    browser: Browser, address: str, path: str, width: int, scheme: Any
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 780}, color_scheme=scheme)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on(
+        "response",
+        lambda response: said.append(f"{response.status} {response.url}") if response.status >= 400 else None,
+    )
+
+    page.goto(address + path, wait_until="networkidle" if path == "/login" else "load")
+    too_wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    context.close()
+
+    assert said == []
+    assert too_wide <= 0
+
+
+def test_every_icon_that_is_used_exists_and_every_id_is_unique(page: Page, address: str) -> None:
+    page.goto(address)
+    missing = page.evaluate(
+        "[...document.querySelectorAll('use')].map(u => u.getAttribute('href')).filter(h => !document.querySelector(h))"
+    )
+    doubled = page.evaluate(
+        "(ids => ids.filter((id, n) => ids.indexOf(id) !== n))([...document.querySelectorAll('[id]')].map(e => e.id))"
+    )
+
+    assert missing == []
+    assert doubled == []
+
+
+def test_every_control_has_a_name(page: Page, address: str) -> None:
+    page.goto(address)
+    nameless = page.evaluate(
+        """[...document.querySelectorAll('button, a[href], summary, input:not([type=hidden]), select, textarea')]
+           .filter(e => !e.closest('svg') && !e.textContent.trim() && !e.getAttribute('aria-label') && !(e.labels && e.labels.length))
+           .map(e => e.outerHTML)"""
+    )
+
+    assert nameless == []
+
+
+def test_the_theme_is_chosen_kept_and_given_back_to_the_system(page: Page, address: str) -> None:
+    page.goto(address)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_label("Theme", exact=True).click()
+    page.get_by_role("button", name="Dark").click()
+    dark = page.evaluate(ground)
+    page.reload()
+
+    assert page.evaluate(ground) == dark != light
+    page.get_by_label("Theme", exact=True).click()
+    page.get_by_role("button", name="As the system").click()
+    assert page.evaluate(ground) == light
+
+
+def test_harm_asks_with_the_name_and_cancel_sends_nothing(page: Page, address: str) -> None:
+    page.goto(address)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method) if request.method == "POST" else None)
+    page.get_by_role("button", name="Delete check-web").click()
+    dialog = page.get_by_role("dialog", name="Delete check-web?")
+
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert sent == []
+    page.get_by_role("button", name="Delete check-web").click()
+    with page.expect_request(lambda request: request.method == "POST"):
+        dialog.get_by_role("button", name="Delete").click()
+
+
+def test_a_bulk_question_names_the_ticked_rows(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_label("Select backup-db").check()
+    page.get_by_label("Select pipeline").check()
+    page.locator(".wb-bulk button").click()
+    dialog = page.get_by_role("dialog", name="Delete 2 tasks?")
+
+    expect(dialog.get_by_role("listitem")).to_have_text(["backup-db", "pipeline"])
+
+
+def test_keys_reach_pages_and_the_list_of_keys(page: Page, address: str) -> None:
+    page.goto(address)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_contain_text("Next runs")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    with page.expect_request("**/runs.index"):
+        page.keyboard.press("r")
+
+
+def test_a_search_is_in_the_address_and_survives_a_reload(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("searchbox", name="Find a task").fill("disk")
+    expect(page.locator("#tasks tbody tr")).to_have_count(1)
+    expect(page).to_have_url(f"{address}/?q=disk")
+    page.reload()
+
+    expect(page.locator("#tasks tbody tr")).to_have_count(1)
+
+
+def test_output_is_shown_as_text_with_colours_and_can_be_linked_to(page: Page, address: str) -> None:
+    page.goto(f"{address}/#L62")
+    line = page.locator("#L62")
+
+    expect(line).to_have_class("wb-line wb-line--marked")
+    expect(line).to_contain_text("<b>soon</b>")
+    expect(line.locator(".wb-sgr-f3")).to_have_text("warning:")
+    expect(page.locator("#L63 .wb-line__text")).to_have_text("100 %")
+    expect(page.locator("#L64 .wb-line__text")).to_contain_text("NUL ^@ and bell ^G")
+
+
+def test_following_lets_go_when_one_scrolls_up(page: Page, address: str) -> None:
+    page.goto(address)
+    follow = page.get_by_role("button", name="Follow")
+    expect(page.locator("#L65")).to_be_attached()
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    page.locator(".wb-output .wb-terminal").hover()
+    page.mouse.wheel(0, -400)
+
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    follow.click()
+    page.wait_for_function(
+        "(t => t.scrollHeight - t.scrollTop - t.clientHeight < 4)(document.querySelector('.wb-output .wb-terminal'))"
+    )
+
+
+def test_sequences_cut_in_two_are_read_as_one(page: Page, address: str) -> None:
+    page.goto(f"{address}/login")
+    read = "lines:const l = new m.Lines(); l.read('a\\x1b[3'); l.read('1mred\\x1b]8;;http://x\\x1b'); const d = l.read('\\\\link\\n'); return d[0].pieces"
+
+    assert module(page, read) == [
+        {"text": "a", "classes": ""},
+        {"text": "red", "classes": "wb-sgr-f1"},
+        {"text": "link", "classes": "wb-sgr-f1"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "'\\x1b]'.repeat(300000)",
+        "'\\x1b'.repeat(300000)",
+        "'\\x1b[1'.repeat(200000)",
+        "'x'.repeat(5e6)",
+        "'\\r'.repeat(1e6)",
+    ],
+)
+def test_hostile_output_costs_time_in_proportion_to_its_length(page: Page, address: str, hostile: str) -> None:
+    page.goto(f"{address}/login")
+    read = f"lines:const t = performance.now(); new m.Lines().read({hostile}); return performance.now() - t"
+
+    assert module(page, read) < 5000
+
+
+def test_a_living_part_keeps_the_focus_and_what_is_open(page: Page, address: str) -> None:
+    page.goto(f"{address}/login")
+    after = module(
+        page,
+        """morph:
+        document.body.innerHTML = '<div id="a"><details><summary>s</summary><button id="b">1</button></details><p>x</p></div>';
+        document.querySelector('details').open = true; document.querySelector('#b').focus();
+        const next = document.createElement('div'); next.id = 'a';
+        next.innerHTML = '<details><summary>s</summary><button id="b">2</button></details><p id="new">y</p>';
+        m.morph(document.querySelector('#a'), next);
+        return [document.activeElement.id, document.activeElement.textContent, document.querySelector('details').open,
+                document.querySelector('#a').lastChild.outerHTML, document.querySelector('#a').children.length]""",
+    )
+
+    assert after == ["b", "2", True, '<p id="new">y</p>', 2]
+
+
+def test_ages_and_spans_read_as_the_server_writes_them(page: Page, address: str) -> None:
+    page.goto(f"{address}/login")
+    templates = serve.ENVIRONMENT.get_template("_macros/time.html").make_module({"now": None})
+    seconds = [0, 1, 59, 60, 3599, 3600, 172799, 172800, 1e6]
+
+    assert module(page, f"time:return {seconds}.map(m.age)") == [templates.age(n) for n in seconds]
+    whole = [n for n in seconds if n >= 10]
+    assert module(page, f"time:return {whole}.map(m.span)") == [templates.duration(n) for n in whole]
+
+
+def test_without_scripts_menus_open_and_harm_needs_a_tick(browser: Browser, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    page.locator(".wb-pill > summary").click()
+    panel = page.locator(".wb-pill .wb-panel")
+
+    expect(panel).to_contain_text("4242")
+    expect(panel.get_by_role("checkbox")).to_have_count(2)
+    expect(panel.get_by_role("checkbox").first).to_have_attribute("required", "")
+    expect(page.get_by_label("Theme", exact=True)).to_be_hidden()
+    expect(page.locator(".wb-output pre")).to_have_text("what is shown without scripts")
+    context.close()
