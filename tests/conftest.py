@@ -11,6 +11,8 @@ import pytest
 
 from watchbell.config import SETTINGS
 
+pytest_plugins = ["tests.database"]
+
 ROOT = Path(__file__).resolve().parent.parent
 #: Tests in these folders carry the mark of the same name.
 MARKED_FOLDERS = ("process", "fault", "browser", "packaging", "migration")

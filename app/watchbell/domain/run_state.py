@@ -70,8 +70,8 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
 class IllegalTransition(ValueError):
     """A move that the table does not have."""
 
-    def __init__(self, state: RunState, to: RunState) -> None:
-        super().__init__(f"a run cannot go from {state} to {to}")
+    def __init__(self, state: RunState | None, to: RunState) -> None:
+        super().__init__(f"a run cannot go from {state} to {to}" if state else f"a run cannot begin as {to}")
         self.state = state
         self.to = to
 
@@ -91,7 +91,7 @@ def advance(state: RunState | None, *path: RunState) -> RunState:
     for to in path:
         if current is None:
             if to not in INITIAL:
-                raise IllegalTransition(RunState.QUEUED, to)
+                raise IllegalTransition(None, to)
         elif to not in TRANSITIONS[current]:
             raise IllegalTransition(current, to)
         current = to

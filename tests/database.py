@@ -1,0 +1,84 @@
+"""A migrated database for each test, and rows with defaults that are valid, so that a test states only what matters."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from watchbell.domain.run_state import FINAL, RunState
+from watchbell.domain.task_definition import Defaults
+from watchbell.services import tasks
+from watchbell.store import runs as run_store
+from watchbell.store import schema
+from watchbell.store.runs import Run
+from watchbell.store.session import Database
+from watchbell.store.tasks import Task
+
+#: The one moment that tests call now.
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+DEFAULTS = Defaults(zone="UTC", owner="ann", host="watchtower")
+
+
+def url_of(path: Path) -> str:
+    """Return the URL of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a database file with the schema of this version, to be copied and never opened."""
+    path = tmp_path_factory.mktemp("migrated") / "watchbell.db"
+    database = Database.open(url_of(path))
+    schema.upgrade(database)
+    # Closing the last connection moves everything from the log beside the file into it.
+    database.close()
+    return path
+
+
+@pytest.fixture
+def database_file(migrated_file: Path, tmp_path: Path) -> Path:
+    """Return the test's own database file."""
+    path = tmp_path / "watchbell.db"
+    shutil.copyfile(migrated_file, path)
+    return path
+
+
+@pytest.fixture
+def db(database_file: Path) -> Iterator[Database]:
+    """Give the test's own database, open."""
+    database = Database.open(url_of(database_file))
+    yield database
+    database.close()
+
+
+def add_task(db: Database, name: str = "backup", *, now: datetime = NOW, actor: str = "ann", **fields: object) -> Task:
+    """Make a task; one of which nothing else is said starts by hand only."""
+    given: dict[str, object] = {"name": name, "command": "true", **fields}
+    return tasks.create(db, given, now=now, actor=actor, defaults=DEFAULTS)
+
+
+def add_run(db: Database, task: Task, state: RunState = RunState.QUEUED, key: str = "", **values: Any) -> Run:
+    """Put a run into the ledger in any state, as if it had come there by itself."""
+    with db.write() as session:
+        row = {
+            "task_id": task.id,
+            "task_name": task.name,
+            "task_version": task.version,
+            "occurrence_key": key or f"test:{session.connection().exec_driver_sql('SELECT count(*) FROM run').scalar()}",
+            "trigger": "schedule",
+            "due_at": NOW,
+            "state": state.value,
+            "created_at": NOW,
+            "ended_at": NOW if state in FINAL else None,
+            **values,
+        }
+        (run_id,) = run_store.insert_runs(session, [row]).values()
+    with db.read() as session:
+        found = run_store.find_run(session, run_id)
+    assert found is not None
+    return found
