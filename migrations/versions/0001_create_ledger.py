@@ -169,14 +169,16 @@ def upgrade() -> None:
             ),
         )
         batch_op.create_index("ix_run_due", ["due_at"], unique=False)
-        batch_op.create_index(
-            "ix_run_in_flight",
-            ["task_id"],
-            unique=False,
-            sqlite_where=sa.text("state IN ('claimed', 'starting', 'running', 'cancelling')"),
-            postgresql_where=sa.text("state IN ('claimed', 'starting', 'running', 'cancelling')"),
-        )
         batch_op.create_index("ix_run_state_newest", ["state", "id"], unique=False)
+        batch_op.create_index(
+            "ix_run_task_active",
+            ["task_id", "state"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"),
+            postgresql_where=sa.text(
+                "state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"
+            ),
+        )
         batch_op.create_index("ix_run_task_newest", ["task_id", "id"], unique=False)
 
     op.create_table(
@@ -285,12 +287,14 @@ def downgrade() -> None:
     op.drop_table("session")
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.drop_index("ix_run_task_newest")
-        batch_op.drop_index("ix_run_state_newest")
         batch_op.drop_index(
-            "ix_run_in_flight",
-            sqlite_where=sa.text("state IN ('claimed', 'starting', 'running', 'cancelling')"),
-            postgresql_where=sa.text("state IN ('claimed', 'starting', 'running', 'cancelling')"),
+            "ix_run_task_active",
+            sqlite_where=sa.text("state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"),
+            postgresql_where=sa.text(
+                "state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"
+            ),
         )
+        batch_op.drop_index("ix_run_state_newest")
         batch_op.drop_index("ix_run_due")
         batch_op.drop_index(
             "ix_run_active",

@@ -10,6 +10,7 @@ from watchbell.config import MIB, Config
 from watchbell.domain.policies import Policies
 from watchbell.errors import NotFound
 from watchbell.execution import Bundle, Bundles, Command, Limits, Process, launch, plain_argv, shell_command
+from watchbell.scheduler.plan import Plan
 from watchbell.services import tasks
 from watchbell.services.turns import Started, Ticket
 from watchbell.store.session import Database
@@ -30,8 +31,9 @@ class Job:
 class Launcher:
     """Starts the processes of tickets; knows the definitions that were used lately."""
 
-    def __init__(self, db: Database, config: Config, bundles: Bundles) -> None:
+    def __init__(self, db: Database, config: Config, bundles: Bundles, plan: Plan) -> None:
         self._db = db
+        self._plan = plan
         self._config = config
         self._bundles = bundles
         self._jobs: dict[tuple[int, int], Job] = {}
@@ -42,15 +44,11 @@ class Launcher:
         if found is None:
             if len(self._jobs) > 20_000:
                 self._jobs.clear()
-            definition = tasks.revision(self._db, task_id, version).definition
+            definition = self._plan.find_definition(task_id, version)
+            if definition is None:
+                definition = tasks.revision(self._db, task_id, version).definition
             found = self._jobs[task_id, version] = self._build(definition)
         return found
-
-    def prepare(self, pairs: list[tuple[int, int]]) -> None:
-        """Read the definitions of several versions at once, if they are not known yet."""
-        wanted = [pair for pair in pairs if pair not in self._jobs]
-        for (task_id, version), definition in tasks.revisions(self._db, wanted).items() if wanted else ():
-            self._jobs[task_id, version] = self._build(definition)
 
     def start(self, ticket: Ticket, now: datetime) -> tuple[Bundle, Process, Started]:
         """Start the process of a ticket.

@@ -18,7 +18,7 @@ from watchbell import clock
 from watchbell.domain.policies import Uncertain
 from watchbell.domain.run_state import RunState
 from watchbell.errors import NotFound, Unavailable
-from watchbell.execution import AlreadyStarted, Bundle, BundleExists, Bundles, Finished, SpawnFailed
+from watchbell.execution import AlreadyStarted, BundleExists, Bundles, Finished, SpawnFailed
 from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.beat import Beat
 from watchbell.scheduler.clockwork import Clockwork
@@ -27,7 +27,7 @@ from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.reap import not_started, to_result
 from watchbell.services import adoption, tasks
-from watchbell.services.turns import DueTask, Result, Started, Ticket, Turn, Turned, take_turn
+from watchbell.services.turns import DueTask, Result, Ticket, Turn, Turned, take_turn
 from watchbell.store.session import ChangeWatch, Database
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ LOOK_SECONDS = 0.1
 BATCH = 64
 #: A start that has not ended after this long is written down as running; most short commands have ended by then.
 RUNNING_AFTER_SECONDS = 0.05
+#: While turns follow each other, this much time may pass between two, so that they share a transaction.
+GATHER_SECONDS = 0.025
 #: With no room and nothing ending for this long, what is due becomes a queued row, so that it can be seen to wait.
 STUCK_SECONDS = 2.0
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
@@ -74,8 +76,11 @@ class Loop:
         self._results: list[Result] = []
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._clockwork = Clockwork(self.ring)
+        #: Whether any run may wait in the queue, and whether something has happened since that could let it start.
+        self._queue_holds = True
         self._looks_at_queue = True
         self._looked_at = 0.0
+        self._turned_at = 0.0
         self._room_at = clock.monotonic()
         self._failures = 0
         self._stop_reason = ""
@@ -111,6 +116,7 @@ class Loop:
                     self._clockwork.set(self._tools.plan.next_at())
                     poll.poll(wait * 1000)
                     self._clear_bell()
+                self._gather(poll)
         finally:
             self._clockwork.stop()
 
@@ -137,6 +143,16 @@ class Loop:
         while self._results or self._unrecorded(0.0):
             self._turn(clock.now(), starts=False)
 
+    def _gather(self, poll: select.poll) -> None:
+        """Let more results come in before the next turn while many runs come and go: a transaction costs the same for all."""
+        until = min(self._turned_at + GATHER_SECONDS, clock.monotonic() + GATHER_SECONDS)
+        while not self._stop_reason:
+            self._collect()
+            left = until - clock.monotonic()
+            if left <= 0 or len(self._results) * 2 >= len(self.flights):
+                return
+            poll.poll(left * 1000)
+
     def _put_off(self, error: Unavailable) -> float:
         if self._failures == 0:
             log.warning("Late: %s. Commands run on; nothing is lost", error)
@@ -159,7 +175,7 @@ class Loop:
             changed = tasks.list_changed(self._tools.db, self._mark)
             self._tools.plan.read(changed)
             self._mark = max([self._mark, *(task.change for task in changed)])
-            self._looks_at_queue = True
+            self._queue_holds = self._looks_at_queue = True
             self._cancel_where_asked()
         self._looked_at = now
 
@@ -177,7 +193,7 @@ class Loop:
         due = self._take_due(now, room) if starts else []
         fresh = self._unrecorded(RUNNING_AFTER_SECONDS if starts else 0.0)
         results = self._results[:BATCH]
-        claims = starts and self._looks_at_queue and room > 0
+        claims = starts and self._queue_holds and self._looks_at_queue and room > 0
         if not (due or fresh or results or claims):
             return False
         turn = Turn(
@@ -261,9 +277,11 @@ class Loop:
         self._drop(turn.results)
         if turned.surprises:
             self._explain(turned.surprises)
-        # With no room left, the next result is what makes another look worth while.
-        has_room = turn.room > len(turned.tickets)
-        self._looks_at_queue = bool(turn.results) or (turned.has_backlog and has_room)
+        self._turned_at = clock.monotonic()
+        requeued = any(result.path[-1] is RunState.QUEUED for result in turn.results)
+        self._queue_holds = turned.has_backlog or requeued or (self._queue_holds and not turn.claims)
+        # What is held up or finds no room can start only when something ends.
+        self._looks_at_queue = bool(turn.results) or (self._looks_at_queue and not turn.claims)
 
     def _drop(self, results: Sequence[Result]) -> None:
         """Forget runs whose results are durable, and free their folders."""
@@ -286,8 +304,6 @@ class Loop:
 
     def _launch(self) -> None:
         """Start the processes of the tickets; raises Unavailable with those left that could not be looked up."""
-        if self._tickets:
-            self._tools.launcher.prepare([(ticket.task_id, ticket.task_version) for ticket in self._tickets])
         while self._tickets:
             self._start(self._tickets[0])
             self._tickets.popleft()

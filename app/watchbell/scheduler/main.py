@@ -62,14 +62,15 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
     config.output_path.mkdir(mode=0o700, exist_ok=True)
     beat = Beat(db, config, owner)
     watcher = Watcher(bundles, config.output_path)
-    launcher = Launcher(db, config, bundles)
+    plan = Plan(config.hostname)
+    launcher = Launcher(db, config, bundles, plan)
     loop = Loop(
         Tools(
             db=db,
             bundles=bundles,
             watcher=watcher,
             launcher=launcher,
-            plan=Plan(config.hostname),
+            plan=plan,
             beat=beat,
             host=config.hostname,
             max_running=config.max_running,

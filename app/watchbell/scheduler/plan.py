@@ -10,7 +10,7 @@ import functools
 import hashlib
 import heapq
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from watchbell.domain.catch_up import judge
@@ -40,6 +40,8 @@ class Entry:
     policies: Policies
     offset: timedelta
     following: Occurrence | None
+    #: What a revision keeps of the definition, as far as a start needs it.
+    definition: Mapping[str, object]
 
     @property
     def at(self) -> datetime | None:
@@ -74,6 +76,11 @@ class Plan:
                 return at
             heapq.heappop(self._heap)
         return None
+
+    def find_definition(self, task_id: int, version: int) -> Mapping[str, object] | None:
+        """Return what a version of a task runs, if it is the present one of a task of this plan."""
+        entry = self._entries.get(task_id)
+        return entry.definition if entry is not None and entry.version == version else None
 
     def take_due(self, now: datetime, limit: int, up_since: datetime) -> list[DueTask]:
         """Take up to ``limit`` tasks that are due, the longest due first; give each back with ``settle`` or ``restore``."""
@@ -119,6 +126,13 @@ def _entry(task: Task) -> Entry:
         policies=policies,
         offset=_spread(task.id, policies.spread_seconds),
         following=_next(schedule, task.cursor_at),
+        definition={
+            "name": task.name,
+            "command": task.command,
+            "directory": task.directory,
+            "environment": task.environment,
+            "policies": task.policies,
+        },
     )
 
 

@@ -17,6 +17,7 @@ from watchbell.domain.schedule import Occurrence, Schedule, ScheduleKind
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import transitions
+from watchbell.store import ledger
 from watchbell.store import runs as run_store
 from watchbell.store import tasks as store
 from watchbell.store.runs import Run
@@ -233,13 +234,6 @@ def revision(db: Database, task_id: int, version: int) -> TaskRevision:
         return found
 
 
-def revisions(db: Database, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Mapping[str, object]]:
-    """Return the definitions of several (task id, version) pairs; those that do not exist are left out."""
-    with db.read() as session:
-        found = store.list_revisions(session, wanted)
-        return {(row.task_id, row.version): row.definition for row in found}
-
-
 def upcoming(task: Task, *, after: datetime, limit: int, until: datetime | None = None) -> list[Occurrence]:
     """Return a task's next occurrences; none for one that is disabled."""
     if not task.enabled:
@@ -321,4 +315,4 @@ def _keep_revision(session: Session, task: Task, definition: TaskDefinition, *, 
 
 def _tell(session: Session, task: Task, kind: str, now: datetime) -> None:
     event = {"type": kind, "task_id": task.id, "run_id": None, "data": {"name": task.name}, "at": now}
-    run_store.add_outbox(session, [event])
+    ledger.add_outbox(session, [event])

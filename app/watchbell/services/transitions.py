@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-
 from watchbell.domain.run_state import FINAL, RunState, advance
-from watchbell.store import runs as store
+from watchbell.store import ledger as store
 from watchbell.store.runs import Run
 from watchbell.store.session import Session
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from watchbell.domain.run_state import RunState
 from watchbell.errors import InputError, NotFound
 from watchbell.services import transitions
+from watchbell.store import ledger
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
 from watchbell.store.runs import Run
@@ -43,13 +44,13 @@ def run_now(db: Database, task_id: int, *, now: datetime, actor: str, key: str |
             "requested_by": actor,
             "created_at": now,
         }
-        made = store.insert_runs(session, [row])
+        made = ledger.insert_runs(session, [row])
         for run_id in made.values():
-            store.add_events(
+            ledger.add_events(
                 session,
-                [store.event_row(run_id, None, [RunState.QUEUED], at=now, actor=actor, fence=0, reason=reason)],
+                [ledger.event_row(run_id, None, [RunState.QUEUED], at=now, actor=actor, fence=0, reason=reason)],
             )
-            store.add_outbox(
+            ledger.add_outbox(
                 session, [transitions.outbox_row(run_id, task.id, task.name, RunState.QUEUED, now, reason)]
             )
         run = store.find_run_by_key(session, task.id, occurrence_key)

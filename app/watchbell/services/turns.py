@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-
 from watchbell.domain.catch_up import Trigger, Verdict
 from watchbell.domain.policies import Overlap
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.services.transitions import outbox_row
-from watchbell.store import runs as store
+from watchbell.store import ledger as store
+from watchbell.store import runs as run_store
 from watchbell.store import tasks as task_store
 from watchbell.store.session import Database, Session
 
@@ -122,8 +122,9 @@ def take_turn(db: Database, turn: Turn) -> Turned:
         has_backlog = False
         if turn.claims:
             tickets, has_backlog = _claim(session, turn)
-        known = task_store.list_changes(session, [due.task_id for due in turn.due]) if turn.due else {}
-        current = [due for due in turn.due if known.get(due.task_id) == due.change]
+        moves = [(due.task_id, due.change, due.cursor_at, due.next_due_at) for due in turn.due]
+        stale = set(task_store.move_cursors(session, moves))
+        current = [due for due in turn.due if due.task_id not in stale]
         born, queued = _materialise(session, turn, current, turn.room - len(tickets))
         tickets += born
     planned = frozenset(due.task_id for due in current)
@@ -174,7 +175,7 @@ def _store_results(session: Session, turn: Turn) -> set[int]:
     again: list[Result] = []
     for result in turn.results:
         if result.ticket.run_id in surprises and result.state is not RunState.CANCELLING:
-            run = store.find_run(session, result.ticket.run_id)
+            run = run_store.find_run(session, result.ticket.run_id)
             if run is not None and run.state == RunState.CANCELLING.value and run.fence == result.ticket.fence:
                 path = result.path if result.path[-1] in FINAL else (RunState.CANCELLED,)
                 again.append(dataclasses.replace(result, state=RunState.CANCELLING, path=path))
@@ -252,7 +253,7 @@ def _claim(session: Session, turn: Turn) -> tuple[list[Ticket], bool]:
     births = [_Birth(row.id, row.attempts + 1, row.fence + 1, row) for row in chosen if row.id not in failed]
     tickets = _tickets(session, turn, births)
     _log(session, turn, RunState.QUEUED, [(t, _BIRTH[1:], b.row.reason) for t, b in zip(tickets, births, strict=True)])
-    return tickets, len(rows) > len(chosen)
+    return tickets, store.has_queued(session)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -341,7 +342,7 @@ class _Draft:
 
 
 def _materialise(session: Session, turn: Turn, due: Sequence[DueTask], room: int) -> tuple[list[Ticket], bool]:
-    """Make a row of each occurrence that is due and move the cursors.
+    """Make a row of each occurrence that is due; the cursors have been moved.
 
     Returns tickets for those that start at once, and whether any has to wait in the queue.
     """
@@ -355,7 +356,6 @@ def _materialise(session: Session, turn: Turn, due: Sequence[DueTask], room: int
             room -= draft.is_starting
             drafts.append(draft)
     made = store.insert_runs(session, [draft.to_row(turn) for draft in drafts])
-    task_store.move_cursors(session, [(task.task_id, task.cursor_at, task.next_due_at) for task in due])
     pairs = [(draft, made[draft.task_id, draft.key]) for draft in drafts if (draft.task_id, draft.key) in made]
     _log_births(session, turn, pairs)
     births = [_Birth(run_id, 1, 1, draft) for draft, run_id in pairs if draft.is_starting]

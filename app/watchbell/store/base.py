@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, MetaData
+from sqlalchemy import ARRAY, BigInteger, DateTime, MetaData, String, bindparam, func, select
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import JSON, TypeDecorator
 
 #: Names for every constraint, so that a migration can name what it changes on SQLite, too.
@@ -44,3 +46,18 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JSON, list[Any]: JSON}
+
+
+def ids_select(session: Session) -> Any:
+    """Return a subquery of the ids that the parameter ``ids`` holds; give it ``id_list`` as the value.
+
+    An IN with a parameter for each id is compiled anew for each length, which costs more than the query.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return select(func.json_each(bindparam("ids", type_=String())).table_valued("value").c.value)
+    return select(func.unnest(bindparam("ids", type_=ARRAY(BigInteger()))))
+
+
+def id_list(session: Session, ids: Sequence[int]) -> Any:
+    """Return the value of the parameter that ``ids_select`` reads."""
+    return json.dumps(list(ids)) if session.get_bind().dialect.name == "sqlite" else list(ids)

@@ -1,34 +1,19 @@
-"""Runs, their attempts, kept output and the log of their transitions: the ledger, and every query about it."""
+"""Runs, their attempts, kept output and the log of their transitions, as people look at them; ledger.py writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ForeignKey,
-    Index,
-    LargeBinary,
-    Select,
-    UniqueConstraint,
-    bindparam,
-    exists,
-    func,
-    or_,
-    select,
-    text,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ForeignKey, Index, LargeBinary, Select, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from watchbell.domain.run_state import ACTIVE, IN_FLIGHT, RunState, advance
+from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.store.base import Base
-from watchbell.store.events import Outbox
 
-_ACTIVE_SQL = "state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"
-_IN_FLIGHT_SQL = "state IN ('claimed', 'starting', 'running', 'cancelling')"
+#: The condition of the partial indexes on what is not over; a query says it in the same words to use them.
+ACTIVE_SQL = "state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"
 
 
 class Run(Base):
@@ -41,8 +26,14 @@ class Run(Base):
         Index("ix_run_task_newest", "task_id", "id"),
         Index("ix_run_state_newest", "state", "id"),
         Index("ix_run_due", "due_at"),
-        Index("ix_run_active", "state", "due_at", sqlite_where=text(_ACTIVE_SQL), postgresql_where=text(_ACTIVE_SQL)),
-        Index("ix_run_in_flight", "task_id", sqlite_where=text(_IN_FLIGHT_SQL), postgresql_where=text(_IN_FLIGHT_SQL)),
+        Index("ix_run_active", "state", "due_at", sqlite_where=text(ACTIVE_SQL), postgresql_where=text(ACTIVE_SQL)),
+        Index(
+            "ix_run_task_active",
+            "task_id",
+            "state",
+            sqlite_where=text(ACTIVE_SQL),
+            postgresql_where=text(ACTIVE_SQL),
+        ),
         # A run keeps its number for ever, also after the newest ones have been deleted.
         {"sqlite_autoincrement": True},
     )
@@ -151,155 +142,6 @@ class RunEvent(Base):
     reason: Mapped[str] = mapped_column(default="")
 
 
-_RUN: Any = Run.__table__
-_ATTEMPT: Any = Attempt.__table__
-_EVENT: Any = RunEvent.__table__
-_OUTBOX: Any = Outbox.__table__
-_OUTPUT: Any = Output.__table__
-
-
-def insert_runs(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[int, str], int]:
-    """Insert runs that do not exist yet and return the ids of those that were really made.
-
-    The result is keyed by (task id, occurrence key); an occurrence that somebody else has made is left out, which is a
-    normal answer. All rows must have the same columns.
-    """
-    if not rows:
-        return {}
-    dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(_RUN).on_conflict_do_nothing(index_elements=["task_id", "occurrence_key"])
-    statement = statement.returning(_RUN.c.id, _RUN.c.task_id, _RUN.c.occurrence_key)
-    result = session.connection().execute(statement, list(rows))
-    return {(task_id, key): run_id for run_id, task_id, key in result}
-
-
-def add_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Append transitions; each row is what ``event_row`` makes."""
-    if rows:
-        session.connection().execute(_EVENT.insert(), list(rows))
-
-
-def add_outbox(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Append events for those who follow: sockets and notifications."""
-    if rows:
-        session.connection().execute(_OUTBOX.insert(), list(rows))
-
-
-def event_row(
-    run_id: int,
-    state: RunState | None,
-    path: Iterable[RunState],
-    *,
-    at: datetime,
-    actor: str,
-    fence: int,
-    reason: str = "",
-) -> dict[str, Any]:
-    """Return the transition-log row of a checked path; raises IllegalTransition if a step is not in the table."""
-    steps = tuple(path)
-    to = advance(state, *steps)
-    return {
-        "run_id": run_id,
-        "from_state": state.value if state else None,
-        "to_state": to.value,
-        "path": ",".join(step.value for step in steps[:-1]),
-        "at": at,
-        "actor": actor,
-        "fence": fence,
-        "reason": reason,
-    }
-
-
-def swap_run(session: Session, run_id: int, state: RunState, fence: int, values: dict[str, Any]) -> bool:
-    """Compare-and-swap: change a run only if it is in that state under that fence; return whether it was."""
-    result = session.connection().execute(
-        update(_RUN).where(_RUN.c.id == run_id, _RUN.c.state == state.value, _RUN.c.fence == fence).values(**values)
-    )
-    return bool(result.rowcount == 1)
-
-
-def swap_runs(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Compare-and-swap many runs and return the ids of those that were not as expected and stay as they are.
-
-    Each row has ``run``, ``from_state``, ``from_fence`` and new_ columns, the same ones in all rows. The usual case, in
-    which nobody has interfered, is one statement.
-    """
-    if not rows:
-        return []
-    names = [name.removeprefix("new_") for name in rows[0] if name.startswith("new_")]
-    statement = (
-        update(_RUN)
-        .where(_RUN.c.id == bindparam("run"), _RUN.c.state == bindparam("from_state"))
-        .where(_RUN.c.fence == bindparam("from_fence"))
-        .values({name: bindparam(f"new_{name}") for name in names})
-    )
-    connection = session.connection()
-    with connection.begin_nested() as savepoint:
-        if connection.execute(statement, list(rows)).rowcount == len(rows):
-            return []
-        savepoint.rollback()
-    return [row["run"] for row in rows if connection.execute(statement, row).rowcount != 1]
-
-
-def add_attempts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[int, int]:
-    """Insert attempts and return their ids by run id."""
-    if not rows:
-        return {}
-    statement = _ATTEMPT.insert().returning(_ATTEMPT.c.id, _ATTEMPT.c.run_id)
-    return {run_id: attempt_id for attempt_id, run_id in session.connection().execute(statement, list(rows))}
-
-
-_ATTEMPT_STARTED = (
-    update(_ATTEMPT)
-    .where(_ATTEMPT.c.id == bindparam("attempt"))
-    .values({name: bindparam(f"new_{name}") for name in ("folder", "pid", "start_ticks", "boot_id", "started_at")})
-)
-_RESULT_COLUMNS = (
-    "pid",
-    "start_ticks",
-    "boot_id",
-    "folder",
-    "started_at",
-    "ended_at",
-    "exit_code",
-    "signal",
-    "reason",
-    "user_seconds",
-    "system_seconds",
-    "max_rss_kib",
-    "minor_faults",
-    "major_faults",
-    "block_in",
-    "block_out",
-    "voluntary_switches",
-    "involuntary_switches",
-    "series",
-)
-_ATTEMPT_ENDED = (
-    update(_ATTEMPT)
-    .where(_ATTEMPT.c.id == bindparam("attempt"))
-    .values({name: bindparam(f"new_{name}") for name in _RESULT_COLUMNS})
-)
-
-
-def set_attempts_started(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store the process identity of attempts; each row has ``attempt`` and new_ columns."""
-    if rows:
-        session.connection().execute(_ATTEMPT_STARTED, list(rows))
-
-
-def set_attempts_ended(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store the results of attempts; each row has ``attempt`` and all new_ result columns."""
-    if rows:
-        session.connection().execute(_ATTEMPT_ENDED, list(rows))
-
-
-def add_outputs(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Store what is kept of streams."""
-    if rows:
-        session.connection().execute(_OUTPUT.insert(), list(rows))
-
-
 def find_run(session: Session, run_id: int) -> Run | None:
     """Return a run, or None."""
     return session.get(Run, run_id)
@@ -338,7 +180,7 @@ def find_output(session: Session, attempt_id: int, stream: str) -> Output | None
 def list_in_state(session: Session, states: Iterable[RunState], *, limit: int | None = None) -> Sequence[Run]:
     """Return the runs in the given active states, the one due first first."""
     statement = (
-        select(Run).where(text(_ACTIVE_SQL), Run.state.in_([s.value for s in states])).order_by(Run.due_at, Run.id)
+        select(Run).where(text(ACTIVE_SQL), Run.state.in_([s.value for s in states])).order_by(Run.due_at, Run.id)
     )
     return session.scalars(statement.limit(limit) if limit else statement).all()
 
@@ -420,46 +262,6 @@ def list_newest_per_task(session: Session, task_ids: Sequence[int], limit: int =
         rows = session.scalars(select(Run).where(Run.task_id == task_id).order_by(Run.id.desc()).limit(limit)).all()
         found[task_id] = list(rows)
     return found
-
-
-def list_active_by_task(session: Session, task_ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
-    """Return the id and state of each active run of the given tasks, oldest first; tasks without one are left out."""
-    found: dict[int, list[tuple[int, str]]] = {}
-    if task_ids:
-        statement = select(_RUN.c.task_id, _RUN.c.id, _RUN.c.state)
-        statement = statement.where(text(_ACTIVE_SQL), _RUN.c.task_id.in_(task_ids)).order_by(_RUN.c.id)
-        for task_id, run_id, state in session.connection().execute(statement):
-            found.setdefault(task_id, []).append((run_id, state))
-    return found
-
-
-def list_startable(session: Session, limit: int) -> Sequence[Any]:
-    """Return queued runs that nothing of their own task holds up, the one due first first.
-
-    Each row has id, task_id, task_name, task_version, fence, attempts, due_at, trigger, may_overlap and reason.
-    """
-    columns = (
-        "id",
-        "task_id",
-        "task_name",
-        "task_version",
-        "fence",
-        "attempts",
-        "due_at",
-        "trigger",
-        "may_overlap",
-        "reason",
-    )
-    other = _RUN.alias("other")
-    in_flight = [state.value for state in IN_FLIGHT] + [RunState.CLAIMED.value]
-    held_up = exists().where(other.c.task_id == _RUN.c.task_id, other.c.state.in_(in_flight))
-    statement = (
-        select(*(_RUN.c[name] for name in columns))
-        .where(text("run." + _ACTIVE_SQL), _RUN.c.state == RunState.QUEUED.value, or_(_RUN.c.may_overlap, ~held_up))
-        .order_by(_RUN.c.due_at, _RUN.c.id)
-        .limit(limit)
-    )
-    return session.connection().execute(statement).all()
 
 
 def is_active_state(state: str) -> bool:

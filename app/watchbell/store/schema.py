@@ -15,8 +15,8 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy.exc import DatabaseError
 
-from watchbell.errors import ConfigError
 from watchbell import resources
+from watchbell.errors import ConfigError
 from watchbell.store.session import Database
 
 

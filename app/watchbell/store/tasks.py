@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, UniqueConstraint, bindparam, func, or_, select, text, tuple_, update
+from sqlalchemy import ForeignKey, Index, Select, UniqueConstraint, bindparam, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -177,36 +177,29 @@ def find_revision(session: Session, task_id: int, version: int) -> TaskRevision 
     ).one_or_none()
 
 
-def list_revisions(session: Session, wanted: Sequence[tuple[int, int]]) -> list[TaskRevision]:
-    """Return the revisions of (task id, version) pairs that exist."""
-    found: list[TaskRevision] = []
-    for start in range(0, len(wanted), 200):
-        pairs = tuple_(TaskRevision.task_id, TaskRevision.version).in_(wanted[start : start + 200])
-        found += session.scalars(select(TaskRevision).where(pairs)).all()
-    return found
-
-
-def list_changes(session: Session, task_ids: Sequence[int]) -> dict[int, int]:
-    """Return the change mark of each of the given tasks that is enabled and not deleted."""
-    rows = session.execute(
-        select(Task.id, Task.change).where(Task.id.in_(task_ids), Task.enabled, Task.deleted_at.is_(None))
-    )
-    return {task_id: change for task_id, change in rows}
-
-
 _MOVE_CURSOR = (
     update(Task.__table__)  # type: ignore[arg-type]
-    .where(Task.__table__.c.id == bindparam("task"))
+    .where(
+        Task.__table__.c.id == bindparam("task"),
+        Task.__table__.c.change == bindparam("known"),
+        Task.__table__.c.enabled,
+        Task.__table__.c.deleted_at.is_(None),
+    )
     .values(cursor_at=bindparam("cursor"), next_due_at=bindparam("next_due"))
 )
 
 
-def move_cursors(session: Session, moves: Sequence[tuple[int, datetime, datetime | None]]) -> None:
-    """Set the cursor and the next moment of tasks, given as (task id, cursor, next moment).
+def move_cursors(session: Session, moves: Sequence[tuple[int, int, datetime, datetime | None]]) -> list[int]:
+    """Set the cursor and the next moment of tasks, given as (task id, known change mark, cursor, next moment).
 
-    To be called in the transaction that has looked at ``list_changes``, so that an edit in between is not overwritten.
+    Returns the ids of those that have changed since, are off or deleted: they keep what they have.
     """
-    if moves:
-        session.connection().execute(
-            _MOVE_CURSOR, [{"task": task, "cursor": cursor, "next_due": due} for task, cursor, due in moves]
-        )
+    if not moves:
+        return []
+    rows = [{"task": task, "known": known, "cursor": cursor, "next_due": due} for task, known, cursor, due in moves]
+    connection = session.connection()
+    with connection.begin_nested() as savepoint:
+        if connection.execute(_MOVE_CURSOR, rows).rowcount == len(rows):
+            return []
+        savepoint.rollback()
+    return [row["task"] for row in rows if connection.execute(_MOVE_CURSOR, row).rowcount != 1]

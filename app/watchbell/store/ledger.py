@@ -1,0 +1,241 @@
+"""Writing the ledger: births, compare-and-swaps, transitions and results, many in one statement.
+
+Nothing here knows what a state means; ``event_row`` asks the state table whether a path is legal. These functions are on the
+path of every run, so they use plain statements and no objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, bindparam, exists, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from watchbell.domain.run_state import IN_FLIGHT, RunState, advance
+from watchbell.store.base import id_list, ids_select
+from watchbell.store.events import Outbox
+from watchbell.store.runs import ACTIVE_SQL, Attempt, Output, Run, RunEvent
+
+_RUN: Any = Run.__table__
+_ATTEMPT: Any = Attempt.__table__
+_EVENT: Any = RunEvent.__table__
+_OUTBOX: Any = Outbox.__table__
+_OUTPUT: Any = Output.__table__
+
+
+def insert_runs(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[int, str], int]:
+    """Insert runs that do not exist yet and return the ids of those that were really made.
+
+    The result is keyed by (task id, occurrence key); an occurrence that somebody else has made is left out, which is a
+    normal answer. All rows must have the same columns.
+    """
+    if not rows:
+        return {}
+    dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(_RUN).on_conflict_do_nothing(index_elements=["task_id", "occurrence_key"])
+    # With numbers given in advance this is one plain statement for all; asking the database to return them is not.
+    ids = _allocate(session, "run", len(rows))
+    made = session.connection().execute(statement, [{"id": i, **row} for i, row in zip(ids, rows, strict=True)])
+    keys = {(row["task_id"], row["occurrence_key"]): i for i, row in zip(ids, rows, strict=True)}
+    if made.rowcount == len(rows):
+        return keys
+    there = session.connection().execute(select(_RUN.c.id).where(_RUN.c.id.in_(ids)))
+    really = {row.id for row in there}
+    return {key: run_id for key, run_id in keys.items() if run_id in really}
+
+
+def _allocate(session: Session, table: str, count: int) -> Sequence[int]:
+    """Return unused ids of a table, which nobody else will use."""
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        sequence = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
+        return [int(row[0]) for row in connection.execute(sequence, {"table": table, "count": count})]
+    # The writing transaction excludes every other writer. AUTOINCREMENT tables remember ids of rows that are gone.
+    newest = "SELECT max(coalesce((SELECT max(id) FROM {0}), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{0}'), 0))"
+    first = int(connection.exec_driver_sql(newest.format(table)).scalar_one()) + 1
+    return range(first, first + count)
+
+
+def add_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Append transitions; each row is what ``event_row`` makes."""
+    if rows:
+        session.connection().execute(_EVENT.insert(), list(rows))
+
+
+def add_outbox(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Append events for those who follow: sockets and notifications."""
+    if rows:
+        session.connection().execute(_OUTBOX.insert(), list(rows))
+
+
+def event_row(
+    run_id: int,
+    state: RunState | None,
+    path: Iterable[RunState],
+    *,
+    at: datetime,
+    actor: str,
+    fence: int,
+    reason: str = "",
+) -> dict[str, Any]:
+    """Return the transition-log row of a checked path; raises IllegalTransition if a step is not in the table."""
+    steps = tuple(path)
+    to = advance(state, *steps)
+    return {
+        "run_id": run_id,
+        "from_state": state.value if state else None,
+        "to_state": to.value,
+        "path": ",".join(step.value for step in steps[:-1]),
+        "at": at,
+        "actor": actor,
+        "fence": fence,
+        "reason": reason,
+    }
+
+
+def swap_run(session: Session, run_id: int, state: RunState, fence: int, values: dict[str, Any]) -> bool:
+    """Compare-and-swap: change a run only if it is in that state under that fence; return whether it was."""
+    result = session.connection().execute(
+        update(_RUN).where(_RUN.c.id == run_id, _RUN.c.state == state.value, _RUN.c.fence == fence).values(**values)
+    )
+    return bool(result.rowcount == 1)
+
+
+def swap_runs(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Compare-and-swap many runs and return the ids of those that were not as expected and stay as they are.
+
+    Each row has ``run``, ``from_state``, ``from_fence`` and new_ columns, the same ones in all rows. The usual case, in
+    which nobody has interfered, is one statement.
+    """
+    if not rows:
+        return []
+    names = [name.removeprefix("new_") for name in rows[0] if name.startswith("new_")]
+    statement = (
+        update(_RUN)
+        .where(_RUN.c.id == bindparam("run"), _RUN.c.state == bindparam("from_state"))
+        .where(_RUN.c.fence == bindparam("from_fence"))
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
+    connection = session.connection()
+    with connection.begin_nested() as savepoint:
+        if connection.execute(statement, list(rows)).rowcount == len(rows):
+            return []
+        savepoint.rollback()
+    return [row["run"] for row in rows if connection.execute(statement, row).rowcount != 1]
+
+
+def add_attempts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[int, int]:
+    """Insert attempts and return their ids by run id."""
+    if not rows:
+        return {}
+    ids = _allocate(session, "attempt", len(rows))
+    session.connection().execute(_ATTEMPT.insert(), [{"id": i, **row} for i, row in zip(ids, rows, strict=True)])
+    return {row["run_id"]: attempt_id for attempt_id, row in zip(ids, rows, strict=True)}
+
+
+_ATTEMPT_STARTED = (
+    update(_ATTEMPT)
+    .where(_ATTEMPT.c.id == bindparam("attempt"))
+    .values({name: bindparam(f"new_{name}") for name in ("folder", "pid", "start_ticks", "boot_id", "started_at")})
+)
+
+
+_RESULT_COLUMNS = (
+    "pid",
+    "start_ticks",
+    "boot_id",
+    "folder",
+    "started_at",
+    "ended_at",
+    "exit_code",
+    "signal",
+    "reason",
+    "user_seconds",
+    "system_seconds",
+    "max_rss_kib",
+    "minor_faults",
+    "major_faults",
+    "block_in",
+    "block_out",
+    "voluntary_switches",
+    "involuntary_switches",
+    "series",
+)
+
+
+_ATTEMPT_ENDED = (
+    update(_ATTEMPT)
+    .where(_ATTEMPT.c.id == bindparam("attempt"))
+    .values({name: bindparam(f"new_{name}") for name in _RESULT_COLUMNS})
+)
+
+
+def set_attempts_started(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store the process identity of attempts; each row has ``attempt`` and new_ columns."""
+    if rows:
+        session.connection().execute(_ATTEMPT_STARTED, list(rows))
+
+
+def set_attempts_ended(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store the results of attempts; each row has ``attempt`` and all new_ result columns."""
+    if rows:
+        session.connection().execute(_ATTEMPT_ENDED, list(rows))
+
+
+def add_outputs(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store what is kept of streams."""
+    if rows:
+        session.connection().execute(_OUTPUT.insert(), list(rows))
+
+
+def list_active_by_task(session: Session, task_ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
+    """Return the id and state of each active run of the given tasks, oldest first; tasks without one are left out."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    if task_ids:
+        rows = session.connection().execute(_active_statement(session), {"ids": id_list(session, task_ids)})
+        for task_id, run_id, state in rows:
+            found.setdefault(task_id, []).append((run_id, state))
+    return found
+
+
+def _active_statement(session: Session) -> Select[Any]:
+    wanted = _RUN.c.task_id.in_(ids_select(session))
+    return select(_RUN.c.task_id, _RUN.c.id, _RUN.c.state).where(text(ACTIVE_SQL), wanted).order_by(_RUN.c.id)
+
+
+def has_queued(session: Session) -> bool:
+    """Return whether any run waits in the queue, held up by its own task or not."""
+    statement = select(_RUN.c.id).where(text(ACTIVE_SQL), _RUN.c.state == RunState.QUEUED.value).limit(1)
+    return session.connection().execute(statement).first() is not None
+
+
+def list_startable(session: Session, limit: int) -> Sequence[Any]:
+    """Return queued runs that nothing of their own task holds up, the one due first first.
+
+    Each row has id, task_id, task_name, task_version, fence, attempts, due_at, trigger, may_overlap and reason.
+    """
+    columns = (
+        "id",
+        "task_id",
+        "task_name",
+        "task_version",
+        "fence",
+        "attempts",
+        "due_at",
+        "trigger",
+        "may_overlap",
+        "reason",
+    )
+    other = _RUN.alias("other")
+    in_flight = [state.value for state in IN_FLIGHT] + [RunState.CLAIMED.value]
+    held_up = exists().where(other.c.task_id == _RUN.c.task_id, other.c.state.in_(in_flight))
+    statement = (
+        select(*(_RUN.c[name] for name in columns))
+        .where(text("run." + ACTIVE_SQL), _RUN.c.state == RunState.QUEUED.value, or_(_RUN.c.may_overlap, ~held_up))
+        .order_by(_RUN.c.due_at, _RUN.c.id)
+        .limit(limit)
+    )
+    return session.connection().execute(statement).all()
