@@ -27,7 +27,7 @@ def list_troubles(db: Database, *, now: datetime, limit: int = 5) -> Sequence[Ru
         bad = store.list_runs(session, states=[state.value for state in TROUBLE], since=since, limit=_LOOKED_AT)
         task_ids = list(dict.fromkeys(run.task_id for run in bad))
         newest = store.list_newest_per_task(session, task_ids, _RUNS_PER_TASK)
-        alive = task_store.list_changes(session, task_ids)
+        alive = task_store.list_enabled(session, task_ids)
     found = [
         result
         for task_id in task_ids

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 DAY = timedelta(hours=24)
 #: Beats further apart than this show as a gap.
 GAP = timedelta(minutes=3)
+#: A single beat is drawn as wide as this part of the strip.
+_LEAST_SHARE = 0.004
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,10 +52,14 @@ def day_strip(beats: Sequence[datetime], now: datetime, *, units: int = 1440) ->
     def place(moment: datetime) -> float:
         return round((moment - first) / DAY * units, 1)
 
-    stretches = tuple(
-        Stretch(start, end, place(start), max(1.0, round(place(end) - place(start), 1))) for start, end in spans
-    )
+    stretches = tuple(_stretch(start, end, place(start), place(end), units) for start, end in spans)
     covered = sum(((end - start) for start, end in spans), timedelta())
     hour = first.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     hours = tuple((place(hour + timedelta(hours=n)), hour + timedelta(hours=n)) for n in range(24))
     return DayStrip(stretches, covered / DAY, hours)
+
+
+def _stretch(start: datetime, end: datetime, left: float, right: float, units: int) -> Stretch:
+    """Return a stretch that is wide enough to be seen and stays on the strip."""
+    width = max(right - left, units * _LEAST_SHARE)
+    return Stretch(start, end, round(min(left, units - width), 1), round(width, 1))

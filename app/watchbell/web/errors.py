@@ -92,6 +92,10 @@ def answer(status: int, text: str = "", *, bare: bool = False) -> Response:
             )
         )
     made.status_code = status
+    # What was refused is found again by its number; nothing that the client sent can break the line.
+    _log.info(
+        "request %s: %s %r from %s answered %s", request_id(), request.method, request.path, current.address(), status
+    )
     if status in {429, 503}:
         made.headers["Retry-After"] = str(RETRY_SECONDS)
     return made

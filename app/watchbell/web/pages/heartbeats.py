@@ -7,7 +7,7 @@ from datetime import datetime
 
 from flask import Blueprint, Response, jsonify, render_template
 
-from watchbell.domain.presence import Presence, Tier
+from watchbell.domain.presence import Presence, SchedulerState, Tier
 from watchbell.services import heartbeats
 from watchbell.services.heartbeats import Life
 from watchbell.store.heartbeats import Scheduler
@@ -26,8 +26,10 @@ class Card:
     scheduler: Scheduler
     presence: Presence
     strip: DayStrip
-    #: Until when it was heard of; one that has ended in good order says so.
+    #: When it ended in good order.
     ended_at: datetime | None
+    #: How it ended if not in good order, as far as can be told from here.
+    ending: str
 
 
 @blueprint.get("/heartbeats")
@@ -35,6 +37,13 @@ def index() -> str:
     """Show all cards, the one that beat last first."""
     cards = _cards()
     return render_template("heartbeats/index.html", cards=cards, answer=_answer(cards))
+
+
+@blueprint.get("/heartbeats/parts")
+def parts() -> str:
+    """Return the parts of the page that change, for the page to put in place."""
+    cards = _cards()
+    return render_template("heartbeats/parts.html", cards=cards, answer=_answer(cards))
 
 
 @blueprint.get("/heartbeats.json")
@@ -70,13 +79,21 @@ def _cards() -> list[Card]:
 def _card(life: Life, now: datetime) -> Card:
     # The row of the scheduler is written more often than the history of beats.
     moments = [*(beat.at for beat in life.beats), life.scheduler.beat_at]
-    return Card(life.scheduler, life.presence, day_strip(sorted(moments), now), life.scheduler.stopped_at)
+    here = current.scheduler()
+    is_dead = here.incarnation == life.scheduler.incarnation and here.state is SchedulerState.STOPPED
+    return Card(
+        scheduler=life.scheduler,
+        presence=life.presence,
+        strip=day_strip(sorted(moments), now),
+        ended_at=life.scheduler.stopped_at,
+        ending="killed or crashed" if is_dead and life.scheduler.stopped_at is None else "",
+    )
 
 
 def _answer(cards: list[Card]) -> str:
     if not cards:
         return "No scheduler has been heard of yet."
-    active = sum(card.presence.tier is Tier.ACTIVE and card.ended_at is None for card in cards)
-    if active == len(cards):
-        return "The only scheduler is active." if active == 1 else f"All {active} schedulers are active."
+    active = sum(card.presence.tier is Tier.ACTIVE and not (card.ended_at or card.ending) for card in cards)
+    if len(cards) == 1:
+        return f"The only scheduler {'is active' if active else 'does not run at the moment'}."
     return f"{active} of {count_words(len(cards), 'scheduler')} {'is' if active == 1 else 'are'} active."

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.control import logfile
 from watchbell.control.logfile import LogLine
 from watchbell.web import current
+from watchbell.web.presenters import count_words
 
 blueprint = Blueprint("log", __name__)
 
@@ -28,6 +29,8 @@ class Line:
 
     level: str
     text: str
+    #: Empty in a line that goes on from the one before.
+    timestamp: str = ""
 
 
 @blueprint.get("/log")
@@ -37,7 +40,13 @@ def index() -> str:
     lines, offset = newest(count)
     shown = filtered(lines, chosen)
     return render_template(
-        "log/index.html", lines=shown, offset=offset, level=chosen, count=count, levels=LEVELS, is_empty=not lines
+        "log/index.html",
+        lines=shown,
+        offset=offset,
+        level=chosen,
+        count=count,
+        answer=_answer(lines),
+        has_older=len(lines) == count < LINES_MOST,
     )
 
 
@@ -75,7 +84,8 @@ def newest(count: int) -> tuple[list[Line], int]:
 
 def last_lines(count: int) -> list[Line]:
     """Return the last lines, for the scheduler's panel."""
-    return with_levels(logfile.tail(current.config().log_path, count))
+    # More are read than shown, so that the first of them knows the level of the line that it goes on from.
+    return with_levels(logfile.tail(current.config().log_path, LINES))[-count:]
 
 
 def with_levels(lines: list[LogLine]) -> list[Line]:
@@ -84,7 +94,7 @@ def with_levels(lines: list[LogLine]) -> list[Line]:
     level = "INFO"
     for line in lines:
         level = line.level or level
-        found.append(Line(level, str(line)))
+        found.append(Line(level, str(line), line.timestamp))
     return found
 
 
@@ -92,6 +102,19 @@ def filtered(lines: list[Line], chosen: str) -> list[Line]:
     """Return the lines of a level or above."""
     least = LEVELS[chosen]
     return [line for line in lines if _RANKS.get(line.level, 20) >= least]
+
+
+def _answer(lines: list[Line]) -> str:
+    """Return whether there was trouble among these lines, and when last."""
+    if not lines:
+        return "The scheduler has written nothing yet."
+    among = f"among the last {count_words(len(lines), 'line')}" if len(lines) > 1 else "in the only line"
+    bad = [line for line in lines if line.timestamp and _RANKS.get(line.level, 20) >= LEVELS["warning"]]
+    if not bad:
+        return f"No warning and no error {among}."
+    errors = sum(_RANKS.get(line.level, 20) >= LEVELS["error"] for line in bad)
+    told = [count_words(number, noun) for number, noun in ((errors, "error"), (len(bad) - errors, "warning")) if number]
+    return f"{' and '.join(told)} {among}, the last at {bad[-1].timestamp}."
 
 
 def _filter() -> tuple[str, int]:
