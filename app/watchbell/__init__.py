@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from watchbell.version import __version__
 
 if TYPE_CHECKING:
-    from watchbell import scheduler_tools
     from watchbell.dashboard import RunDashboard
 
 __all__ = ["RunDashboard", "__version__", "scheduler_tools"]

@@ -117,6 +117,7 @@ def _user() -> str:
 
 MIB = 1024 * 1024
 
+# fmt: off
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "home", ("WATCHBELL_HOME",), _directory, lambda: Path(platformdirs.user_data_dir("watchbell")).absolute(),
@@ -161,6 +162,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("sample_task", ("WATCHBELL_SAMPLE_TASK",), _switch, lambda: "on",
             "Make a sample task when the database is new."),
 )
+# fmt: on
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -193,9 +195,7 @@ class Config:
     child_environment: Mapping[str, str] = dataclasses.field(repr=False)
 
     @classmethod
-    def load(
-        cls, overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None
-    ) -> Config:
+    def load(cls, overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Config:
         """Return the settings in force.
 
         ``overrides`` are arguments; entries that are None count as not given. Raises ConfigError with the name of the

@@ -13,6 +13,7 @@ import select
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from watchbell import clock
 from watchbell.domain.policies import Uncertain
@@ -57,7 +58,7 @@ class Tools:
     beat: Beat
     host: str
     max_running: int
-    output_root: os.PathLike[str]
+    output_root: Path
 
 
 class Loop:

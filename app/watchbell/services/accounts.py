@@ -220,6 +220,7 @@ def _verifies(account: Account | None, password: str) -> bool:
     stored = account.password_hash if account is not None else None
     given = password[: PASSWORD_MAX + 1].encode("utf-8", "surrogatepass")
     try:
-        return _HASHER.verify(stored or _DECOY, given) and stored is not None
+        _HASHER.verify(stored or _DECOY, given)
     except (VerificationError, InvalidHashError):
         return False
+    return stored is not None

@@ -46,7 +46,9 @@ def take_over(db: Database, *, holder: str, host: str, now: datetime, actor: str
                 continue
             run.holder = holder
             attempt.holder = holder
-            found.append(Orphan(_ticket(run, attempt), RunState(run.state), attempt, earlier and earlier.boot_id))
+            found.append(
+                Orphan(_ticket(run, attempt), RunState(run.state), attempt, earlier.boot_id if earlier else None)
+            )
     return found
 
 

@@ -20,6 +20,8 @@ from sqlalchemy.pool import StaticPool
 
 from watchbell.errors import ConfigError, Unavailable
 
+__all__ = ["ChangeWatch", "Database", "Session", "configure", "prepare_home"]
+
 #: How long a connection waits for another writer before it says that the database is locked.
 BUSY_TIMEOUT_SECONDS = 10
 _WRITE = "watchbell_write"

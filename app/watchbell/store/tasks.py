@@ -177,6 +177,12 @@ def find_revision(session: Session, task_id: int, version: int) -> TaskRevision 
     ).one_or_none()
 
 
+def list_enabled(session: Session, task_ids: Sequence[int]) -> set[int]:
+    """Return which of the given tasks are enabled and not deleted."""
+    chosen = select(Task.id).where(Task.id.in_(task_ids), Task.enabled, Task.deleted_at.is_(None))
+    return set(session.scalars(chosen))
+
+
 _MOVE_CURSOR = (
     update(Task.__table__)  # type: ignore[arg-type]
     .where(
@@ -202,4 +208,4 @@ def move_cursors(session: Session, moves: Sequence[tuple[int, int, datetime, dat
         if connection.execute(_MOVE_CURSOR, rows).rowcount == len(rows):
             return []
         savepoint.rollback()
-    return [row["task"] for row in rows if connection.execute(_MOVE_CURSOR, row).rowcount != 1]
+    return [move[0] for move, row in zip(moves, rows, strict=True) if connection.execute(_MOVE_CURSOR, row).rowcount != 1]
