@@ -9,6 +9,7 @@ import re
 import sys
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+from typing import TextIO
 
 #: Above this size the file is set aside as ``<name>.1`` in place of the one before: two such files are all there is.
 FILE_LIMIT_BYTES = 10 * 1024 * 1024
@@ -77,3 +78,25 @@ def _attach(handler: logging.Handler, level: str) -> None:
     library = logging.getLogger()
     library.setLevel(logging.WARNING)
     library.addHandler(handler)
+
+
+class _Terminal(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard output is at the time."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stdout
+        super().emit(record)
+
+
+def tell(text: str) -> None:
+    """Say something to whoever has started this program, as it is and whatever the log level."""
+    logger = logging.getLogger("watchbell.terminal")
+    if not logger.handlers:
+        logger.addHandler(_Terminal())
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    logger.info("%s", text)

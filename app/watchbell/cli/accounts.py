@@ -1,0 +1,117 @@
+"""``watchbell user``: who may log in."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from watchbell import clock
+from watchbell.cli.program import Program, pass_program
+from watchbell.cli.screen import examples, json_option, moment, print_json, say, table
+from watchbell.domain.permissions import Role
+from watchbell.services import accounts
+from watchbell.services.accounts import LINK_MINUTES
+from watchbell.store.accounts import Account
+
+_NAME = click.argument("username", metavar="NAME")
+_PASSWORD_STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+
+
+@click.group(short_help="Make accounts and set passwords.")
+def user() -> None:
+    """Make accounts, set passwords and make login links. Passwords are never taken from the command line."""
+
+
+@user.command(
+    short_help="Make an account.",
+    epilog=examples("watchbell user add ann --role editor", "pass ann | watchbell user add ann --password-stdin"),
+)
+@_NAME
+@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.VIEWER.value, show_default=True,
+              help="What the account may do.")  # fmt: skip
+@_PASSWORD_STDIN
+@click.option("--no-password", is_flag=True, help="Log in by link only, until a password is set.")
+@json_option
+@pass_program
+def add(program: Program, *, username: str, role: str, password_stdin: bool, no_password: bool, as_json: bool) -> None:
+    """Make an account; the password is asked for, or read from standard input."""
+    if password_stdin and no_password:
+        raise click.UsageError("Give only one of --password-stdin and --no-password.")
+    password = None if no_password else _password(from_stdin=password_stdin)
+    made = accounts.add(program.db, username, role=role, password=password, now=clock.now())
+    if as_json:
+        print_json(_plain(made))
+    else:
+        say(f"Made account {made.username} ({made.role}).")
+
+
+@user.command(
+    short_help="Set a password.",
+    epilog=examples("watchbell user passwd admin", "watchbell user passwd admin --password-stdin < password.txt"),
+)
+@_NAME
+@_PASSWORD_STDIN
+@pass_program
+def passwd(program: Program, *, username: str, password_stdin: bool) -> None:
+    """Set an account's password and end its sessions."""
+    accounts.ensure_first(program.db, now=clock.now())
+    accounts.find(program.db, username)
+    password = _password(from_stdin=password_stdin)
+    changed = accounts.set_password(program.db, username, password, now=clock.now())
+    say(f"Set the password of {changed.username}; its other sessions have ended.")
+
+
+@user.command(short_help="Make a link that logs in once.")
+@_NAME
+@json_option
+@pass_program
+def link(program: Program, *, username: str, as_json: bool) -> None:
+    """Print a link that logs an account in, once, within half an hour."""
+    # The web server's libraries are loaded by no other command of this group.
+    from watchbell.dashboard import address_of
+
+    accounts.ensure_first(program.db, now=clock.now())
+    token = accounts.make_link(program.db, username, now=clock.now())
+    url = f"{address_of(program.config.host, program.config.port)}/login/link/{token}"
+    if as_json:
+        print_json({"url": url, "minutes": LINK_MINUTES})
+    else:
+        say(url)
+
+
+@user.command("list", short_help="List accounts.")
+@json_option
+@pass_program
+def list_accounts(program: Program, *, as_json: bool) -> None:
+    """List accounts by name."""
+    found = accounts.list_all(program.db)
+    if as_json:
+        print_json([_plain(account) for account in found])
+        return
+    rows = [
+        (one.username, one.role, "yes" if one.is_active else "no", "yes" if one.password_hash else "no",
+         moment(one.created_at, program.zone))
+        for one in found
+    ]  # fmt: skip
+    table(("NAME", "ROLE", "ACTIVE", "PASSWORD", f"SINCE ({program.zone.key})"), rows)
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked for a password here; use --password-stdin.")
+    answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return answer
+
+
+def _plain(account: Account) -> dict[str, object]:
+    return {
+        "id": account.id,
+        "username": account.username,
+        "role": account.role,
+        "is_active": account.is_active,
+        "has_password": account.password_hash is not None,
+        "created_at": account.created_at,
+    }

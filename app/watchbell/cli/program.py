@@ -1,0 +1,74 @@
+"""What all commands share: the settings in force, the database behind them and who is acting."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+from zoneinfo import ZoneInfo
+
+import click
+
+from watchbell.config import Config
+from watchbell.domain.task_definition import Defaults
+from watchbell.store import schema
+from watchbell.store.session import Database, prepare_home
+
+
+class Program:
+    """One call of the command line; what it needs is opened when it is first asked for."""
+
+    def __init__(self, overrides: Mapping[str, object]) -> None:
+        self._overrides = overrides
+        self._at_end = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._at_end.close()
+
+    def load(self, **overrides: object) -> Config:
+        """Return the settings with further arguments on top; raises ConfigError."""
+        return Config.load({**self._overrides, **overrides})
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings in force."""
+        return self.load()
+
+    @cached_property
+    def bare_database(self) -> Database:
+        """The database as it is, possibly of an older schema; the data directory is made if it is missing."""
+        prepare_home(self.config.home, self.config.database_url)
+        db = Database.open(self.config.database_url)
+        self._at_end.callback(db.close)
+        return db
+
+    @cached_property
+    def db(self) -> Database:
+        """The database with this version's schema, so that a command on a fresh machine just works."""
+        schema.upgrade(self.bare_database)
+        return self.bare_database
+
+    @property
+    def actor(self) -> str:
+        """Who the ledger says has done this."""
+        return self.config.user
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which times are shown."""
+        return ZoneInfo(self.config.zone)
+
+    @property
+    def defaults(self) -> Defaults:
+        """What a new task gets where nothing is said."""
+        return Defaults(zone=self.config.zone, owner=self.config.user, host=self.config.hostname)
+
+
+pass_program = click.make_pass_decorator(Program)

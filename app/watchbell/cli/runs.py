@@ -1,0 +1,213 @@
+"""``watchbell runs``: what happened, why, and what it printed."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import sys
+
+import click
+
+from watchbell import clock
+from watchbell.cli.program import Program, pass_program
+from watchbell.cli.screen import (
+    columns_of,
+    examples,
+    follow,
+    json_option,
+    moment,
+    note,
+    pairs,
+    print_json,
+    say,
+    span,
+    table,
+)
+from watchbell.domain.run_state import RunState
+from watchbell.services import runs as service
+from watchbell.services import tasks
+from watchbell.services.runs import RunFilter
+from watchbell.store.runs import Run
+
+_COLUMNS = (
+    "id", "task_id", "task_name", "task_version", "trigger", "due_at", "local_time", "zone", "state", "reason",
+    "stands_for", "requested_by", "attempts", "created_at", "started_at", "ended_at", "exit_code",
+)  # fmt: skip
+_ATTEMPT = (
+    "number", "pid", "started_at", "ended_at", "exit_code", "signal", "reason", "user_seconds", "system_seconds",
+    "max_rss_kib",
+)  # fmt: skip
+_EVENT = ("at", "from_state", "to_state", "path", "actor", "reason")
+_STREAMS = ("stdout", "stderr")
+_CHUNK = 256 * 1024
+_LOOK_SECONDS = 0.2
+_OPEN_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4096}|[ -/]*)\Z")
+_ID = click.argument("run_id", metavar="ID", type=click.IntRange(min=1, max=2**63 - 1))
+
+
+@click.group(short_help="List runs, show one, read its output.")
+def runs() -> None:
+    """List runs, show one with its transitions, read its output."""
+
+
+@runs.command(
+    "list",
+    short_help="List runs, newest first.",
+    epilog=examples("watchbell runs list --task backup -n 5", "watchbell runs list --state failed --state lost --json"),
+)
+@click.option("--task", "task_name", metavar="NAME", help="Only runs of this task.")
+@click.option("--state", "states", multiple=True, type=click.Choice([state.value for state in RunState]), metavar="STATE",
+              help=f"Only runs in this state; give it again for more: {', '.join(RunState)}.")  # fmt: skip
+@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
+@click.option("--before", "before_id", type=int, metavar="ID", help="Only runs older than this one, to page on.")
+@json_option
+@pass_program
+def list_runs(
+    program: Program, *, task_name: str | None, states: tuple[str, ...], limit: int, before_id: int | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """List runs, newest first."""
+    task_id = tasks.find_by_name(program.db, task_name).id if task_name is not None else None
+    chosen = RunFilter(task_id=task_id, states=states)
+    page = service.list_page(program.db, chosen, before_id=before_id, limit=limit)
+    if as_json:
+        print_json([columns_of(run, _COLUMNS) for run in page.runs])
+        return
+    if not page.runs:
+        say("No run fits.")
+        return
+    heads = ("ID", "TASK", "STATE", f"DUE ({program.zone.key})", "TOOK", "EXIT", "WHY")
+    table(heads, [_row(program, run) for run in page.runs], right=(0,))
+    if page.has_older:
+        say(f"More: --before {page.runs[-1].id}")
+
+
+@runs.command(short_help="Show one run with its transitions.")
+@_ID
+@json_option
+@pass_program
+def show(program: Program, *, run_id: int, as_json: bool) -> None:
+    """Show one run: its state and why, its attempts with their resources, and every transition."""
+    detail = service.get_detail(program.db, run_id)
+    if as_json:
+        print_json(
+            {
+                **columns_of(detail.run, _COLUMNS),
+                "command": detail.definition.get("command"),
+                "attempt_list": [columns_of(attempt, _ATTEMPT) for attempt in detail.attempts],
+                "events": [columns_of(event, _EVENT) for event in detail.events],
+            }
+        )
+        return
+    run, attempt, zone = detail.run, detail.attempt, program.zone
+    pairs(
+        {
+            "Run": run.id,
+            "Task": f"{run.task_name} (version {run.task_version}{'' if detail.task_exists else ', deleted'})",
+            "Command": detail.definition.get("command"),
+            "State": run.state,
+            "Why": run.reason,
+            "Due": f"{moment(run.due_at, zone)} {zone.key} ({run.trigger})",
+            "Started": moment(run.started_at, zone),
+            "Ended": moment(run.ended_at, zone),
+            "Took": _took(run),
+            "Exit code": run.exit_code,
+            "PID": attempt.pid if attempt else None,
+            "CPU": f"{attempt.user_seconds:.2f} s user, {attempt.system_seconds or 0:.2f} s system"
+            if attempt and attempt.user_seconds is not None
+            else None,
+            "Memory": f"{attempt.max_rss_kib / 1024:.1f} MiB at most" if attempt and attempt.max_rss_kib else None,
+        }
+    )
+    say()
+    table(
+        ("AT", "FROM", "TO", "BY", "WHY"),
+        [
+            (moment(event.at, zone), event.from_state or "-", event.to_state, event.actor, event.reason)
+            for event in detail.events
+        ],
+    )
+
+
+@runs.command(
+    short_help="Print what a run wrote.",
+    epilog=examples(
+        "watchbell runs logs 17", "watchbell runs logs 17 --follow", "watchbell runs logs 17 --raw > out.bin"
+    ),
+)
+@_ID
+@click.option("--stream", type=click.Choice([*_STREAMS, "both"]), default="both", show_default=True,
+              help="Which output; both prints one after the other, or as they grow with --follow.")  # fmt: skip
+@click.option("-f", "--follow", "follows", is_flag=True, help="Go on until the run has ended.")
+@click.option("--raw", is_flag=True, help="Print the bytes as they are; without it no escape sequence survives.")
+@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Which attempt. Default: the newest.")
+@pass_program
+def logs(program: Program, *, run_id: int, stream: str, follows: bool, raw: bool, attempt: int | None) -> None:
+    """Print what a run wrote to its standard output and standard error."""
+    service.get(program.db, run_id)
+    names = _STREAMS if stream == "both" else (stream,)
+    readers = [_Reader(program, run_id, name, attempt, raw=raw) for name in names]
+    if follows:
+
+        def step() -> bool:
+            # Each is asked, also when one before it has more to come.
+            more = [reader.print_more() for reader in readers]
+            return any(more)
+
+        follow(step, clock.pause, _LOOK_SECONDS)
+        return
+    for reader in readers:
+        while reader.print_more() and reader.has_more:
+            pass
+
+
+class _Reader:
+    """Prints one stream of a run piece by piece."""
+
+    def __init__(self, program: Program, run_id: int, stream: str, attempt: int | None, *, raw: bool) -> None:
+        # Only this command needs what the web server's libraries stand behind.
+        from watchbell.web.outputs import Stream, plain_text
+
+        self._plain_text = plain_text
+        self._stream = Stream(program.db, program.config.output_path, run_id, stream, attempt)
+        self._name = stream
+        self._raw = raw
+        self._offset = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        #: The beginning of an escape sequence whose rest is still to come.
+        self._open = ""
+        #: Whether something that is written already has not been printed yet.
+        self.has_more = True
+
+    def print_more(self) -> bool:
+        """Print the next piece; return whether more can come."""
+        part = self._stream.read(self._offset, _CHUNK)
+        piece = part.slice
+        if piece.offset > self._offset:
+            note(f"{piece.offset - self._offset} bytes of {self._name} are not kept")
+        self._offset = piece.next_offset
+        self.has_more = bool(piece.data) and piece.next_offset < piece.size
+        is_end = part.is_complete and not self.has_more
+        if self._raw:
+            sys.stdout.buffer.write(piece.data)
+        else:
+            sys.stdout.write(self._text(piece.data, is_end=is_end))
+        return not is_end
+
+    def _text(self, data: bytes, *, is_end: bool) -> str:
+        text = self._open + self._decoder.decode(data, final=is_end)
+        found = None if is_end else _OPEN_ESCAPE.search(text)
+        self._open = text[found.start() :] if found else ""
+        return self._plain_text(text.removesuffix(self._open).encode())
+
+
+def _row(program: Program, run: Run) -> tuple[object, ...]:
+    code = "-" if run.exit_code is None else run.exit_code
+    why = f"{run.reason} (stands for {run.stands_for})" if run.stands_for > 1 else run.reason
+    return run.id, run.task_name, run.state, moment(run.due_at, program.zone), _took(run), code, why
+
+
+def _took(run: Run) -> str:
+    if run.started_at is None:
+        return "-"
+    return span(((run.ended_at or clock.now()) - run.started_at).total_seconds())

@@ -1,0 +1,130 @@
+"""``watchbell scheduler``: the process that runs tasks on time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from watchbell import clock
+from watchbell.cli.program import Program, pass_program
+from watchbell.cli.screen import examples, follow, json_option, pairs, print_json, say
+from watchbell.control import logfile, process
+from watchbell.control.logfile import LogLine
+from watchbell.control.process import SchedulerStatus
+from watchbell.domain.presence import SchedulerState
+from watchbell.errors import EXIT_FAILURE, EXIT_NOT_RUNNING, EXIT_OK
+
+_LOOK_SECONDS = 0.25
+
+
+@click.group(short_help="Run, start, stop and watch the scheduler.")
+def scheduler() -> None:
+    """Run, start, stop and watch the scheduler: the process that runs tasks on time.
+
+    Stopping it ends no command that it has started; what goes on is looked after by the next start.
+    """
+
+
+@scheduler.command(short_help="Be the scheduler, in the foreground.")
+@pass_program
+def run(program: Program) -> int:
+    """Be the scheduler until TERM or Ctrl-C, in the foreground; for systemd and for looking on."""
+    # The scheduler and the clock behind it are loaded by the one command that is them.
+    from watchbell.scheduler import main as program_2
+
+    return program_2.run(program.config)
+
+
+@scheduler.command(short_help="Start the scheduler in the background.")
+@json_option
+@pass_program
+def start(program: Program, *, as_json: bool) -> None:
+    """Start the scheduler in the background and wait for its first heartbeat."""
+    _report(process.start(program.config, program.db), as_json)
+
+
+@scheduler.command(short_help="Stop the scheduler, whoever started it.")
+@click.option("--kill", is_flag=True, help="End it by force if it has not ended within 15 s; no result is lost.")
+@json_option
+@pass_program
+def stop(program: Program, *, kill: bool, as_json: bool) -> None:
+    """Stop the scheduler, whoever started it, and say what still runs without it."""
+    outcome = process.stop(program.config, program.db, actor=program.actor, kill=kill)
+    if as_json:
+        print_json(dataclasses.asdict(outcome))
+    else:
+        say(outcome.message)
+
+
+@scheduler.command(short_help="Stop the scheduler if it runs, then start it.")
+@json_option
+@pass_program
+def restart(program: Program, *, as_json: bool) -> None:
+    """Stop the scheduler if it runs, then start it in the background."""
+    _report(process.restart(program.config, program.db, actor=program.actor), as_json)
+
+
+@scheduler.command(
+    short_help="Say whether the scheduler runs.",
+    epilog=f"Exit codes: {EXIT_OK} it runs, {EXIT_FAILURE} it is stalled, {EXIT_NOT_RUNNING} it does not run.",
+)
+@json_option
+@pass_program
+def status(program: Program, *, as_json: bool) -> int:
+    """Say whether the scheduler runs, since when, and whether it works."""
+    found = process.status(program.config, program.db, now=clock.now())
+    _report(found, as_json)
+    if found.state is SchedulerState.STALLED:
+        return EXIT_FAILURE
+    return EXIT_OK if found.is_alive else EXIT_NOT_RUNNING
+
+
+@scheduler.command(
+    short_help="Print the scheduler's log.",
+    epilog=examples("watchbell scheduler logs -n 20", "watchbell scheduler logs --follow"),
+)
+@click.option("-n", "--lines", type=click.IntRange(0, 100_000), default=50, show_default=True, help="How many lines.")
+@click.option("-f", "--follow", "follows", is_flag=True, help="Go on with what is added, until Ctrl-C.")
+@json_option
+@pass_program
+def logs(program: Program, *, lines: int, follows: bool, as_json: bool) -> None:
+    """Print the last lines of the scheduler's log."""
+    path = program.config.log_path
+    offset = logfile.size(path)
+    found = logfile.tail(path, lines)
+    if as_json:
+        print_json([dataclasses.asdict(line) for line in found])
+        return
+    if not found and not follows:
+        say("The log is empty.")
+    _print_lines(found)
+    if not follows:
+        return
+
+    def step() -> bool:
+        nonlocal offset
+        part = logfile.read_from(path, offset)
+        _print_lines(part.lines)
+        offset = part.offset
+        return True
+
+    follow(step, clock.pause, _LOOK_SECONDS)
+
+
+def _print_lines(lines: list[LogLine]) -> None:
+    for line in lines:
+        say(str(line))
+
+
+def _report(status: SchedulerStatus, as_json: bool) -> None:
+    values: dict[str, Any] = dataclasses.asdict(status)
+    if as_json:
+        print_json(values)
+        return
+    word = status.state.capitalize()
+    say(status.message if status.message.startswith(word) else f"{word}. {status.message}")
+    if status.is_alive:
+        pairs({"PID": status.pid, "Runs as": f"{status.user}@{status.host} ({status.environment})" if status.user else "",
+               "Version": status.version, "Commands going on": status.running or None})  # fmt: skip

@@ -1,0 +1,138 @@
+"""How the command line shows things: aligned tables, JSON, times and lengths of time."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+import click
+from rich.cells import cell_len, set_cell_size
+
+from watchbell.domain.run_state import RunState
+
+# What people and commands wrote is shown, never obeyed by the terminal.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_GAP = "  "
+_NARROWEST = 12
+_COLOURS = {
+    RunState.SUCCEEDED: "green",
+    RunState.FAILED: "red",
+    RunState.TIMED_OUT: "red",
+    RunState.LOST: "magenta",
+    RunState.RUNNING: "blue",
+    RunState.MISSED: "yellow",
+}
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a help text with examples, each on a line of its own."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def say(text: str = "") -> None:
+    """Print a line for people."""
+    click.echo(text)
+
+
+def note(text: str) -> None:
+    """Print a remark that is not part of the answer."""
+    click.echo(f"watchbell: {text}", err=True)
+
+
+def print_json(value: object, *, indent: int | None = 2) -> None:
+    """Print a value as JSON; times become ISO texts with their offset."""
+    click.echo(json.dumps(value, indent=indent, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{value!r} has no JSON form")
+
+
+def one_line(text: object) -> str:
+    """Return text on one line in which nothing can move a cursor."""
+    return _CONTROL.sub(_sign, str(text).replace("\n", " ⏎ "))
+
+
+def _sign(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[object]], *, flexible: int = -1, right: Sequence[int] = ()
+) -> None:
+    """Print rows in aligned columns; on a terminal the flexible column gives way when the lines are too long."""
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
+    if sys.stdout.isatty():
+        surplus = sum(widths) + len(_GAP) * (len(widths) - 1) - shutil.get_terminal_size().columns
+        if surplus > 0:
+            widths[flexible] = max(min(widths[flexible], _NARROWEST), widths[flexible] - surplus)
+    click.secho(_row(heads, widths, right), bold=True)
+    for row in cells:
+        click.echo(_row(row, widths, right))
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:
+    placed = []
+    for index, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        fitted = cell if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
+        space = " " * (width - cell_len(fitted))
+        placed.append(space + fitted if index in right else _coloured(fitted) + space)
+    return _GAP.join(placed).rstrip()
+
+
+def _coloured(cell: str) -> str:
+    colour = _COLOURS.get(RunState(cell)) if cell in set(RunState) else None
+    return click.style(cell, fg=colour) if colour else cell
+
+
+def pairs(values: Mapping[str, object]) -> None:
+    """Print names and values below one another; values that are None or empty are left out."""
+    shown = {name: value for name, value in values.items() if value not in (None, "", [], {}, ())}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        click.echo(f"{name.ljust(width)}  {one_line(value)}")
+
+
+def moment(value: datetime | None, zone: tzinfo) -> str:
+    """Return a time in the reader's zone, a dash for none."""
+    return f"{value.astimezone(zone):%Y-%m-%d %H:%M:%S}" if value else "-"
+
+
+def span(seconds: float | None) -> str:
+    """Return a length of time in at most two units."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    for size, unit, smaller, below in ((86_400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            return f"{whole // size}{unit} {whole % size // smaller}{below}"
+    return f"{whole}s"
+
+
+def columns_of(row: object, names: Sequence[str]) -> dict[str, Any]:
+    """Return some attributes of a row by name."""
+    return {name: getattr(row, name) for name in names}
+
+
+def follow(step: Callable[[], bool], pause: Callable[[float], None], seconds: float) -> None:
+    """Do a step again and again until it says that nothing more will come; Ctrl-C ends it, too."""
+    try:
+        while step():
+            sys.stdout.flush()
+            pause(seconds)
+    except KeyboardInterrupt:
+        # This is how people end what follows for ever.
+        return

@@ -1,0 +1,149 @@
+"""The options that say what a task is, shared by all commands that take them, and their way into fields."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from watchbell.domain.policies import CatchUp, Overlap, Uncertain
+from watchbell.domain.schedule import EVERY_WORDS, DSTRule, parse_interval
+from watchbell.domain.schedule.interval import UNITS
+from watchbell.errors import InputError
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
+
+#: Fields whose option has another name.
+_OPTION_OF = {
+    "name": "NAME",
+    "environment": "--env",
+    "tags": "--tag",
+    "enabled": "--disabled",
+    "every_word": "--word",
+    "unit": "--every",
+    "anchor_at": "--anchor",
+    "catch_up_window_seconds": "--catch-up-window",
+    "latest_start_seconds": "--latest-start",
+    "time_limit_seconds": "--time-limit",
+    "grace_seconds": "--grace",
+    "output_limit_mib": "--output-limit",
+    "spread_seconds": "--spread",
+    "schedule": "schedule",
+}
+_FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "dst", "from", "comment", "owner", "host",
+           "overlap", "catch_up", "catch_up_limit", "uncertain", "key", "role", "sort", "stream", "state")  # fmt: skip
+_OPTION_OF |= {name: f"--{name.replace('_', '-')}" for name in _FIELDS}
+#: Option parameters that become fields as they are.
+_SAME = ("command", "directory", "zone", "dst", "comment", "owner", "host", "overlap", "catch_up", "catch_up_limit",
+         "uncertain", "every", "at_time")  # fmt: skip
+_RENAMED = {"word": "every_word", "anchor": "anchor_at", "output_limit": "output_limit_mib"}
+_SECONDS = {
+    "catch_up_window": "catch_up_window_seconds",
+    "latest_start": "latest_start_seconds",
+    "time_limit": "time_limit_seconds",
+    "grace": "grace_seconds",
+    "spread": "spread_seconds",
+}
+#: One of these must be there for a new task.
+WHEN = ("cron", "every", "at", "word", "manual")
+
+
+def option_of(field: str) -> str:
+    """Return what a person typed for a field; a name that is not ours stays as it is."""
+    return _OPTION_OF.get(field, field)
+
+
+def schedule_options(*, with_cron: bool = True) -> Callable[[F], F]:
+    """Return a decorator that adds the options which say when."""
+    cron = click.option(
+        "--cron", multiple=True, metavar="TEXT",
+        help="Cron text of five fields or @daily and the like, as '30 2 * * *'; give it again for further moments.",
+    )  # fmt: skip
+    rest = (
+        click.option("--every", metavar="SPAN", help="Interval, as 2s, 5m, 1h or 2d."),
+        click.option("--at", multiple=True, metavar="MOMENT", help="Once at this moment, as '2030-01-31 09:30'."),
+        click.option("--word", type=click.Choice(list(EVERY_WORDS)), metavar="WORD",
+                     help=f"Word for the days or the unit: {', '.join(EVERY_WORDS)}."),
+        click.option("--at-time", metavar="TEXT", help="Time of day, or count, that goes with --word, as 02:30."),
+        click.option("--zone", metavar="ZONE", help="Time zone, as Europe/Berlin. Default: the server's."),
+        click.option("--dst", type=click.Choice([rule.value for rule in DSTRule]), metavar="RULE",
+                     help=f"What a clock change does to a fixed time: {', '.join(DSTRule)}. Default: cron_like."),
+    )  # fmt: skip
+    return _all([cron, *rest] if with_cron else rest)
+
+
+def task_options() -> Callable[[F], F]:
+    """Return a decorator that adds all options of a task but its name and command."""
+    return _all(
+        [
+            schedule_options(),
+            click.option("--manual", is_flag=True, help="No schedule: run only when somebody asks."),
+            click.option("--anchor", metavar="MOMENT", help="First moment of an interval. Default: now."),
+            click.option("--directory", metavar="DIR", help="Working directory."),
+            click.option("--env", multiple=True, metavar="K=V", help="Environment variable; give it again for more."),
+            click.option("--tag", multiple=True, metavar="TAG", help="Tag; give it again for more."),
+            click.option("--comment", metavar="TEXT", help="What people should know about it."),
+            click.option("--owner", metavar="NAME", help="Whose task it is. Default: you."),
+            click.option("--host", metavar="NAME", help="Machine that runs it. Default: this one."),
+            _choice("--overlap", Overlap, "When it is due while an earlier run goes on"),
+            _choice("--catch-up", CatchUp, "What becomes of moments missed while no scheduler worked"),
+            click.option("--catch-up-limit", metavar="N", help="Most missed moments that are run later."),
+            click.option("--catch-up-window", metavar="SPAN", help="How long ago a missed moment may be."),
+            _choice("--uncertain", Uncertain, "When nobody can know whether a run finished"),
+            click.option("--latest-start", metavar="SPAN", help="A run that starts later than this is missed."),
+            click.option("--time-limit", metavar="SPAN", help="A run that takes longer is ended."),
+            click.option("--grace", metavar="SPAN", help="Time between TERM and KILL when a run is ended."),
+            click.option("--output-limit", metavar="MIB", help="Output kept per stream, in MiB."),
+            click.option("--spread", metavar="SPAN", help="Start up to so much later, always the same for a task."),
+        ]
+    )
+
+
+def _choice(name: str, kind: Iterable[str], text: str) -> Callable[[F], F]:
+    # Plain texts: click would offer the names of an enumeration's members, not their values.
+    words = [str(word) for word in kind]
+    return click.option(name, type=click.Choice(words), metavar="WORD", help=f"{text}: {', '.join(words)}.")
+
+
+def _all(decorators: Iterable[Callable[[F], F]]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for decorator in reversed(list(decorators)):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def fields_of(options: Mapping[str, Any], *, environment: Mapping[str, str] | None = None) -> dict[str, object]:
+    """Return the fields that were given as options; ``environment`` is what --env adds to."""
+    given = {name: value for name, value in options.items() if value not in (None, (), False)}
+    fields: dict[str, object] = {name: given[name] for name in _SAME if name in given}
+    fields |= {field: given[name] for name, field in _RENAMED.items() if name in given}
+    fields |= {field: _seconds(given[name]) for name, field in _SECONDS.items() if name in given}
+    fields |= {name: list(given[name]) for name in ("cron", "at") if name in given}
+    if "manual" in given:
+        fields["kind"] = "manual"
+    if "tag" in given:
+        fields["tags"] = list(given["tag"])
+    if "env" in given:
+        fields["environment"] = {**(environment or {}), **dict(map(_variable, given["env"]))}
+    return fields
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError.of("environment", f"{text[:40]!r} has no '='", "LANG=C.UTF-8")
+    return name, value
+
+
+def _seconds(text: str) -> str:
+    """Return a span such as 5m in seconds; what is no span stays, and is refused with the name of its field."""
+    if not text.strip().isdecimal():
+        with contextlib.suppress(InputError):  # The check of the field has the better message.
+            count, unit = parse_interval(text)
+            return str(count * UNITS[unit])
+    return text

@@ -1,0 +1,280 @@
+"""``watchbell task``: make, look at, change and run tasks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from watchbell import clock
+from watchbell.cli.program import Program, pass_program
+from watchbell.cli.screen import (
+    columns_of,
+    examples,
+    json_option,
+    moment,
+    note,
+    one_line,
+    pairs,
+    print_json,
+    say,
+    table,
+)
+from watchbell.cli.task_options import WHEN, fields_of, task_options
+from watchbell.control import process
+from watchbell.domain.run_state import ACTIVE, RunState
+from watchbell.domain.schedule import ScheduleKind
+from watchbell.errors import InputError, Problem, WatchbellError
+from watchbell.services import runs, tasks, triggers
+from watchbell.store.runs import Run
+from watchbell.store.tasks import Task
+
+_COLUMNS = (
+    "id", "name", "enabled", "command", "directory", "environment", "schedule", "schedule_words", "zone", "policies",
+    "tags", "comment", "owner", "host", "version", "next_due_at", "created_at", "created_by", "updated_at",
+    "updated_by",
+)  # fmt: skip
+_LOOK_SECONDS = 0.1
+_NAME = click.argument("name", metavar="NAME")
+
+
+@click.group(short_help="Make, list, change, delete and run tasks.")
+def task() -> None:
+    """Make, list, change, delete and run tasks. NAME may also be a task's id."""
+
+
+@task.command(
+    short_help="Make a task.",
+    epilog=examples(
+        "watchbell task add tick --command 'date >> /tmp/tick' --every 2s",
+        "watchbell task add report --command 'make report' --directory /srv/report --cron '0 6 * * mon-fri' --zone Europe/Berlin --env LANG=C.UTF-8 --tag daily",
+        "watchbell task add new-year --command 'echo cheers' --at '2030-01-01 00:00'",
+    ),
+)
+@_NAME
+@click.option("--command", metavar="CMD", help="What to run, as a shell understands it.")
+@task_options()
+@click.option("--disabled", is_flag=True, help="Make it, but do not run it on time yet.")
+@json_option
+@pass_program
+def add(program: Program, /, *, name: str, as_json: bool, **options: Any) -> None:
+    """Make a task that runs a command on time."""
+    fields = {"name": name, **_fields(options)}
+    if options["disabled"]:
+        fields["enabled"] = False
+    made = tasks.create(
+        program.db, _with_schedule(program, fields, options), now=clock.now(), actor=program.actor,
+        defaults=program.defaults,
+    )  # fmt: skip
+    _report(program, made, as_json, "Added")
+
+
+@task.command("list", short_help="List tasks.")
+@click.option("--search", default="", metavar="WORDS", help="Only tasks that hold all these words.")
+@click.option("--enabled/--disabled", default=None, help="Only tasks that are, or are not, run on time.")
+@click.option("--owner", metavar="NAME", help="Only this owner's tasks.")
+@click.option("--tag", metavar="TAG", help="Only tasks with this tag.")
+@json_option
+@pass_program
+def list_tasks(
+    program: Program, *, search: str, enabled: bool | None, owner: str | None, tag: str | None, as_json: bool
+) -> None:
+    """List tasks by name, with their next moment and their last result."""
+    page = tasks.list_page(program.db, search=search, enabled=enabled, owner=owner, recent=1)
+    shown = [found for found in page.tasks if tag is None or tag in found.tags]
+    if as_json:
+        print_json([{**columns_of(found, _COLUMNS), "last_run": _last(page.recent.get(found.id))} for found in shown])
+        return
+    if not shown:
+        say("No task fits." if page.total else "There is no task yet. Make one: watchbell task add --help")
+        return
+    rows = []
+    for found in shown:
+        newest = next(iter(page.recent.get(found.id) or ()), None)
+        due = moment(found.next_due_at, program.zone) if found.enabled else "disabled"
+        state, tags = newest.state if newest else "-", ", ".join(found.tags)
+        rows.append((found.id, found.name, found.schedule_words, due, state, tags))
+    table(("ID", "NAME", "SCHEDULE", f"NEXT ({program.zone.key})", "LAST", "TAGS"), rows, flexible=2, right=(0,))
+
+
+@task.command(short_help="Show a task.")
+@_NAME
+@json_option
+@pass_program
+def show(program: Program, *, name: str, as_json: bool) -> None:
+    """Show what a task runs, when, under which policies, and its next moments."""
+    found = tasks.find_by_name(program.db, name)
+    upcoming = tasks.upcoming(found, after=clock.now(), limit=5)
+    if as_json:
+        print_json({**columns_of(found, _COLUMNS), "upcoming": [occurrence.due_at for occurrence in upcoming]})
+        return
+    pairs(
+        {
+            "Task": f"{found.name} (id {found.id}, version {found.version})",
+            "Command": found.command,
+            "Schedule": found.schedule_words,
+            "Zone": found.zone,
+            "Enabled": "yes" if found.enabled else "no",
+            "Directory": found.directory,
+            "Environment": " ".join(f"{key}={value}" for key, value in found.environment.items()),
+            "Tags": ", ".join(found.tags),
+            "Comment": found.comment,
+            "Owner": f"{found.owner}@{found.host}",
+            "Policies": ", ".join(f"{key}={value}" for key, value in found.policies.items() if value is not None),
+            "Changed": f"{moment(found.updated_at, program.zone)} by {found.updated_by}",
+            f"Next ({program.zone.key})": ", ".join(moment(one.due_at, program.zone) for one in upcoming),
+        }
+    )
+
+
+@task.command(
+    short_help="Change a task.",
+    epilog=examples("watchbell task edit tick --every 5s", "watchbell task edit report --zone UTC --env LANG=C"),
+)
+@_NAME
+@click.option("--name", "new_name", metavar="NEW", help="New name.")
+@click.option("--command", metavar="CMD", help="What to run, as a shell understands it.")
+@task_options()
+@click.option("--unset-env", multiple=True, metavar="K", help="Take an environment variable away.")
+@click.option("--no-tags", is_flag=True, help="Take all tags away.")
+@json_option
+@pass_program
+def edit(program: Program, /, *, name: str, as_json: bool, **options: Any) -> None:
+    """Change a task; what is not given stays as it is. --tag replaces all tags, --env adds to the environment.
+
+    Runs that have started keep the version that they started with. A new schedule counts from now on.
+    """
+    before = tasks.find_by_name(program.db, name)
+    kept = {key: value for key, value in before.environment.items() if key not in options["unset_env"]}
+    fields = _fields(options, environment=kept)
+    if options["unset_env"]:
+        fields.setdefault("environment", kept)
+    if options["no_tags"]:
+        fields["tags"] = []
+    if options["new_name"] is not None:
+        fields["name"] = options["new_name"]
+    if not fields:
+        raise click.UsageError("Nothing to change was given.")
+    changed = tasks.update(
+        program.db, before.id, fields, now=clock.now(), actor=program.actor, defaults=program.defaults,
+        expected_version=before.version,
+    )  # fmt: skip
+    _report(program, changed, as_json, "Changed")
+
+
+@task.command(short_help="Run a task on time again.")
+@_NAME
+@json_option
+@pass_program
+def enable(program: Program, *, name: str, as_json: bool) -> None:
+    """Run a task on time again; moments that passed while it was disabled are not made up for."""
+    _set_enabled(program, name, as_json, enabled=True)
+
+
+@task.command(short_help="Stop running a task on time.")
+@_NAME
+@json_option
+@pass_program
+def disable(program: Program, *, name: str, as_json: bool) -> None:
+    """Stop running a task on time; a run that goes on is not touched, and it can still be triggered."""
+    _set_enabled(program, name, as_json, enabled=False)
+
+
+@task.command(short_help="Delete a task.")
+@_NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@pass_program
+def delete(program: Program, *, name: str, yes: bool, as_json: bool) -> None:
+    """Delete a task; its past runs stay, and one that goes on ends by itself."""
+    found = tasks.find_by_name(program.db, name)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"Deleting task {found.name!r} needs --yes where nobody can be asked.")
+        click.confirm(f"Delete task {one_line(found.name)!r}?", abort=True, err=True)
+    deleted = tasks.delete(program.db, found.id, now=clock.now(), actor=program.actor)
+    if as_json:
+        print_json({"id": deleted.id, "name": deleted.name, "deleted_at": deleted.deleted_at})
+    else:
+        say(f"Deleted task {one_line(deleted.name)} (id {deleted.id}).")
+
+
+@task.command(
+    short_help="Run a task now.",
+    epilog=examples("watchbell task trigger backup", "watchbell task trigger deploy --wait --key deploy-2026-11-22"),
+)
+@_NAME
+@click.option("--wait", is_flag=True, help="Wait for the end; the exit code is 0 only if the run succeeded.")
+@click.option("--key", metavar="TEXT", help="The same key asked for again answers with the same run.")
+@json_option
+@pass_program
+def trigger(program: Program, *, name: str, wait: bool, key: str | None, as_json: bool) -> None:
+    """Ask for a run at once and print its id. A disabled task can be run by hand, too."""
+    found = tasks.find_by_name(program.db, name)
+    run = triggers.run_now(program.db, found.id, now=clock.now(), actor=program.actor, key=key)
+    if not as_json:
+        say(str(run.id))
+        sys.stdout.flush()
+    status = process.status(program.config, program.db, now=clock.now())
+    if not status.is_alive and RunState(run.state) in ACTIVE:
+        note("no scheduler is running, so the run waits; start one: watchbell scheduler start")
+    if wait:
+        run = _wait(program, run)
+    if as_json:
+        print_json({"run_id": run.id, "state": run.state, "exit_code": run.exit_code, "reason": run.reason})
+    if wait and run.state != RunState.SUCCEEDED:
+        raise WatchbellError(f"run {run.id} {run.state}: {run.reason}" if run.reason else f"run {run.id} {run.state}")
+
+
+def _wait(program: Program, run: Run) -> Run:
+    while RunState(run.state) in ACTIVE:
+        clock.pause(_LOOK_SECONDS)
+        run = runs.get(program.db, run.id)
+    return run
+
+
+def _fields(options: dict[str, Any], **more: Any) -> dict[str, object]:
+    fields = fields_of(options, **more)
+    if options["directory"]:
+        # A person at a shell means the directory that they see from where they are.
+        fields["directory"] = str(Path(options["directory"]).expanduser().absolute())
+    return fields
+
+
+def _with_schedule(program: Program, fields: dict[str, object], options: dict[str, Any]) -> dict[str, object]:
+    """Return the fields of a new task; raises InputError also if nothing says when it is due."""
+    if any(options[name] for name in WHEN):
+        return fields
+    missing = InputError(Problem("schedule", "say when it is due, or --manual for never by itself", "--every 5m"))
+    try:
+        tasks.check(fields, now=clock.now(), defaults=program.defaults)
+    except InputError as error:
+        # Everything that is wrong is told at once.
+        raise InputError.joined([missing, error]) from None
+    raise missing
+
+
+def _set_enabled(program: Program, name: str, as_json: bool, *, enabled: bool) -> None:
+    found = tasks.find_by_name(program.db, name)
+    changed = tasks.set_enabled(program.db, found.id, enabled, now=clock.now(), actor=program.actor)
+    _report(program, changed, as_json, "Enabled" if enabled else "Disabled")
+
+
+def _report(program: Program, changed: Task, as_json: bool, done: str) -> None:
+    if as_json:
+        print_json(columns_of(changed, _COLUMNS))
+        return
+    say(f"{done} task {one_line(changed.name)} (id {changed.id}): {one_line(changed.schedule_words)}.")
+    if changed.enabled and changed.next_due_at is not None:
+        say(f"Next at {moment(changed.next_due_at, program.zone)}, {program.zone.key}.")
+    elif not changed.enabled:
+        say("It is disabled and runs only when it is triggered.")
+    elif changed.schedule["kind"] != ScheduleKind.MANUAL:
+        say("It is never due again.")
+
+
+def _last(newest: Any) -> dict[str, Any] | None:
+    run = next(iter(newest or ()), None)
+    return columns_of(run, ("id", "state", "due_at", "started_at", "ended_at", "exit_code")) if run else None

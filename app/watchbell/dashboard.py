@@ -1,0 +1,361 @@
+"""Web page and scheduler together, from Python as from the command line: check, prepare, serve, watch over, stop.
+
+In the main thread gunicorn serves, whose worker may die without harm; in any other thread werkzeug does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from watchbell import clock, resources
+from watchbell.config import Config
+from watchbell.control.supervisor import Supervisor
+from watchbell.domain.task_definition import Defaults
+from watchbell.errors import ConfigError, WatchbellError
+from watchbell.logs import configure_console, tell
+from watchbell.services import accounts, first_start
+from watchbell.store.session import Database, prepare_home
+from watchbell.version import __version__
+from watchbell.web.checks import is_loopback
+from watchbell.web.factory import create_app
+
+_THREADS = 32
+_BACKLOG = 256
+_GRACE_SECONDS = 3
+_WORKER_SECONDS = 60
+_STEP_SECONDS = 1.0
+_HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD, signal.SIGTTIN,
+            signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)  # fmt: skip
+
+
+class _DefaultPort(int):
+    """The port when none is given: the settings may then say another one."""
+
+
+class _DefaultHost(str):
+    """The address when none is given: the settings may then say another one."""
+
+    __slots__ = ()
+
+
+_PORT = _DefaultPort(5000)
+_HOST = _DefaultHost("127.0.0.1")
+
+
+def RunDashboard(  # noqa: N802 - the name is that of the packages whose place this one takes.
+    port: int = _PORT,
+    host: str = _HOST,
+    db: str | None = None,
+    debug: bool = False,
+    scheduler: bool = True,
+    block: bool = True,
+) -> Dashboard:
+    """Serve the page, run and watch over a scheduler, and stop both at the end; the same as ``watchbell up``.
+
+    ``db`` is a SQLAlchemy URL or the path of an SQLite file. With ``block=False`` this returns at once; the result has
+    the ``url`` and ``stop()``. Raises ConfigError when a start is impossible.
+    """
+    if db is not None and "://" not in db:
+        db = f"sqlite:///{Path(db).expanduser().absolute()}"
+    config = Config.load(
+        {
+            "port": None if isinstance(port, _DefaultPort) else port,
+            "host": None if isinstance(host, _DefaultHost) else host,
+            "database_url": db,
+            "log_level": "debug" if debug else None,
+        }
+    )
+    if debug:
+        configure_console(config.log_level)
+    return serve(config, scheduler=scheduler, block=block)
+
+
+def serve(config: Config, *, scheduler: bool, block: bool = True) -> Dashboard:
+    """Serve with these settings; without a scheduler only the page is served and none is touched."""
+    dashboard = Dashboard(config, scheduler=scheduler)
+    if not block:
+        dashboard.start()
+    elif threading.current_thread() is threading.main_thread():
+        dashboard.serve_in_main_thread()
+    else:
+        dashboard.start()
+        dashboard.wait()
+    return dashboard
+
+
+class Dashboard:
+    """The page, and perhaps a scheduler beside it; made only if both can start."""
+
+    def __init__(self, config: Config, *, scheduler: bool) -> None:
+        resources.require_assets()
+        _require_guarded(config)
+        self._socket = _bind(config)
+        #: The settings in force, with the port that was really taken.
+        self.config = dataclasses.replace(config, port=self._socket.getsockname()[1])
+        self.url = address_of(self.config.host, self.config.port)
+        try:
+            self._entrance = _prepare(self.config, self.url)
+            _listen(self._socket, config)
+            self._supervisor = Supervisor(self.config, tell) if scheduler else None
+            if self._supervisor is not None:
+                self._supervisor.begin()
+        except BaseException:
+            self._socket.close()
+            raise
+        self._ended = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._server: Any = None
+
+    def serve_in_main_thread(self) -> None:
+        """Serve until a signal ends it, then stop the scheduler too."""
+        self._announce("Ctrl-C stops both." if self._supervisor else "Ctrl-C stops it.")
+        try:
+            _run_gunicorn(self.config, self._socket.detach(), self._step)
+        finally:
+            self._end_scheduler()
+
+    def start(self) -> None:
+        """Serve in threads of this process and return at once."""
+        app = create_app(self.config)
+        self._server = make_server(
+            self.config.host, self.config.port, app, threaded=True, request_handler=_Quiet, fd=self._socket.fileno()
+        )
+        self._socket.close()
+        for name, work in (("web", self._server.serve_forever), ("supervisor", self._supervise)):
+            thread = threading.Thread(target=work, name=f"watchbell-{name}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self._announce("")
+
+    def wait(self) -> None:
+        """Block until somebody calls ``stop``."""
+        self._ended.wait()
+
+    def stop(self) -> None:
+        """Stop the page, and the scheduler if this has started one; a second call does nothing."""
+        if self._ended.is_set() or self._server is None:
+            return
+        self._ended.set()
+        self._server.shutdown()
+        self._server.server_close()
+        for thread in self._threads:
+            thread.join()
+        self._end_scheduler()
+
+    def _step(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.step()
+
+    def _supervise(self) -> None:
+        while not self._ended.wait(_STEP_SECONDS):
+            self._step()
+
+    def _end_scheduler(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.end()
+
+    def _announce(self, how_to_stop: str) -> None:
+        """Tell where the page is; the address comes last, because that is what a person looks for."""
+        what = "page and scheduler" if self._supervisor else "page only"
+        tell(f"\n  Watchbell {__version__} · {what} · data in {self.config.home}")
+        if how_to_stop:
+            tell(f"  {how_to_stop}")
+        if self._entrance != self.url:
+            tell(f"  The link logs you in once, within {accounts.LINK_MINUTES} minutes; then choose a password.")
+        tell(f"\n  Open {self._entrance}\n")
+
+
+def address_of(host: str, port: int) -> str:
+    """Return the address that a browser on this machine can open."""
+    if host in {"", "0.0.0.0", "::"}:  # noqa: S104 - nothing is bound here; these stand for any address.
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _require_guarded(config: Config) -> None:
+    """Raise ConfigError unless what other machines can reach asks for a login behind TLS."""
+    if is_loopback(config.host):
+        return
+    missing = []
+    if not config.uses_login:
+        missing.append("switch logins on (WATCHBELL_AUTH=on)")
+    if config.behind_proxy != "on":
+        missing.append("put a proxy with TLS before it and say so (WATCHBELL_BEHIND_PROXY=on)")
+    if missing:
+        raise _exposed(config, " and ".join(missing))
+
+
+def _exposed(config: Config, remedy: str) -> ConfigError:
+    return ConfigError(
+        f"{config.host} can be reached from other machines: first {remedy}, or serve this machine only (--host 127.0.0.1)"
+    )
+
+
+def _prepare(config: Config, url: str) -> str:
+    """Make ready what the server needs and return the address to open, which may log its first visitor in."""
+    prepare_home(config.home, config.database_url)
+    db = Database.open(config.database_url)
+    try:
+        now = clock.now()
+        defaults = Defaults(zone=config.zone, owner=config.user, host=config.hostname)
+        first = first_start.prepare(db, now=now, defaults=defaults, with_sample=config.sample_task == "on")
+        has_password = bool(config.password) or any(
+            account.password_hash and account.is_active for account in accounts.list_all(db)
+        )
+        if not is_loopback(config.host) and not has_password:
+            raise _exposed(config, f"set a password (watchbell user passwd {first.username})")
+        if not config.uses_login or config.password or first.password_hash:
+            return url
+        return f"{url}/login/link/{accounts.make_link(db, first.username, now=now)}"
+    finally:
+        # Nothing may be open when the server forks.
+        db.close()
+
+
+def _bind(config: Config) -> socket.socket:
+    """Take the address, so that a second server fails before it has touched anything; nobody can connect yet."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"the address {config.host!r} is not known on this machine: {error}") from None
+    taken = socket.socket(family, kind, protocol)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+    except OSError as error:
+        taken.close()
+        raise _refused(config, error) from None
+    return taken
+
+
+def _listen(taken: socket.socket, config: Config) -> None:
+    try:
+        taken.listen(_BACKLOG)
+    except OSError as error:
+        raise _refused(config, error) from None
+
+
+def _refused(config: Config, error: OSError) -> ConfigError:
+    place = address_of(config.host, config.port)
+    if error.errno == errno.EADDRINUSE:
+        return ConfigError(f"{place} is in use by another program; choose another port, as in --port {config.port + 1}")
+    if error.errno == errno.EACCES:
+        return ConfigError(f"{place} may not be taken by this user; choose a port from 1024 on")
+    return ConfigError(f"{place} cannot be taken: {error.strerror}")
+
+
+class _Quiet(WSGIRequestHandler):
+    """Serves without a line per request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        del code, size
+
+
+class _Application(BaseApplication):  # type: ignore[misc]
+    """Our application with the settings that gunicorn serves it under."""
+
+    def __init__(self, config: Config, descriptor: int) -> None:
+        self._config = config
+        self._descriptor = descriptor
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = {
+            "bind": f"fd://{self._descriptor}",
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": _THREADS,
+            "timeout": _WORKER_SECONDS,
+            "graceful_timeout": _GRACE_SECONDS,
+            "loglevel": "warning",
+            "proc_name": "watchbell",
+            # Newer versions open a socket for orders in the home directory unless told not to.
+            "control_socket_disable": True,
+        }
+        for name, value in settings.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_app(self._config)
+
+
+class _Master(Arbiter):  # type: ignore[misc]
+    """Gunicorn's master, which also watches over the scheduler between looking after its worker.
+
+    This happens in its one thread, because a process with threads must not fork.
+    """
+
+    def __init__(self, app: _Application, step: Callable[[], None]) -> None:
+        self._step = step
+        super().__init__(app)
+
+    def init_signals(self) -> None:
+        ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        super().init_signals()
+        if ignores_hangup:
+            # Started under nohup, which means what it says.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def manage_workers(self) -> None:
+        # A new worker leaves through here and never comes back, so that only the master takes the step.
+        super().manage_workers()
+        self._step()
+
+    def handle_hup(self) -> NoReturn:
+        """End when the terminal goes away."""
+        raise StopIteration
+
+    def handle_usr2(self) -> None:
+        """Do not replace this process by another one, which would not know of the scheduler."""
+
+
+def _run_gunicorn(config: Config, descriptor: int, step: Callable[[], None]) -> None:
+    """Serve until a signal comes; raises WatchbellError if the web server cannot work."""
+    master = os.getpid()
+    with _handlers_kept():
+        try:
+            _Master(_Application(config, descriptor), step).run()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(bool(end.code))
+            if os.getpid() != master:
+                _leave(code)
+            if code:
+                raise WatchbellError("the web server has ended; what it said before tells why") from None
+
+
+def _leave(code: int) -> NoReturn:
+    """End a worker without running what the program that started us has planned for its own end."""
+    for stream in (sys.stdout, sys.stderr):
+        # A closed terminal must not keep a worker alive.
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+@contextlib.contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Give signals back to whoever had them before."""
+    before = {number: signal.getsignal(number) for number in _HANDLED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
