@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from watchbell.store.tasks import Task
 
 #: The one moment that tests call now.
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+_numbers = itertools.count(1)
 DEFAULTS = Defaults(zone="UTC", owner="ann", host="watchtower")
 
 
@@ -69,7 +71,7 @@ def add_run(db: Database, task: Task, state: RunState = RunState.QUEUED, key: st
             "task_id": task.id,
             "task_name": task.name,
             "task_version": task.version,
-            "occurrence_key": key or f"test:{session.connection().exec_driver_sql('SELECT count(*) FROM run').scalar()}",
+            "occurrence_key": key or f"test:{next(_numbers)}",
             "trigger": "schedule",
             "due_at": NOW,
             "state": state.value,

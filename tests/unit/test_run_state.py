@@ -19,8 +19,7 @@ S = RunState
 
 # Written down from the design, row by row, and not from the code.
 ORDER = (
-    "queued claimed starting running cancelling retry_wait "
-    "succeeded failed timed_out cancelled lost skipped missed"
+    "queued claimed starting running cancelling retry_wait succeeded failed timed_out cancelled lost skipped missed"
 ).split()
 SQUARE = {
     #             q  c  s  r  x  w  |  ok fa to ca lo sk mi

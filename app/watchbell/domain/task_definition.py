@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from watchbell.domain import schedule as schedules
@@ -79,7 +80,7 @@ def build_definition(
     problems: list[Problem] = []
     changes: dict[str, object] = {}
     known = PLAIN_FIELDS | SCHEDULE_FIELDS | POLICY_FIELDS
-    problems += [Problem(name, "is not a field of a task") for name in sorted(set(fields) - known)]
+    problems += [_unknown(name, known) for name in sorted(set(fields) - known)]
     for name in sorted(PLAIN_FIELDS & set(fields)):
         try:
             changes[name] = _READERS[name](name, fields[name])
@@ -118,6 +119,7 @@ def _schedule(fields: Mapping[str, object], base: TaskDefinition | None, now: da
         return earlier
     if not set(given) - {"zone", "dst"}:
         given = {**_moments_of(earlier), **given}
+    given["dst"] = given.get("dst") or earlier.dst
     # Saving a form again must neither move the moments of an interval nor stumble over a moment that has passed.
     return schedules.build_schedule(given, now=now, default_zone=earlier.zone, earlier=earlier)
 
@@ -137,33 +139,55 @@ def _moments_of(schedule: Schedule) -> dict[str, object]:
             return {"kind": schedule.kind}
 
 
-def _text(limit: int, *, required_example: str = "", lines: bool = False) -> object:
+def _unknown(name: str, known: Collection[str]) -> Problem:
+    near = difflib.get_close_matches(name[:NAME_LIMIT].lower(), known, n=1)
+    return Problem(_shown(name), "is not a field of a task", near[0] if near else "command")
+
+
+def _shown(text: str) -> str:
+    """Return the beginning of a text of unknown origin, in a form that every screen and log can show."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text[:40])
+
+
+def _text(limit: int, example: str, *, required: bool = False, lines: bool = False) -> Callable[[str, object], str]:
     def read(name: str, value: object) -> str:
-        text = "" if value is None else str(value)
+        text = _require_text(name, value, example)
         text = text if lines else text.strip()
-        if required_example and not text.strip():
-            raise InputError.of(name, "must not be empty", required_example)
+        if required and not text.strip():
+            raise InputError.of(name, "must not be empty", example)
         if len(text) > limit:
-            raise InputError.of(name, f"must be at most {limit} characters long")
-        allowed = {"\n", "\t", "\r"} if lines else set()
-        if any(
-            (ord(char) < 32 or 0xD800 <= ord(char) <= 0xDFFF or ord(char) == 127) and char not in allowed
-            for char in text
-        ):
-            raise InputError.of(name, "must not hold control characters")
+            raise InputError.of(name, f"must be at most {limit} characters long", example)
+        if not (_is_clean(text, "\n\t\r") if lines else text.isprintable()):
+            raise InputError.of(name, "must not hold control characters or invisible ones", example)
         return text.replace("\r\n", "\n")
 
     return read
 
 
+def _require_text(name: str, value: object, example: str) -> str:
+    if value is not None and not isinstance(value, str):
+        raise InputError.of(name, "must be a text", example)
+    return value or ""
+
+
+def _is_clean(text: str, allowed: str = "") -> bool:
+    """Return whether a text is free of control characters and of half characters, which nothing can store."""
+    return all(
+        char in allowed or not (ord(char) < 32 or ord(char) == 127 or 0xD800 <= ord(char) <= 0xDFFF) for char in text
+    )
+
+
 def _directory(name: str, value: object) -> str | None:
-    text = str(value or "").strip()
+    example = "/var/backups"
+    text = _require_text(name, value, example).strip()
     if not text:
         return None
-    if "\0" in text or not text.startswith("/"):
-        raise InputError.of(name, "must be an absolute path", "/var/backups")
+    if not text.startswith("/"):
+        raise InputError.of(name, "must be an absolute path", example)
     if len(text) > TEXT_LIMIT:
-        raise InputError.of(name, f"must be at most {TEXT_LIMIT} characters long", "/var/backups")
+        raise InputError.of(name, f"must be at most {TEXT_LIMIT} characters long", example)
+    if not _is_clean(text):
+        raise InputError.of(name, "must not hold control characters", example)
     return text
 
 
@@ -173,19 +197,22 @@ def _environment(name: str, value: object) -> dict[str, str]:
     if isinstance(value, Mapping):
         pairs = [(str(key), str(text)) for key, text in value.items()]
     else:
-        lines = [value_line for value_line in str(value or "").splitlines() if value_line.strip()]
-        for line in lines:
+        # Only these two end a line: others may stand in a value.
+        lines = _require_text(name, value, example).replace("\r\n", "\n").split("\n")
+        for line in filter(str.strip, lines):
             key, equals, text = line.partition("=")
             if not equals:
-                raise InputError.of(name, f"line {line[:40]!r} has no '='", example)
+                raise InputError.of(name, f"line '{_shown(line)}' has no '='", example)
             pairs.append((key.strip(), text))
     for key, text in pairs:
         if not _VARIABLE.match(key) or len(key) > NAME_LIMIT:
-            raise InputError.of(name, f"{key[:40]!r} is not the name of a variable", example)
+            raise InputError.of(name, f"'{_shown(key)}' is not the name of a variable", example)
         if key.startswith("WATCHBELL_"):
             raise InputError.of(name, f"{key[:40]} is set by Watchbell itself", example)
-        if any(char in text for char in "\0\n\r") or len(text) > COMMAND_LIMIT:
-            raise InputError.of(name, f"the value of {key} must be one line without NUL", example)
+        if any(char in "\0\n\r" or 0xD800 <= ord(char) <= 0xDFFF for char in text):
+            raise InputError.of(name, f"the value of {_shown(key)} must be one line of text without NUL", example)
+        if len(text) > COMMAND_LIMIT:
+            raise InputError.of(name, f"the value of {_shown(key)} must be at most {COMMAND_LIMIT} characters", example)
     return dict(pairs)
 
 
@@ -211,22 +238,20 @@ def _enabled(name: str, value: object) -> bool:
 
 
 def _name(name: str, value: object) -> str:
-    text = _text(NAME_LIMIT, required_example="backup-home")(name, value)  # type: ignore[operator]
-    if not text.isprintable():
-        raise InputError.of(name, "must not hold invisible characters", "backup-home")
+    text = _text(NAME_LIMIT, "backup-home", required=True)(name, value)
     if text.isascii() and text.isdigit():
         raise InputError.of(name, "must not be a number only, because tasks also have ids", "backup-1")
-    return str(text)
+    return text
 
 
 _READERS = {
     "name": _name,
-    "command": _text(COMMAND_LIMIT, required_example="echo hello", lines=True),
+    "command": _text(COMMAND_LIMIT, "echo hello", required=True, lines=True),
     "directory": _directory,
     "environment": _environment,
     "tags": _tags,
-    "comment": _text(TEXT_LIMIT, lines=True),
-    "owner": _text(NAME_LIMIT),
-    "host": _text(255),
+    "comment": _text(TEXT_LIMIT, "why it is there", lines=True),
+    "owner": _text(NAME_LIMIT, "ann"),
+    "host": _text(255, "server-1"),
     "enabled": _enabled,
 }

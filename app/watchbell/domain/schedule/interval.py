@@ -50,10 +50,12 @@ def unit_named(text: str) -> str:
 
 def checked_interval(every: int, unit: str, field: str = "every") -> tuple[int, str]:
     """Return the interval; raise InputError unless it is at least 1 and at most ten years."""
+    # Beside a word the unit is said already.
+    example = _EXAMPLE if field == "every" else "5"
     if every < 1:
-        raise InputError.of(field, "an interval is at least 1, or the task would be due without end", _EXAMPLE)
+        raise InputError.of(field, "an interval is at least 1, or the task would be due without end", example)
     if every > _LONGEST_SECONDS // UNITS[unit]:
-        raise InputError.of(field, "an interval is at most ten years", _EXAMPLE)
+        raise InputError.of(field, "an interval is at most ten years", example)
     return every, unit
 
 
