@@ -1,0 +1,162 @@
+"""Runs: the history with its filters and twins, the page of one run, its output, and what one can do with it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from watchbell.errors import Conflict, InputError
+from watchbell.services import runs, triggers
+from watchbell.services.runs import RunPage
+from watchbell.store.runs import Attempt
+from watchbell.web import current, notices, outputs, presenters, presenters_runs, query, run_list, twins
+from watchbell.web.db import database
+from watchbell.web.run_list import RunQuery
+
+blueprint = Blueprint("runs", __name__)
+
+TABS = ("output", "resources", "history", "definition")
+#: How many rows a twin of the list holds unless it is asked for another number.
+_TWIN_ROWS = 1000
+_MOST_TWIN_ROWS = 100_000
+#: How many earlier runs say what is usual.
+_USUAL_OF = 30
+_HIGHEST_OFFSET = 2**62
+
+
+@blueprint.get("/runs")
+def index() -> AnyResponse | str:
+    asked = _asked()
+    page = _page(asked, run_list.PAGE_ROWS)
+    if asked.after is not None and not page.runs:
+        return redirect(url_for("runs.index", **asked.address()))
+    return render_template(
+        "runs/index.html",
+        asked=asked,
+        page=page,
+        rows=presenters_runs.run_views(page.runs, current.now()),
+        answer=_answer(asked, page),
+        run_list=run_list,
+    )
+
+
+@blueprint.get("/runs.json")
+def index_json() -> Response:
+    zone = current.zone()
+    return jsonify([presenters.run_json(view, zone) for view in _twin_rows()])
+
+
+@blueprint.get("/runs.csv")
+def index_csv() -> Response:
+    zone = current.zone()
+    rows = (presenters.run_json(view, zone) for view in _twin_rows())
+    return twins.csv_response("runs", presenters_runs.CSV_COLUMNS, rows)
+
+
+@blueprint.get("/runs/<int:run_id>")
+def detail(run_id: int) -> str:
+    tab = query.word(request.args, "tab", TABS, "output")
+    page = _run_page(run_id)
+    return render_template("runs/detail.html", page=page, tab=tab, tabs=TABS, **_tab_context(page, tab))
+
+
+@blueprint.get("/runs/<int:run_id>/fragment")
+def fragment(run_id: int) -> str:
+    tab = query.word(request.args, "tab", TABS, "output")
+    page = _run_page(run_id)
+    context = {} if tab == "output" else _tab_context(page, tab)
+    return render_template("runs/fragment.html", page=page, tab=tab, tabs=TABS, **context)
+
+
+@blueprint.get("/runs/<int:run_id>/output")
+def output(run_id: int) -> Response:
+    """Answer a live page: text from an offset on, cut between characters, and where to go on."""
+    offset = query.whole(request.args, "offset", 0, 0, _HIGHEST_OFFSET)
+    part = _stream(run_id, request.args.get("stream", "stdout")).read(offset, outputs.CHUNK)
+    found = part.slice
+    text, next_offset = outputs.live_text(part)
+    return jsonify(text=text, next_offset=next_offset, size=found.size, dropped=found.dropped, done=part.is_complete)
+
+
+@blueprint.get("/runs/<int:run_id>/download/<stream>")
+def download(run_id: int, stream: str) -> Response:
+    """Answer with the kept bytes as they are; what was dropped is told in the headers and nowhere in the bytes."""
+    source = _stream(run_id, stream)
+    first = source.read(0, outputs.CHUNK)
+    return outputs.download_response(source, first, name=f"run-{run_id}-{stream}")
+
+
+@blueprint.post("/runs/<int:run_id>/cancel")
+def cancel(run_id: int) -> AnyResponse:
+    try:
+        run = runs.cancel(database(), run_id, now=current.now(), actor=current.actor())
+        flash(f"Run #{run.id} is {presenters.state_word(run.state)}.", "success")
+    except Conflict as error:
+        # It ended while the person was deciding; its page says how.
+        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+    return redirect(url_for("runs.detail", run_id=run_id), 303)
+
+
+@blueprint.post("/runs/<int:run_id>/again")
+def again(run_id: int) -> AnyResponse:
+    run = runs.get(database(), run_id)
+    made = triggers.run_now(database(), run.task_id, now=current.now(), actor=current.actor())
+    notices.warn_unless_running()
+    return redirect(url_for("runs.detail", run_id=made.id), 303)
+
+
+def _asked() -> RunQuery:
+    return run_list.read(request.args, request.args, database())
+
+
+def _page(asked: RunQuery, limit: int) -> RunPage:
+    chosen = run_list.as_filter(asked, now=current.now(), zone=current.zone())
+    return runs.list_page(database(), chosen, before_id=asked.before, after_id=asked.after, limit=limit)
+
+
+def _twin_rows() -> list[presenters.RunView]:
+    limit = query.whole(request.args, "limit", _TWIN_ROWS, 1, _MOST_TWIN_ROWS)
+    return presenters_runs.run_views(_page(_asked(), limit).runs, current.now())
+
+
+def _answer(asked: RunQuery, page: RunPage) -> str:
+    if asked.is_filtered:
+        return run_list.sentence(asked, page.filtered, runs.COUNT_LIMIT)
+    day_start = run_list.day_start(current.now(), current.zone())
+    return presenters_runs.today_sentence(runs.overview(database(), day_start=day_start, recent=0).today)
+
+
+def _run_page(run_id: int) -> presenters_runs.RunPageView:
+    found = runs.get_detail(database(), run_id)
+    before = runs.list_page(
+        database(), runs.RunFilter(task_id=found.run.task_id), before_id=run_id, limit=_USUAL_OF
+    ).runs
+    usual = presenters_runs.usual_seconds(presenters_runs.run_views(before, current.now()))
+    return presenters_runs.run_page_view(found, usual, current.now())
+
+
+def _tab_context(page: presenters_runs.RunPageView, tab: str) -> dict[str, object]:
+    if tab == "resources":
+        return {"resources": presenters_runs.resources(_chosen_attempt(page))}
+    if tab == "output":
+        chosen = query.word(request.args, "stream", (*outputs.STREAMS, "both"), "stdout")
+        names = outputs.STREAMS if chosen == "both" else (chosen,)
+        excerpts = {name: outputs.excerpt(_stream(page.run.id, name)) for name in names} if page.attempt else {}
+        return {"stream": chosen, "excerpts": excerpts, "chosen_attempt": _attempt_number()}
+    return {}
+
+
+def _chosen_attempt(page: presenters_runs.RunPageView) -> Attempt | None:
+    number = _attempt_number()
+    chosen = [attempt for attempt in page.attempts if attempt.number == number]
+    return chosen[0] if chosen else page.attempt
+
+
+def _attempt_number() -> int | None:
+    return query.whole(request.args, "attempt", 0, 0, 2**31) or None
+
+
+def _stream(run_id: int, stream: str) -> outputs.Stream:
+    if stream not in outputs.STREAMS:
+        raise InputError.of("stream", "must be stdout or stderr", "stdout")
+    return outputs.Stream(database(), current.config().output_path, run_id, stream, _attempt_number())

@@ -1,0 +1,169 @@
+"""Tasks: the list with its twins, one task's page, the form, and what one can do with a task."""
+
+from __future__ import annotations
+
+import json
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from watchbell.services import runs, tasks, triggers
+from watchbell.services.runs import RunFilter
+from watchbell.store.tasks import Task, TaskRevision
+from watchbell.web import current, notices, presenters_tasks, task_editing, task_list, twins
+from watchbell.web.db import database
+from watchbell.web.presenters_runs import run_views
+from watchbell.web.presenters_schedule import preview_of_task
+from watchbell.web.task_editing import Refusal
+
+blueprint = Blueprint("tasks", __name__)
+
+#: How many runs and revisions the page of a task shows.
+_SHOWN_RUNS = 20
+_SHOWN_REVISIONS = 5
+
+
+@blueprint.get("/tasks")
+def index() -> str:
+    asked = task_list.from_page(request.args)
+    found = task_list.find(database(), asked, me=task_editing.owner())
+    enabled = tasks.list_page(database(), enabled=True, limit=0).filtered
+    return render_template(
+        "tasks/index.html",
+        asked=asked,
+        page=found,
+        rows=presenters_tasks.task_rows(found, current.now()),
+        answer=presenters_tasks.answer(found.total, enabled, found.filtered),
+        page_rows=task_list.PAGE_ROWS,
+    )
+
+
+@blueprint.get("/tasks/data")
+def data() -> Response:
+    """Answer the table's script in the server-side protocol of DataTables."""
+    draw, asked = task_list.from_table(request.args)
+    found = task_list.find(database(), asked, me=task_editing.owner())
+    cells = render_template("tasks/rows.html", rows=presenters_tasks.task_rows(found, current.now()))
+    return jsonify(draw=draw, recordsTotal=found.total, recordsFiltered=found.filtered, data=json.loads(cells))
+
+
+@blueprint.get("/tasks.json")
+def index_json() -> Response:
+    found = task_list.find(database(), task_list.everything(request.args), me=task_editing.owner())
+    return jsonify([presenters_tasks.task_json(row) for row in presenters_tasks.task_rows(found, current.now())])
+
+
+@blueprint.get("/tasks.csv")
+def index_csv() -> Response:
+    found = task_list.find(database(), task_list.everything(request.args), me=task_editing.owner())
+    rows = (presenters_tasks.task_csv(row) for row in presenters_tasks.task_rows(found, current.now()))
+    return twins.csv_response("tasks", presenters_tasks.CSV_COLUMNS, rows)
+
+
+@blueprint.get("/tasks/<int:task_id>")
+def detail(task_id: int) -> str:
+    task = tasks.get(database(), task_id)
+    recent = runs.list_page(database(), RunFilter(task_id=task_id), limit=presenters_tasks.STRIP_RUNS).runs
+    return render_template(
+        "tasks/detail.html",
+        task=task,
+        row=presenters_tasks.task_row(task, recent, current.now()),
+        recent=run_views(recent[:_SHOWN_RUNS], current.now()),
+        preview=preview_of_task(task, current.now()),
+        policies=presenters_tasks.policy_facts(tasks.definition_of(task).policies),
+        revisions=_newest_revisions(task),
+    )
+
+
+@blueprint.get("/tasks/preview")
+def preview() -> str:
+    return render_template("tasks/preview.html", preview=task_editing.live_preview())
+
+
+@blueprint.get("/tasks/new")
+def new() -> tuple[str, int]:
+    return task_editing.page(task_editing.empty_form(), None)
+
+
+@blueprint.post("/tasks/new")
+def create() -> AnyResponse | tuple[str, int]:
+    form = task_editing.empty_form()
+    saved = task_editing.save(form, None)
+    if isinstance(saved, Refusal):
+        return task_editing.page(form, None, saved)
+    flash(f"{saved.name} is saved. {_when(saved)}", "success")
+    return redirect(url_for("tasks.detail", task_id=saved.id), 303)
+
+
+@blueprint.get("/tasks/<int:task_id>/edit")
+def edit(task_id: int) -> tuple[str, int]:
+    task = tasks.get(database(), task_id)
+    return task_editing.page(task_editing.form_of(task), task)
+
+
+@blueprint.post("/tasks/<int:task_id>/edit")
+def update(task_id: int) -> AnyResponse | tuple[str, int]:
+    task = tasks.get(database(), task_id)
+    form = task_editing.form_of(task)
+    saved = task_editing.save(form, task)
+    if isinstance(saved, Refusal):
+        return task_editing.page(form, task, saved)
+    flash(f"{saved.name} is saved. {_when(saved)}", "success")
+    return redirect(url_for("tasks.detail", task_id=saved.id), 303)
+
+
+@blueprint.post("/tasks/<int:task_id>/run")
+def run(task_id: int) -> AnyResponse:
+    made = triggers.run_now(database(), task_id, now=current.now(), actor=current.actor())
+    notices.warn_unless_running()
+    return redirect(url_for("runs.detail", run_id=made.id), 303)
+
+
+@blueprint.post("/tasks/<int:task_id>/enable")
+def enable(task_id: int) -> AnyResponse:
+    task = tasks.set_enabled(database(), task_id, True, now=current.now(), actor=current.actor())
+    flash(f"{task.name} is enabled. {_when(task)}", "success")
+    return _back(task)
+
+
+@blueprint.post("/tasks/<int:task_id>/disable")
+def disable(task_id: int) -> AnyResponse:
+    task = tasks.set_enabled(database(), task_id, False, now=current.now(), actor=current.actor())
+    flash(f"{task.name} is disabled: it will not start by itself.", "success")
+    return _back(task)
+
+
+@blueprint.post("/tasks/<int:task_id>/copy")
+def copy(task_id: int) -> AnyResponse:
+    made = tasks.copy(database(), task_id, now=current.now(), actor=current.actor())
+    flash(f"{made.name} is a copy, disabled until you have looked at it.", "success")
+    return redirect(url_for("tasks.edit", task_id=made.id), 303)
+
+
+@blueprint.post("/tasks/<int:task_id>/delete")
+def delete(task_id: int) -> AnyResponse:
+    task = tasks.delete(database(), task_id, now=current.now(), actor=current.actor())
+    flash(f"{task.name} is deleted. Its runs stay in the history.", "success")
+    return redirect(url_for("tasks.index"), 303)
+
+
+def _when(task: Task) -> str:
+    """Return the sentence that says what comes next of a task."""
+    if not task.enabled:
+        return "It is disabled: it will not start by itself."
+    if task.next_due_at is None:
+        return "It starts only when run by hand."
+    local = task.next_due_at.astimezone(current.zone())
+    return f"Next at {local:%Y-%m-%d %H:%M:%S} ({local.tzinfo})."
+
+
+def _newest_revisions(task: Task) -> list[TaskRevision]:
+    oldest = max(1, task.version - _SHOWN_REVISIONS + 1)
+    return [tasks.revision(database(), task.id, version) for version in range(task.version, oldest - 1, -1)]
+
+
+def _back(task: Task) -> AnyResponse:
+    """Return to the list if the button stood there, else to the task."""
+    if request.form.get("back") == "list":
+        return redirect(url_for("tasks.index"), 303)
+    return redirect(url_for("tasks.detail", task_id=task.id), 303)

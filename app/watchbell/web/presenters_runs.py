@@ -1,0 +1,189 @@
+"""Runs as the pages, the JSON and the CSV show them: durations, lags and reasons worked out from the stored rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from watchbell.domain.run_state import ACTIVE, IN_FLIGHT, RunState
+from watchbell.execution.outcome import signal_name
+from watchbell.services.runs import RunDetail
+from watchbell.store.runs import Attempt, Run, RunEvent
+from watchbell.web.presenters import RunView, run_view
+
+TRIGGER_WORDS = {"schedule": "by the schedule", "manual": "by hand", "catch_up": "to catch up"}
+CSV_COLUMNS = (
+    "id", "task_id", "task_name", "state", "trigger", "due_at", "started_at", "ended_at", "duration_seconds",
+    "delay_seconds", "exit_code", "attempts", "stands_for", "reason",
+)  # fmt: skip
+
+
+def run_views(runs: Iterable[Run], now: datetime) -> list[RunView]:
+    """Return the views of runs, in their order."""
+    return [run_view(run, now) for run in runs]
+
+
+def usual_seconds(rows: Sequence[RunView]) -> float | None:
+    """Return the median time that the given runs took, of those that succeeded; None if none did."""
+    took = [row.duration_seconds for row in rows if row.state == "succeeded" and row.duration_seconds is not None]
+    return statistics.median(took) if took else None
+
+
+def today_sentence(today: Mapping[str, int]) -> str:
+    """Return what the runs of today say, such as "3 failed of 128 runs today"."""
+    total = sum(today.values())
+    if not total:
+        return "No run yet today."
+    bad = [
+        f"{today[state]:,} {words}"
+        for state, words in (("failed", "failed"), ("timed_out", "timed out"), ("lost", "lost"), ("missed", "missed"))
+        if today.get(state)
+    ]
+    active = sum(today.get(state.value, 0) for state in ACTIVE)
+    going = f" {active:,} not finished." if active else ""
+    runs = f"{total:,} run{'' if total == 1 else 's'} today"
+    if not bad:
+        return f"{runs}, none failed.{going}"
+    listed = " and ".join(filter(None, [", ".join(bad[:-1]), bad[-1]]))
+    return f"{listed} of {runs}.{going}"
+
+
+def exit_words(run: Run, attempt: Attempt | None) -> str:
+    """Return how the command ended, for the line beside the state; empty while it goes on."""
+    if attempt is not None and attempt.signal is not None:
+        return f"killed by {signal_name(attempt.signal)}"
+    return "" if run.exit_code is None or run.ended_at is None else f"exit {run.exit_code}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of a run's history."""
+
+    at: datetime
+    state: str
+    passed: tuple[str, ...]
+    actor: str
+    reason: str
+    #: Seconds since the entry before.
+    after_seconds: float | None
+
+
+def history(events: Sequence[RunEvent]) -> list[Step]:
+    """Return the history of a run, the first state first."""
+    steps: list[Step] = []
+    for event in events:
+        passed = tuple(name for name in event.path.split(",") if name)
+        before = steps[-1].at if steps else None
+        after = max((event.at - before).total_seconds(), 0.0) if before else None
+        steps.append(Step(event.at, event.to_state, passed, event.actor, event.reason, after))
+    return steps
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Curve:
+    """One series of samples as a small drawing: points for an SVG of 100 by 30, and what its ends mean."""
+
+    label: str
+    unit: str
+    highest: float
+    points: str
+    area: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Resources:
+    """What a finished or running attempt has used."""
+
+    facts: Sequence[tuple[str, str]]
+    curves: Sequence[Curve]
+    samples: Sequence[tuple[float, float, float, int]]
+
+
+def resources(attempt: Attempt | None) -> Resources | None:
+    """Return what an attempt has used, or None if nothing is known."""
+    if attempt is None:
+        return None
+    samples = _samples(attempt.series)
+    facts = _resource_facts(attempt)
+    if not samples and not facts:
+        return None
+    curves = []
+    if len(samples) > 1:
+        curves = [
+            _curve("Processor", "% of one core", [(at, cpu) for at, cpu, _, _ in samples]),
+            _curve("Memory", "MiB", [(at, mib) for at, _, mib, _ in samples]),
+        ]
+    return Resources(facts, curves, samples)
+
+
+def _samples(series: Sequence[object] | None) -> list[tuple[float, float, float, int]]:
+    return [
+        (float(entry[0]), float(entry[1]), float(entry[2]) / 1048576, int(entry[3]))
+        for entry in series or ()
+        if isinstance(entry, list | tuple) and len(entry) >= 4 and all(isinstance(n, int | float) for n in entry[:4])
+    ]
+
+
+def _resource_facts(attempt: Attempt) -> list[tuple[str, str]]:
+    numbers: tuple[tuple[str, float | None, str], ...] = (
+        ("User time", attempt.user_seconds, "{:.2f} s"),
+        ("System time", attempt.system_seconds, "{:.2f} s"),
+        ("Most memory", attempt.max_rss_kib / 1024 if attempt.max_rss_kib is not None else None, "{:,.1f} MiB"),
+        ("Page faults, minor", attempt.minor_faults, "{:,}"),
+        ("Page faults, major", attempt.major_faults, "{:,}"),
+        ("Blocks read", attempt.block_in, "{:,}"),
+        ("Blocks written", attempt.block_out, "{:,}"),
+        ("Switches, voluntary", attempt.voluntary_switches, "{:,}"),
+        ("Switches, involuntary", attempt.involuntary_switches, "{:,}"),
+    )
+    return [(label, pattern.format(value)) for label, value, pattern in numbers if value is not None]
+
+
+def _curve(label: str, unit: str, values: Sequence[tuple[float, float]]) -> Curve:
+    last = max(values[-1][0], 0.001)
+    highest = max(value for _, value in values)
+    scale = highest or 1.0
+    points = " ".join(f"{100 * at / last:.2f},{30 - 28 * value / scale:.2f}" for at, value in values)
+    return Curve(label, unit, highest, points, f"0,30 {points} 100,30")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunPageView:
+    """Everything that the page of one run shows."""
+
+    run: Run
+    view: RunView
+    attempts: Sequence[Attempt]
+    attempt: Attempt | None
+    exit_words: str
+    steps: Sequence[Step]
+    definition: Mapping[str, object]
+    task_exists: bool
+    usual_seconds: float | None
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Return whether a process of it may exist."""
+        return RunState(self.run.state) in IN_FLIGHT
+
+    @property
+    def trigger_words(self) -> str:
+        """Return why it was made, in words."""
+        return TRIGGER_WORDS.get(self.run.trigger, self.run.trigger)
+
+
+def run_page_view(detail: RunDetail, usual: float | None, now: datetime) -> RunPageView:
+    """Return what the page of a run shows; ``usual`` is what the task's other runs took."""
+    return RunPageView(
+        run=detail.run,
+        view=run_view(detail.run, now),
+        attempts=detail.attempts,
+        attempt=detail.attempt,
+        exit_words=exit_words(detail.run, detail.attempt),
+        steps=history(detail.events),
+        definition=detail.definition,
+        task_exists=detail.task_exists,
+        usual_seconds=usual,
+    )

@@ -1,0 +1,157 @@
+"""A schedule as the preview shows it: its sentence, its next moments, and what the next clock changes do to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from watchbell.domain import schedule as schedules
+from watchbell.domain.schedule import DSTRule, Occurrence, Schedule, ScheduleKind, Transition
+from watchbell.errors import InputError, Problem
+from watchbell.services import tasks
+from watchbell.store.tasks import Task
+from watchbell.web.forms.crontab_line import CrontabLine
+
+MOMENTS = 10
+#: How many moments around a clock change are shown at most.
+_AROUND = 4
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Moment:
+    """One moment of the preview: aware local time and UTC."""
+
+    local: datetime
+    due_at: datetime
+
+    @property
+    def other_day(self) -> bool:
+        """Return whether it is another day in UTC."""
+        return self.local.date() != self.due_at.date()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ClockChange:
+    """One clock change of the zone, and what the schedule does around it."""
+
+    at: datetime
+    #: "from 02:00 to 03:00": what the clock shows before and after.
+    local: datetime
+    words: str
+    moments: Sequence[Moment]
+    #: How many further moments lie around it.
+    more: bool
+    #: Local times that the rule leaves out.
+    left_out: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Preview:
+    """What the editor shows beside the form."""
+
+    sentence: str = ""
+    moments: Sequence[Moment] = ()
+    ends: bool = False
+    changes: Sequence[ClockChange] = ()
+    clock_note: str = ""
+    problems: Sequence[Problem] = ()
+    pasted: CrontabLine | None = None
+    zone: str = ""
+
+
+def preview(
+    fields: Mapping[str, object],
+    *,
+    now: datetime,
+    default_zone: str,
+    earlier: Schedule | None = None,
+    pasted: CrontabLine | None = None,
+) -> Preview:
+    """Return the preview of a form's schedule fields; what is wrong with them becomes part of it."""
+    try:
+        schedule = schedules.build_schedule(fields, now=now, default_zone=default_zone, earlier=earlier)
+    except InputError as error:
+        return Preview(problems=error.problems, pasted=pasted)
+    found = list(schedules.occurrences(schedule, now, MOMENTS))
+    return Preview(
+        sentence=schedules.describe(schedule),
+        moments=[_moment(occurrence) for occurrence in found],
+        ends=len(found) < MOMENTS and schedule.kind is not ScheduleKind.MANUAL,
+        changes=_clock_changes(schedule, now),
+        clock_note=_clock_note(schedule, now),
+        pasted=pasted,
+        zone=schedule.zone,
+    )
+
+
+def _moment(occurrence: Occurrence) -> Moment:
+    due_at = occurrence.due_at.astimezone(UTC)
+    return Moment(due_at.astimezone(ZoneInfo(occurrence.zone)), due_at)
+
+
+def _follows_the_clock(schedule: Schedule) -> bool:
+    if schedule.kind is ScheduleKind.INTERVAL:
+        return schedule.unit == "days"
+    if schedule.kind is ScheduleKind.WORDS:
+        return schedule.every_word not in {"seconds", "minutes", "hours"}
+    return schedule.kind is ScheduleKind.CRON
+
+
+def _clock_note(schedule: Schedule, now: datetime) -> str:
+    if schedule.kind in {ScheduleKind.MOMENT, ScheduleKind.MANUAL}:
+        return ""
+    if not _follows_the_clock(schedule):
+        return "An interval counts real time: clock changes do not move it."
+    if not schedules.next_transitions(schedule.zone, now, 1):
+        return f"{schedule.zone} has no clock changes in sight."
+    return ""
+
+
+def _clock_changes(schedule: Schedule, now: datetime) -> list[ClockChange]:
+    if not _follows_the_clock(schedule):
+        return []
+    return [_clock_change(schedule, change) for change in schedules.next_transitions(schedule.zone, now, 2)]
+
+
+def _clock_change(schedule: Schedule, change: Transition) -> ClockChange:
+    around = _around(schedule, change)
+    words = f"from {change.local_before:%H:%M} to {change.local_after:%H:%M}"
+    left_out: list[str] = []
+    if schedule.dst is DSTRule.SKIP and change.kind == "gap":
+        runs = {occurrence.key for occurrence in around}
+        usual = _around(dataclasses.replace(schedule, dst=DSTRule.CRON_LIKE), change)
+        left_out = [f"{occurrence.local:%H:%M}" for occurrence in usual if occurrence.key not in runs]
+    return ClockChange(
+        at=change.at,
+        local=change.local_before,
+        words=words,
+        moments=[_moment(occurrence) for occurrence in around[:_AROUND]],
+        more=len(around) > _AROUND,
+        left_out=left_out,
+    )
+
+
+def _around(schedule: Schedule, change: Transition) -> list[Occurrence]:
+    if change.kind == "gap":
+        # The hour before is as on any day; what was to come inside the gap comes at its end.
+        return list(schedules.occurrences(schedule, change.at - _MICROSECOND, _AROUND + 1, change.at))
+    width = change.before_offset - change.after_offset
+    start, until = change.at - width - _MICROSECOND, change.at + width - _MICROSECOND
+    return list(schedules.occurrences(schedule, start, _AROUND + 1, until))
+
+
+def preview_of_task(task: Task, now: datetime) -> Preview:
+    """Return what the page of a task shows of its schedule."""
+    schedule = schedules.from_json(task.schedule)
+    found = tasks.upcoming(task, after=now, limit=MOMENTS)
+    return Preview(
+        sentence=task.schedule_words,
+        moments=[_moment(occurrence) for occurrence in found],
+        ends=len(found) < MOMENTS and task.enabled and schedule.kind is not ScheduleKind.MANUAL,
+        changes=_clock_changes(schedule, now),
+        clock_note=_clock_note(schedule, now),
+        zone=schedule.zone,
+    )

@@ -1,0 +1,140 @@
+"""Tasks as the pages, the JSON and the CSV show them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from watchbell.domain.policies import Policies
+from watchbell.services.tasks import TaskPage
+from watchbell.store.runs import Run
+from watchbell.store.tasks import Task
+from watchbell.web.presenters import RunView
+from watchbell.web.presenters_runs import run_views, usual_seconds
+
+#: How many runs the strip of a task shows.
+STRIP_RUNS = 30
+CSV_COLUMNS = (
+    "id", "name", "enabled", "schedule", "zone", "next_due_at", "last_state", "last_run_id", "usual_seconds", "owner",
+    "host", "tags", "command", "directory", "comment", "version",
+)  # fmt: skip
+_OVERLAP_WORDS = {"skip": "skip the new one", "queue_one": "queue one", "allow": "run both"}
+_CATCH_UP_WORDS = {"skip": "run none of them", "last": "run the last one", "all": "run all of them"}
+_UNCERTAIN_WORDS = {"lost": "mark it lost, never run it twice", "run_again": "run it again"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One task as a row of the list."""
+
+    task: Task
+    #: The newest runs, oldest first.
+    runs: Sequence[RunView]
+    usual_seconds: float | None
+
+    @property
+    def last(self) -> RunView | None:
+        """Return the newest run."""
+        return self.runs[-1] if self.runs else None
+
+    @property
+    def place(self) -> str:
+        """Return owner@host."""
+        return "@".join(filter(None, (self.task.owner, self.task.host)))
+
+
+def task_row(task: Task, newest_first: Sequence[Run], now: datetime) -> TaskRow:
+    """Return what is shown of a task with its newest runs."""
+    rows = run_views(reversed(newest_first), now)
+    return TaskRow(task, rows, usual_seconds(rows))
+
+
+def task_rows(page: TaskPage, now: datetime) -> list[TaskRow]:
+    """Return what is shown of the tasks of a page."""
+    return [task_row(task, page.recent.get(task.id, ()), now) for task in page.tasks]
+
+
+def task_json(row: TaskRow) -> dict[str, object]:
+    """Return a task for JSON; the CSV is made of the same with its lists as text."""
+    task, last = row.task, row.last
+    return {
+        "id": task.id,
+        "name": task.name,
+        "enabled": task.enabled,
+        "schedule": task.schedule_words,
+        "zone": task.zone,
+        "next_due_at": task.next_due_at.isoformat() if task.next_due_at else None,
+        "last_state": last.state if last else None,
+        "last_run_id": last.id if last else None,
+        "usual_seconds": row.usual_seconds,
+        "owner": task.owner,
+        "host": task.host,
+        "tags": list(task.tags),
+        "command": task.command,
+        "directory": task.directory,
+        "comment": task.comment,
+        "version": task.version,
+    }
+
+
+def task_csv(row: TaskRow) -> Mapping[str, object]:
+    """Return a task as a row of CSV_COLUMNS."""
+    return {**task_json(row), "tags": ", ".join(str(tag) for tag in row.task.tags)}
+
+
+def answer(total: int, enabled: int, filtered: int) -> str:
+    """Return the sentence above the list."""
+    if not total:
+        return "No task yet."
+    sentence = f"{total:,} task{'' if total == 1 else 's'}, {enabled:,} enabled."
+    return sentence if filtered == total else f"{sentence} {filtered:,} shown."
+
+
+def policy_facts(policies: Policies) -> list[tuple[str, str]]:
+    """Return what a task does about overlap, missed moments and limits, in words."""
+    window = _span(policies.catch_up_window_seconds)
+    catch_up = _CATCH_UP_WORDS[policies.catch_up]
+    if policies.catch_up == "all":
+        catch_up += f", at most {policies.catch_up_limit}"
+    if policies.catch_up != "skip":
+        catch_up += f", if not older than {window}"
+    latest = policies.latest_start_seconds
+    limit = policies.output_limit_mib
+    return [
+        ("Earlier run still going", _OVERLAP_WORDS[policies.overlap]),
+        ("Missed while down", catch_up),
+        ("Unknown whether it ran", _UNCERTAIN_WORDS[policies.uncertain]),
+        ("Latest start", f"{_span(latest)} after due" if latest is not None else "its own interval, at most 1 h"),
+        ("Time limit", f"{_span(policies.time_limit_seconds)}, then TERM, and KILL {policies.grace_seconds} s later"),
+        ("Output kept", f"{limit} MiB per stream" if limit is not None else "the server's limit per stream"),
+        ("Spread", f"up to {_span(policies.spread_seconds)}" if policies.spread_seconds else "none"),
+    ]
+
+
+def _span(seconds: int) -> str:
+    for size, word in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {word}"
+    return f"{seconds} s"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that two people have set differently."""
+
+    label: str
+    stored: str
+    typed: str
+
+
+def differences(
+    labels: Mapping[str, str], stored: Mapping[str, object], typed: Mapping[str, object]
+) -> list[Difference]:
+    """Return where what was typed differs from what somebody else has stored meanwhile."""
+    found = []
+    for name, label in labels.items():
+        before, after = str(stored.get(name, "") or ""), str(typed.get(name, "") or "").replace("\r\n", "\n")
+        if before.strip() != after.strip():
+            found.append(Difference(label, before, after))
+    return found

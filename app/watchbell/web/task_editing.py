@@ -1,0 +1,156 @@
+"""Saving the form of a task: what is typed is never lost, and every problem stands at its field."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from flask import render_template, request
+
+from watchbell.domain import schedule as schedules
+from watchbell.domain.schedule import Schedule
+from watchbell.domain.task_definition import Defaults
+from watchbell.errors import Conflict, InputError, Problem
+from watchbell.services import tasks
+from watchbell.store.tasks import Task
+from watchbell.web import current
+from watchbell.web.db import database
+from watchbell.web.forms.crontab_line import CrontabLine
+from watchbell.web.forms.task_form import (
+    FIELDS_OF_KIND,
+    HOW_FIELDS,
+    WHAT_FIELDS,
+    TaskForm,
+    moment_widget,
+    new_task_data,
+    task_data,
+)
+from watchbell.web.presenters_schedule import Preview, preview
+from watchbell.web.presenters_tasks import Difference, differences
+
+_NAME_TAKEN = "name: "
+
+
+def owner() -> str:
+    """Return whose tasks are "mine": the account, or the server's user where nobody logs in."""
+    config = current.config()
+    return current.actor() if config.uses_login else config.user
+
+
+def defaults() -> Defaults:
+    """Return what a new task gets where nothing is said."""
+    config = current.config()
+    return Defaults(zone=config.zone, owner=owner(), host=config.hostname)
+
+
+def empty_form() -> TaskForm:
+    """Return the form for a new task, with what was typed into it."""
+    return TaskForm(data=new_task_data(defaults()))
+
+
+def form_of(task: Task) -> TaskForm:
+    """Return the form of a task, with what was typed into it."""
+    return TaskForm(data=task_data(tasks.definition_of(task), task.version))
+
+
+@dataclasses.dataclass
+class Refusal:
+    """Why a form was not saved."""
+
+    status: int
+    differences: Sequence[Difference] = ()
+    changed_by: str = ""
+    pasted: CrontabLine | None = None
+
+
+def save(form: TaskForm, task: Task | None) -> Task | Refusal:
+    """Make or change a task from a form; on refusal the form tells why, and what was typed stays in it."""
+    if "preview" in request.form:
+        return Refusal(200, pasted=form.take_crontab_line(now=current.now()))
+    pasted = form.take_crontab_line(now=current.now())
+    if pasted is not None:
+        # Somebody who has pasted a whole line looks at what was made of it before it is saved.
+        return Refusal(422, pasted=pasted)
+    try:
+        return _store(form, task)
+    except InputError as error:
+        form.show_problems(error.problems)
+        return Refusal(422)
+    except Conflict as error:
+        return _conflict(form, task, error)
+
+
+def _store(form: TaskForm, task: Task | None) -> Task:
+    fields = form.task_fields()
+    if task is None:
+        return tasks.create(database(), fields, now=current.now(), actor=current.actor(), defaults=defaults())
+    return tasks.update(
+        database(),
+        task.id,
+        fields,
+        now=current.now(),
+        actor=current.actor(),
+        defaults=defaults(),
+        expected_version=_version(form),
+    )
+
+
+def _version(form: TaskForm) -> int:
+    text = str(form.version.data or "")
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise InputError.of("version", "the form does not say which version of the task it was made from; reload it")
+    return int(text)
+
+
+def _conflict(form: TaskForm, task: Task | None, error: Conflict) -> Refusal:
+    if error.message.startswith(_NAME_TAKEN) or task is None:
+        form.show_problems([Problem("name", error.message.removeprefix(_NAME_TAKEN))])
+        return Refusal(409)
+    newest = tasks.get(database(), task.id)
+    stored = task_data(tasks.definition_of(newest), newest.version)
+    typed = {name: field.data for name, field in form._fields.items()}
+    # From here on saving means having seen the other version.
+    form.version.data = str(newest.version)
+    return Refusal(409, differences(_labels(form, stored), stored, typed), newest.updated_by or "somebody")
+
+
+def _labels(form: TaskForm, stored: Mapping[str, object]) -> dict[str, str]:
+    kinds = {form.chosen_kind.value, str(stored["kind"])}
+    when = [name for kind, names in FIELDS_OF_KIND.items() if kind.value in kinds for name in names]
+    return {name: form[name].label.text for name in (*WHAT_FIELDS, "kind", *when, "zone", "dst", *HOW_FIELDS)}
+
+
+def page(form: TaskForm, task: Task | None, refusal: Refusal | None = None) -> tuple[str, int]:
+    """Return the page of the form and its status."""
+    pasted = refusal.pasted if refusal else None
+    shown = _preview_of(form, task, pasted) if (task or refusal or form.cron.data) else None
+    html = render_template(
+        "tasks/form.html",
+        section="tasks",
+        form=form,
+        task=task,
+        refusal=refusal,
+        preview=shown,
+        moment_widget=moment_widget(form.at.data),
+        zones=sorted(schedules.valid_zones()),
+    )
+    return html, refusal.status if refusal else 200
+
+
+def live_preview() -> Preview:
+    """Return the preview for what a form holds at the moment, as the page's script sends it."""
+    form = TaskForm(formdata=request.args, data=new_task_data(defaults()))
+    number = request.args.get("task", "")
+    task = tasks.get(database(), int(number)) if number.isascii() and number.isdigit() and len(number) < 19 else None
+    return _preview_of(form, task, form.take_crontab_line(now=current.now()))
+
+
+def _preview_of(form: TaskForm, task: Task | None, pasted: CrontabLine | None) -> Preview:
+    earlier: Schedule | None = tasks.definition_of(task).schedule if task else None
+    return preview(
+        form.schedule_fields(),
+        now=current.now(),
+        default_zone=defaults().zone,
+        earlier=earlier,
+        pasted=pasted,
+    )
