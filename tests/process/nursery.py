@@ -1,0 +1,68 @@
+"""A program that has imported the scheduler once and forks one life of it after the other, in milliseconds each.
+
+Reads one JSON object a line and answers each with one: ``{"do": "start", "settings": {...}, "out": PATH, "die_at": POINT}``
+starts a scheduler and answers with its pid; ``{"do": "reap", "pid": PID}`` waits for its end and answers with the exit
+code, negative for a signal. Everything else about a life is as in the product: its own session, its own files, its own
+threads, real signals.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+
+from tests.process import points
+from watchbell.config import Config
+from watchbell.errors import WatchbellError
+from watchbell.scheduler.main import run
+
+
+def live(order: dict[str, object]) -> int:
+    """Be a scheduler in the forked process and return its exit code."""
+    try:
+        points.arm(str(order.get("die_at") or ""))
+        return run(Config.load(order["settings"]))
+    except WatchbellError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return error.exit_code
+    except BaseException:
+        traceback.print_exc()
+        return 99
+
+
+def start(order: dict[str, object]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    out = os.open(str(order["out"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for number, source in enumerate((null, out, out)):
+        os.dup2(source, number)
+    os.close(null)
+    os.close(out)
+    code = live(order)
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def main() -> None:
+    # The test that started us may be interrupted at the keyboard; it ends us by closing our input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stdout.write('{"ready": true}\n')
+    sys.stdout.flush()
+    while line := sys.stdin.buffer.raw.readline():
+        order = json.loads(line)
+        if order["do"] == "start":
+            answer = {"pid": start(order)}
+        else:
+            answer = {"code": os.waitstatus_to_exitcode(os.waitpid(order["pid"], 0)[1])}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

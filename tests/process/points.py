@@ -1,0 +1,99 @@
+"""The named points at which a scheduler can be made to kill itself, without any hook in the product.
+
+Each point replaces one function of the imported scheduler by one that kills the process before, or right after, the real
+one has done its work. ``SIGKILL`` to itself cannot be caught, so nothing of the product runs afterwards.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from watchbell.execution import bundle, watcher
+from watchbell.scheduler import launch, loop, main, recovery
+from watchbell.services import turns
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _before(owner: Any, name: str, when: Callable[..., bool] = lambda *_args: True) -> None:
+    real = getattr(owner, name)
+
+    @functools.wraps(real)
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        if when(*args):
+            die()
+        return real(*args, **kwargs)
+
+    setattr(owner, name, replaced)
+
+
+def _after(owner: Any, name: str, when: Callable[[Any], bool] = lambda _answer: True) -> None:
+    real = getattr(owner, name)
+
+    @functools.wraps(real)
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        answer = real(*args, **kwargs)
+        if when(answer):
+            die()
+        return answer
+
+    setattr(owner, name, replaced)
+
+
+def _has_results(_db: object, turn: turns.Turn) -> bool:
+    return bool(turn.results)
+
+
+def _killed_between_folder_and_meta() -> None:
+    def make(_self: bundle.Bundles, made: bundle.Bundle, _limits: object, _started: float) -> None:
+        Path(made.path).mkdir(mode=0o700)
+        die()
+
+    bundle.Bundles._make = make  # type: ignore[method-assign]
+
+
+def _killed_before_the_pid_is_committed() -> None:
+    real = turns.store.set_attempts_started
+
+    def replaced(session: Any, rows: Any) -> None:
+        real(session, rows)
+        if rows:
+            die()
+
+    turns.store.set_attempts_started = replaced
+
+
+#: By name: how to arm it.
+POINTS: dict[str, Callable[[], None]] = {
+    "before the ticket is committed": lambda: _after(turns, "_tickets", bool),
+    "after the ticket is committed": lambda: _after(loop, "take_turn", lambda turned: bool(turned.tickets)),
+    "in the middle of claiming the folder": _killed_between_folder_and_meta,
+    "after the folder is claimed": lambda: _before(launch, "launch"),
+    "after the spawn": lambda: _after(launch, "launch"),
+    "before it is watched": lambda: _before(watcher.Watcher, "watch"),
+    "after it is watched": lambda: _after(watcher.Watcher, "watch"),
+    "before the pid is committed": _killed_before_the_pid_is_committed,
+    "after the shim has ended": lambda: _before(watcher.Watcher, "_finish"),
+    "after the output is kept": lambda: _after(watcher, "capture"),
+    "after the result is collected": lambda: _before(loop, "take_turn", _has_results),
+    "before the result is committed": lambda: _before(turns.store, "add_outputs", lambda _session, rows: bool(rows)),
+    "after the result is committed": lambda: _before(bundle.Bundles, "remove"),
+    "in the middle of removing the folder": lambda: _before(os, "rmdir"),
+    "before runs are taken over": lambda: _before(main.adoption, "take_over"),
+    "after runs are taken over": lambda: _before(recovery, "adopt"),
+    "in the middle of adopting": lambda: _after(watcher.Watcher, "adopt"),
+    "in the middle of stopping": lambda: _before(loop.Loop, "finish"),
+}
+
+
+def arm(name: str) -> None:
+    """Make this process kill itself when it comes to a point; no name arms nothing."""
+    if name:
+        POINTS[name]()
