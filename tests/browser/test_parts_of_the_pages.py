@@ -248,3 +248,14 @@ def test_without_scripts_menus_open_and_harm_needs_a_tick(browser: Browser, addr
     expect(page.get_by_label("Theme", exact=True)).to_be_hidden()
     expect(page.locator(".wb-output pre")).to_have_text("what is shown without scripts")
     context.close()
+
+
+def test_a_long_output_is_followed_to_its_end(page: Page, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than is loaded unasked, so this also shows that following is not lost while blocks get their heights."""
+    monkeypatch.setattr(serve, "OUTPUT", "a line of some sixty characters, as a program writes so often\n" * 60_000)
+    monkeypatch.setattr(serve, "CHUNK", 256 * 1024)
+    page.goto(address)
+
+    page.locator("#L60000").wait_for(state="attached", timeout=60_000)
+    expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#L60000")).to_be_in_viewport()

@@ -21,6 +21,7 @@ const BLOCK = 200;
 /** After this much the reader is asked before more is loaded, unless they follow the end. */
 const ASK_AFTER = 2 * 1024 * 1024;
 const NEAR_END_PX = 24;
+const BY_HAND_MS = 700;
 const WRAP = "watchbell.wrap";
 
 /** @param {number} bytes */
@@ -114,6 +115,8 @@ class Output {
     this.allowed = ASK_AFTER;
     this.following = root.hasAttribute("data-live-output");
     this.top = 0;
+    this.jumping = false;
+    this.touchedAt = -Infinity;
     this.wanted = Number(/^#L(\d+)$/.exec(location.hash)?.[1] ?? 0);
     if (this.wanted) this.following = false;
   }
@@ -121,6 +124,9 @@ class Output {
   start() {
     this.#buttons();
     this.text.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    for (const type of ["wheel", "touchmove", "keydown", "pointerdown", "pointermove"]) {
+      this.text.addEventListener(type, (event) => this.#touched(event), { passive: true });
+    }
     addEventListener("hashchange", () => this.#mark(Number(/^#L(\d+)$/.exec(location.hash)?.[1] ?? 0)));
     this.stop = poll(this.root.dataset.url ?? "", EVERY_MS, (signal) => this.#read(signal));
   }
@@ -221,14 +227,29 @@ class Output {
     if (on) this.#toEnd();
   }
 
+  /** Measuring makes the browser lay out all that is new, so it is done once a frame at most, however much arrives. */
   #toEnd() {
-    const jump = () => {
-      this.text.scrollTop = this.text.scrollHeight;
-      this.top = this.text.scrollTop;
-    };
-    jump();
-    // Blocks that come into sight get their true height only then.
-    requestAnimationFrame(jump);
+    if (this.jumping) return;
+    this.jumping = true;
+    requestAnimationFrame(() => {
+      this.#jump();
+      // Blocks that come into sight get their true height only then.
+      requestAnimationFrame(() => {
+        this.jumping = false;
+        if (this.following) this.#jump();
+      });
+    });
+  }
+
+  #jump() {
+    this.text.scrollTop = this.text.scrollHeight;
+    this.top = this.text.scrollTop;
+  }
+
+  /** The place also moves when blocks get their true height; only what follows a reader's own move lets go. @param {Event} event */
+  #touched(event) {
+    if (event.type === "pointermove" && !(/** @type {PointerEvent} */ (event).buttons)) return;
+    this.touchedAt = performance.now();
   }
 
   #scrolled() {
@@ -236,6 +257,8 @@ class Output {
     const up = scrollTop < this.top - 2;
     const atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
     this.top = scrollTop;
+    const byHand = performance.now() - this.touchedAt < BY_HAND_MS;
+    if (!byHand) return;
     if (this.following && up && !atEnd) this.#follow(false);
     else if (!this.following && !up && atEnd && !this.done && !this.asking) this.#follow(true);
   }

@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[3]
 POLICY = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'"
 STATES = "queued claimed starting running cancelling retry_wait succeeded failed timed_out cancelled lost skipped missed".split()
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+#: Small, so that the short output comes in several parts.
+CHUNK = 1500
 OUTPUT = "".join(
     [
         "\x1b[1mBacking up\x1b[0m 3 databases\n",
@@ -188,7 +190,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(file.read_bytes() if file.is_file() else None, TYPES.get(file.suffix, "text/plain"))
         elif address.path == "/output":
             offset = int(parse_qs(address.query)["offset"][0])
-            chunk = OUTPUT[offset : offset + 1500]
+            chunk = OUTPUT[offset : offset + CHUNK]
             end = offset + len(chunk)
             said = {"text": chunk, "next_offset": end, "size": len(OUTPUT), "dropped": None, "done": False}
             self.answer(json.dumps(said).encode(), "application/json")
