@@ -32,6 +32,18 @@ _TOLD = (
 )
 
 
+_NOT_STARTED = frozenset({RunState.MISSED, RunState.SKIPPED})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TroubleView:
+    """A task that needs attention, by its newest bad run."""
+
+    run: RunView
+    since: datetime
+    in_a_row: int
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Page:
     """Everything that the first page shows."""
@@ -44,16 +56,19 @@ class Page:
     #: Occurrences within 24 hours; more than SCHEDULED_MOST are not counted.
     scheduled: int
     today: Mapping[str, int]
-    troubles: Sequence[RunView]
+    troubles: Sequence[TroubleView]
     running: Sequence[RunView]
     waiting: Sequence[RunView]
     recent: Sequence[RunView]
     upcoming: Sequence[tuple[Task, Occurrence]]
 
+    #: So many troubles are shown.
+    shown_troubles: int = 5
+
     @property
-    def runs_today(self) -> int:
-        """Return how many occurrences of today have become rows."""
-        return sum(self.today.values())
+    def started_today(self) -> int:
+        """Return how many runs of today were really started, or are about to be."""
+        return sum(number for state, number in self.today.items() if state not in _NOT_STARTED)
 
     @property
     def scheduled_text(self) -> str:
@@ -84,7 +99,7 @@ def data() -> Response:
             "total_tasks": page.total_tasks,
             "enabled_tasks": page.enabled_tasks,
             "scheduled": page.scheduled_text,
-            "recent_executions": page.runs_today,
+            "recent_executions": page.started_today,
         },
         scheduler=presenters.scheduler_json(presenters.scheduler_view(current.scheduler()), zone),
         today=page.today,
@@ -92,11 +107,15 @@ def data() -> Response:
             {"task_id": task.id, "task": task.name, "due_at": local_text(moment.due_at, zone)}
             for task, moment in page.upcoming
         ],
+        troubles=[
+            {**run_json(bad.run, zone), "since": local_text(bad.since, zone), "in_a_row": bad.in_a_row}
+            for bad in page.troubles
+        ],
         **{name: [run_json(view, zone) for view in getattr(page, name)] for name in _RUN_LISTS},
     )
 
 
-_RUN_LISTS = ("troubles", "running", "waiting", "recent")
+_RUN_LISTS = ("running", "waiting", "recent")
 
 
 def _page() -> Page:
@@ -112,7 +131,7 @@ def _page() -> Page:
         enabled_tasks=found.enabled_tasks,
         scheduled=len(upcoming),
         today=found.today,
-        troubles=[run_view(run, now) for run in troubles],
+        troubles=[TroubleView(run_view(bad.run, now), bad.since, bad.in_a_row) for bad in troubles],
         running=[run_view(run, now) for run in found.running],
         waiting=[run_view(run, now) for run in found.waiting],
         recent=[run_view(run, now) for run in found.recent],
