@@ -169,6 +169,12 @@ def test_an_interval_that_is_saved_again_unchanged_keeps_its_anchor() -> None:
     assert _build({"every": "2h"}, earlier).anchor_at == earlier.anchor_at
 
 
+def test_now_is_a_moment_that_is_due_at_once() -> None:
+    schedule = build_schedule({"at": " Now "}, now=NOW, default_zone="UTC")
+
+    assert schedule.moments == (NOW,)
+
+
 def test_a_moment_that_the_task_had_before_may_be_past() -> None:
     earlier = Schedule(ScheduleKind.MOMENT, moments=(NOW.replace(microsecond=0) - timedelta(days=9),))
     fields = {"at": "2026-03-18 13:00\n2026-12-01 09:30"}

@@ -15,6 +15,8 @@ _TEXT = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _LONGEST_TEXT = 60
+#: Instead of a date: as soon as it is saved.
+NOW = "now"
 
 
 def parse_moment(text: str, zone: str, now: datetime) -> datetime:
@@ -28,9 +30,11 @@ def parse_moment(text: str, zone: str, now: datetime) -> datetime:
 
 
 def read_moment(text: str, zone: str, now: datetime) -> datetime:
-    """Return the moment in UTC, past or not."""
+    """Return the moment in UTC, past or not; the word ``now`` is a moment that is due at once."""
     place = zone_named(zone)
     stripped = text.strip()
+    if stripped.lower() == NOW:
+        return now.astimezone(UTC)
     if len(text) > _LONGEST_TEXT or not _TEXT.fullmatch(stripped):
         raise InputError.of(
             "at",
@@ -49,7 +53,7 @@ def read_moment(text: str, zone: str, now: datetime) -> datetime:
 
 def refuse_past(moment: datetime, zone: str, now: datetime) -> None:
     """Raise InputError if the moment has passed."""
-    if moment <= now:
+    if moment < now:
         here = now.astimezone(ZoneInfo(zone))
         raise InputError.of(
             "at",
