@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -188,10 +188,15 @@ class Lab:
         return self.rows("SELECT * FROM run WHERE id = ?", run_id)[0]
 
     def wait_for_state(self, run_id: int, *states: str, timeout: float = 20) -> sqlite3.Row:
-        wait_until(
-            lambda: self.run(run_id)["state"] in states, timeout, f"run {run_id} to be {states}: {self.scheduler_words}"
-        )
+        self.wait(lambda: self.run(run_id)["state"] in states, f"run {run_id} to be {states}", timeout)
         return self.run(run_id)
+
+    def wait(self, predicate: Callable[[], Any], what: str, timeout: float = 20) -> Any:
+        """Wait as wait_until does; a failure tells what the schedulers have said."""
+        try:
+            return wait_until(predicate, timeout, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.scheduler_words()}") from None
 
     def effect_lines(self, what: str = "START", run_id: int | None = None) -> list[list[str]]:
         if not self.effects.exists():

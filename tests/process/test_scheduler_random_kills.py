@@ -11,7 +11,6 @@ import pytest
 
 from tests.process.lives import LAB
 from tests.process.oracle import Oracle
-from tests.waiting import wait_until
 from watchbell import clock
 from watchbell.services import tasks, triggers
 
@@ -72,9 +71,9 @@ def finish(lab, made) -> datetime:
     with lab.running():
         now = datetime.now(UTC).replace(tzinfo=None)
         behind = "SELECT count(*) FROM task WHERE schedule LIKE '%interval%' AND cursor_at < ?"
-        wait_until(lambda: lab.rows(behind, str(now))[0][0] == 0, 30, "the scheduler to catch up")
+        lab.wait(lambda: lab.rows(behind, str(now))[0][0] == 0, "the scheduler to catch up", 30)
         for task in made:
             tasks.set_enabled(lab.db, task.id, False, now=clock.now(), actor="tester")
         active = "SELECT count(*) FROM run WHERE ended_at IS NULL"
-        wait_until(lambda: lab.rows(active)[0][0] == 0, 60, f"the last runs to end: {lab.scheduler_words()}")
+        lab.wait(lambda: lab.rows(active)[0][0] == 0, "the last runs to end", 60)
     return now.replace(tzinfo=UTC)

@@ -30,6 +30,9 @@ def to_result(
     if outcome.cancelled:
         state = RunState.CANCELLING
     path, reason = _path(outcome, state, uncertain)
+    if _never_ran(outcome):
+        # The moment at which its folder was made is not one at which anything was started.
+        started = None
     return Result(
         ticket=ticket,
         state=state,
@@ -65,12 +68,17 @@ def gone(
     return Result(ticket=ticket, state=state, path=path, reason=words, attempt=columns)
 
 
+def _never_ran(outcome: Outcome) -> bool:
+    """Return whether not even a try was made that could have failed."""
+    return outcome.not_started and outcome.exit_code is None
+
+
 def _path(outcome: Outcome, state: RunState, uncertain: Uncertain) -> tuple[tuple[RunState, ...], str]:
     """Return where a run goes after this end and why."""
     cancelling = state is RunState.CANCELLING
     if outcome.cancelled:
         return (RunState.CANCELLED,), outcome.reason
-    if outcome.not_started and outcome.exit_code is None:
+    if _never_ran(outcome):
         if cancelling:
             return (RunState.CANCELLED,), "cancelled before it was started"
         return _AGAIN, f"{outcome.reason}; it is started again"

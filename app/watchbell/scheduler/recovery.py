@@ -6,6 +6,7 @@ import contextlib
 import logging
 from datetime import UTC, datetime
 
+from watchbell.domain.run_state import RunState
 from watchbell.execution import Bundle, BundleExists, Bundles, Limits, Process, current_boot_id
 from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.flights import Flight, Flights
@@ -45,6 +46,9 @@ def adopt(
             is_adopted=True,
         )
         watcher.adopt(key, bundle, _process(orphan), launcher.limits(orphan.ticket))
+        if orphan.state is RunState.CANCELLING:
+            # Whoever had been asked to end it is gone, maybe before it could tell the command.
+            watcher.cancel(key, "ended on request")
     for bundle in bundles.list():
         if bundle.name not in kept:
             bundles.remove(bundle)
