@@ -66,7 +66,7 @@ def judge(
     """Return a verdict for each of the occurrences that are due, oldest first.
 
     ``following`` is the one after them, ``up_since`` when the present scheduler began to work. With ``is_complete``
-    False there are more due ones than could be looked at, so that none of these is the last.
+    False there are more due ones than could be looked at, and newer ones than these are what may still be run.
     """
     if not due:
         return []
@@ -78,8 +78,8 @@ def judge(
     else:
         verdicts = []
         older = due
-        wanted = {CatchUp.SKIP: 0, CatchUp.LAST: int(is_complete), CatchUp.ALL: policies.catch_up_limit}
-        may_run = wanted[policies.catch_up]
+        wanted = {CatchUp.SKIP: 0, CatchUp.LAST: 1, CatchUp.ALL: policies.catch_up_limit}
+        may_run = wanted[policies.catch_up] if is_complete else 0
     window_start = now - timedelta(seconds=policies.catch_up_window_seconds)
     split = len(older) - min(may_run, sum(1 for occurrence in older if occurrence.due_at >= window_start))
     caught_up = [

@@ -152,6 +152,10 @@ def _due(entry: Entry, now: datetime, up_since: datetime) -> DueTask:
         found.append(following)
         following = _next(entry.schedule, following.due_at)
     is_complete = following is None or following.due_at > planned_now
+    if not is_complete:
+        # Those that may still be caught up are left to the last step, which alone knows that they are the newest.
+        following = found[-entry.policies.catch_up_limit]
+        del found[-entry.policies.catch_up_limit :]
     verdicts = judge(
         found, following, entry.policies, now=planned_now, up_since=up_since - entry.offset, is_complete=is_complete
     )
