@@ -2,7 +2,7 @@
  * selection, a turning icon and the reader's place stay as they are. */
 
 /** What the reader has done and the server cannot know. */
-const KEPT = new Set(["open", "data-opened"]);
+const KEPT = new Set(["open"]);
 
 /**
  * @param {Element} before an element of the page
