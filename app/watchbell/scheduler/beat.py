@@ -10,6 +10,7 @@ from watchbell import clock
 from watchbell.config import Config
 from watchbell.control.pidfile import Owner
 from watchbell.services import heartbeats
+from watchbell.services.adoption import name_life
 from watchbell.store.heartbeats import Scheduler
 from watchbell.store.session import Database
 from watchbell.version import __version__
@@ -25,7 +26,7 @@ class Beat:
     def __init__(self, db: Database, config: Config, owner: Owner) -> None:
         self._db = db
         now = clock.now()
-        self.incarnation = uuid.uuid4().hex
+        self.incarnation = name_life(uuid.uuid4().hex, str(config.home))
         self.started_at = now
         self._last = self._last_kept = clock.monotonic()
         self._row = Scheduler(

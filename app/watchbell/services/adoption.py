@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import logging
 from collections.abc import Collection
 from datetime import datetime
 
@@ -13,6 +15,8 @@ from watchbell.store import heartbeats as heartbeat_store
 from watchbell.store import runs as store
 from watchbell.store.runs import Attempt, Run
 from watchbell.store.session import Database
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,16 +30,28 @@ class Orphan:
     boot_id: str | None
 
 
-def take_over(db: Database, *, holder: str, host: str, now: datetime, actor: str) -> list[Orphan]:
-    """Make this host's runs in flight our own and return them; claimed ones, of which nothing was started, go back.
+def name_life(unique: str, home: str) -> str:
+    """Return the incarnation of a new scheduler: a unique text, and a mark of the data directory that it works in."""
+    return f"{unique}.{hashlib.sha256(home.encode()).hexdigest()[:12]}"
 
-    To be called while holding the lock of the data directory, which proves that the earlier life is over.
+
+def take_over(db: Database, *, holder: str, host: str, now: datetime, actor: str) -> list[Orphan]:
+    """Make this data directory's runs in flight our own and return them; claimed ones, not started, go back.
+
+    To be called while holding the lock of the data directory, which proves that the earlier life is over. It proves
+    nothing of a scheduler in another one, and the run folders of that one are not ours to look into.
     """
     found: list[Orphan] = []
+    foreign: list[int] = []
     with db.write() as session:
         for run in store.list_in_state(session, [RunState.CLAIMED, *IN_FLIGHT]):
+            if run.holder == holder:
+                continue
             earlier = heartbeat_store.find_scheduler(session, run.holder) if run.holder else None
-            if run.holder == holder or (earlier is not None and earlier.host != host):
+            # The embedded database is on one machine only, whatever that is called by now.
+            is_elsewhere = earlier is not None and earlier.host != host and not db.is_sqlite
+            if is_elsewhere or (run.holder and _mark(run.holder) != _mark(holder)):
+                foreign.append(run.id)
                 continue
             if run.state == RunState.CLAIMED.value:
                 reason = "its scheduler is gone and nothing was started"
@@ -46,10 +62,14 @@ def take_over(db: Database, *, holder: str, host: str, now: datetime, actor: str
                 continue
             run.holder = holder
             attempt.holder = holder
-            found.append(
-                Orphan(_ticket(run, attempt), RunState(run.state), attempt, earlier.boot_id if earlier else None)
-            )
+            found.append(Orphan(_ticket(run, attempt), RunState(run.state), attempt, earlier and earlier.boot_id))
+    if foreign:
+        log.warning("%d run(s) in flight belong to the scheduler of another data directory or host", len(foreign))
     return found
+
+
+def _mark(incarnation: str) -> str:
+    return incarnation.partition(".")[2]
 
 
 def list_cancelling(db: Database, holder: str) -> list[int]:
