@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import getpass
 import os
+import re
 import socket
+import stat
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -22,6 +24,9 @@ from watchbell.errors import ConfigError
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+_NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
+#: Names that exist on disk and do not name a place; domain.schedule.zones says the same for tasks.
+_NOT_PLACES = frozenset({"localtime", "Factory", "posixrules"})
 #: Variables that must never reach a command: they open the product itself.
 _PRIVATE = frozenset(
     {"TASK_SCHEDULER_DASHBOARD_PASSWORD", "FLASK_SECRET_KEY", "DATABASE_CONNECTION_STRING", "WATCHBELL_PASSWORD"}
@@ -42,11 +47,16 @@ class Setting:
 
 
 def _text(value: str) -> str:
+    # Half characters stand for bytes that are no UTF-8, which neither the database nor the page could hold.
+    if any(ord(char) < 32 or ord(char) == 127 or 0xD800 <= ord(char) <= 0xDFFF for char in value):
+        raise ValueError("must not hold control characters")
     return value
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
+        if not _NUMBER.fullmatch(value.strip()):
+            raise ValueError("must be a whole number")
         number = int(value)
         if not low <= number <= high:
             raise ValueError(f"must be between {low} and {high}")
@@ -76,6 +86,8 @@ def _switch(value: str) -> str:
 
 def _zone(value: str) -> str:
     try:
+        if value in _NOT_PLACES or value.startswith(("posix/", "right/")):
+            raise ValueError(value)
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         raise ValueError("is not a known time zone") from None
@@ -83,11 +95,14 @@ def _zone(value: str) -> str:
 
 
 def _names(value: str) -> tuple[str, ...]:
-    return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+    return tuple(part.strip().lower() for part in _text(value).split(",") if part.strip())
 
 
 def _directory(value: str) -> Path:
-    return Path(value).expanduser().absolute()
+    try:
+        return Path(_text(value)).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("names a user that does not exist") from None
 
 
 def _local_zone() -> str:
@@ -164,6 +179,8 @@ SETTINGS: tuple[Setting, ...] = (
 )
 # fmt: on
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
+#: Settings that no message may show, and for which a file that everybody can read is refused.
+_SECRETS = frozenset({"password", "secret_key"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -171,12 +188,12 @@ class Config:
     """The settings of one process; see SETTINGS for what each means."""
 
     home: Path
-    database_url: str
+    database_url: str = dataclasses.field(repr=False)
     host: str
     port: int
     auth: str
-    password: str
-    secret_key: str
+    password: str = dataclasses.field(repr=False)
+    secret_key: str = dataclasses.field(repr=False)
     allowed_hosts: tuple[str, ...]
     behind_proxy: str
     python: str
@@ -198,11 +215,11 @@ class Config:
     def load(cls, overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Config:
         """Return the settings in force.
 
-        ``overrides`` are arguments; entries that are None count as not given. Raises ConfigError with the name of the
-        variable or file and key that is wrong.
+        ``overrides`` are arguments. What is None or empty counts as not given, in every source. Raises ConfigError with
+        the name of the variable or file and key that is wrong.
         """
         environ = os.environ if environ is None else environ
-        given = {name: value for name, value in (overrides or {}).items() if value is not None}
+        given = _known(overrides or {}, "there is no setting")
         values: dict[str, object] = {"home": _pick(_BY_NAME["home"], given, environ, {})}
         file = _read_file(Path(str(values["home"])), environ)
         for setting in SETTINGS:
@@ -241,48 +258,68 @@ class Config:
         ours = {
             setting.env[0]: _as_text(getattr(self, setting.name))
             for setting in SETTINGS
-            if setting.name not in ("password", "secret_key")
+            if setting.name not in _SECRETS
         }
         return {**os.environ, **ours}
 
 
-def _pick(
-    setting: Setting, given: Mapping[str, object], environ: Mapping[str, str], file: Mapping[str, object]
-) -> object:
+#: What a configuration file says, by the name of the setting: where it stands and its value.
+_File = Mapping[str, tuple[str, object]]
+
+
+def _pick(setting: Setting, given: Mapping[str, object], environ: Mapping[str, str], file: _File) -> object:
     """Return a setting's value from the first source that has it."""
     for source, value in _sources(setting, given, environ, file):
         try:
+            if setting.parse in _PARSERS_OF_TEXT and not isinstance(value, str | Path):
+                raise ValueError("must be a text, in quotes")
             return setting.parse(_as_text(value))
         except ValueError as error:
-            reason = "must be a whole number" if "invalid literal" in str(error) else str(error)
-            raise ConfigError(f"{source} is {str(value)[:80]!r}: {reason}") from None
+            shown = "" if setting.name in _SECRETS else f" is {str(value)[:80]!r}:"
+            raise ConfigError(f"{source}{shown} {error}") from None
     return setting.default()
 
 
+_PARSERS_OF_TEXT = (_text, _directory, _zone)
+
+
 def _sources(
-    setting: Setting, given: Mapping[str, object], environ: Mapping[str, str], file: Mapping[str, object]
+    setting: Setting, given: Mapping[str, object], environ: Mapping[str, str], file: _File
 ) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = []
     if setting.name in given:
         found.append((f"argument {setting.name}", given[setting.name]))
     found.extend((name, environ[name]) for name in setting.env if environ.get(name))
     if setting.name in file:
-        found.append((f"configuration file, key {setting.name},", file[setting.name]))
+        found.append(file[setting.name])
     return found
 
 
 def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    if isinstance(value, list | tuple):
-        return ",".join(str(part) for part in value)
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        return ",".join(value)
+    if not isinstance(value, str | int | Path):
+        raise ValueError("must be a text, a whole number or on or off")  # noqa: TRY004 - one error for all that is wrong
     return str(value)
 
 
-def _read_file(home: Path, environ: Mapping[str, str]) -> Mapping[str, object]:
+def _known(data: Mapping[str, object], complaint: str) -> dict[str, object]:
+    """Return the entries that are filled; raise ConfigError for the first that is not a setting."""
+    unknown = sorted(set(data) - set(_BY_NAME))
+    if unknown:
+        raise ConfigError(f"{complaint}: {unknown[0][:80]!r}")
+    return {name: value for name, value in data.items() if value is not None and value != ""}
+
+
+def _read_file(home: Path, environ: Mapping[str, str]) -> _File:
     named = environ.get("WATCHBELL_CONFIG")
     path = Path(named) if named else home / "watchbell.toml"
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"configuration file {path} cannot be read: it is not a file")
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         if named:
@@ -291,12 +328,17 @@ def _read_file(home: Path, environ: Mapping[str, str]) -> Mapping[str, object]:
     except (OSError, UnicodeDecodeError) as error:
         reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
         raise ConfigError(f"configuration file {path} cannot be read: {reason}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"configuration file {path} is damaged: {error}") from None
-    unknown = sorted(set(data) - set(_BY_NAME))
-    if unknown:
-        raise ConfigError(f"configuration file {path} has an unknown key: {unknown[0]}")
-    return data
+    except (ValueError, RecursionError) as error:
+        # Not only TOMLDecodeError: a number of thousands of digits is a plain ValueError.
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ConfigError(f"configuration file {path} is damaged: {reason}") from None
+    settings = _known(data, f"configuration file {path} has an unknown key")
+    for name in sorted(_SECRETS & set(settings)):
+        if mode & stat.S_IROTH:
+            raise ConfigError(
+                f"configuration file {path} holds a {name} and everybody can read it; run: chmod 600 {path}"
+            )
+    return {name: (f"configuration file {path}, key {name}", value) for name, value in settings.items()}
 
 
 def _child_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
