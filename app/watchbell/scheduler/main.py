@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
@@ -53,8 +54,7 @@ def run(config: Config) -> int:
 
 
 def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
-    # Whatever it was started in must not be kept busy by it.
-    os.chdir("/")
+    _go_home()
     bundles = Bundles(
         runtime_root(config.home, config.runtime_dir), config.home / "active", config.runtime_limit_mib * MIB
     )
@@ -92,6 +92,14 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
             return EXIT_FAILURE
         finally:
             watcher.stop()
+
+
+def _go_home() -> None:
+    """Leave the directory that it was started in; commands without one of their own run in the user's home, as in cron."""
+    try:
+        os.chdir(Path.home())
+    except (OSError, RuntimeError):
+        os.chdir("/")
 
 
 def _recover(
