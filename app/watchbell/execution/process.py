@@ -17,6 +17,7 @@ from watchbell.execution.command import SHELL, Command
 from watchbell.execution.kernel import boot_id
 
 _ALL_SIGNALS = tuple(sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
+_REAL_SHELL = os.path.realpath(SHELL)
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -69,8 +70,14 @@ def launch(bundle: Bundle, command: Command) -> Process:
     Raises SpawnFailed when it is known that nothing ran, and AlreadyStarted when the bundle has its mark already.
     """
     _check_directory(command.directory)
-    _check_program(command)
-    spawn = shim.prepare(command.argv, command.environment, command.directory, f"{MARKER}={bundle.token}")
+    program = _find_program(command)
+    spawn = shim.prepare(
+        command.argv,
+        command.environment,
+        command.directory,
+        f"{MARKER}={bundle.token}",
+        is_shell=program == SHELL or (command.argv[0] == "sh" and os.path.realpath(program) == _REAL_SHELL),
+    )
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
     files = (
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -156,13 +163,13 @@ def _check_directory(directory: str | None) -> None:
         raise SpawnFailed(f"the working directory {directory} may not be entered", 126)
 
 
-def _check_program(command: Command) -> None:
-    """Raise SpawnFailed when the program is not there or may not be executed, as a shell would find it."""
+def _find_program(command: Command) -> str:
+    """Return the program's file as a shell would find it; raise SpawnFailed when it is not there or not executable."""
     if not command.argv or not command.argv[0]:
         raise SpawnFailed("the command is empty", 127)
     name = command.argv[0]
     if name == SHELL:
-        return
+        return name
     base = command.directory or os.getcwd()
     if "/" in name:
         candidates = [os.path.join(base, name)]
@@ -174,7 +181,7 @@ def _check_program(command: Command) -> None:
         with contextlib.suppress(OSError, ValueError):
             if stat.S_ISREG(os.stat(candidate).st_mode):
                 if os.access(candidate, os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-                    return
+                    return candidate
                 found_any = True
             elif "/" in name:
                 found_any = True

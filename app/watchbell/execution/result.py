@@ -89,8 +89,16 @@ def capture(bundle: Bundle, limit: int, output_root: Path) -> tuple[Captured, Ca
         except OSError as error:
             log.warning("The output of run %s cannot be kept: %s", bundle.name, error)
             trouble = f"; output could not be kept: {error.strerror}"
-            kept.append(collect(path, INLINE_BYTES, None))
+            kept.append(_collect_little(path))
     return kept[0], kept[1], trouble
+
+
+def _collect_little(path: str) -> Captured:
+    """Return the first and last bytes of an output that cannot be kept as a whole, or nothing of one that is no file."""
+    try:
+        return collect(path, INLINE_BYTES, None)
+    except OSError:
+        return Captured(0)
 
 
 def _recorded(record: Record, ending: Ending) -> Outcome | None:

@@ -24,7 +24,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from watchbell.execution.command import SHELL, SHELL_WORDS
+from watchbell.execution.command import SHELL_WORDS
 
 #: Variables that tell about the shell somebody started the scheduler from, and would be untrue for the command.
 _STALE = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
@@ -42,11 +42,11 @@ _ARGUMENTS = '(unset PWD OLDPWD SHLVL;exec "$@" 2>&3 3>&-)'
 #: Builtins that do the same in a subshell as in a shell of their own.
 _SAFE_BUILTINS = frozenset({"cd", "echo", "exit", "printf", "pwd", "test"})
 _TOKEN = re.compile(
-    r"""\s*(?:
+    r"""[ \t]*(?:
         (?P<join>&&|\|\||\||;)
       | (?P<redirect>2>&1|1>&2|[012]?>>|[012]?>|<)(?![<>&|])
       | (?P<word>(?:[A-Za-z0-9_@%+:,./=-]|'[A-Za-z0-9_@%+:,./=\-\ |&;<>(){}*?!\#~^]*'
-                 |"[A-Za-z0-9_@%+:,./=\-\ |&;<>(){}*?\#~^]*")+)(?=[\s|&;<>]|$)
+                 |"[A-Za-z0-9_@%+:,./=\-\ |&;<>(){}*?\#~^]*")+)(?=[ \t|&;<>]|\Z)
     )[ \t]*""",
     re.VERBOSE,
 )
@@ -60,13 +60,18 @@ class Spawn:
     environment: dict[str, str]
 
 
-def prepare(argv: tuple[str, ...], environment: Mapping[str, str], directory: str | None, marker: str) -> Spawn:
-    """Return how the shim of a command is spawned; ``marker`` is one NAME=value that is added to the environment."""
+def prepare(
+    argv: tuple[str, ...], environment: Mapping[str, str], directory: str | None, marker: str, *, is_shell: bool = False
+) -> Spawn:
+    """Return how the shim of a command is spawned; ``marker`` is one NAME=value that is added to the environment.
+
+    ``is_shell`` says that ``argv[0]`` is the very shell that the shim itself runs in.
+    """
     name, _, value = marker.partition("=")
     passed = {key: text for key, text in environment.items() if key not in _STALE}
     passed[name] = value
     awkward = {key: text for key, text in passed.items() if key in _CHANGED_BY_SHELL or not _IDENTIFIER.fullmatch(key)}
-    text = None if awkward else _text_for_own_shell(argv)
+    text = _text_for_own_shell(argv) if is_shell and not awkward else None
     if awkward:
         # A shell would lose or change these, so env(1) sets them after the last shell of ours.
         argv = ("/usr/bin/env", "--", *(f"{key}={text}" for key, text in awkward.items()), *argv)
@@ -86,7 +91,7 @@ def _text_for_own_shell(argv: tuple[str, ...]) -> str | None:
     them. A text qualifies when it can see none of this: one line of simple commands joined by ``; && || |`` with plain
     redirections, no expansion of any kind, and of the builtins only a few. Everything else gets its own shell.
     """
-    if len(argv) != 3 or argv[1] != "-c" or argv[0] != SHELL:
+    if len(argv) != 3 or argv[1] != "-c":
         return None
     text = argv[2]
     position, at_command, wants_file, found = 0, True, False, False

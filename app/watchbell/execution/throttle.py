@@ -5,8 +5,11 @@ lies between its head and its tail is given back to the file system by punching 
 
 How often: 10 ms after the start, then as often as the growth asks for (a look per 4 MiB, 10 to 500 ms apart). A stream
 that stands still is not looked at: one inotify event at its next write wakes the watcher. A command that got more than
-8 MiB ahead of the bound is stopped (SIGSTOP) while the hole is punched and for 20 ms more. So a stream occupies
-at most its limit + 8 MiB + what the command can write in 10 ms and the time the watcher takes to wake up.
+8 MiB ahead of the bound is stopped (SIGSTOP) while the hole is punched and for 20 ms more, and is looked at 2 ms after it
+goes on; one that does so time and again gets a lower scheduling priority, so that it cannot keep the watcher from
+running. So a stream occupies at most its limit + 8 MiB + what the command can write in 10 ms and in the time that the
+watcher takes to wake up: some 30 MiB for a writer of memory speed, more on a machine with several times more running
+processes than processors. It does not add up: the next look gives all of it back.
 """
 
 from __future__ import annotations
@@ -27,6 +30,10 @@ STEP_BYTES = 4 * 1024 * 1024
 #: How far a command may get ahead before it is stopped for a moment.
 AHEAD_BYTES = 8 * 1024 * 1024
 PAUSE_SECONDS = 0.020
+#: When a command that was stopped is looked at after it goes on.
+WARY_SECONDS = 0.002
+#: A command that got ahead more often than this gives way to everything else.
+PATIENCE = 3
 #: Holes are punched in pieces of at least this size; a smaller gain is not worth the call.
 _LEAST_HOLE = 256 * 1024
 _BLOCK = 4096

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -74,9 +75,12 @@ class Run:
     ending: Ending = dataclasses.field(default_factory=Ending)
     #: Set while the group is stopped because its output got too far ahead.
     stopped_until: float = 0.0
+    times_ahead: int = 0
     #: Processes that were seen to belong to the run, by (pid, start).
     left: set[tuple[int, int]] = dataclasses.field(default_factory=set)
     next_step: float = math.inf
+    #: Set while handling it has failed and is to be tried again.
+    retry_at: float = 0.0
     #: The entry of the timer heap that counts; older ones are stale.
     timer: float = math.inf
 
@@ -206,18 +210,30 @@ def look_at_output(run: Run, now: float, alarm: throttle.WriteAlarm[tuple[Run, O
         if output.next_look > now:
             continue
         grown = output.stream.look()
-        if output.stream.is_ahead and run.pidfd is not None and run.phase is Phase.RUNNING:
-            signal_group(run.pidfd, signal.SIGSTOP)
-            run.stopped_until = now + throttle.PAUSE_SECONDS
-            output.stream.look()
-        output.stream.trim()
         wait = throttle.next_look(grown, now - output.looked)
+        if output.stream.is_ahead and run.pidfd is not None and run.phase is Phase.RUNNING:
+            _hold(run, now)
+            output.stream.look()
+            wait = throttle.PAUSE_SECONDS + throttle.WARY_SECONDS
+        output.stream.trim()
         output.looked = now
         output.next_look = now + wait
         if grown == 0 and alarm.arm(output.stream.path, (run, output)):
             # A write between the look and the alarm would ring for nobody, hence the second look.
             if os.path.getsize(output.stream.path) == output.stream.size:
                 output.next_look = math.inf
+
+
+def _hold(run: Run, now: float) -> None:
+    """Stop a run for a moment because its output got too far ahead."""
+    if run.pidfd is None or run.process is None:
+        return
+    signal_group(run.pidfd, signal.SIGSTOP)
+    run.stopped_until = now + throttle.PAUSE_SECONDS
+    run.times_ahead += 1
+    if run.times_ahead == throttle.PATIENCE:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.setpriority(os.PRIO_PGRP, run.process.pid, 10)
 
 
 def cannot_be_bounded(run: Run) -> bool:

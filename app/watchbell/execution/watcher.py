@@ -183,6 +183,8 @@ class Watcher:
 
     def _turn(self) -> None:
         """Wait for something to happen and handle all of it."""
+        while self._timers and self._timers[0][2].phase is Phase.DONE:
+            heapq.heappop(self._timers)
         due = self._timers[0][0] if self._timers else math.inf
         self._asleep_until = due
         if self._incoming or self._cancels:
@@ -233,17 +235,18 @@ class Watcher:
             step(run)
         except Exception:
             log.exception("Run %s could not be handled; it is looked at again", run.bundle.name)
-            run.next_step = clock.monotonic() + _RETRY_SECONDS
+            run.retry_at = clock.monotonic() + _RETRY_SECONDS
         self._set_timer(run)
 
     def _set_timer(self, run: Run) -> None:
-        due = run.next_due()
+        due = run.retry_at or run.next_due()
         if run.phase is not Phase.DONE and due < run.timer:
             run.timer = due
             heapq.heappush(self._timers, (due, next(self._count), run))
 
     def _tick(self, run: Run, now: float) -> None:
         """Do what is due for one run."""
+        run.retry_at = 0.0
         if run.phase >= Phase.SWEEP:
             if not tracking.proceed_sweep(run, now):
                 self._finish(run)
