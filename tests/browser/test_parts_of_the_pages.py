@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.styleguide import serve
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 PAGES = ("/", "/login", "/password", "/error", "/?state=stopped", "/?state=stalled")
@@ -175,8 +176,11 @@ def test_following_lets_go_when_one_scrolls_up(page: Page, address: str) -> None
 
     expect(follow).to_have_attribute("aria-pressed", "false")
     follow.click()
-    page.wait_for_function(
-        "(t => t.scrollHeight - t.scrollTop - t.clientHeight < 4)(document.querySelector('.wb-output .wb-terminal'))"
+    # The page's own waiting for a function would need eval, which the policy forbids.
+    terminal = page.locator(".wb-output .wb-terminal")
+    wait_until(
+        lambda: terminal.evaluate("t => t.scrollHeight - t.scrollTop - t.clientHeight < 4"),
+        what="the end to be in sight",
     )
 
 
