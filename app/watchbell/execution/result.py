@@ -52,6 +52,8 @@ def conclude(record: Record | None, ending: Ending) -> Outcome:
     outcome = _recorded(record, ending) if record is not None and record.exit_code is not None else None
     if outcome is None:
         outcome = _unrecorded(record, ending)
+    if not ending.left_behind and not ending.unkillable:
+        return outcome
     reason = outcome.reason
     if ending.left_behind:
         reason += f"; {_processes(ending.left_behind)} left behind and ended"
@@ -85,7 +87,7 @@ def capture(bundle: Bundle, limit: int, output_root: Path) -> tuple[Captured, Ca
     kept, trouble = [], ""
     for name, path in (("out", bundle.out), ("err", bundle.err)):
         try:
-            kept.append(collect(path, limit, output_root / f"{bundle.name}.{name}"))
+            kept.append(collect(path, limit, f"{output_root}/{bundle.name}.{name}"))
         except OSError as error:
             log.warning("The output of run %s cannot be kept: %s", bundle.name, error)
             trouble = f"; output could not be kept: {error.strerror}"
