@@ -69,8 +69,7 @@ def init_app(app: Flask, config: Config) -> None:
     manager = flask_login.LoginManager()
     # The row decides. Comparing addresses, which this would do, ends sessions of people who change networks.
     manager.session_protection = None
-    local = Nobody(username="local", role=Role.ADMIN.value)
-    manager.anonymous_user = Nobody if config.uses_login else lambda: local
+    manager.anonymous_user = _nobody
     manager.user_loader(_load)
     manager.init_app(app, add_context_processor=False)
     app.config.update(
@@ -90,6 +89,11 @@ def _cookie_name(config: Config) -> str:
     """Return a name of this installation's own: two servers on one host, whatever their ports, share their cookies."""
     name = f"watchbell_{hashlib.sha256(str(config.home).encode()).hexdigest()[:8]}"
     return f"__Host-{name}" if config.behind_proxy == "on" else name
+
+
+def _nobody() -> Nobody:
+    """Return who sends a request without a session: the admin of a server that asks for no login."""
+    return Nobody() if current.config().uses_login else Nobody(username="local", role=Role.ADMIN.value)
 
 
 def _load(token: str) -> Account | None:

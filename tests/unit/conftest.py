@@ -1,0 +1,14 @@
+"""Fixtures of the unit tests; those of the web live in tests/web_fixtures.py."""
+
+from __future__ import annotations
+
+from tests.web_fixtures import (  # noqa: F401
+    admin,
+    admin_account,
+    anonymous,
+    app,
+    enter,
+    made_app,
+    quick_passwords,
+    web_config,
+)
