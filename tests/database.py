@@ -14,8 +14,8 @@ import pytest
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.domain.task_definition import Defaults
 from watchbell.services import tasks
+from watchbell.store import ledger, schema
 from watchbell.store import runs as run_store
-from watchbell.store import schema
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
@@ -79,7 +79,7 @@ def add_run(db: Database, task: Task, state: RunState = RunState.QUEUED, key: st
             "ended_at": NOW if state in FINAL else None,
             **values,
         }
-        (run_id,) = run_store.insert_runs(session, [row]).values()
+        (run_id,) = ledger.insert_runs(session, [row]).values()
     with db.read() as session:
         found = run_store.find_run(session, run_id)
     assert found is not None

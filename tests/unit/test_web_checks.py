@@ -115,7 +115,9 @@ def test_pages_are_never_kept_and_stamped_files_always(admin: Person) -> None:
     assert (of_before.status_code, of_before.headers["Cache-Control"]) == (200, "no-cache")
 
 
-@pytest.mark.parametrize("name", ["../pyproject.toml", "..%2fpyproject.toml", "css/../../pyproject.toml", "css/none.css"])
+@pytest.mark.parametrize(
+    "name", ["../pyproject.toml", "..%2fpyproject.toml", "css/../../pyproject.toml", "css/none.css"]
+)
 def test_static_addresses_lead_nowhere_else(anonymous: Person, name: str) -> None:
     assert anonymous.get(f"/static/x/{name}").status_code == 404
 

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from tests.database import add_run, add_task
+from tests.web_fixtures import Person
+from watchbell import clock
+from watchbell.domain.run_state import RunState
+from watchbell.services.attention import list_troubles, trouble_of
+from watchbell.services.runs import Overview
+from watchbell.store.runs import Run
+from watchbell.store.session import Database
+from watchbell.web.pages.overview import answer
+
+HOSTILE = '"><img src=x onerror=alert(1)> {{7*7}} ${7*7} __proto__'
+
+
+def counters(person: Person) -> dict[str, str]:
+    """Return label -> number of the four counters."""
+    cards = person.see("/").select(".wb-stat")
+    return {c.select_one(".wb-stat__label").text: c.select_one(".wb-stat__value").text for c in cards}  # type: ignore[union-attr]
+
+
+def test_an_empty_installation_says_what_to_do_next(admin: Person) -> None:
+    page = admin.see("/")
+
+    assert "Nothing is scheduled yet" in page.text
+    assert page.select_one("a[href='/tasks/new']")
+    assert set(counters(admin).values()) == {"0"}
+
+
+def test_the_four_counters_count_and_lead_to_their_rows(admin: Person, db: Database) -> None:
+    now = clock.now()
+    task = add_task(db, "hourly", now=now, every="1h")
+    add_task(db, "off", now=now, every="1h", enabled=False)
+    add_run(db, task, RunState.SUCCEEDED, due_at=now)
+    add_run(db, task, RunState.MISSED, due_at=now, stands_for=7)
+
+    assert counters(admin) == {"Total tasks": "2", "Enabled tasks": "1", "Scheduled": "24", "Recent executions": "1"}
+    links = [card["href"] for card in admin.see("/").select("a.wb-stat")]
+    assert [str(link).split("?")[0] for link in links] == ["/tasks", "/tasks", "/next-runs", "/runs"]
+
+
+def test_more_than_a_thousand_coming_moments_are_not_counted(admin: Person, db: Database) -> None:
+    add_task(db, "busy", now=clock.now(), every="1s")
+
+    assert counters(admin)["Scheduled"] == "1000+"
+
+
+def test_names_are_shown_as_text_wherever_they_come_from(admin: Person, db: Database) -> None:
+    now = clock.now()
+    task = add_task(db, HOSTILE, now=now, every="1h", comment=HOSTILE)
+    for state in (RunState.FAILED, RunState.RUNNING):
+        add_run(db, task, state, due_at=now, started_at=now, reason=HOSTILE)
+
+    for url in ("/", "/overview/parts"):
+        page = admin.see(url)
+        assert not page.select("img, script:not([src])")
+        assert not [name for tag in page.find_all(True) for name in tag.attrs if name.startswith("on")]
+        assert page.text.count(HOSTILE) >= 4
+    assert "49" not in admin.see("/overview/parts").text
+    assert admin.get("/overview.json").content_type == "application/json"
+
+
+def test_what_failed_is_named_with_its_reason_and_since_when(admin: Person, db: Database) -> None:
+    now = clock.now()
+    task = add_task(db, "backup-db", now=now, every="1h")
+    add_run(db, task, RunState.SUCCEEDED, due_at=now - timedelta(hours=4))
+    for hours in (3, 2, 1):
+        due = now - timedelta(hours=hours)
+        last = add_run(db, task, RunState.FAILED, due_at=due, ended_at=due, exit_code=2, reason="exit code 2")
+
+    part = admin.see("/").select_one("#attention")
+
+    assert part is not None
+    assert "exit code 2, 3 in a row" in part.text
+    assert "3 h ago" in part.text
+    assert part.select_one(f"a[href='/runs/{last.id}']")
+    assert part.select_one(f"form[action='/tasks/{task.id}/run'][method=post]")
+
+
+def test_a_task_that_is_well_again_needs_no_attention(admin: Person, db: Database) -> None:
+    task = add_task(db, now=clock.now(), every="1h")
+    add_run(db, task, RunState.FAILED, due_at=clock.now())
+    add_run(db, task, RunState.SUCCEEDED, due_at=clock.now())
+
+    assert admin.see("/").select_one("#attention") is None
+
+
+@pytest.mark.parametrize("gone", ["disabled", "deleted"])
+def test_a_task_that_is_switched_off_needs_no_attention(db: Database, gone: str) -> None:
+    now = clock.now()
+    task = add_task(db, now=now, every="1h")
+    add_run(db, task, RunState.FAILED, due_at=now)
+    assert len(list_troubles(db, now=now)) == 1
+
+    column = "enabled = 0" if gone == "disabled" else "deleted_at = '2026-01-01 00:00:00.000000'"
+    with db.write() as session:
+        session.connection().exec_driver_sql(f"UPDATE task SET {column}")
+
+    assert list_troubles(db, now=now) == []
+
+
+@pytest.mark.parametrize(
+    ("states", "in_a_row"),
+    [
+        ("succeeded failed", 0),
+        ("failed succeeded", 1),
+        ("skipped failed cancelled lost timed_out succeeded failed", 3),
+        ("running failed", 1),
+        ("running missed", 0),
+        ("queued missed missed", 0),
+        ("missed failed", 2),
+        ("skipped cancelled", 0),
+        ("", 0),
+    ],
+)
+def test_the_newest_result_decides_whether_a_task_is_in_trouble(states: str, in_a_row: int) -> None:
+    """The states are those of a task's runs, the newest first."""
+    names = states.split()
+    now = clock.now()
+    runs = [Run(id=len(names) - place, state=state, due_at=now) for place, state in enumerate(names)]
+
+    found = trouble_of(runs)
+
+    assert (found.in_a_row if found else 0) == in_a_row
+
+
+@pytest.mark.parametrize(
+    ("today", "troubles", "state", "said"),
+    [
+        ({}, 0, "running", "All quiet. No run today yet."),
+        ({"succeeded": 1}, 0, "running", "All quiet. 1 run today: 1 succeeded."),
+        (
+            {"succeeded": 1260, "failed": 1, "skipped": 1, "queued": 2, "timed_out": 3},
+            1,
+            "running",
+            "1 task needs attention. 1,267 runs today: 1,260 succeeded, 1 failed, 3 timed out, 1 skipped, 2 waiting.",
+        ),
+        ({"failed": 2}, 2, "stopped", "2 tasks need attention. 2 runs today: 2 failed."),
+        ({}, 0, "stalled", "The scheduler is stalled. No run today yet."),
+        ({}, 0, "stopped", "The scheduler is stopped. No run today yet."),
+        ({}, 0, "unknown", "The scheduler is out of sight. No run today yet."),
+    ],
+)
+def test_the_first_sentence_answers_whether_all_is_well(
+    today: dict[str, int], troubles: int, state: str, said: str
+) -> None:
+    found = Overview(total_tasks=3, enabled_tasks=3, today=today, running=(), waiting=(), recent=(), troubled=())
+
+    assert answer(found, troubles, state) == said
+
+
+def test_the_parts_that_are_fetched_again_are_those_of_the_page(admin: Person, db: Database) -> None:
+    add_run(db, add_task(db, now=clock.now(), every="1h"), RunState.FAILED, due_at=clock.now())
+    names = {
+        url: {str(part["data-live-part"]) for part in admin.see(url).select("[data-live-part]")}
+        for url in ("/", "/overview/parts", "/scheduler/panel")
+    }
+
+    assert names["/"] == names["/overview/parts"] | names["/scheduler/panel"]
+
+
+def test_a_page_without_scripts_has_every_control(admin: Person) -> None:
+    page = admin.see("/")
+
+    assert page.select_one("form[action='/scheduler/start'][method=post] button[type=submit]")
+    assert page.select_one("a.wb-skip[href='#content']")
+    assert [link["aria-current"] for link in page.select(".wb-nav__link[aria-current]")] == ["page"]
+
+
+def test_the_program_reads_what_the_page_shows(admin: Person, db: Database) -> None:
+    now = clock.now()
+    task = add_task(db, now=now, every="1h")
+    run = add_run(db, task, RunState.FAILED, due_at=now, reason="exit code 1", exit_code=1)
+
+    told = SimpleNamespace(**admin.get("/overview.json").get_json())
+
+    assert told.counters == {"total_tasks": 1, "enabled_tasks": 1, "scheduled": "24", "recent_executions": 1}
+    assert [(row["id"], row["in_a_row"]) for row in told.troubles] == [(run.id, 1)]
+    assert told.recent[0]["due_at"].endswith("+01:00")
+    assert told.scheduler["state"] == "stopped"
+    assert len(told.next) == 10

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.database import NOW
+from tests.web_fixtures import Person
+from watchbell import clock
+from watchbell.services import heartbeats
+from watchbell.store.heartbeats import Heartbeat, Scheduler
+from watchbell.store.session import Database
+from watchbell.web import presenters
+from watchbell.web.beats import day_strip
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def add_scheduler(db: Database, beat_at: datetime, *, host: str = "watchtower", **values: object) -> Scheduler:
+    """Store a life of a scheduler whose process does not exist any more."""
+    fields: dict[str, object] = {
+        "incarnation": f"{host}-{beat_at.timestamp()}", "user": "ann", "host": host, "environment": "production",
+        "session_id": "1795391725046817", "version": "0.1.0", "pid": 4242, "start_ticks": 1, "boot_id": "another-boot",
+        "started_at": beat_at - timedelta(hours=2), "beat_at": beat_at, "running": 0, "stop_reason": "",
+    }  # fmt: skip
+    scheduler = Scheduler(**{**fields, **values})
+    heartbeats.begin(db, scheduler)
+    return scheduler
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(0, "Active"), (4, "Active"), (5, "Idle (5m ago)"), (59, "Idle (59m ago)"), (60, "Idle (1h ago)"),
+     (1439, "Idle (23h ago)"), (1440, "Inactive (1d ago)"), (5000, "Inactive (3d ago)")],
+)  # fmt: skip
+def test_a_card_tells_the_tier_in_words(admin: Person, db: Database, minutes: int, words: str) -> None:
+    add_scheduler(db, clock.now() - timedelta(minutes=minutes, seconds=5))
+
+    card = admin.see("/heartbeats").select_one(".wb-card")
+
+    assert card is not None
+    assert words in card.text
+    assert card.select_one(".wb-status svg")
+
+
+def test_a_card_tells_who_runs_where_and_as_what(admin: Person, db: Database) -> None:
+    add_scheduler(db, clock.now(), environment="development", running=3, user="<b>ann</b>")
+
+    card = admin.see("/heartbeats").select_one(".wb-card")
+
+    assert card is not None
+    assert {"<b>ann</b>@watchtower", "Development"} <= {text.strip() for text in card.strings}
+    assert {"4242", "0.1.0", "1795391725046817", "3"} <= {text.strip() for text in card.strings}
+
+
+def test_each_user_host_and_environment_has_one_card(admin: Person, db: Database) -> None:
+    now = clock.now()
+    for values in ({}, {"host": "lighthouse"}, {"environment": "development"}, {"user": "bo"}):
+        add_scheduler(db, now - timedelta(seconds=len(str(values))), **values)  # type: ignore[arg-type]
+    add_scheduler(db, now - timedelta(hours=3), stopped_at=now - timedelta(hours=3))
+
+    assert len(admin.see("/heartbeats").select(".wb-card")) == 4
+    assert len(admin.get("/heartbeats.json").get_json()["heartbeats"]) == 4
+
+
+def test_without_any_heartbeat_the_page_says_what_to_do(admin: Person) -> None:
+    page = admin.see("/heartbeats")
+
+    assert "No scheduler has been heard of yet" in page.text
+    assert "watchbell scheduler start" in page.text
+
+
+def test_a_scheduler_that_was_killed_is_not_called_active(admin: Person, db: Database) -> None:
+    add_scheduler(db, clock.now() - timedelta(seconds=40))
+
+    page = admin.see("/heartbeats")
+
+    assert "The only scheduler does not run at the moment" in page.text
+    assert "killed or crashed" in page.text
+
+
+def test_a_gap_between_beats_is_a_gap_on_the_strip() -> None:
+    beats = [NOW - timedelta(minutes=m) for m in (1500, 700, 699, 698, 600, 599, 2, 1)]
+
+    strip = day_strip(beats, NOW)
+
+    places = [(stretch.x, stretch.x + stretch.width) for stretch in strip.stretches]
+    assert [(round(left), round(right)) for left, right in places] == [(740, 746), (840, 846), (1434, 1440)]
+    assert all(0 <= left < right <= 1440 for left, right in places)
+    assert strip.share == pytest.approx((2 + 1 + 2) / 1440)
+    assert len(strip.hours) == 24
+
+
+def test_a_day_without_beats_is_an_empty_strip() -> None:
+    assert day_strip([], NOW).stretches == ()
+    assert day_strip([NOW], NOW).stretches[0].width > 0
+
+
+def test_the_parts_of_the_heartbeats_are_those_of_the_page(admin: Person, db: Database) -> None:
+    add_scheduler(db, clock.now())
+
+    names = {str(part["data-live-part"]) for part in admin.see("/heartbeats/parts").select("[data-live-part]")}
+
+    assert names == {"heartbeats-answer", "heartbeats-cards"}
+    assert len(admin.see("/heartbeats").select("[data-live-part^=heartbeats]")) == 2
+
+
+def test_a_history_of_beats_is_drawn(admin: Person, db: Database) -> None:
+    scheduler = add_scheduler(db, clock.now())
+    with db.write() as session:
+        for minutes in range(1, 100):
+            at = clock.now() - timedelta(minutes=minutes)
+            session.add(Heartbeat(incarnation=scheduler.incarnation, at=at, running=0))
+
+    assert admin.get("/heartbeats.json").get_json()["heartbeats"][0]["share_of_day"] > 0.06
+
+
+@pytest.fixture
+def log_file(tmp_path: Path) -> Path:
+    path = tmp_path / "scheduler.log"
+    path.write_text(
+        "[2026-11-22 12:00:00] [INFO] Scheduler started\n"
+        "[2026-11-22 12:00:01] [WARNING] <script>alert(1)</script>\n"
+        "[2026-11-22 12:00:02] [ERROR] it failed\nTraceback (most recent call last):\n"
+        "[2026-11-22 12:00:03] [INFO] it goes on\n"
+    )
+    return path
+
+
+def lines_of(person: Person, url: str) -> list[str]:
+    return [line.text.strip() for line in person.see(url).select("#log .wb-log__line")]
+
+
+def test_the_log_is_shown_as_it_was_written_and_as_text(admin: Person, log_file: Path) -> None:
+    page = admin.see("/log")
+
+    assert lines_of(admin, "/log") == log_file.read_text().splitlines()
+    assert not page.select("#log script")
+    assert "1 error and 1 warning among the last 5 lines, the last at 2026-11-22 12:00:02" in page.text
+
+
+@pytest.mark.parametrize(
+    ("level", "lines"), [("all", 5), ("info", 5), ("warning", 3), ("error", 2), ("nonsense", 5), ("' OR 1=1", 5)]
+)
+def test_the_level_filter_keeps_what_belongs_to_a_line(admin: Person, log_file: Path, level: str, lines: int) -> None:
+    assert len(lines_of(admin, f"/log?level={level}")) == lines
+    assert len(admin.get(f"/log.json?level={level}").get_json()["lines"]) == lines
+
+
+def test_what_is_written_later_is_fetched_from_where_the_page_ended(admin: Person, log_file: Path) -> None:
+    log = admin.see("/log").select_one("#log")
+    assert log is not None
+    with log_file.open("a") as file:
+        file.write("[2026-11-22 12:00:04] [INFO] one more\n[2026-11-22 12:00:05] [INFO] half a li")
+
+    told = admin.get(f"/log.json?offset={log['data-log-offset']}").get_json()
+
+    assert [line["text"] for line in told["lines"]] == ["[2026-11-22 12:00:04] [INFO] one more"]
+    assert not told["fresh"]
+    with log_file.open("a") as file:
+        file.write("ne\n")
+    again = admin.get(f"/log.json?offset={told['offset']}").get_json()
+    assert [line["text"] for line in again["lines"]] == ["[2026-11-22 12:00:05] [INFO] half a line"]
+
+
+@pytest.mark.parametrize("offset", ["-5", "99999999999999999999", "x", ""])
+def test_an_offset_that_makes_no_sense_begins_anew(admin: Person, log_file: Path, offset: str) -> None:
+    assert len(admin.get(f"/log.json?offset={offset}").get_json()["lines"]) == 5
+
+
+def test_only_the_last_lines_of_a_long_log_are_shown(admin: Person, log_file: Path) -> None:
+    log_file.write_text("".join(f"[2026-11-22 12:00:00] [INFO] line {n:07}\n" for n in range(60_000)))
+
+    shown = lines_of(admin, "/log")
+
+    assert len(shown) == 200
+    assert shown[-1].endswith("line 0059999")
+    assert len(lines_of(admin, "/log?lines=1000")) == 1000
+    assert admin.see("/log").find("a", string="Show older lines")
+
+
+def test_the_log_is_emptied_by_a_form_that_asks_first(admin: Person, log_file: Path) -> None:
+    form = admin.see("/log").select_one("form[action='/log/clear']")
+    assert form is not None
+    assert "cannot be brought back" in str(form["data-confirm"])
+
+    admin.post("/log/clear")
+
+    assert log_file.read_bytes() == b""
+    assert "The log is empty" in admin.see("/log").text
+
+
+def test_a_stop_without_a_scheduler_is_told_and_does_no_harm(admin: Person) -> None:
+    answer = admin.post("/scheduler/stop", {"next": "/log"})
+
+    assert answer.headers["Location"] == "/log"
+    assert "not running" in admin.see("/log").text
+
+
+def test_a_button_never_leads_to_another_site(admin: Person) -> None:
+    assert admin.post("/scheduler/stop", {"next": "//evil.example"}).headers["Location"] == "/"
+
+
+def test_health_is_public_and_tells_a_crash_from_a_stop(anonymous: Person, db: Database) -> None:
+    def told() -> tuple[int, str, str]:
+        answer = anonymous.get("/health")
+        body = answer.get_json()
+        assert set(body) == {"status", "timestamp", "scheduler"}
+        return answer.status_code, body["status"], body["scheduler"]
+
+    assert told() == (200, "healthy", "stopped")
+
+    now = clock.now()
+    add_scheduler(db, now - timedelta(minutes=2), stopping_at=now, stopped_at=now, stop_reason="stopped by ann")
+    assert told() == (200, "healthy", "stopped")
+
+    add_scheduler(db, now - timedelta(seconds=20), started_at=now - timedelta(seconds=30))
+    assert told() == (503, "unhealthy", "stopped")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, "-"), (0, "<1s"), (0.99, "<1s"), (1, "1s"), (59.9, "59s"), (60, "1m 0s"), (125, "2m 5s"), (3600, "1h 0m"),
+     (90061, "25h 1m"), (-3, "<1s")],
+)  # fmt: skip
+def test_durations_are_told_in_the_words_of_the_dashboard(seconds: float | None, words: str) -> None:
+    assert presenters.duration_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(0, "just now"), (5, "5m ago"), (125, "2h ago"), (60 * 50, "2d ago"), (60 * 24 * 8, "2026-11-14"),
+     (-0.5, "in <1m"), (-5, "in 5m"), (-180, "in 3h")],
+)  # fmt: skip
+def test_ages_are_told_in_the_words_of_the_dashboard(minutes: float, words: str) -> None:
+    assert presenters.age_words(NOW - timedelta(minutes=minutes), NOW, BERLIN) == words
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(None, "-"), (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (20 * 1024**2, "20.0 MiB"),
+     (500 * 1024**3, "500 GiB"), (5000 * 1024**4, "5000 TiB")],
+)  # fmt: skip
+def test_sizes_are_told_in_the_unit_that_keeps_them_short(size: int | None, words: str) -> None:
+    assert presenters.size_words(size) == words
