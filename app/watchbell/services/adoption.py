@@ -59,10 +59,16 @@ def take_over(db: Database, *, holder: str, host: str, now: datetime, actor: str
                 continue
             attempt = store.find_attempt(session, run.id)
             if attempt is None:
+                if run.state == RunState.CANCELLING.value:
+                    # Its end was asked for while it was claimed, and nobody was left to hear of it.
+                    reason = "cancelled before it was started"
+                    transitions.move(session, run, [RunState.CANCELLED], now=now, actor=actor, reason=reason)
                 continue
             run.holder = holder
             attempt.holder = holder
-            found.append(Orphan(_ticket(run, attempt), RunState(run.state), attempt, earlier and earlier.boot_id))
+            found.append(
+                Orphan(_ticket(run, attempt), RunState(run.state), attempt, earlier.boot_id if earlier else None)
+            )
     if foreign:
         log.warning("%d run(s) in flight belong to the scheduler of another data directory or host", len(foreign))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
+from watchbell.domain.policies import Overlap, Policies
 from watchbell.domain.run_state import RunState
 from watchbell.errors import InputError, NotFound
 from watchbell.services import transitions
@@ -42,6 +43,7 @@ def run_now(db: Database, task_id: int, *, now: datetime, actor: str, key: str |
             "state": RunState.QUEUED.value,
             "reason": reason,
             "requested_by": actor,
+            "may_overlap": Policies.from_json(task.policies).overlap is Overlap.ALLOW,
             "created_at": now,
         }
         made = ledger.insert_runs(session, [row])

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from watchbell.store.base import Base
+from watchbell.store.base import Base, can_hold
 
 
 class Account(Base):
@@ -64,7 +64,8 @@ def find_account(session: Session, account_id: int) -> Account | None:
 
 def find_account_by_name(session: Session, username: str) -> Account | None:
     """Return the account of that name, whatever the case, or None."""
-    return session.scalars(select(Account).where(func.lower(Account.username) == username.lower())).one_or_none()
+    statement = select(Account).where(func.lower(Account.username) == username.lower())
+    return session.scalars(statement).one_or_none() if can_hold(username) else None
 
 
 def list_accounts(session: Session) -> Sequence[Account]:

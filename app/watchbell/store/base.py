@@ -61,3 +61,16 @@ def ids_select(session: Session) -> Any:
 def id_list(session: Session, ids: Sequence[int]) -> Any:
     """Return the value of the parameter that ``ids_select`` reads."""
     return json.dumps(list(ids)) if session.get_bind().dialect.name == "sqlite" else list(ids)
+
+
+def can_hold(value: int | str) -> bool:
+    """Return whether the database can be asked for this at all: a number of 64 bits, or a text without half characters."""
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return not any(0xD800 <= ord(char) <= 0xDFFF for char in value)
+
+
+def pattern(word: str) -> str:
+    """Return the LIKE pattern, escaped by a backslash, of texts that hold a word as it is written."""
+    kept = word.encode("utf-8", "replace").decode()
+    return "%" + kept.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

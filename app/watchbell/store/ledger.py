@@ -39,10 +39,14 @@ def insert_runs(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[
     # With numbers given in advance this is one plain statement for all; asking the database to return them is not.
     ids = _allocate(session, "run", len(rows))
     made = session.connection().execute(statement, [{"id": i, **row} for i, row in zip(ids, rows, strict=True)])
-    keys = {(row["task_id"], row["occurrence_key"]): i for i, row in zip(ids, rows, strict=True)}
+    keys: dict[tuple[int, str], int] = {}
+    for run_id, row in zip(ids, rows, strict=True):
+        # Of two rows for one occurrence the first is the one that is made.
+        keys.setdefault((row["task_id"], row["occurrence_key"]), run_id)
     if made.rowcount == len(rows):
         return keys
-    there = session.connection().execute(select(_RUN.c.id).where(_RUN.c.id.in_(ids)))
+    # A range, because a statement has room for fewer parameters than a turn may have rows.
+    there = session.connection().execute(select(_RUN.c.id).where(_RUN.c.id.between(min(ids), max(ids))))
     really = {row.id for row in there}
     return {key: run_id for key, run_id in keys.items() if run_id in really}
 

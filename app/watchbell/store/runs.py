@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, Select, UniqueConstraint,
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.domain.run_state import ACTIVE, RunState
-from watchbell.store.base import Base
+from watchbell.store.base import Base, can_hold, pattern
 
 #: The condition of the partial indexes on what is not over; a query says it in the same words to use them.
 ACTIVE_SQL = "state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"
@@ -144,7 +144,7 @@ class RunEvent(Base):
 
 def find_run(session: Session, run_id: int) -> Run | None:
     """Return a run, or None."""
-    return session.get(Run, run_id)
+    return session.get(Run, run_id) if can_hold(run_id) else None
 
 
 def find_run_by_key(session: Session, task_id: int, occurrence_key: str) -> Run | None:
@@ -164,7 +164,7 @@ def find_attempt(session: Session, run_id: int, number: int | None = None) -> At
     statement = select(Attempt).where(Attempt.run_id == run_id).order_by(Attempt.number.desc()).limit(1)
     if number is not None:
         statement = statement.where(Attempt.number == number)
-    return session.scalars(statement).one_or_none()
+    return session.scalars(statement).one_or_none() if number is None or can_hold(number) else None
 
 
 def list_events(session: Session, run_id: int) -> Sequence[RunEvent]:
@@ -203,9 +203,8 @@ def _filtered(
     if since is not None:
         statement = statement.where(Run.due_at >= since)
     for word in search.split()[:8]:
-        escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         statement = statement.where(
-            Run.task_name.ilike(f"%{escaped}%", escape="\\") | Run.reason.ilike(f"%{escaped}%", escape="\\")
+            Run.task_name.ilike(pattern(word), escape="\\") | Run.reason.ilike(pattern(word), escape="\\")
         )
     return statement
 

@@ -6,18 +6,20 @@ one that starts meanwhile waits and then finds nothing left to do.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from watchbell import resources
-from watchbell.errors import ConfigError
-from watchbell.store.session import Database
+from watchbell.errors import ConfigError, Unavailable
+from watchbell.store.session import Database, is_busy
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,18 +44,27 @@ def _alembic() -> AlembicConfig:
 
 
 def state(database: Database) -> SchemaState:
-    """Return the schema state; raises ConfigError if the file is not a database."""
+    """Return the schema state; raises ConfigError if the file is not a database and Unavailable if it is only busy."""
     scripts = ScriptDirectory.from_config(_alembic())
     head = scripts.get_current_head()
     if head is None:
         raise ConfigError("the migrations of this installation are missing")
-    try:
-        with database.engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-    except DatabaseError as error:
-        raise ConfigError(f"the database cannot be opened: {_plain(error)}") from None
+    with _told(database), database.engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
     known = current is None or _is_known(scripts, current)
     return SchemaState(current, head, is_newer=not known)
+
+
+@contextlib.contextmanager
+def _told(database: Database) -> Iterator[None]:
+    """Tell a database that can never be used from one that does not answer at the moment: a start waits for the latter."""
+    try:
+        yield
+    except DatabaseError as error:
+        passes = isinstance(error, OperationalError) and (is_busy(error) or not database.is_sqlite)
+        if passes:
+            raise Unavailable("the database is locked or does not answer; try again in a moment") from error
+        raise ConfigError(f"the database cannot be opened: {_plain(error)}") from None
 
 
 def _is_known(scripts: ScriptDirectory, revision: str) -> bool:
@@ -66,14 +77,15 @@ def _is_known(scripts: ScriptDirectory, revision: str) -> bool:
 def upgrade(database: Database) -> SchemaState:
     """Bring the database to this version's schema and return the state before.
 
-    Raises ConfigError if a newer version of Watchbell has migrated it already, or if the file is damaged.
+    Raises ConfigError if a newer version of Watchbell has migrated it already, or if the file is damaged, and Unavailable
+    if another program holds it for too long.
     """
     before = state(database)
     require_not_newer(before)
     if before.is_current:
         return before
     config = _alembic()
-    with database.engine.execution_options(watchbell_write=True).begin() as connection:
+    with _told(database), database.engine.execution_options(watchbell_write=True).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return before

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from watchbell.errors import ConfigError, Unavailable
 
-__all__ = ["ChangeWatch", "Database", "Session", "configure", "prepare_home"]
+__all__ = ["ChangeWatch", "Database", "Session", "configure", "is_busy", "prepare_home"]
 
 #: How long a connection waits for another writer before it says that the database is locked.
 BUSY_TIMEOUT_SECONDS = 10
@@ -42,9 +43,17 @@ class Database:
         """Return the database behind a SQLAlchemy URL; nothing is created or migrated here.
 
         A program whose one thread does all the writing takes a single connection: statements stay compiled in it, and
-        a ChangeWatch on it sees other programs' commits only.
+        a ChangeWatch on it sees other programs' commits only. Raises ConfigError for a URL that cannot be used.
         """
-        engine = create_engine(url, poolclass=StaticPool) if single_connection else create_engine(url)
+        parsed = _parsed(url)
+        try:
+            engine = create_engine(parsed, poolclass=StaticPool) if single_connection else create_engine(parsed)
+        except NoSuchModuleError:
+            raise ConfigError(
+                f"the database URL names {parsed.drivername}, which is no known kind of database"
+            ) from None
+        except ImportError as error:
+            raise ConfigError(f"the database URL needs a driver that is not installed: {error.name}") from None
         return cls(configure(engine, busy_timeout_seconds=busy_timeout_seconds))
 
     @property
@@ -128,6 +137,12 @@ class ChangeWatch:
         return changed
 
 
+def is_busy(error: OperationalError) -> bool:
+    """Return whether the embedded database is only held by another program, which passes."""
+    text = str(error.orig).lower()
+    return "locked" in text or "busy" in text
+
+
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     """Turn the driver's ways of saying "not now" into one error of ours, without SQL or paths in it."""
@@ -143,7 +158,7 @@ def _translated() -> Iterator[None]:
 
 def _reason(error: OperationalError) -> str:
     text = str(error.orig).lower()
-    if "locked" in text or "busy" in text:
+    if is_busy(error):
         return "the database is locked by another program; try again in a moment"
     if "full" in text:
         return "the disk of the database is full"
@@ -154,42 +169,70 @@ def _reason(error: OperationalError) -> str:
     return "the database does not answer"
 
 
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # The text itself is not repeated: it may hold a password.
+        raise ConfigError(
+            "the database URL cannot be understood; an example: sqlite:////var/lib/watchbell.db"
+        ) from None
+    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise ConfigError("the database URL names no file, and several programs cannot share a database in memory")
+    return parsed
+
+
 def prepare_home(home: Path, url: str) -> None:
     """Make the data directory, private to its owner, and refuse places where the embedded database would be harmed.
 
-    Raises ConfigError with one line that says what is wrong.
+    A directory that holds other things keeps its mode. Raises ConfigError with one line that says what is wrong.
     """
+    parsed = _parsed(url)
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if home.stat().st_uid == os.geteuid():
+        if home.stat().st_uid == os.geteuid() and not any(home.iterdir()):
             home.chmod(0o700)
     except OSError as error:
         raise ConfigError(f"data directory {home} cannot be made: {error.strerror}") from None
     if not os.access(home, os.W_OK | os.X_OK):
         raise ConfigError(f"data directory {home} is not writable by this user")
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return
-    file = Path(parsed.database)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        _prepare_file(home, Path(parsed.database).absolute())
+
+
+def _prepare_file(home: Path, file: Path) -> None:
     if not os.access(file.parent, os.W_OK | os.X_OK) or (file.exists() and not os.access(file, os.W_OK)):
         raise ConfigError(f"database {file} is not writable by this user")
-    kind = _file_system(file.parent)
+    kind = _file_system(file.resolve().parent, _mounts())
     if kind in _NETWORK_FILE_SYSTEMS:
         raise ConfigError(f"database {file} lies on a network file system ({kind}), where SQLite can be damaged")
+    is_empty = not file.exists() or file.stat().st_size == 0
+    outputs = home / "output"
+    # The scheduler makes that folder only after the database, so that an empty database beside it has lost its rows.
+    if is_empty and file.parent == home and outputs.is_dir():
+        raise ConfigError(
+            f"database {file} is missing or empty, but there are outputs of its runs; restore a backup, or remove "
+            f"{outputs} to begin anew"
+        )
     if not file.exists():
         file.touch(mode=0o600)
 
 
-def _file_system(path: Path) -> str:
-    """Return the type of the file system that holds a path, empty where the kernel does not tell."""
+def _mounts() -> str:
     try:
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+        return Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def _file_system(path: Path, mounts: str) -> str:
+    """Return the type of the file system that holds a path, empty where the kernel's list does not tell."""
     best, kind = "", ""
-    for line in mounts:
-        _source, mount, found, *_rest = line.split(" ")
-        inside = mount == "/" or str(path) == mount or str(path).startswith(mount + "/")
+    for line in mounts.splitlines():
+        _source, escaped, found, *_rest = line.split(" ")
+        # The kernel writes blanks in octal.
+        mount = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), escaped)
+        inside = mount == "/" or path == Path(mount) or Path(mount) in path.parents
         if inside and len(mount) >= len(best):
             best, kind = mount, found
     return kind

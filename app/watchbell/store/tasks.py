@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, Select, UniqueConstraint, bindparam, f
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from watchbell.store.base import Base
+from watchbell.store.base import Base, can_hold, pattern
 
 
 class Task(Base):
@@ -94,7 +94,7 @@ def next_change(session: Session) -> int:
 
 def find_task(session: Session, task_id: int, *, deleted: bool = False) -> Task | None:
     """Return a task by id, or None; a deleted one only if asked for."""
-    task = session.get(Task, task_id)
+    task = session.get(Task, task_id) if can_hold(task_id) else None
     if task is None or (task.deleted_at is not None and not deleted):
         return None
     return task
@@ -102,7 +102,8 @@ def find_task(session: Session, task_id: int, *, deleted: bool = False) -> Task 
 
 def find_task_by_name(session: Session, name: str) -> Task | None:
     """Return the task of that name that is not deleted, or None."""
-    return session.scalars(select(Task).where(Task.name == name, Task.deleted_at.is_(None))).one_or_none()
+    statement = select(Task).where(Task.name == name, Task.deleted_at.is_(None))
+    return session.scalars(statement).one_or_none() if can_hold(name) else None
 
 
 def list_changed_tasks(session: Session, since: int) -> Sequence[Task]:
@@ -117,21 +118,9 @@ def _filtered(statement: Select[Any], *, search: str, enabled: bool | None, owne
     if owner is not None:
         statement = statement.where(func.lower(Task.owner) == owner.lower())
     for word in search.split()[:8]:
-        pattern = f"%{_escaped(word)}%"
-        statement = statement.where(
-            or_(
-                Task.name.ilike(pattern, escape="\\"),
-                Task.command.ilike(pattern, escape="\\"),
-                Task.schedule_words.ilike(pattern, escape="\\"),
-                Task.owner.ilike(pattern, escape="\\"),
-                Task.comment.ilike(pattern, escape="\\"),
-            )
-        )
+        columns = (Task.name, Task.command, Task.schedule_words, Task.owner, Task.comment)
+        statement = statement.where(or_(*(column.ilike(pattern(word), escape="\\") for column in columns)))
     return statement
-
-
-def _escaped(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 #: What a list may be sorted by.
@@ -208,4 +197,6 @@ def move_cursors(session: Session, moves: Sequence[tuple[int, int, datetime, dat
         if connection.execute(_MOVE_CURSOR, rows).rowcount == len(rows):
             return []
         savepoint.rollback()
-    return [move[0] for move, row in zip(moves, rows, strict=True) if connection.execute(_MOVE_CURSOR, row).rowcount != 1]
+    return [
+        move[0] for move, row in zip(moves, rows, strict=True) if connection.execute(_MOVE_CURSOR, row).rowcount != 1
+    ]
