@@ -196,6 +196,7 @@ def _write_kept(descriptor: int, destination: Path, ranges: tuple[tuple[int, int
             os.close(target)
         os.rename(unfinished, destination.name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
+        # It may not even have been made.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished, dir_fd=folder)
         raise

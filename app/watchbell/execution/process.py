@@ -178,6 +178,7 @@ def _find_program(command: Command) -> str:
         candidates = [os.path.join(base, place or ".", name) for place in search.split(":")]
     found_any = False
     for candidate in candidates:
+        # A folder of PATH that does not exist or may not be read holds nothing, as for a shell.
         with contextlib.suppress(OSError, ValueError):
             if stat.S_ISREG(os.stat(candidate).st_mode):
                 if os.access(candidate, os.X_OK, effective_ids=os.access in os.supports_effective_ids):

@@ -232,6 +232,7 @@ def _hold(run: Run, now: float) -> None:
     run.stopped_until = now + throttle.PAUSE_SECONDS
     run.times_ahead += 1
     if run.times_ahead == throttle.PATIENCE:
+        # A group that has just ended, or belongs to another user by now, needs no slowing down.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.setpriority(os.PRIO_PGRP, run.process.pid, 10)
 

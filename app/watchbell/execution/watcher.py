@@ -138,6 +138,7 @@ class Watcher:
 
     def drain(self) -> list[Finished]:
         """Return what has finished since the last call."""
+        # The counter is at zero when drain() is called without having been told to.
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._done)
         found = []
