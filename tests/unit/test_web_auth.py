@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from werkzeug.http import parse_cookie
 
+from tests.database import url_of
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.config import Config
@@ -305,3 +307,17 @@ def test_a_session_that_nobody_has_used_for_long_is_over(enter: Enter, db: Datab
         session.connection().exec_driver_sql("UPDATE session SET seen_at = '2026-01-01 00:00:00.000000'")
 
     assert not person.is_in()
+
+
+def test_a_locked_database_keeps_nobody_out(enter: Enter, app: Flask, db: Database, database_file: Path) -> None:
+    person = enter("viewer")
+    a_while_ago = (clock.now() - timedelta(minutes=5)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    with db.write() as session:
+        session.connection().exec_driver_sql(f"UPDATE session SET seen_at = '{a_while_ago}'")
+    impatient = Database.open(url_of(database_file), busy_timeout_seconds=0.05)
+    app.extensions["watchbell.database"] = impatient
+
+    with db.write():
+        assert person.is_in()
+
+    impatient.close()

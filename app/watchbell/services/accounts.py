@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import hmac
@@ -14,7 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from watchbell.domain.permissions import Role
-from watchbell.errors import Conflict, InputError, NotFound
+from watchbell.errors import Conflict, InputError, NotFound, Unavailable
 from watchbell.store import accounts as store
 from watchbell.store.accounts import Account, LoginLink, LoginSession
 from watchbell.store.session import Database
@@ -178,7 +179,8 @@ def resume(db: Database, token: str, *, now: datetime) -> tuple[LoginSession, Ac
     if not (alive and account.is_active):
         return None
     if now - login.seen_at >= SEEN_STEP:
-        with db.write() as session:
+        # A database that is locked keeps nobody from looking; the next request notes the use.
+        with contextlib.suppress(Unavailable), db.write() as session:
             again = session.get(LoginSession, login.id)
             if again is not None:
                 again.seen_at = now

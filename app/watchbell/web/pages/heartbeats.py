@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, jsonify, render_template
 
@@ -49,26 +50,7 @@ def parts() -> str:
 @blueprint.get("/heartbeats.json")
 def data() -> Response:
     """Return what the cards show."""
-    zone = current.zone()
-    rows = [
-        {
-            "user": card.scheduler.user,
-            "host": card.scheduler.host,
-            "environment": card.scheduler.environment,
-            "session_id": card.scheduler.session_id,
-            "version": card.scheduler.version,
-            "pid": card.scheduler.pid,
-            "running": card.scheduler.running,
-            "tier": card.presence.tier.value,
-            "words": card.presence.words,
-            "started_at": local_text(card.scheduler.started_at, zone),
-            "last_beat_at": local_text(card.scheduler.beat_at, zone),
-            "stopped_at": local_text(card.ended_at, zone),
-            "share_of_day": round(card.strip.share, 4),
-        }
-        for card in _cards()
-    ]
-    return jsonify(heartbeats=rows)
+    return jsonify(heartbeats=[_card_json(card, current.zone()) for card in _cards()])
 
 
 def _cards() -> list[Card]:
@@ -88,6 +70,20 @@ def _card(life: Life, now: datetime) -> Card:
         ended_at=life.scheduler.stopped_at,
         ending="killed or crashed" if is_dead and life.scheduler.stopped_at is None else "",
     )
+
+
+def _card_json(card: Card, zone: ZoneInfo) -> dict[str, object]:
+    life = card.scheduler
+    plain = ("user", "host", "environment", "session_id", "version", "pid", "running")
+    return {
+        **{name: getattr(life, name) for name in plain},
+        "tier": card.presence.tier.value,
+        "words": card.presence.words,
+        "started_at": local_text(life.started_at, zone),
+        "last_beat_at": local_text(life.beat_at, zone),
+        "stopped_at": local_text(card.ended_at, zone),
+        "share_of_day": round(card.strip.share, 4),
+    }
 
 
 def _answer(cards: list[Card]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, jsonify, render_template
 
@@ -91,31 +92,35 @@ def parts() -> str:
 @blueprint.get("/overview.json")
 def data() -> Response:
     """Return what the page shows."""
-    page, zone = _page(), current.zone()
-    return jsonify(
-        answer=page.answer,
-        is_quiet=page.is_quiet,
-        counters={
+    return jsonify(_page_json(_page(), current.zone()))
+
+
+_RUN_LISTS = ("running", "waiting", "recent")
+
+
+def _page_json(page: Page, zone: ZoneInfo) -> dict[str, object]:
+    troubles = [
+        {**run_json(bad.run, zone), "since": local_text(bad.since, zone), "in_a_row": bad.in_a_row}
+        for bad in page.troubles
+    ]
+    return {
+        "answer": page.answer,
+        "is_quiet": page.is_quiet,
+        "counters": {
             "total_tasks": page.total_tasks,
             "enabled_tasks": page.enabled_tasks,
             "scheduled": page.scheduled_text,
             "recent_executions": page.started_today,
         },
-        scheduler=presenters.scheduler_json(presenters.scheduler_view(current.scheduler()), zone),
-        today=page.today,
-        next=[
+        "scheduler": presenters.scheduler_json(presenters.scheduler_view(current.scheduler()), zone),
+        "today": page.today,
+        "next": [
             {"task_id": task.id, "task": task.name, "due_at": local_text(moment.due_at, zone)}
             for task, moment in page.upcoming
         ],
-        troubles=[
-            {**run_json(bad.run, zone), "since": local_text(bad.since, zone), "in_a_row": bad.in_a_row}
-            for bad in page.troubles
-        ],
+        "troubles": troubles,
         **{name: [run_json(view, zone) for view in getattr(page, name)] for name in _RUN_LISTS},
-    )
-
-
-_RUN_LISTS = ("running", "waiting", "recent")
+    }
 
 
 def _page() -> Page:
