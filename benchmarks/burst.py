@@ -1,6 +1,6 @@
 """Many tasks due in the same second: how late they start, and at what rate, against a bare loop in the same run.
 
-    python -m benchmarks.burst [1000 10000]
+python -m benchmarks.burst [1000 10000]
 """
 
 from __future__ import annotations
@@ -40,13 +40,37 @@ def main() -> None:
     rows: list[tuple[object, ...]] = []
     for count in [int(text) for text in sys.argv[1:]] or [1000, 10_000]:
         bare = bare_loop(count)
-        rows.append((f"bare posix_spawn of sh -c true, {count}", count, count / bare[-1], percentile(bare[:-1], 0.5),
-                     percentile(bare[:-1], 0.99), bare[-2], 1.0, 1.0))
+        rows.append(
+            (
+                f"bare posix_spawn of sh -c true, {count}",
+                count,
+                count / bare[-1],
+                percentile(bare[:-1], 0.5),
+                percentile(bare[:-1], 0.99),
+                bare[-2],
+                1.0,
+                1.0,
+            )
+        )
         for name, command in (("sh -c true", "sh -c true"), ("true", "true")):
             ours = measure(count, command)
-            rows.append((f"watchbell, {name!r}, {count}", int(ours["succeeded"]), ours["rate"], ours["p50"], ours["p99"],
-                         ours["last"], ours["rate"] * bare[-1] / count, ours["last"] / bare[-2]))
-    table("Due in one second", ("what", "succeeded", "runs/s", "lag p50 s", "p99 s", "last s", "rate ratio", "last ratio"), rows)
+            rows.append(
+                (
+                    f"watchbell, {name!r}, {count}",
+                    int(ours["succeeded"]),
+                    ours["rate"],
+                    ours["p50"],
+                    ours["p99"],
+                    ours["last"],
+                    ours["rate"] * bare[-1] / count,
+                    ours["last"] / bare[-2],
+                )
+            )
+    table(
+        "Due in one second",
+        ("what", "succeeded", "runs/s", "lag p50 s", "p99 s", "last s", "rate ratio", "last ratio"),
+        rows,
+    )
 
 
 if __name__ == "__main__":

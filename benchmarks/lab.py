@@ -46,15 +46,31 @@ class Lab:
             change = next_change(session)
             for number in range(count):
                 task = Task(
-                    name=f"{prefix}-{number}", command=command, schedule=schedules.to_json(schedule),
-                    schedule_words=schedules.describe(schedule), zone=schedule.zone, policies=Policies().to_json(),
-                    environment={}, tags=[], cursor_at=cursor, next_due_at=first.due_at if first else None,
-                    created_at=now, updated_at=now, change=change, enabled=True, version=1, host="", owner="bench",
+                    name=f"{prefix}-{number}",
+                    command=command,
+                    schedule=schedules.to_json(schedule),
+                    schedule_words=schedules.describe(schedule),
+                    zone=schedule.zone,
+                    policies=Policies().to_json(),
+                    environment={},
+                    tags=[],
+                    cursor_at=cursor,
+                    next_due_at=first.due_at if first else None,
+                    created_at=now,
+                    updated_at=now,
+                    change=change,
+                    enabled=True,
+                    version=1,
+                    host="",
+                    owner="bench",
                 )
                 session.add(task)
             session.flush()
             definition = {
-                "name": prefix, "command": command, "directory": None, "environment": {},
+                "name": prefix,
+                "command": command,
+                "directory": None,
+                "environment": {},
                 "policies": Policies().to_json(),
             }
             for task_id in session.scalars(Task.__table__.select().with_only_columns(Task.__table__.c.id)).all():
@@ -66,7 +82,8 @@ class Lab:
         """Run a real scheduler for the length of the block."""
         process = subprocess.Popen(
             [sys.executable, "-c", START],
-            env=self.config.process_environment(), stdin=subprocess.DEVNULL,
+            env=self.config.process_environment(),
+            stdin=subprocess.DEVNULL,
         )
         try:
             wait_for(lambda: self.value("SELECT count(*) FROM scheduler WHERE stopped_at IS NULL") > 0, 30)
@@ -148,7 +165,13 @@ def table(title: str, head: tuple[str, ...], rows: list[tuple[object, ...]]) -> 
     widths = [max(len(row[i]) for row in [head, *cells]) for i in range(len(head))]
     print(f"\n{title}")
     for row in [head, *cells]:
-        print("  " + "  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))))
+        print(
+            "  "
+            + "  ".join(
+                cell.rjust(width) if i else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+        )
 
 
 HERE = Path(__file__).parent
