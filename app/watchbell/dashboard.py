@@ -5,6 +5,7 @@ In the main thread gunicorn serves, whose worker may die without harm; in any ot
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import errno
@@ -15,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
@@ -87,13 +88,12 @@ def RunDashboard(  # noqa: N802 - the name is that of the packages whose place t
 
 def serve(config: Config, *, scheduler: bool, block: bool = True) -> Dashboard:
     """Serve with these settings; without a scheduler only the page is served and none is touched."""
-    dashboard = Dashboard(config, scheduler=scheduler)
-    if not block:
+    with Dashboard(config, scheduler=scheduler) as dashboard:
+        if block and threading.current_thread() is threading.main_thread():
+            dashboard.serve_in_main_thread()
+            return dashboard
         dashboard.start()
-    elif threading.current_thread() is threading.main_thread():
-        dashboard.serve_in_main_thread()
-    else:
-        dashboard.start()
+    if block:
         dashboard.wait()
     return dashboard
 
@@ -111,31 +111,40 @@ class Dashboard:
         try:
             self._entrance = _prepare(self.config, self.url)
             _listen(self._socket, config)
-            self._supervisor = Supervisor(self.config, tell) if scheduler else None
-            if self._supervisor is not None:
-                self._supervisor.begin()
         except BaseException:
             self._socket.close()
             raise
+        self._supervisor = Supervisor(self.config, tell) if scheduler else None
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._server: Any = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Both servers hold the socket by a descriptor of their own.
+        self._socket.close()
+
     def serve_in_main_thread(self) -> None:
         """Serve until a signal ends it, then stop the scheduler too."""
-        self._announce("Ctrl-C stops both." if self._supervisor else "Ctrl-C stops it.")
+        how_to_stop = "Ctrl-C stops both." if self._supervisor else "Ctrl-C stops it."
         try:
-            _run_gunicorn(self.config, self._socket.detach(), self._step)
+            self._begin_scheduler()
+            # The banner waits until Ctrl-C really does what it says.
+            _run_gunicorn(self.config, self._socket.detach(), lambda: self._announce(how_to_stop), self._step)
         finally:
             self._end_scheduler()
 
     def start(self) -> None:
         """Serve in threads of this process and return at once."""
         app = create_app(self.config)
+        self._begin_scheduler()
         self._server = make_server(
             self.config.host, self.config.port, app, threaded=True, request_handler=_Quiet, fd=self._socket.fileno()
         )
-        self._socket.close()
+        # A program that ends without a word to us does not leave a scheduler that nobody watches over.
+        atexit.register(self.stop)
         for name, work in (("web", self._server.serve_forever), ("supervisor", self._supervise)):
             thread = threading.Thread(target=work, name=f"watchbell-{name}", daemon=True)
             thread.start()
@@ -156,6 +165,11 @@ class Dashboard:
         for thread in self._threads:
             thread.join()
         self._end_scheduler()
+        atexit.unregister(self.stop)
+
+    def _begin_scheduler(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.begin()
 
     def _step(self) -> None:
         if self._supervisor is not None:
@@ -271,9 +285,10 @@ class _Quiet(WSGIRequestHandler):
 class _Application(BaseApplication):  # type: ignore[misc]
     """Our application with the settings that gunicorn serves it under."""
 
-    def __init__(self, config: Config, descriptor: int) -> None:
+    def __init__(self, config: Config, descriptor: int, ready: Callable[[], None]) -> None:
         self._config = config
         self._descriptor = descriptor
+        self._ready = ready
         super().__init__()
 
     def load_config(self) -> None:
@@ -288,6 +303,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "proc_name": "watchbell",
             # Newer versions open a socket for orders in the home directory unless told not to.
             "control_socket_disable": True,
+            "when_ready": lambda _master: self._ready(),
         }
         for name, value in settings.items():
             if name in self.cfg.settings:
@@ -327,12 +343,12 @@ class _Master(Arbiter):  # type: ignore[misc]
         """Do not replace this process by another one, which would not know of the scheduler."""
 
 
-def _run_gunicorn(config: Config, descriptor: int, step: Callable[[], None]) -> None:
+def _run_gunicorn(config: Config, descriptor: int, ready: Callable[[], None], step: Callable[[], None]) -> None:
     """Serve until a signal comes; raises WatchbellError if the web server cannot work."""
     master = os.getpid()
     with _handlers_kept():
         try:
-            _Master(_Application(config, descriptor), step).run()
+            _Master(_Application(config, descriptor, ready), step).run()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(bool(end.code))
             if os.getpid() != master:
@@ -358,4 +374,6 @@ def _handlers_kept() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # One that was not set from Python cannot be put back from here.
+            if handler is not None:
+                signal.signal(number, handler)

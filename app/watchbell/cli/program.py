@@ -6,15 +6,16 @@ import contextlib
 from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
 import click
 
 from watchbell.config import Config
 from watchbell.domain.task_definition import Defaults
-from watchbell.store import schema
-from watchbell.store.session import Database, prepare_home
+
+if TYPE_CHECKING:
+    from watchbell.store.session import Database
 
 
 class Program:
@@ -44,6 +45,9 @@ class Program:
     @cached_property
     def bare_database(self) -> Database:
         """The database as it is, possibly of an older schema; the data directory is made if it is missing."""
+        # The database library takes half a second to load, which commands without a database do not pay.
+        from watchbell.store.session import Database, prepare_home
+
         prepare_home(self.config.home, self.config.database_url)
         db = Database.open(self.config.database_url)
         self._at_end.callback(db.close)
@@ -52,6 +56,8 @@ class Program:
     @cached_property
     def db(self) -> Database:
         """The database with this version's schema, so that a command on a fresh machine just works."""
+        from watchbell.store import schema
+
         schema.upgrade(self.bare_database)
         return self.bare_database
 

@@ -5,10 +5,12 @@ A step takes milliseconds and never waits, so that a web server can take one bet
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import signal
 from collections.abc import Callable
+from datetime import datetime
 
 from watchbell import clock
 from watchbell.config import Config
@@ -17,6 +19,8 @@ from watchbell.control.detached import spawn, why_it_ended
 from watchbell.control.process import SchedulerStatus
 from watchbell.errors import NotRunning, Unavailable, WatchbellError
 from watchbell.store.session import Database
+
+log = logging.getLogger(__name__)
 
 #: A scheduler that lived so long did not die of how it was started.
 _SETTLED_SECONDS = 60.0
@@ -32,8 +36,7 @@ class Supervisor:
         self._config = config
         self._tell = tell
         self._child: _Child | None = None
-        #: The newest life before ours; how it ended is no order for us.
-        self._earlier = ""
+        self._has_begun = False
         self._started_at = 0.0
         self._delay = 0.0
         #: When to start again; None while nothing has to be started.
@@ -42,16 +45,22 @@ class Supervisor:
     def begin(self) -> None:
         """Start a scheduler unless one runs already; raises ConfigError if the PID file holds garbage."""
         pidfile.find_owner(self._config)
-        status = self._status()
-        self._earlier = status.incarnation if status else ""
+        self._has_begun = True
         if pidfile.is_held(self._config):
-            self._earlier = ""
+            status = self._status()
             self._tell(f"The scheduler runs already (PID {status.pid if status else 'unknown'}).")
         else:
             self._spawn()
 
     def step(self) -> None:
         """Look once and start the scheduler again if it died and its time has come."""
+        try:
+            self._look()
+        except Exception:
+            # Whatever is wrong with the scheduler must not take the page down that would show it.
+            log.exception("Looking after the scheduler has failed")
+
+    def _look(self) -> None:
         if pidfile.is_held(self._config) or (self._child is not None and self._child.is_alive()):
             self._due_at = None
             return
@@ -65,17 +74,20 @@ class Supervisor:
 
     def end(self) -> None:
         """Stop the scheduler, whoever started it, and say what is still running."""
+        if not self._has_begun:
+            return
         db = self._open()
         try:
             outcome = process.stop(self._config, db, actor=self._config.user)
             self._tell(outcome.message)
-        except NotRunning:
-            if self._child is not None and self._child.is_alive():
-                # It has not come as far as its lock, so there is nothing yet that it could leave undone.
-                self._child.end(_END_SECONDS)
-                self._tell("The scheduler has stopped.")
         except WatchbellError as error:
-            self._tell(error.message)
+            if self._child is not None and self._child.is_alive():
+                # It has not come as far as its PID file, so there is nothing yet that it could leave undone.
+                self._child.end(_END_SECONDS)
+            if self._child is not None and self._child.is_alive():
+                self._tell(f"The scheduler is left behind: {error.message}.")
+            elif not isinstance(error, NotRunning):
+                self._tell(f"The scheduler: {error.message}.")
         finally:
             db.close()
 
@@ -84,10 +96,10 @@ class Supervisor:
         self._started_at = clock.monotonic()
         if self._child is not None:
             self._child.close()
-        log_offset = logfile.size(self._config.log_path)
         self._child = None
+        log_offset, spawned_at = logfile.size(self._config.log_path), clock.now()
         try:
-            self._child = _Child(spawn(self._config), log_offset)
+            self._child = _Child(spawn(self._config), log_offset, spawned_at)
         except WatchbellError as error:
             self._plan(error.message)
 
@@ -106,11 +118,10 @@ class Supervisor:
         if status is None or status.is_alive:
             return None
         child = self._child
-        if child is not None and status.pid != child.pid:
-            newer = status.started_at is not None and status.incarnation != self._earlier
-            if not newer:
-                return why_it_ended(self._config, child.pid, child.log_offset).message
-        if status.was_stopped and status.incarnation != self._earlier:
+        if child is not None and (status.started_at is None or status.started_at < child.spawned_at):
+            # Ours has ended without having come as far as a row.
+            return why_it_ended(self._config, child.pid, child.log_offset).message
+        if status.was_stopped:
             return None
         return status.message
 
@@ -132,9 +143,10 @@ class Supervisor:
 class _Child:
     """A scheduler that we have started, known by a descriptor that cannot come to mean another process."""
 
-    def __init__(self, pid: int, log_offset: int) -> None:
+    def __init__(self, pid: int, log_offset: int, spawned_at: datetime) -> None:
         self.pid = pid
         self.log_offset = log_offset
+        self.spawned_at = spawned_at
         try:
             self._descriptor: int | None = os.pidfd_open(pid)
         except ProcessLookupError:

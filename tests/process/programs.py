@@ -1,0 +1,101 @@
+"""Starting the real ``watchbell`` program and ending whatever a test may leave behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.waiting import wait_until
+from watchbell.config import Config
+from watchbell.control import pidfile
+from watchbell.errors import ConfigError
+
+_LINK = re.compile(r"Open (http://\S+)\n")
+
+
+def environment_of(home: Path, **more: str) -> dict[str, str]:
+    """Return the environment that makes the program live in a folder of the test."""
+    return {**os.environ, "WATCHBELL_HOME": str(home), "WATCHBELL_ZONE": "UTC", **more}
+
+
+def watchbell(home: Path, *arguments: str, text: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    command = [sys.executable, "-m", "watchbell", *arguments]
+    environment = environment_of(home, **more)
+    return subprocess.run(command, input=text, capture_output=True, text=True, env=environment, timeout=60, check=False)
+
+
+class Server:
+    """A program that serves, with what it has printed so far."""
+
+    def __init__(self, folder: Path, home: Path, command: Sequence[str], **more: str) -> None:
+        self.home = home
+        self.output = folder / "output.txt"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                env=environment_of(home, **more), start_new_session=True,
+            )  # fmt: skip
+
+    def words(self) -> str:
+        return self.output.read_text()
+
+    def wait_for_address(self) -> str:
+        """Return the address that it tells to open."""
+
+        def told() -> re.Match[str] | None:
+            assert self.process.poll() is None, f"it ended at once:\n{self.words()}"
+            return _LINK.search(self.words())
+
+        return wait_until(told, 30, "the address")[1]
+
+    @property
+    def root(self) -> str:
+        """The address without the path of a login link."""
+        return "/".join(self.wait_for_address().split("/")[:3])
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C and return the exit code."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(20)
+
+    def workers(self) -> list[int]:
+        """Return the processes that it has forked."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(number) for number in listed.split()]
+
+    def close(self) -> None:
+        # The group may be gone already, which is what is wanted.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+
+def end_scheduler(home: Path) -> None:
+    """Kill the scheduler of a folder if one is left."""
+    # A test may leave a PID file that holds garbage, or settings that do.
+    with contextlib.suppress(ConfigError):
+        owner = pidfile.find_owner(Config.load({"home": home}, environ={}))
+        descriptor = owner.open() if owner else None
+        if descriptor is not None:
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            os.close(descriptor)
+
+
+def get(url: str) -> int:
+    """Return the status of a page, 0 if nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0

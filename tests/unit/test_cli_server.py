@@ -1,0 +1,124 @@
+"""Starts that are impossible: one line, exit code 78, and nothing that serves with less safety than was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.database import migrated_file  # noqa: F401 - a fixture.
+from watchbell import resources
+from watchbell.cli.main import main
+from watchbell.errors import EXIT_CONFIG
+
+pytestmark = pytest.mark.skipif(
+    not resources.have_assets(), reason="the browser libraries are missing; run: make assets"
+)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def refused(capsys, home, monkeypatch):
+    """Start page and scheduler, expect a refusal and return its one line."""
+
+    def start(*options, place=home, **settings):
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        code = main(["--home", str(place), "up", "--port", "0", *options])
+        out, err = capsys.readouterr()
+        assert code == EXIT_CONFIG, out + err
+        assert err.startswith("watchbell: error: ")
+        assert err.count("\n") == 1
+        assert out == ""
+        return err
+
+    return start
+
+
+def damage_settings(home, _template):
+    (home / "watchbell.toml").write_text('port = "50')
+
+
+def unknown_setting(home, _template):
+    (home / "watchbell.toml").write_text("prot = 5000\n")
+
+
+def wrong_setting(home, _template):
+    (home / "watchbell.toml").write_text("max_running = 0\n")
+
+
+def damage_database(home, _template):
+    (home / "watchbell.db").write_bytes(b"this is not a database, however long it may be " * 200)
+
+
+def newer_schema(home, template):
+    shutil.copy(template, home / "watchbell.db")
+    with contextlib.closing(sqlite3.connect(home / "watchbell.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
+
+
+def garbage_pid(home, template):
+    shutil.copy(template, home / "watchbell.db")
+    (home / "scheduler.pid").write_text("garbage")
+
+
+@pytest.mark.parametrize(
+    ("breakage", "says"),
+    [
+        (damage_settings, "watchbell.toml is damaged"),
+        (unknown_setting, "prot"),
+        (wrong_setting, "max_running"),
+        (damage_database, "damaged or not a database"),
+        (newer_schema, "made by a newer Watchbell"),
+        (garbage_pid, "something else than a PID"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_is_damaged_stops_the_start(refused, home, migrated_file, breakage, says):  # noqa: F811
+    home.mkdir(mode=0o700)
+    breakage(home, migrated_file)
+
+    assert says in refused()
+
+
+def test_a_home_that_is_a_file_stops_the_start(refused, home):
+    home.write_text("not a directory")
+
+    assert "Not a directory" in refused()
+
+
+def test_a_home_that_cannot_be_made_stops_the_start(refused):
+    assert "/proc/watchbell cannot be made" in refused(place=Path("/proc/watchbell"))
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a" * 300])
+def test_an_address_that_is_not_ours_stops_the_start(refused, host):
+    # Unguarded, so that the refusal would come from elsewhere if the guard came first; both name the address.
+    assert host in refused("--host", host)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, "WATCHBELL_BEHIND_PROXY=on"),
+        ({"WATCHBELL_AUTH": "off", "WATCHBELL_BEHIND_PROXY": "on"}, "WATCHBELL_AUTH=on"),
+        ({"WATCHBELL_BEHIND_PROXY": "on"}, "watchbell user passwd admin"),
+        ({"WATCHBELL_PASSWORD": "correct horse"}, "WATCHBELL_BEHIND_PROXY=on"),
+    ],
+    ids=["with nothing", "without login", "without a password", "without a proxy"],
+)
+def test_what_other_machines_can_reach_is_guarded_first(refused, settings, says):
+    assert says in refused("--host", "0.0.0.0", **settings)
+
+
+def test_missing_browser_libraries_stop_the_start(refused, monkeypatch, tmp_path):
+    monkeypatch.setattr(resources, "static", lambda: tmp_path)
+
+    assert "browser libraries are missing" in refused()
