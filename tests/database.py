@@ -64,23 +64,26 @@ def add_task(db: Database, name: str = "backup", *, now: datetime = NOW, actor: 
     return tasks.create(db, given, now=now, actor=actor, defaults=DEFAULTS)
 
 
+def run_row(task: Task, state: RunState = RunState.QUEUED, key: str = "", **values: Any) -> dict[str, Any]:
+    """Return a run as the ledger inserts it, in any state, as if it had come there by itself."""
+    return {
+        "task_id": task.id,
+        "task_name": task.name,
+        "task_version": task.version,
+        "occurrence_key": key or f"test:{next(_numbers)}",
+        "trigger": "schedule",
+        "due_at": NOW,
+        "state": state.value,
+        "created_at": NOW,
+        "ended_at": NOW if state in FINAL else None,
+        **values,
+    }
+
+
 def add_run(db: Database, task: Task, state: RunState = RunState.QUEUED, key: str = "", **values: Any) -> Run:
-    """Put a run into the ledger in any state, as if it had come there by itself."""
+    """Put a run into the ledger."""
     with db.write() as session:
-        row = {
-            "task_id": task.id,
-            "task_name": task.name,
-            "task_version": task.version,
-            "occurrence_key": key or f"test:{next(_numbers)}",
-            "trigger": "schedule",
-            "due_at": NOW,
-            "state": state.value,
-            "created_at": NOW,
-            "ended_at": NOW if state in FINAL else None,
-            **values,
-        }
-        (run_id,) = ledger.insert_runs(session, [row]).values()
-    with db.read() as session:
+        (run_id,) = ledger.insert_runs(session, [run_row(task, state, key, **values)]).values()
         found = run_store.find_run(session, run_id)
     assert found is not None
     return found

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.database import NOW, add_run, add_task
+from tests.database import NOW, add_run, add_task, run_row
 from watchbell.domain.run_state import ACTIVE, FINAL, IllegalTransition, RunState
 from watchbell.store import ledger
 from watchbell.store.runs import Run, find_run, list_events
@@ -26,17 +26,7 @@ def task(db: Database) -> Task:
 
 
 def _row(task_id: int, key: str, **values: object) -> dict[str, Any]:
-    return {
-        "task_id": task_id,
-        "task_name": "backup",
-        "task_version": 1,
-        "occurrence_key": key,
-        "trigger": "schedule",
-        "due_at": NOW,
-        "state": "queued",
-        "created_at": NOW,
-        **values,
-    }
+    return run_row(Task(id=task_id, name="backup", version=1), key=key, **values)
 
 
 def _insert(db: Database, *rows: dict[str, Any]) -> dict[tuple[int, str], int]:

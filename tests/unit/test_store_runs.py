@@ -1,0 +1,194 @@
+"""Reading runs: paging by key, filters, search as it is written, and counts."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from tests.database import NOW, add_run, add_task, run_row
+from watchbell.domain.run_state import RunState
+from watchbell.store import ledger
+from watchbell.store import runs as store
+from watchbell.store.runs import Run
+from watchbell.store.session import Database
+
+
+@pytest.fixture
+def many(db: Database) -> list[Run]:
+    """Put 120 runs of three tasks into the ledger, of any state, trigger and age."""
+    rng = random.Random(7)
+    tasks = [add_task(db, name) for name in ("backup", "report", "clean")]
+    rows = [
+        run_row(
+            rng.choice(tasks),
+            rng.choice(list(RunState)),
+            trigger=rng.choice(["schedule", "manual"]),
+            due_at=NOW - timedelta(minutes=rng.randrange(1000)),
+            reason=rng.choice(["", "host down", "skip on overlap"]),
+        )
+        for _ in range(120)
+    ]
+    with db.write() as session:
+        ledger.insert_runs(session, rows)
+        return list(store.list_runs(session, limit=1000))
+
+
+FILTERS = [
+    ({}, "1"),
+    ({"task_id": 2}, "task_id = 2"),
+    ({"states": ["failed", "lost"]}, "state IN ('failed', 'lost')"),
+    ({"trigger": "manual"}, "trigger = 'manual'"),
+    ({"search": "BACK down"}, "task_name LIKE '%back%' AND reason LIKE '%down%'"),
+    ({"since": NOW - timedelta(minutes=300)}, "due_at >= '2026-11-22 07:00:00.000000'"),
+    (
+        {"task_id": 1, "trigger": "schedule", "states": ["queued"]},
+        "task_id=1 AND trigger='schedule' AND state='queued'",
+    ),
+    ({"task_id": 404}, "0"),
+]
+
+
+@pytest.mark.parametrize(("filters", "where"), FILTERS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize("limit", [1, 7, 50, 500])
+def test_paging_backwards_shows_every_run_once_in_order(
+    db: Database, many: list[Run], filters: dict, where: str, limit: int
+) -> None:
+    seen: list[int] = []
+    with db.read() as session:
+        while page := store.list_runs(session, **filters, before_id=seen[-1] if seen else None, limit=limit):
+            assert len(page) <= limit
+            seen += [run.id for run in page]
+        expected = list(session.execute(text(f"SELECT id FROM run WHERE {where} ORDER BY id DESC")).scalars())
+        count = store.count_runs(session, **filters)
+
+    assert seen == expected
+    assert count == len(expected)
+
+
+@pytest.mark.parametrize(("filters", "where"), FILTERS, ids=lambda value: str(value)[:40])
+def test_paging_forwards_shows_the_same_runs(db: Database, many: list[Run], filters: dict, where: str) -> None:
+    pages: list[list[int]] = []
+    with db.read() as session:
+        while page := store.list_runs(session, **filters, after_id=pages[-1][0] if pages else 0, limit=9):
+            pages.append([run.id for run in page])
+        expected = list(session.execute(text(f"SELECT id FROM run WHERE {where} ORDER BY id DESC")).scalars())
+
+    assert [number for page in reversed(pages) for number in page] == expected
+
+
+def test_a_run_that_comes_in_meanwhile_shifts_no_page(db: Database, many: list[Run]) -> None:
+    with db.read() as session:
+        first = store.list_runs(session, limit=10)
+    with db.read() as session:
+        expected = store.list_runs(session, before_id=first[-1].id, limit=10)
+
+    add_run(db, add_task(db, "late"))
+
+    with db.read() as session:
+        second = store.list_runs(session, before_id=first[-1].id, limit=10)
+    assert [run.id for run in second] == [run.id for run in expected]
+
+
+def test_counting_goes_no_further_than_its_bound(db: Database, many: list[Run]) -> None:
+    with db.read() as session:
+        assert store.count_runs(session, at_most=50) == 50
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("100%", ["at 100% load"]),
+        ("a_b", ["a_b"]),
+        ("\\", ["C:\\temp"]),
+        ("%", ["at 100% load"]),
+        ("_", ["a_b"]),
+        ("AxB", ["axb"]),
+        ("load at", ["at 100% load"]),
+        ("' OR 1=1 --", []),
+        ("\udcff", []),
+        ("  ", ["C:\\temp", "a_b", "at 100% load", "axb"]),
+    ],
+    ids=ascii,
+)
+def test_a_search_finds_what_is_written_and_no_pattern(db: Database, search: str, found: list[str]) -> None:
+    task = add_task(db)
+    for reason in ("at 100% load", "a_b", "axb", "C:\\temp"):
+        add_run(db, task, reason=reason)
+
+    with db.read() as session:
+        reasons = sorted(run.reason for run in store.list_runs(session, search=search))
+
+    assert reasons == found
+
+
+@pytest.mark.parametrize("number", [0, -1, 404, 2**63, -(2**63) - 1, 10**40])
+def test_a_run_with_an_impossible_number_is_not_there(db: Database, number: int) -> None:
+    run = add_run(db, add_task(db))
+
+    with db.read() as session:
+        assert store.find_run(session, number) is None
+        assert store.find_attempt(session, run.id, number) is None
+
+
+def test_occurrences_are_counted_and_not_rows(db: Database) -> None:
+    task = add_task(db)
+    add_run(db, task, RunState.MISSED, stands_for=5000)
+    add_run(db, task, RunState.MISSED)
+    add_run(db, task, RunState.SUCCEEDED)
+    add_run(db, task, RunState.FAILED, due_at=NOW - timedelta(seconds=1))
+
+    with db.read() as session:
+        assert store.count_by_state(session, NOW) == {"missed": 5001, "succeeded": 1}
+
+
+def test_active_runs_are_listed_by_their_moment_and_ended_ones_never(db: Database) -> None:
+    task = add_task(db)
+    late = add_run(db, task, RunState.RUNNING, due_at=NOW)
+    early = add_run(db, task, RunState.QUEUED, due_at=NOW - timedelta(hours=1))
+    add_run(db, task, RunState.SUCCEEDED)
+
+    with db.read() as session:
+        both = store.list_in_state(session, [RunState.QUEUED, RunState.RUNNING, RunState.SUCCEEDED])
+        one = store.list_in_state(session, [RunState.QUEUED, RunState.RUNNING], limit=1)
+
+    assert [run.id for run in both] == [early.id, late.id]
+    assert [run.id for run in one] == [early.id]
+
+
+def test_the_newest_runs_are_told_for_each_task(db: Database, many: list[Run]) -> None:
+    with db.read() as session:
+        found = store.list_newest_per_task(session, [1, 2, 404], limit=5)
+
+    for number in (1, 2):
+        expected = sorted((run.id for run in many if run.task_id == number), reverse=True)[:5]
+        assert [run.id for run in found[number]] == expected
+    assert found[404] == []
+
+
+QUERIES = [
+    ("the newest of a task", lambda s: store.list_runs(s, task_id=1, limit=30)),
+    ("the newest of all", lambda s: store.list_runs(s, limit=30)),
+    ("an older page", lambda s: store.list_runs(s, before_id=50, limit=30)),
+    ("the active ones", lambda s: store.list_in_state(s, [RunState.RUNNING])),
+    ("an occurrence", lambda s: store.find_run_by_key(s, 1, "x")),
+    ("the transitions", lambda s: store.list_events(s, 1)),
+]
+
+
+@pytest.mark.parametrize(("what", "query"), QUERIES, ids=lambda value: value if isinstance(value, str) else "")
+def test_no_page_makes_the_database_sort_or_read_all_runs(db: Database, many: list[Run], what: str, query) -> None:
+    statements: list[tuple[str, object]] = []
+    with db.read() as session:
+        raw = session.connection().connection.driver_connection
+        raw.set_trace_callback(statements.append)
+        query(session)
+        raw.set_trace_callback(None)
+        plans = [row[3] for sql in statements for row in raw.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+    assert plans, what
+    for step in plans:
+        assert "USE TEMP B-TREE" not in step, (what, plans)
+        assert not step.startswith("SCAN") or step == "SCAN run", (what, plans)
