@@ -41,6 +41,10 @@ class Part:
     is_complete: bool
 
 
+class OutputGone(NotFound):
+    """This output is not kept any more."""
+
+
 class Stream:
     """One stream of one attempt of a run; each read looks anew where it lies."""
 
@@ -66,7 +70,7 @@ class Stream:
             part = self._read(source, offset, limit)
         if part is None:
             if source is not None and source.is_complete:
-                raise NotFound("this output is not kept any more")
+                raise OutputGone
             part = _NOTHING
         return Part(part, is_complete=source is not None and source.is_complete)
 
@@ -81,8 +85,11 @@ class Stream:
                 return read_captured(self._captured(source), offset, limit)
             if source.is_complete:
                 return _NOTHING
-            return read_output(Path(source.attempt.folder) / _FILES[self._stream], offset, limit)
-        except FileNotFoundError:
+            folder = Path(source.attempt.folder)
+            # Between the decision to start and the start there is no folder yet.
+            return read_output(folder / _FILES[self._stream], offset, limit) if folder.is_absolute() else _NOTHING
+        except OSError:
+            # Gone, or something that is not an output lies in its place, or another user's: there is nothing to show.
             return None
 
     def _captured(self, source: OutputSource) -> Captured:
@@ -91,7 +98,10 @@ class Stream:
             return Captured(0)
         path = None
         if kept.file is not None:
-            path = self._output_path / Path(kept.file).name
+            inside = Path(kept.file)
+            if inside.is_absolute() or ".." in inside.parts:
+                raise OutputGone
+            path = self._output_path / inside
         return Captured(kept.size, kept.dropped, kept.head_size, kept.content, path)
 
     def chunks(self, first: Part) -> Iterator[bytes]:
@@ -142,11 +152,16 @@ class Excerpt:
     dropped: int
     size: int
     is_complete: bool
+    #: Whether the ledger knows of an output that is not there any more.
+    is_gone: bool = False
 
 
 def excerpt(stream: Stream) -> Excerpt:
-    """Return the first and the last part of a stream."""
-    first = stream.read(0, PAGE_PART)
+    """Return the first and the last part of a stream; raises NotFound only if there is no such run or attempt."""
+    try:
+        first = stream.read(0, PAGE_PART)
+    except OutputGone:
+        return Excerpt("", "", 0, 0, 0, is_complete=True, is_gone=True)
     head = first.slice
     gap = head.dropped
     dropped = gap[1] - gap[0] if gap else 0

@@ -169,6 +169,14 @@ class RunPageView:
         return RunState(self.run.state) in IN_FLIGHT
 
     @property
+    def reason(self) -> str:
+        """Return why it is in its state, as a sentence; empty where the line above has said it already."""
+        reason = self.run.reason.strip()
+        if reason in {"", "exit code 0", f"run by hand by {self.run.requested_by}"}:
+            return ""
+        return f"{reason[:1].upper()}{reason[1:]}{'' if reason[-1] in '.!?' else '.'}"
+
+    @property
     def trigger_words(self) -> str:
         """Return why it was made, in words."""
         return TRIGGER_WORDS.get(self.run.trigger, self.run.trigger)

@@ -28,7 +28,10 @@ function takePasted(form, found) {
   if (pastedCron === undefined || !(cron instanceof HTMLTextAreaElement) || !(command instanceof HTMLTextAreaElement)) return;
   cron.value = pastedCron;
   command.value = pastedCommand ?? "";
-  toast("The command of the crontab line went to the command field.", { kind: "info" });
+  const preview = document.getElementById("preview");
+  if (preview && preview.getBoundingClientRect().top > innerHeight) {
+    toast("A crontab line: its command went to the command field.", { kind: "info" });
+  }
 }
 
 /** @param {HTMLFormElement} form @param {HTMLElement} place */

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, HiddenField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
 
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import EVERY_WORDS, Schedule, ScheduleKind
@@ -64,6 +64,10 @@ def _every_name(word: str) -> str:
     return _EVERY_NAMES.get(word, f"every {word.capitalize() if word.endswith('day') and len(word) > 7 else word}")
 
 
+def _choices(pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+    return [SelectChoice(value, label) for value, label in pairs]
+
+
 class TaskForm(FlaskForm):  # type: ignore[misc]
     """One page: what, when, how."""
 
@@ -79,41 +83,43 @@ class TaskForm(FlaskForm):  # type: ignore[misc]
     host = StringField("Host")
     enabled = BooleanField("Enabled")
 
-    kind = RadioField("Schedule", choices=[(kind.value, words) for kind, words in KINDS], validate_choice=False)
+    kind = RadioField("Schedule", choices=_choices((kind.value, words) for kind, words in KINDS), validate_choice=False)
     cron = TextAreaField("Cron text", render_kw={"rows": 2, "spellcheck": "false", "autocapitalize": "none"})
     every = StringField("Every", render_kw={"inputmode": "numeric"})
-    unit = SelectField("Unit", choices=[(unit, unit) for unit in _UNITS], validate_choice=False)
+    unit = SelectField("Unit", choices=_choices((unit, unit) for unit in _UNITS), validate_choice=False)
     at = StringField("Moment")
     every_word = SelectField(
-        "Every", choices=[(word, _every_name(word)) for word in EVERY_WORDS], validate_choice=False
+        "Every", choices=_choices((word, _every_name(word)) for word in EVERY_WORDS), validate_choice=False
     )
     at_time = StringField("At, or how many")
     zone = StringField("Time zone", render_kw={"list": "zones", "autocomplete": "off", "spellcheck": "false"})
     dst = SelectField(
         "When the clock changes",
-        choices=[
-            ("cron_like", "run once, as cron does"),
-            ("skip", "skip what does not exist"),
-            ("both", "run twice what comes twice"),
-        ],
+        choices=_choices(
+            [
+                ("cron_like", "run once, as cron does"),
+                ("skip", "skip what does not exist"),
+                ("both", "run twice what comes twice"),
+            ]
+        ),
         validate_choice=False,
     )
 
     overlap = SelectField(
         "If an earlier run is still going",
-        choices=[("skip", "skip the new one"), ("queue_one", "queue one"), ("allow", "run both")],
+        choices=_choices([("skip", "skip the new one"), ("queue_one", "queue one"), ("allow", "run both")]),
         validate_choice=False,
     )
     catch_up = SelectField(
         "Moments missed while the scheduler was down",
-        choices=[("last", "run the last one"), ("all", "run all"), ("skip", "run none")],
+        choices=_choices([("last", "run the last one"), ("all", "run all"), ("skip", "run none")]),
         validate_choice=False,
     )
     catch_up_limit = StringField("At most so many of them")
     catch_up_window_seconds = StringField("Not older than, in seconds")
     uncertain = SelectField(
         "If nobody can know whether it ran",
-        choices=[("lost", "mark it lost (at most once)"), ("run_again", "run it again (at least once)")],
+        choices=_choices([("lost", "mark it lost (at most once)"), ("run_again", "run it again (at least once)")]),
         validate_choice=False,
     )
     latest_start_seconds = StringField("Latest start, seconds after due")
@@ -193,7 +199,7 @@ class TaskForm(FlaskForm):  # type: ignore[misc]
 
 
 def _choice(field: Any) -> str:
-    return str(dict(field.choices).get(field.data, field.data))
+    return str({choice.value: choice.label for choice in field.choices}.get(field.data, field.data))
 
 
 def _seconds_in_words(value: object) -> str:

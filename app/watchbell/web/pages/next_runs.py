@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, jsonify, render_template, request
@@ -20,8 +20,12 @@ blueprint = Blueprint("next_runs", __name__)
 
 #: Choice -> hours and words.
 RANGES = {"1h": (1, "1 hour"), "24h": (24, "24 hours"), "7d": (168, "7 days")}
-#: How many moments a page and its twins hold.
-SHOWN = 200
+#: How many tasks the page looks at, and how many moments of each it shows: a task of every few seconds must not
+#: push all others out of sight.
+SHOWN_TASKS = 200
+MOMENTS_OF_EACH = 3
+#: How many moments a twin holds unless it is asked for another number.
+_TWIN_ROWS = 200
 _MOST = 2000
 _CSV_COLUMNS = ("due_at", "local_time", "zone", "task_id", "task", "schedule", "owner", "host")
 
@@ -35,19 +39,20 @@ class Planned:
     local: datetime
     zone: str
     key: str
+    #: Whether the task is due again within the chosen time after this, the last of its moments that are shown.
+    goes_on: bool = False
 
 
 @blueprint.get("/next-runs")
 def index() -> str:
     chosen = query.word(request.args, "within", RANGES, "24h")
-    found = _planned(SHOWN + 1)
+    found = _first_of_each(RANGES[chosen][0])
     return render_template(
         "next_runs/index.html",
         chosen=chosen,
         ranges=RANGES,
-        days=_by_day(found[:SHOWN]),
-        count=len(found[:SHOWN]),
-        is_cut=len(found) > SHOWN,
+        days=_by_day(found),
+        task_count=len({planned.task.id for planned in found}),
         counts=tasks.list_page(database(), enabled=True, limit=0),
     )
 
@@ -72,13 +77,27 @@ def index_ics() -> Response:
 
 
 def _most() -> int:
-    return query.whole(request.args, "limit", SHOWN, 1, _MOST)
+    return query.whole(request.args, "limit", _TWIN_ROWS, 1, _MOST)
 
 
 def _planned(limit: int) -> list[Planned]:
     hours, _ = RANGES[query.word(request.args, "within", RANGES, "24h")]
     found = tasks.list_upcoming(database(), now=current.now(), limit=limit, hours=hours)
     return [_plan(task, occurrence) for task, occurrence in found]
+
+
+def _first_of_each(hours: int) -> list[Planned]:
+    """Return the first few moments of each task that is due in time, in their order."""
+    until = current.now() + timedelta(hours=hours)
+    page = tasks.list_page(database(), enabled=True, sort="next", limit=SHOWN_TASKS)
+    found: list[Planned] = []
+    for task in page.tasks:
+        coming = tasks.upcoming(task, after=current.now(), limit=MOMENTS_OF_EACH + 1, until=until)
+        shown = [_plan(task, occurrence) for occurrence in coming[:MOMENTS_OF_EACH]]
+        if len(coming) > MOMENTS_OF_EACH:
+            shown[-1] = dataclasses.replace(shown[-1], goes_on=True)
+        found += shown
+    return sorted(found, key=lambda planned: (planned.due_at, planned.task.name))
 
 
 def _plan(task: Task, occurrence: Occurrence) -> Planned:

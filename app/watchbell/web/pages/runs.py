@@ -57,7 +57,7 @@ def index_csv() -> Response:
 def detail(run_id: int) -> str:
     tab = query.word(request.args, "tab", TABS, "output")
     page = _run_page(run_id)
-    return render_template("runs/detail.html", page=page, tab=tab, tabs=TABS, **_tab_context(page, tab))
+    return render_template("runs/detail.html", page=page, tab=tab, **_tab_context(page, tab))
 
 
 @blueprint.get("/runs/<int:run_id>/fragment")
@@ -65,7 +65,7 @@ def fragment(run_id: int) -> str:
     tab = query.word(request.args, "tab", TABS, "output")
     page = _run_page(run_id)
     context = {} if tab == "output" else _tab_context(page, tab)
-    return render_template("runs/fragment.html", page=page, tab=tab, tabs=TABS, **context)
+    return render_template("runs/fragment.html", page=page, tab=tab, **context)
 
 
 @blueprint.get("/runs/<int:run_id>/output")
@@ -90,7 +90,8 @@ def download(run_id: int, stream: str) -> Response:
 def cancel(run_id: int) -> AnyResponse:
     try:
         run = runs.cancel(database(), run_id, now=current.now(), actor=current.actor())
-        flash(f"Run #{run.id} is {presenters.state_word(run.state)}.", "success")
+        asked = "was asked to stop" if run.ended_at is None else "is cancelled"
+        flash(f"Run #{run.id} {asked}.", "success")
     except Conflict as error:
         # It ended while the person was deciding; its page says how.
         flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")

@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tests.database import NOW, add_run, add_task
+from tests.web_fixtures import Enter, Person
+from watchbell import clock
+from watchbell.domain.run_state import RunState
+from watchbell.errors import NotFound
+from watchbell.services import runs, tasks
+from watchbell.store.session import Database
+from watchbell.web.twins import defused
+
+HOSTILE = [
+    '"><img src=x onerror=alert(1)>',
+    "{{7*7}}",
+    "${7*7}",
+    "__proto__",
+    "</script><script>alert(1)</script>",
+    "a' onclick='x",
+]
+TABLE = "/tasks/data?draw=7&start=0&length=10&order[0][column]=0&order[0][dir]=asc"
+
+
+def names(page: BeautifulSoup) -> list[str]:
+    return [link.text for link in page.select("#tasks tbody .wb-task-name > a")]
+
+
+def test_an_empty_list_leads_to_the_first_task(admin: Person) -> None:
+    page = admin.see("/tasks")
+
+    assert "No task yet" in page.text
+    assert page.select_one('.wb-empty a[href="/tasks/new"]') is not None
+
+
+def test_the_list_says_how_many_there_are(admin: Person, db: Database) -> None:
+    add_task(db, "one")
+    add_task(db, "two", enabled=False)
+
+    page = admin.see("/tasks")
+
+    assert "2 tasks, 1 enabled." in page.select_one(".wb-answer").text  # type: ignore[union-attr]
+    assert names(page) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("q=back", ["backup"]),
+        ("enabled=no", ["zebra"]),
+        ("enabled=yes", ["backup", "sync"]),
+        ("order=-0", ["zebra", "sync", "backup"]),
+        ("owner=mine", ["sync"]),
+        ("q=nothing-like-this", []),
+        ("page=2", []),
+    ],
+)
+def test_the_list_is_filtered_and_sorted_by_its_address(
+    admin: Person, db: Database, query: str, expected: list[str]
+) -> None:
+    add_task(db, "backup")
+    add_task(db, "zebra", enabled=False)
+    add_task(db, "sync", owner=admin.username)
+
+    assert names(admin.see(f"/tasks?{query}")) == expected
+
+
+def test_a_list_without_scripts_has_pages(admin: Person, db: Database) -> None:
+    for number in range(30):
+        add_task(db, f"task-{number:02}")
+
+    first, second = admin.see("/tasks"), admin.see("/tasks?page=2")
+
+    assert len(names(first)) == 25
+    assert names(second) == [f"task-{number}" for number in range(25, 30)]
+    assert first.select_one('noscript a[rel="next"]')["href"] == "/tasks?page=2"  # type: ignore[index]
+
+
+def test_the_table_is_answered_in_its_protocol(admin: Person, db: Database) -> None:
+    add_task(db, "backup")
+    add_task(db, "sync")
+
+    answer = admin.get(f"{TABLE}&search[value]=syn").get_json()
+
+    assert (answer["draw"], answer["recordsTotal"], answer["recordsFiltered"]) == (7, 2, 1)
+    assert len(answer["data"][0]) == 8
+    assert "sync" in BeautifulSoup(answer["data"][0][0], "html.parser").text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "draw=x", "length=-1", "length=1000", "start=-5", "order[0][column]=3", "order[0][column]=99", "order[0][dir]=up",
+        "owner=everybody", "enabled=perhaps", "draw=",
+    ],
+)  # fmt: skip
+def test_a_table_request_out_of_bounds_is_refused(admin: Person, change: str) -> None:
+    name, _, value = change.partition("=")
+    sent = {"draw": "1", "start": "0", "length": "10", "order[0][column]": "0", "order[0][dir]": "asc", name: value}
+
+    answer = admin.get("/tasks/data", query_string=sent)
+
+    assert answer.status_code == 422
+    assert "error" in answer.get_json()
+
+
+@pytest.mark.parametrize("query", ["order=3", "order=x", "page=0", "page=-1", "owner=x", "enabled=x"])
+def test_an_address_that_means_nothing_is_refused_by_name(admin: Person, query: str) -> None:
+    answer = admin.get(f"/tasks?{query}")
+
+    assert answer.status_code == 422
+    assert query.split("=")[0] in answer.text.lower()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_text_everywhere(admin: Person, db: Database, name: str) -> None:
+    task = add_task(
+        db, name, tags=[name[:50].replace(",", "")], comment=name, owner=name, every="1h", command=f"echo {name}"
+    )
+    run = add_run(db, task, RunState.FAILED, reason=name, requested_by=name)
+
+    for url in ("/tasks", f"/tasks/{task.id}", f"/tasks/{task.id}/edit", "/next-runs", "/runs", f"/runs/{run.id}"):
+        page = admin.see(url)
+        assert name in page.text or any(name == field.get("value") for field in page.select("input")), url
+        assert not page.select("img, [onclick], [onerror]"), url
+        assert all(script.get("src") for script in page.select("script")), url
+    cell = BeautifulSoup(admin.get(TABLE).get_json()["data"][0][0], "html.parser")
+    assert name in cell.text
+    assert not cell.select("img, script, [onclick]")
+
+
+def test_the_strip_shows_what_the_last_runs_were(admin: Person, db: Database) -> None:
+    task = add_task(db)
+    for seconds in (2, 4, 60):
+        add_run(db, task, RunState.SUCCEEDED, started_at=NOW, ended_at=NOW + timedelta(seconds=seconds))
+    failed = add_run(db, task, RunState.FAILED, started_at=NOW)
+
+    page = admin.see("/tasks")
+
+    marks = page.select(".wb-strip a")
+    assert len(marks) == 4
+    assert marks[-1]["href"] == f"/runs/{failed.id}"
+    assert page.select_one('td[data-label="Usual"]').text == "4.00 s"  # type: ignore[union-attr]
+
+
+def test_json_and_csv_hold_the_same_tasks(admin: Person, db: Database) -> None:
+    add_task(db, "backup", tags=["a", "b"], every="1h")
+    add_task(db, "off", enabled=False)
+
+    as_json = admin.get("/tasks.json?enabled=yes").get_json()
+    as_csv = list(csv.DictReader(io.StringIO(admin.get("/tasks.csv?enabled=yes").text)))
+
+    assert [task["name"] for task in as_json] == [row["name"] for row in as_csv] == ["backup"]
+    assert as_json[0]["tags"] == ["a", "b"]
+    assert as_csv[0]["tags"] == "a, b"
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_no_spreadsheet_takes_a_cell_for_a_formula(cell: str) -> None:
+    assert defused(cell) == f"'{cell}"
+
+
+def test_numbers_in_a_csv_stay_numbers() -> None:
+    assert [defused(-1), defused(2.5), defused(None), defused("a-1")] == [-1, 2.5, "", "a-1"]
+
+
+def test_a_formula_in_a_name_is_defused_in_the_csv(admin: Person, db: Database) -> None:
+    add_task(db, "=cmd|calc")
+
+    rows = list(csv.DictReader(io.StringIO(admin.get("/tasks.csv").text)))
+
+    assert rows[0]["name"] == "'=cmd|calc"
+
+
+def test_run_now_queues_a_run_and_says_when_nobody_will_start_it(admin: Person, db: Database) -> None:
+    task = add_task(db)
+
+    answer = admin.post(f"/tasks/{task.id}/run")
+
+    (run,) = runs.list_page(db).runs
+    assert answer.headers["Location"].endswith(f"/runs/{run.id}")
+    assert (run.state, run.trigger, run.requested_by) == ("queued", "manual", admin.username)
+    assert "nothing will start until you press Start" in admin.see(f"/runs/{run.id}").text
+
+
+def test_disabling_and_enabling_goes_back_to_where_one_was(admin: Person, db: Database) -> None:
+    task = add_task(db, every="1h")
+
+    from_list = admin.post(f"/tasks/{task.id}/disable", {"back": "list"})
+    assert from_list.headers["Location"] == "/tasks"
+    assert not tasks.get(db, task.id).enabled
+
+    from_task = admin.post(f"/tasks/{task.id}/enable")
+    assert from_task.headers["Location"] == f"/tasks/{task.id}"
+    assert tasks.get(db, task.id).enabled
+
+
+def test_a_copy_is_disabled_and_opened_in_the_form(admin: Person, db: Database) -> None:
+    task = add_task(db, "backup")
+
+    answer = admin.post(f"/tasks/{task.id}/copy")
+
+    made = tasks.find_by_name(db, "backup-2")
+    assert not made.enabled
+    assert answer.headers["Location"] == f"/tasks/{made.id}/edit"
+
+
+def test_deleting_asks_with_the_name_and_keeps_the_runs(admin: Person, db: Database) -> None:
+    task = add_task(db, "backup")
+    run = add_run(db, task, RunState.SUCCEEDED)
+    question = admin.see(f"/tasks/{task.id}").select_one(f'form[action="/tasks/{task.id}/delete"]')
+
+    admin.post(f"/tasks/{task.id}/delete")
+
+    assert "Delete backup?" in question["data-confirm"]  # type: ignore[index]
+    assert "backup is deleted" in admin.see("/tasks").text
+    assert admin.get(f"/tasks/{task.id}").status_code == 404
+    assert "backup" in admin.see(f"/runs/{run.id}").text
+    with pytest.raises(NotFound):
+        tasks.get(db, task.id)
+
+
+def test_the_page_of_a_task_says_when_and_how(admin: Person, db: Database) -> None:
+    task = add_task(db, "backup", cron="30 2 * * *", zone="Europe/Berlin", command="tar cf x", environment={"A": "1"})
+
+    page = admin.see(f"/tasks/{task.id}")
+
+    assert "At 02:30 every day, Europe/Berlin" in page.select_one(".wb-answer").text  # type: ignore[union-attr]
+    assert len(page.select(".wb-moments li")) == 10
+    assert len(page.select(".wb-clock-change")) == 2
+    assert [block.text.strip() for block in page.select(".wb-code")] == ["tar cf x", "A=1"]
+    assert "Version 1 by ann" in page.text
+
+
+def test_a_viewer_may_look_and_not_touch(enter: Enter, db: Database) -> None:
+    task = add_task(db)
+    viewer = enter("viewer")
+
+    assert viewer.get("/tasks").status_code == viewer.get(f"/tasks/{task.id}").status_code == 200
+    assert viewer.get("/tasks/new").status_code == 403
+    assert viewer.post(f"/tasks/{task.id}/run").status_code == 403
+    assert runs.list_page(db).filtered == 0
+
+
+def test_next_runs_show_each_task_and_not_only_the_busiest(admin: Person, db: Database) -> None:
+    now = clock.now()
+    add_task(db, "busy", now=now, every="10s")
+    add_task(db, "calm", now=now, every="5h")
+
+    rows = [row.select_one("td a").text for row in admin.see("/next-runs").select("tbody tr")]  # type: ignore[union-attr]
+
+    assert rows.count("busy") == 3
+    assert rows.count("calm") == 3
+
+
+def test_next_runs_look_as_far_as_they_are_asked(admin: Person, db: Database) -> None:
+    add_task(db, "calm", now=clock.now(), every="5h")
+
+    assert "Nothing is due so soon" in admin.see("/next-runs?within=1h").text
+    assert len(admin.get("/next-runs.json?within=24h").get_json()) == 4
+    assert admin.get("/next-runs?within=9y").status_code == 422
+
+
+def test_next_runs_without_any_task_say_what_to_do(admin: Person, db: Database) -> None:
+    assert admin.see("/next-runs").select_one('.wb-empty a[href="/tasks/new"]') is not None
+
+    add_task(db, "off", enabled=False, every="1h")
+
+    assert "All tasks are disabled" in admin.see("/next-runs").text
+
+
+def test_the_calendar_can_be_read_by_calendars(admin: Person, db: Database) -> None:
+    add_task(db, "night; backup, of all " + "ü" * 60, now=clock.now(), cron="0 2 * * *", zone="Europe/Berlin")
+
+    answer = admin.get("/next-runs.ics?within=7d")
+
+    lines = answer.get_data().split(b"\r\n")
+    assert answer.mimetype == "text/calendar"
+    assert max(map(len, lines)) <= 75
+    unfolded = answer.get_data().replace(b"\r\n ", b"").decode()
+    assert unfolded.count("BEGIN:VEVENT") == 7
+    assert "SUMMARY:night\\; backup\\, of all " + "ü" * 60 in unfolded
+    assert len({line for line in unfolded.split("\r\n") if line.startswith("UID:")}) == 7
