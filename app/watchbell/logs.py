@@ -20,11 +20,16 @@ _LINE = "[%(asctime)s] [%(levelname)s] %(message)s"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-class _Line(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """The one line format: ``[YYYY-MM-DD HH:MM:SS] [LEVEL] message``."""
 
     def __init__(self) -> None:
         super().__init__(_LINE, _TIME)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is that of the base class.
+        # A message with a line break must not be able to forge the line that follows; a traceback may have its lines.
+        record.message = record.message.replace("\n", "\\n")
+        return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         return _CONTROL.sub(_escaped, super().format(record))
@@ -69,7 +74,7 @@ def configure_console(level: str) -> None:
 
 
 def _attach(handler: logging.Handler, level: str) -> None:
-    handler.setFormatter(_Line())
+    handler.setFormatter(LineFormatter())
     logger = logging.getLogger(_ROOT)
     logger.setLevel(level.upper())
     logger.propagate = False
