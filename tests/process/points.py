@@ -1,4 +1,4 @@
-"""The named points at which a scheduler can be made to kill itself, without any hook in the product.
+"""The named points at which a scheduler can be made to kill itself, or to fail once, without any hook in the product.
 
 Each point replaces one function of the imported scheduler by one that kills the process before, or right after, the real
 one has done its work. ``SIGKILL`` to itself cannot be caught, so nothing of the product runs afterwards.
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from watchbell.errors import Unavailable
 from watchbell.execution import bundle, watcher
 from watchbell.scheduler import launch, loop, main, recovery
 from watchbell.services import turns
@@ -70,6 +71,22 @@ def _killed_before_the_pid_is_committed() -> None:
     turns.store.set_attempts_started = replaced
 
 
+def _fails_once(owner: Any, name: str) -> None:
+    """Let the database fail once while something is read, as soon as the test says so by a file."""
+    real = getattr(owner, name)
+
+    def replaced(db: Any, *args: Any) -> Any:
+        order = Path(db.engine.url.database).with_name(FAIL_NOW)
+        if order.exists():
+            order.unlink()
+            raise Unavailable("the disk of the database is full")
+        return real(db, *args)
+
+    setattr(owner, name, replaced)
+
+
+#: The name of that file in the data directory.
+FAIL_NOW = "fail-now"
 #: By name: how to arm it.
 POINTS: dict[str, Callable[[], None]] = {
     "before the ticket is committed": lambda: _after(turns, "_tickets", bool),
@@ -89,6 +106,8 @@ POINTS: dict[str, Callable[[], None]] = {
     "before runs are taken over": lambda: _before(main.adoption, "take_over"),
     "after runs are taken over": lambda: _before(recovery, "adopt"),
     "in the middle of adopting": lambda: _after(watcher.Watcher, "adopt"),
+    "reading changed tasks fails once": lambda: _fails_once(loop.tasks, "list_changed"),
+    "reading runs to be ended fails once": lambda: _fails_once(loop.adoption, "list_cancelling"),
     "in the middle of stopping": lambda: _before(loop.Loop, "finish"),
 }
 

@@ -40,7 +40,7 @@ BATCH = 64
 #: A start that has not ended after this long is written down as running; most short commands have ended by then.
 RUNNING_AFTER_SECONDS = 0.05
 #: While turns follow each other, this much time may pass between two, so that they share a transaction.
-GATHER_SECONDS = 0.025
+GATHER_SECONDS = 0.04
 #: With no room and nothing ending for this long, what is due becomes a queued row, so that it can be seen to wait.
 STUCK_SECONDS = 2.0
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
@@ -69,6 +69,7 @@ class Loop:
         self._actor = f"scheduler@{tools.host}"
         self._changes = ChangeWatch(tools.db)
         self._mark = 0
+        self._has_news = False
         self.flights: Flights = {}
         #: Flights whose rows do not say yet that they run.
         self._fresh: Flights = {}
@@ -99,6 +100,10 @@ class Loop:
     def stop_reason(self) -> str:
         """Return why the loop was asked to end, empty if it was not."""
         return self._stop_reason
+
+    def is_stopping(self) -> bool:
+        """Return whether the loop was asked to end."""
+        return bool(self._stop_reason)
 
     def add_results(self, results: Sequence[Result]) -> None:
         """Hand in results that are known from the start."""
@@ -172,12 +177,15 @@ class Loop:
         now = clock.monotonic()
         if now - self._looked_at < LOOK_SECONDS:
             return
-        if self._changes.changed():
+        self._has_news = self._changes.changed() or self._has_news
+        if self._has_news:
             changed = tasks.list_changed(self._tools.db, self._mark)
             self._tools.plan.read(changed)
             self._mark = max([self._mark, *(task.change for task in changed)])
             self._queue_holds = self._looks_at_queue = True
             self._cancel_where_asked()
+            # Only now: had any of this failed, a change is told of once and would never be read.
+            self._has_news = False
         self._looked_at = now
 
     def _cancel_where_asked(self) -> None:
@@ -213,8 +221,9 @@ class Loop:
             for task in due:
                 self._tools.plan.restore(task)
             raise
-        self._settle(turn, turned, fresh)
+        # First of all: what follows may fail, and a ticket that is forgotten stays "starting" until the next life.
         self._tickets.extend(turned.tickets)
+        self._settle(turn, turned, fresh)
         self._launch()
         return bool(turned.tickets or self._results or due)
 
@@ -276,13 +285,13 @@ class Loop:
             if flight.state is RunState.STARTING:
                 flight.state = RunState.RUNNING
         self._drop(turn.results)
-        if turned.surprises:
-            self._explain(turned.surprises)
         self._turned_at = clock.monotonic()
         requeued = any(result.path[-1] is RunState.QUEUED for result in turn.results)
         self._queue_holds = turned.has_backlog or requeued or (self._queue_holds and not turn.claims)
         # What is held up or finds no room can start only when something ends.
         self._looks_at_queue = bool(turn.results) or (self._looks_at_queue and not turn.claims)
+        if turned.surprises:
+            self._explain(turned.surprises)
 
     def _drop(self, results: Sequence[Result]) -> None:
         """Forget runs whose results are durable, and free their folders."""

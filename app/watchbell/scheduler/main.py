@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: How long one statement waits for another writer. The loop tries again by itself and must hear a stop meanwhile.
+_BUSY_SECONDS = 2.0
 #: How long the last rows are tried to be written when the database does not answer at the end.
 _FINISH_SECONDS = 5.0
 
@@ -45,9 +47,9 @@ def run(config: Config) -> int:
         logs.configure_file(config.log_path, config.log_level)
         if sys.stderr.isatty():
             logs.configure_console(config.log_level)
-        db = Database.open(config.database_url, single_connection=True)
+        db = Database.open(config.database_url, single_connection=True, busy_timeout_seconds=_BUSY_SECONDS)
         try:
-            _patiently(lambda: schema.upgrade(db))
+            _patiently(lambda: schema.upgrade(db), lambda: False)
             return _serve(config, db, owner)
         finally:
             db.close()
@@ -80,13 +82,17 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
     with _signals(loop):
         watcher.start()
         try:
-            _patiently(beat.begin)
+            _patiently(beat.begin, loop.is_stopping)
             log.info(
                 "Scheduler started (PID %d, %s@%s, home %s)", os.getpid(), config.user, config.hostname, config.home
             )
             _recover(loop, db, config, beat, bundles=bundles, watcher=watcher, launcher=launcher)
             loop.run()
             return _end(loop, db, beat)
+        except Unavailable as error:
+            # Only a stop lets the start give up waiting; what was taken over so far is taken over again.
+            log.info("Scheduler stopped while it waited (%s): %s", loop.stop_reason, error)
+            return EXIT_OK
         except Exception:
             log.exception("The scheduler has failed and ends; its commands run on")
             return EXIT_FAILURE
@@ -108,13 +114,15 @@ def _recover(
     orphans = _patiently(
         lambda: adoption.take_over(
             db, holder=beat.incarnation, host=config.hostname, now=clock.now(), actor=f"scheduler@{config.hostname}"
-        )
+        ),
+        loop.is_stopping,
     )
     loop.add_results(
         _patiently(
             lambda: recovery.adopt(
                 orphans, bundles=bundles, watcher=watcher, launcher=launcher, flights=loop.flights, now=clock.now()
-            )
+            ),
+            loop.is_stopping,
         )
     )
 
@@ -122,13 +130,17 @@ def _recover(
 def _end(loop: Loop, db: Database, beat: Beat) -> int:
     """Write the last rows; commands that still run go on under their shims and are taken over by the next start."""
     deadline = clock.monotonic() + _FINISH_SECONDS
+
+    def is_over() -> bool:
+        return clock.monotonic() > deadline
+
     try:
         _patiently(
-            lambda: heartbeats.begin_stop(db, beat.incarnation, now=clock.now(), reason=loop.stop_reason), deadline
+            lambda: heartbeats.begin_stop(db, beat.incarnation, now=clock.now(), reason=loop.stop_reason), is_over
         )
-        _patiently(loop.finish, deadline)
+        _patiently(loop.finish, is_over)
         running = len(loop.flights)
-        _patiently(lambda: heartbeats.end(db, beat.incarnation, now=clock.now(), running=running), deadline)
+        _patiently(lambda: heartbeats.end(db, beat.incarnation, now=clock.now(), running=running), is_over)
     except Unavailable as error:
         log.warning("The end could not be written down: %s", error)
         return EXIT_FAILURE
@@ -136,14 +148,14 @@ def _end(loop: Loop, db: Database, beat: Beat) -> int:
     return EXIT_OK
 
 
-def _patiently(call: Callable[[], T], deadline: float | None = None) -> T:
-    """Return what a call returns, trying again while the database does not answer, for ever or until a deadline."""
+def _patiently(call: Callable[[], T], is_enough: Callable[[], bool]) -> T:
+    """Return what a call returns, trying again while the database does not answer, until it is enough."""
     told = False
     while True:
         try:
             return call()
         except Unavailable as error:
-            if deadline is not None and clock.monotonic() > deadline:
+            if is_enough():
                 raise
             if not told:
                 log.warning("Waiting: %s", error)

@@ -23,12 +23,18 @@ def adopt(
 ) -> list[Result]:
     """Watch every run in flight that can still be followed and return the results of those that cannot.
 
-    Folders that belong to no run in flight hold results that were stored already, and are removed.
+    Folders that belong to no run in flight hold results that were stored already, and are removed. Raises Unavailable;
+    called again, it goes on where it stood.
     """
     results: list[Result] = []
     kept: set[str] = set()
     for orphan in orphans:
-        bundle = _find_bundle(orphan, bundles, launcher.limits(orphan.ticket))
+        key = (orphan.ticket.run_id, orphan.ticket.number)
+        if key in flights:
+            kept.add(flights[key].bundle.name)
+            continue
+        limits = launcher.limits(orphan.ticket)
+        bundle = _find_bundle(orphan, bundles, limits)
         if bundle is None:
             reason = "host rebooted" if _was_reboot(orphan) else "its run folder is gone"
             job = launcher.job(orphan.ticket.task_id, orphan.ticket.task_version)
@@ -37,7 +43,6 @@ def adopt(
             )
             continue
         kept.add(bundle.name)
-        key = (orphan.ticket.run_id, orphan.ticket.number)
         flights[key] = Flight(
             ticket=orphan.ticket,
             bundle=bundle,
@@ -45,7 +50,7 @@ def adopt(
             started=_started(orphan, bundle),
             is_adopted=True,
         )
-        watcher.adopt(key, bundle, _process(orphan), launcher.limits(orphan.ticket))
+        watcher.adopt(key, bundle, _process(orphan), limits)
         if orphan.state is RunState.CANCELLING:
             # Whoever had been asked to end it is gone, maybe before it could tell the command.
             watcher.cancel(key, "ended on request")
