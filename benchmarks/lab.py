@@ -25,7 +25,7 @@ from watchbell.store.models import Task, TaskRevision
 from watchbell.store.session import Database, prepare_home
 from watchbell.store.tasks import next_change
 
-#: As many commands as are in the air at once, here and there.
+#: As many commands as the bare loop has in the air at once; the scheduler decides for itself.
 IN_FLIGHT = 16
 START = "import sys; from watchbell.config import Config; from watchbell.scheduler.main import run; sys.exit(run(Config.load()))"
 
@@ -44,8 +44,8 @@ class Lab:
         first = schedules.next_occurrence(schedule, cursor)
         with self.db.write() as session:
             change = next_change(session)
-            for number in range(count):
-                task = Task(
+            tasks = [
+                Task(
                     name=f"{prefix}-{number}",
                     command=command,
                     schedule=schedules.to_json(schedule),
@@ -59,12 +59,11 @@ class Lab:
                     created_at=now,
                     updated_at=now,
                     change=change,
-                    enabled=True,
-                    version=1,
-                    host="",
                     owner="bench",
                 )
-                session.add(task)
+                for number in range(count)
+            ]
+            session.add_all(tasks)
             session.flush()
             definition = {
                 "name": prefix,
@@ -73,9 +72,7 @@ class Lab:
                 "environment": {},
                 "policies": Policies().to_json(),
             }
-            for task_id in session.scalars(Task.__table__.select().with_only_columns(Task.__table__.c.id)).all():
-                if not session.query(TaskRevision).filter_by(task_id=task_id).first():
-                    session.add(TaskRevision(task_id=task_id, version=1, definition=definition, at=now))
+            session.add_all(TaskRevision(task_id=t.id, version=1, definition=definition, at=now) for t in tasks)
 
     @contextlib.contextmanager
     def scheduler(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -107,7 +104,7 @@ class Lab:
 def lab(**overrides: object) -> Iterator[Lab]:
     """Give a scratch data directory with an empty, migrated database."""
     with tempfile.TemporaryDirectory(prefix="watchbell-bench-") as folder:
-        config = Config.load({"home": folder, "zone": "UTC", "max_running": IN_FLIGHT, **overrides})
+        config = Config.load({"home": folder, "zone": "UTC", **overrides})
         prepare_home(config.home, config.database_url)
         db = Database.open(config.database_url)
         schema.upgrade(db)

@@ -164,7 +164,7 @@ SETTINGS: tuple[Setting, ...] = (
             "What heartbeats say: production or development."),
     Setting("log_level", ("WATCHBELL_LOG_LEVEL",), _one_of("debug", "info", "warning", "error"), lambda: "info",
             "Least level that is logged."),
-    Setting("max_running", ("WATCHBELL_MAX_RUNNING",), _whole(1, 10_000), lambda: 16,
+    Setting("max_running", ("WATCHBELL_MAX_RUNNING",), _whole(1, 10_000), lambda: 64,
             "How many commands may run at the same time."),
     Setting("output_limit_mib", ("WATCHBELL_OUTPUT_LIMIT_MIB",), _whole(1, 10_240), lambda: 20,
             "Output kept per stream of a run: half at the head, half at the tail, in MiB."),

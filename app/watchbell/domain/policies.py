@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -69,12 +70,18 @@ class Policies:
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Policies:
         """Return the policies that were stored; entries that this version does not know are left out."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        kept = {name: value for name, value in data.items() if name in known}
-        for name, kind in (("overlap", Overlap), ("catch_up", CatchUp), ("uncertain", Uncertain)):
-            if name in kept:
-                kept[name] = kind(str(kept[name]))
-        return cls(**kept)  # type: ignore[arg-type]
+        return _from_items(tuple(data.items()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _from_items(items: tuple[tuple[str, object], ...]) -> Policies:
+    """Return the policies of stored entries; thousands of tasks share the same few."""
+    known = {field.name for field in dataclasses.fields(Policies)}
+    kept = {name: value for name, value in items if name in known}
+    for name, kind in _WORDS.items():
+        if name in kept:
+            kept[name] = kind(str(kept[name]))
+    return Policies(**kept)  # type: ignore[arg-type]
 
 
 #: Range of each number: lowest, highest, an example.

@@ -10,6 +10,7 @@ import signal
 import stat
 import threading
 
+from watchbell import clock
 from watchbell.errors import Conflict, WatchbellError
 from watchbell.execution import proc, shim
 from watchbell.execution.bundle import MARKER, Bundle
@@ -70,13 +71,13 @@ def launch(bundle: Bundle, command: Command) -> Process:
     Raises SpawnFailed when it is known that nothing ran, and AlreadyStarted when the bundle has its mark already.
     """
     _check_directory(command.directory)
-    program = _find_program(command)
+    program = _programs.find(command)
     spawn = shim.prepare(
         command.argv,
         command.environment,
         command.directory,
         f"{MARKER}={bundle.token}",
-        is_shell=program == SHELL or (command.argv[0] == "sh" and os.path.realpath(program) == _REAL_SHELL),
+        is_shell=program.is_shell,
     )
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
     files = (
@@ -189,6 +190,44 @@ def _find_program(command: Command) -> str:
     if found_any:
         raise SpawnFailed(f"{name}: permission denied", 126)
     raise SpawnFailed(f"{name}: command not found", 127)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Program:
+    """What a name on a command line stands for."""
+
+    is_shell: bool
+    until: float
+
+
+class _Programs:
+    """Remembers for a moment which programs are there: many runs of the same second ask for the same few.
+
+    Should one vanish within that moment, the shell inside the shim finds out, and its exit code 127 or 126 says so.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str | None, str], _Program] = {}
+
+    def find(self, command: Command) -> _Program:
+        """Return the program of a command; raises SpawnFailed when it is not there or may not be executed."""
+        name = command.argv[0] if command.argv else ""
+        key = (name, command.directory, command.environment.get("PATH", _DEFAULT_PATH))
+        now = clock.monotonic()
+        known = self._found.get(key)
+        if known is not None and now < known.until:
+            return known
+        file = _find_program(command)
+        is_shell = file == SHELL or (name == "sh" and os.path.realpath(file) == _REAL_SHELL)
+        if len(self._found) > _REMEMBERED_PROGRAMS:
+            self._found.clear()
+        found = self._found[key] = _Program(is_shell, now + _REMEMBERED_SECONDS)
+        return found
+
+
+_REMEMBERED_PROGRAMS = 4096
+_REMEMBERED_SECONDS = 1.0
+_programs = _Programs()
 
 
 def _spawn_reason(error: OSError | ValueError) -> str:

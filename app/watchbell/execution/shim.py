@@ -20,6 +20,7 @@ it. dash would start a plain `"$@"` faster, by vfork, but then reports the death
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 from collections.abc import Mapping
@@ -68,9 +69,11 @@ def prepare(
     ``is_shell`` says that ``argv[0]`` is the very shell that the shim itself runs in.
     """
     name, _, value = marker.partition("=")
-    passed = {key: text for key, text in environment.items() if key not in _STALE}
-    passed[name] = value
-    awkward = {key: text for key, text in passed.items() if key in _CHANGED_BY_SHELL or not _IDENTIFIER.fullmatch(key)}
+    stale, odd = _sorted_names(tuple(environment))
+    passed = {**environment, name: value}
+    for key in stale:
+        del passed[key]
+    awkward = {key: passed[key] for key in odd}
     text = _text_for_own_shell(argv) if is_shell and not awkward else None
     if awkward:
         # A shell would lose or change these, so env(1) sets them after the last shell of ours.
@@ -83,6 +86,18 @@ def prepare(
     return Spawn(["watchbell-run", "-c", begin + _ARGUMENTS + _END, "watchbell-run", *places, *argv], passed)
 
 
+@functools.lru_cache(maxsize=1024)
+def _sorted_names(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which variables are left out and which a shell would not pass on as they are."""
+    stale = tuple(name for name in names if name in _STALE)
+    return stale, tuple(
+        name
+        for name in names
+        if name not in _STALE and (name in _CHANGED_BY_SHELL or not _IDENTIFIER.fullmatch(name))
+    )
+
+
+@functools.lru_cache(maxsize=4096)
 def _text_for_own_shell(argv: tuple[str, ...]) -> str | None:
     """Return the text of a `sh -c TEXT` that may run in a subshell of the shim, which saves an exec of the shell.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -133,7 +132,7 @@ def _columns(started: Started | None, finished: Finished) -> dict[str, Any]:
         "new_exit_code": outcome.exit_code,
         "new_signal": outcome.signal,
         "new_reason": outcome.reason,
-        **{f"new_{name}": value for name, value in dataclasses.asdict(finished.usage).items()},
+        **{f"new_{name}": getattr(finished.usage, name) for name in _USAGE},
         "new_series": [list(point) for point in finished.series] or None,
     }
 
