@@ -19,7 +19,7 @@ WINDOW = timedelta(days=7)
 #: States that neither make a trouble nor take one away.
 _SILENT = frozenset({RunState.SKIPPED, RunState.CANCELLED})
 _LOOKED_AT = 200
-_RUNS_PER_TASK = 20
+_RUNS_PER_TASK = 50
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Trouble:
     #: When the first of the bad results in a row was due, as far back as was looked.
     since: datetime
     in_a_row: int
+
+    @property
+    def is_long(self) -> bool:
+        """Return whether there may be more in a row than were looked at."""
+        return self.in_a_row >= _RUNS_PER_TASK
 
 
 def list_troubles(db: Database, *, now: datetime, limit: int = 100) -> list[Trouble]:

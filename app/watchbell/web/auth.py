@@ -139,10 +139,9 @@ def may_try(username: str) -> bool:
     The try is counted before the password is looked at, so that many at once cannot slip through together.
     """
     strategy = _limiter().limiter
-    keys = (("account", username.lower()), ("address", current.address()))
-    # Each counts, also after one of them has said no.
-    hits = [strategy.hit(limit, "login", *key) for key in keys for limit in _TRIES]
-    return all(hits)
+    address = [strategy.hit(limit, "login", "address", current.address()) for limit in _TRIES]
+    # The name comes second: one address alone cannot fill the memory with names.
+    return all(address) and all(strategy.hit(limit, "login", "account", username.lower()) for limit in _TRIES)
 
 
 def forget_tries(username: str) -> None:

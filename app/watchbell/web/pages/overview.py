@@ -43,6 +43,7 @@ class TroubleView:
     run: RunView
     since: datetime
     in_a_row: int
+    is_long: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def _page() -> Page:
         enabled_tasks=found.enabled_tasks,
         scheduled=len(upcoming),
         today=found.today,
-        troubles=[TroubleView(run_view(bad.run, now), bad.since, bad.in_a_row) for bad in troubles],
+        troubles=[TroubleView(run_view(bad.run, now), bad.since, bad.in_a_row, bad.is_long) for bad in troubles],
         running=[run_view(run, now) for run in found.running],
         waiting=[run_view(run, now) for run in found.waiting],
         recent=[run_view(run, now) for run in found.recent],
