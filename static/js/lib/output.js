@@ -113,12 +113,19 @@ class Output {
     this.started = false;
     this.asking = false;
     this.allowed = ASK_AFTER;
+    /** Bytes of the offset that were dropped and so never came. */
+    this.skipped = 0;
     this.following = root.hasAttribute("data-live-output");
     this.top = 0;
     this.jumping = false;
     this.touchedAt = -Infinity;
     this.wanted = Number(/^#L(\d+)$/.exec(location.hash)?.[1] ?? 0);
     if (this.wanted) this.following = false;
+  }
+
+  /** @returns {number} bytes that have come */
+  get shown() {
+    return this.offset - this.skipped;
   }
 
   start() {
@@ -140,7 +147,7 @@ class Output {
       this.#follow(true);
     });
     this.#button("more", () => {
-      this.allowed = this.offset + ASK_AFTER;
+      this.allowed = this.shown + ASK_AFTER;
       this.#show();
     });
     this.#wrap(sessionStorage.getItem(WRAP) === "on");
@@ -156,7 +163,7 @@ class Output {
   async #read(signal) {
     // Everything that is there is read in one go; the pauses of poll() are for waiting for more.
     for (;;) {
-      if (!this.following && !this.wanted && this.offset >= this.allowed && this.offset < this.size) {
+      if (!this.following && !this.wanted && this.shown >= this.allowed && this.offset < this.size) {
         this.asking = true;
         this.#show();
         return true;
@@ -196,6 +203,7 @@ class Output {
 
   /** @param {number} bytes */
   #gap(bytes) {
+    this.skipped += bytes;
     this.screen.note(`${amount(bytes)} dropped here: the command wrote more than is kept.`);
   }
 
@@ -209,7 +217,7 @@ class Output {
       this.text.append(element("span", { class: "wb-muted", text: `The command wrote nothing to ${this.root.dataset.stream || "its output"}.` }));
     }
     if (!state) return;
-    const written = this.asking ? `${amount(this.offset)} of ${amount(this.size)} shown` : amount(this.size);
+    const written = this.asking ? `${amount(this.shown)} of ${amount(this.size)} shown` : amount(this.size);
     state.textContent = this.done ? written : `${written} so far`;
   }
 
