@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -82,26 +82,31 @@ def judge(
         may_run = wanted[policies.catch_up] if is_complete else 0
     window_start = now - timedelta(seconds=policies.catch_up_window_seconds)
     split = len(older) - min(may_run, sum(1 for occurrence in older if occurrence.due_at >= window_start))
-    caught_up = [
-        Verdict(o, is_missed=False, trigger=Trigger.CATCH_UP, reason=_reason(o, policies, now, up_since))
-        for o in older[split:]
-    ]
-    return _missed(older[:split], policies, now, up_since) + caught_up + verdicts
+
+    def reason_of(occurrence: Occurrence) -> str:
+        return _reason(occurrence, policies, now, up_since)
+
+    caught_up = [Verdict(o, is_missed=False, trigger=Trigger.CATCH_UP, reason=reason_of(o)) for o in older[split:]]
+    return _missed(older[:split], reason_of) + caught_up + verdicts
 
 
-def _missed(occurrences: Sequence[Occurrence], policies: Policies, now: datetime, up_since: datetime) -> list[Verdict]:
+def give_up(due: Sequence[Occurrence], reason: str, *, at_least: str = "") -> list[Verdict]:
+    """Return the verdicts that none of these is started, for one reason; ``at_least`` goes before a count."""
+    return _missed(due, lambda _occurrence: reason, at_least)
+
+
+def _missed(
+    occurrences: Sequence[Occurrence], reason_of: Callable[[Occurrence], str], at_least: str = ""
+) -> list[Verdict]:
     if len(occurrences) <= ROWS_LIMIT:
-        return [
-            Verdict(o, is_missed=True, trigger=Trigger.SCHEDULE, reason=_reason(o, policies, now, up_since))
-            for o in occurrences
-        ]
-    reason = f"{len(occurrences)} occurrences; {_reason(occurrences[-1], policies, now, up_since)}"
+        return [Verdict(o, is_missed=True, trigger=Trigger.SCHEDULE, reason=reason_of(o)) for o in occurrences]
+    newest = occurrences[-1]
     return [
         Verdict(
-            occurrences[-1],
+            newest,
             is_missed=True,
             trigger=Trigger.SCHEDULE,
-            reason=reason,
+            reason=f"{at_least}{len(occurrences)} occurrences; {reason_of(newest)}",
             stands_for=len(occurrences),
             first=occurrences[0],
         )

@@ -13,18 +13,16 @@ from pathlib import Path
 from watchbell.domain import schedule as schedules
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
-from watchbell.domain.schedule import Occurrence, Schedule, ScheduleKind
+from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import transitions
+from watchbell.services import left_over, transitions
 from watchbell.store import ledger
 from watchbell.store import runs as run_store
 from watchbell.store import tasks as store
 from watchbell.store.runs import Run
 from watchbell.store.session import Database, Session
 from watchbell.store.tasks import Task, TaskRevision
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def definition_of(task: Task) -> TaskDefinition:
@@ -61,7 +59,7 @@ def create(db: Database, fields: Mapping[str, object], *, now: datetime, actor: 
     definition = check(fields, now=now, defaults=defaults)
     with db.write() as session:
         _require_free(session, definition.name)
-        task = Task(created_at=now, created_by=actor, version=1, cursor_at=_first_cursor(definition.schedule, now))
+        task = Task(created_at=now, created_by=actor, version=1, cursor_at=now)
         _write(session, task, definition, now=now, actor=actor)
         session.add(task)
         session.flush()
@@ -83,7 +81,7 @@ def update(
     """Change a task and return it; fields that are absent stay.
 
     Raises Conflict if ``expected_version`` is given and somebody else has saved another version since. A new schedule
-    counts from now on: an edit never starts a moment that has passed.
+    counts from now on: an edit never starts a moment that has passed, and one that was due stands as missed.
     """
     with db.write() as session:
         task = _require(session, task_id)
@@ -97,8 +95,9 @@ def update(
         if definition == base:
             return task
         _require_free(session, definition.name, but=task.id)
-        if definition.schedule != base.schedule or (definition.enabled and not base.enabled):
-            task.cursor_at = max(task.cursor_at, _first_cursor(definition.schedule, now))
+        if definition.schedule != base.schedule or definition.enabled != base.enabled:
+            left_over.write_down(session, task, now=now, actor=actor, why="the task was changed")
+            task.cursor_at = max(task.cursor_at, now)
         if definition.to_json() != base.to_json():
             task.version += 1
             _keep_revision(session, task, definition, now=now, actor=actor)
@@ -115,8 +114,8 @@ def set_enabled(db: Database, task_id: int, enabled: bool, *, now: datetime, act
     with db.write() as session:
         task = _require(session, task_id)
         if task.enabled != enabled:
-            if enabled:
-                task.cursor_at = max(task.cursor_at, now)
+            left_over.write_down(session, task, now=now, actor=actor, why="the task was disabled")
+            task.cursor_at = max(task.cursor_at, now)
             definition = dataclasses.replace(definition_of(task), enabled=enabled)
             _write(session, task, definition, now=now, actor=actor)
             _tell(session, task, "task_updated", now)
@@ -147,6 +146,8 @@ def delete(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
                 transitions.move(
                     session, run, [RunState.CANCELLED], now=now, actor=actor, reason="the task was deleted"
                 )
+        left_over.write_down(session, task, now=now, actor=actor, why="the task was deleted")
+        task.cursor_at = max(task.cursor_at, now)
         task.deleted_at = now
         task.enabled = False
         task.next_due_at = None
@@ -280,13 +281,6 @@ def _free_name(session: Session, name: str) -> str:
         if store.find_task_by_name(session, candidate) is None:
             return candidate
     return f"{stem}-{uuid.uuid4().hex[:8]}"
-
-
-def _first_cursor(schedule: Schedule, now: datetime) -> datetime:
-    """Return where a new schedule starts to count: now, or just before a single moment that is due at once."""
-    if schedule.kind is ScheduleKind.MOMENT and schedule.moments:
-        return min(now, min(schedule.moments) - _MICROSECOND)
-    return now
 
 
 def _write(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:
