@@ -104,7 +104,7 @@ def find(db: Database, username: str) -> Account:
 def set_password(
     db: Database, username: str, password: str, *, now: datetime, keep_token: str | None = None
 ) -> Account:
-    """Give an account a password and end its other sessions; raises InputError and NotFound."""
+    """Give an account a password, end its other sessions and its unused links; raises InputError and NotFound."""
     password_hash = _new_hash(password)
     with db.write() as session:
         account = store.find_account_by_name(session, username)
@@ -112,6 +112,7 @@ def set_password(
             raise NotFound(f"there is no account {username!r}")
         account.password_hash, account.password_changed_at = password_hash, now
         store.end_logins(session, account.id, now, keep=_hash(keep_token) if keep_token else None)
+        store.end_links(session, account.id, now)
         return account
 
 

@@ -101,3 +101,9 @@ def use_link(session: Session, token_hash: str, at: datetime) -> int | None:
     )
     found = session.connection().execute(statement).scalar_one_or_none()
     return int(found) if found is not None else None
+
+
+def end_links(session: Session, account_id: int, at: datetime) -> None:
+    """Make every link of an account that is still about unusable."""
+    open_ones = update(LoginLink).where(LoginLink.account_id == account_id, LoginLink.used_at.is_(None))
+    session.connection().execute(open_ones.values(used_at=at))
