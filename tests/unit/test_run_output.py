@@ -160,6 +160,7 @@ def test_both_streams_stand_on_one_page_when_asked_for(admin: Person, db: Databa
 
     assert [viewer["data-stream"] for viewer in page.select("[data-output]")] == ["stdout", "stderr"]
     assert "wrote nothing to stderr" in page.text
+    assert [tab.text.strip() for tab in page.select('[aria-label="Streams"] [aria-current]')] == ["both"]
 
 
 def test_each_attempt_has_its_own_output(admin: Person, db: Database) -> None:

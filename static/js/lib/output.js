@@ -39,9 +39,10 @@ function amount(bytes) {
 
 /** The terminal: lines in blocks that the browser leaves alone while they are out of sight. */
 class Screen {
-  /** @param {HTMLElement} place */
-  constructor(place) {
+  /** @param {HTMLElement} place @param {string} prefix of the lines' ids: two terminals may stand on one page */
+  constructor(place, prefix) {
     this.place = place;
+    this.prefix = prefix;
     this.lines = new Lines();
     /** @type {HTMLElement|null} */
     this.block = null;
@@ -74,7 +75,7 @@ class Screen {
 
   /** @param {number} number @returns {HTMLElement|null} */
   line(number) {
-    return this.place.querySelector(`#L${number}`);
+    return this.place.querySelector(`#${this.prefix}${number}`);
   }
 
   /** @param {import("./lines.js").Line} line */
@@ -87,8 +88,8 @@ class Screen {
     for (const piece of line.pieces) text.append(...this.#spans(piece));
     const number = line.continued
       ? element("span", { class: "wb-line__number" })
-      : element("a", { class: "wb-line__number", href: `#L${line.number}`, "data-line": line.number, tabindex: -1, "aria-label": `Line ${line.number}` });
-    const row = element("div", { class: "wb-line", id: line.continued ? null : `L${line.number}` }, number, text);
+      : element("a", { class: "wb-line__number", href: `#${this.prefix}${line.number}`, "data-line": line.number, tabindex: -1, "aria-label": `Line ${line.number}` });
+    const row = element("div", { class: "wb-line", id: line.continued ? null : `${this.prefix}${line.number}` }, number, text);
     this.block.append(row);
     return row;
   }
@@ -106,7 +107,7 @@ class Output {
   constructor(root) {
     this.root = root;
     this.text = /** @type {HTMLElement} */ (root.querySelector("[data-output-text]"));
-    this.screen = new Screen(this.text);
+    this.screen = new Screen(this.text, root.dataset.stream === "stderr" ? "E" : "L");
     this.offset = 0;
     this.size = 0;
     this.done = false;
@@ -119,8 +120,14 @@ class Output {
     this.top = 0;
     this.jumping = false;
     this.touchedAt = -Infinity;
-    this.wanted = Number(/^#L(\d+)$/.exec(location.hash)?.[1] ?? 0);
+    this.wanted = this.#lineInAddress();
     if (this.wanted) this.following = false;
+  }
+
+  /** @returns {number} the line that the address points at, 0 without one of this terminal's */
+  #lineInAddress() {
+    const found = /^#([LE])(\d+)$/.exec(location.hash);
+    return found && found[1] === this.screen.prefix ? Number(found[2]) : 0;
   }
 
   /** @returns {number} bytes that have come */
@@ -134,7 +141,7 @@ class Output {
     for (const type of ["wheel", "touchmove", "keydown", "pointerdown", "pointermove"]) {
       this.text.addEventListener(type, (event) => this.#touched(event), { passive: true });
     }
-    addEventListener("hashchange", () => this.#mark(Number(/^#L(\d+)$/.exec(location.hash)?.[1] ?? 0)));
+    addEventListener("hashchange", () => this.#mark(this.#lineInAddress()));
     this.stop = poll(this.root.dataset.url ?? "", EVERY_MS, (signal) => this.#read(signal));
   }
 
