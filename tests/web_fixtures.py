@@ -22,6 +22,7 @@ from watchbell.services import accounts
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database
 from watchbell.web.factory import create_app
+from watchbell.web.throttle import Tries
 
 Enter = Callable[..., "Person"]
 
@@ -81,8 +82,13 @@ def web_config(tmp_path: Path, database_file: Path) -> Config:
 def app(made_app: Flask, web_config: Config, db: Database) -> Iterator[Flask]:
     """Give the application on this test's database."""
     before = dict(made_app.extensions)
-    made_app.extensions.update({"watchbell.config": web_config, "watchbell.database": db})
-    made_app.extensions["watchbell.limiter"].reset()
+    made_app.extensions.update(
+        {
+            "watchbell.config": web_config,
+            "watchbell.database": db,
+            "watchbell.tries": Tries(before["watchbell.tries"].limiter),
+        }
+    )
     yield made_app
     made_app.extensions.clear()
     made_app.extensions.update(before)

@@ -10,25 +10,19 @@ import dataclasses
 import hashlib
 
 import flask_login
-from flask import Flask, current_app, session
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
-from limits import parse
+from flask import Flask, session
 
 from watchbell.config import Config
 from watchbell.domain.permissions import Role
 from watchbell.services import accounts
 from watchbell.services.accounts import Grant
-from watchbell.web import current
+from watchbell.web import current, throttle
 from watchbell.web.db import database
+from watchbell.web.throttle import tries
 
-#: Tries to log in, counted by account and by address. They run out slowly enough for a person and refill by themselves,
-#: so nobody is locked out for good.
-_TRIES = (parse("10 per minute"), parse("60 per hour"))
 #: Session key: when a login link was used, after which a forgotten password may be replaced for a while.
 _LINK_USED = "link_used_at"
 _LINK_MINUTES = 15
-_LIMITER = "watchbell.limiter"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,9 +74,7 @@ def init_app(app: Flask, config: Config) -> None:
         SESSION_REFRESH_EACH_REQUEST=False,
         PERMANENT_SESSION_LIFETIME=accounts.ABSOLUTE_LIMIT,
     )
-    app.extensions[_LIMITER] = Limiter(
-        get_remote_address, app=app, storage_uri="memory://", strategy="moving-window", headers_enabled=False
-    )
+    throttle.init_app(app)
 
 
 def _cookie_name(config: Config) -> str:
@@ -134,28 +126,13 @@ def came_by_link() -> bool:
 
 
 def may_try(username: str) -> bool:
-    """Count a try to log in as somebody and return whether it may be made.
-
-    The try is counted before the password is looked at, so that many at once cannot slip through together.
-    """
-    strategy = _limiter().limiter
-    address = [strategy.hit(limit, "login", "address", current.address()) for limit in _TRIES]
-    # The name comes second: one address alone cannot fill the memory with names.
-    return all(address) and all(strategy.hit(limit, "login", "account", username.lower()) for limit in _TRIES)
+    """Count a try to log in as somebody and return whether it may be made."""
+    return tries().count(current.address(), username)
 
 
 def forget_tries(username: str) -> None:
     """Give the tries back to an account and an address that have just logged in."""
-    strategy = _limiter().limiter
-    for key in (("account", username.lower()), ("address", current.address())):
-        for limit in _TRIES:
-            strategy.clear(limit, "login", *key)
-
-
-def _limiter() -> Limiter:
-    found = current_app.extensions[_LIMITER]
-    assert isinstance(found, Limiter)
-    return found
+    tries().forget(current.address(), username)
 
 
 def has_password() -> bool:

@@ -1,0 +1,60 @@
+"""How often somebody may try to log in: counted by address and by account, in the memory of this process.
+
+The tries run out slowly enough for a person and come back by themselves, so nobody is locked out for good. Each worker of
+the server counts for itself.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+
+from flask import Flask, current_app
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from limits import parse
+
+_TRIES = (parse("10 per minute"), parse("60 per hour"))
+_NAME = "watchbell.tries"
+
+
+class Tries:
+    """The tries of late."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self.limiter = limiter
+        self._salt = secrets.token_hex(8)
+        # Whoever has logged in counts anew under another number. Taking entries out of the storage instead would
+        # collide with its own thread, which does not expect that.
+        self._numbers: Counter[tuple[str, str]] = Counter()
+
+    def count(self, address: str, username: str) -> bool:
+        """Count a try and return whether it may be made.
+
+        It is counted before the password is looked at, so that many at once cannot slip through together; and by name
+        only if the address may still try, so that one address cannot fill the memory with names.
+        """
+        return self._hit("address", address) and self._hit("account", username.lower())
+
+    def forget(self, address: str, username: str) -> None:
+        """Give the tries back to an address and an account that have just logged in."""
+        self._numbers["address", address] += 1
+        self._numbers["account", username.lower()] += 1
+
+    def _hit(self, kind: str, who: str) -> bool:
+        key = (self._salt, kind, who, str(self._numbers.get((kind, who), 0)))
+        hits = [self.limiter.limiter.hit(limit, *key) for limit in _TRIES]
+        return all(hits)
+
+
+def init_app(app: Flask) -> None:
+    """Attach the count to the application."""
+    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", strategy="moving-window")
+    app.extensions[_NAME] = Tries(limiter)
+
+
+def tries() -> Tries:
+    """Return the count of the application that serves the present request."""
+    found = current_app.extensions[_NAME]
+    assert isinstance(found, Tries)
+    return found
