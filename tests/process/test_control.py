@@ -237,6 +237,20 @@ def test_a_lock_without_a_heartbeat_is_a_scheduler_that_is_starting(place):
     assert found.pid == os.getpid()
 
 
+def test_a_scheduler_that_calls_this_machine_otherwise_is_known_and_stopped(place, make_lab):
+    other = make_lab(hostname="alias")
+    life = other.start()
+    life.wait_for_beat()
+
+    found = status(place)
+
+    assert found.state is SchedulerState.RUNNING
+    assert found.host == "alias"
+    assert process.stop(place.config, place.db, actor="ann").pid == life.pid
+    assert life.reap() == 0
+    assert place.rows("SELECT stop_reason FROM scheduler")[0]["stop_reason"] == "stopped by ann"
+
+
 def test_a_start_that_fails_says_why_in_the_words_of_the_log(place):
     place.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import shutil
+import socket
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from tests.database import migrated_file  # noqa: F401 - a fixture.
-from watchbell import resources
+from watchbell import RunDashboard, resources, scheduler_tools
 from watchbell.cli.main import main
-from watchbell.errors import EXIT_CONFIG
+from watchbell.errors import EXIT_CONFIG, ConfigError
 
 pytestmark = pytest.mark.skipif(
     not resources.have_assets(), reason="the browser libraries are missing; run: make assets"
@@ -122,3 +124,29 @@ def test_missing_browser_libraries_stop_the_start(refused, monkeypatch, tmp_path
     monkeypatch.setattr(resources, "static", lambda: tmp_path)
 
     assert "browser libraries are missing" in refused()
+
+
+def test_a_script_that_names_no_address_gets_that_of_the_settings(monkeypatch, home):
+    monkeypatch.setenv("WATCHBELL_HOME", str(home))
+    monkeypatch.setenv("WATCHBELL_HOST", "192.0.2.7")
+
+    with pytest.raises(ConfigError, match=r"192\.0\.2\.7"):
+        RunDashboard()
+
+
+def test_the_address_that_a_script_names_goes_before_that_of_the_settings(monkeypatch, home):
+    monkeypatch.setenv("WATCHBELL_HOME", str(home))
+    monkeypatch.setenv("WATCHBELL_HOST", "192.0.2.7")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        with pytest.raises(ConfigError, match=f"127.0.0.1:{port} is in use"):
+            RunDashboard(port=port, host="127.0.0.1")
+
+
+def test_the_signature_shows_the_defaults_that_people_know():
+    shown = inspect.signature(scheduler_tools.RunDashboard).parameters
+
+    assert {name: one.default for name, one in shown.items()} == {
+        "port": 5000, "host": "127.0.0.1", "db": None, "debug": False, "scheduler": True, "block": True
+    }  # fmt: skip

@@ -81,11 +81,8 @@ def status(config: Config, db: Database, *, now: datetime) -> SchedulerStatus:
     """Return what the scheduler of this data directory is doing."""
     held = pidfile.is_held(config)
     owner, damage = _find_owner(config)
-    row = heartbeats.newest(db, config.hostname)
-    if held:
-        found = _living(config, owner, row, now)
-    else:
-        found = _not_held(config, row or heartbeats.newest(db), now)
+    row = _find_row(config, db, owner if held else None)
+    found = _living(config, owner, row, now) if held else _not_held(config, row, now)
     return dataclasses.replace(found, message=f"{found.message} {damage}.") if damage else found
 
 
@@ -156,6 +153,17 @@ def _find_owner(config: Config) -> tuple[Owner | None, str]:
         return pidfile.find_owner(config), ""
     except pidfile.DamagedPIDFile as error:
         return None, error.message
+
+
+def _find_row(config: Config, db: Database, owner: Owner | None) -> Scheduler | None:
+    """Return the row of the owner of the lock if it has one, else the newest of this machine, else the newest of all."""
+    here = heartbeats.newest(db, config.hostname)
+    if here is not None and (owner is None or _is_of(here, owner)):
+        return here
+    newest = heartbeats.newest(db)
+    # It may go by another name of this machine than we do.
+    is_wanted = here is None or (newest is not None and _is_of(newest, owner))
+    return newest if is_wanted else here
 
 
 def _living(config: Config, owner: Owner | None, row: Scheduler | None, now: datetime) -> SchedulerStatus:
@@ -255,17 +263,18 @@ def _require_owner(config: Config) -> Owner:
 
 def _has_beaten(config: Config, db: Database, pid: int) -> bool:
     try:
-        row = heartbeats.newest(db, config.hostname)
+        owner, _ = _find_owner(config)
+        row = _find_row(config, db, owner)
     except Unavailable:
         # A database that is busy makes things late, not wrong.
         return False
-    return row is not None and row.pid == pid and _is_of(row, _find_owner(config)[0])
+    return row is not None and row.pid == pid and _is_of(row, owner)
 
 
 def _note_stop(config: Config, db: Database, owner: Owner, actor: str) -> str | None:
     """Store who stops the scheduler and return its incarnation, None if it has no row yet."""
     try:
-        row = heartbeats.newest(db, config.hostname)
+        row = _find_row(config, db, owner)
         if row is None or not _is_of(row, owner):
             return None
         reason = f"stopped by {actor}" if actor else "stopped"
