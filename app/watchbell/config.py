@@ -346,7 +346,8 @@ def _child_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
     kept = {
         name: value
         for name, value in environ.items()
-        if name not in _PRIVATE and not name.startswith(("WATCHBELL_", "GUNICORN_"))
+        # The web server calls itself SERVER_SOFTWARE, by which scripts would take themselves for CGI programs.
+        if name not in {*_PRIVATE, "SERVER_SOFTWARE"} and not name.startswith(("WATCHBELL_", "GUNICORN_"))
     }
     kept.setdefault("PATH", os.defpath)
     return kept
