@@ -76,7 +76,7 @@ def test_what_failed_is_named_with_its_reason_and_since_when(admin: Person, db: 
     part = admin.see("/").select_one("#attention")
 
     assert part is not None
-    assert "× 3" in part.text
+    assert "\N{MULTIPLICATION SIGN} 3" in part.text
     assert "exit code 2" in part.text
     assert "3 h ago" in part.text
     assert part.select_one(f"a[href='/runs/{last.id}']")
