@@ -6,7 +6,7 @@ import dataclasses
 
 from watchbell.domain.run_state import RunState
 from watchbell.execution import Bundle
-from watchbell.services.turns import Started, Ticket
+from watchbell.services.tickets import Started, Ticket
 
 #: By run id and attempt number.
 Key = tuple[int, int]

@@ -12,7 +12,7 @@ from watchbell.errors import NotFound
 from watchbell.execution import Bundle, Bundles, Command, Limits, Process, launch, plain_argv, shell_command
 from watchbell.scheduler.plan import Plan
 from watchbell.services import tasks
-from watchbell.services.turns import Started, Ticket
+from watchbell.services.tickets import Started, Ticket
 from watchbell.store.session import Database
 
 

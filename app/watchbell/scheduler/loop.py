@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from watchbell import clock
-from watchbell.domain.policies import Uncertain
+from watchbell.domain.policies import Policies, Uncertain
 from watchbell.domain.run_state import RunState
 from watchbell.errors import NotFound, Unavailable
 from watchbell.execution import AlreadyStarted, BundleExists, Bundles, Finished, SpawnFailed
@@ -28,7 +28,8 @@ from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.reap import not_started, to_result
 from watchbell.services import adoption, tasks
-from watchbell.services.turns import DueTask, Result, Ticket, Turn, Turned, take_turn
+from watchbell.services.tickets import DueTask, Result, Ticket, Turn, Turned
+from watchbell.services.turns import take_turn
 from watchbell.store.session import ChangeWatch, Database
 
 log = logging.getLogger(__name__)
@@ -255,19 +256,20 @@ class Loop:
         # Its row goes straight from starting to the end; saying that it runs would only be late.
         self._fresh.pop(key, None)
         try:
-            uncertain = self._tools.launcher.job(ticket.task_id, ticket.task_version).policies.uncertain
+            policies = self._tools.launcher.job(ticket.task_id, ticket.task_version).policies
         except (NotFound, Unavailable):
             # Without its definition the safe answer is never to start it again.
-            uncertain = Uncertain.LOST
+            policies = Policies(uncertain=Uncertain.LOST)
         self._results.append(
             to_result(
                 ticket,
                 flight.state,
                 flight.started,
                 finished,
-                uncertain=uncertain,
+                uncertain=policies.uncertain,
                 output_root=self._tools.output_root,
                 adopted=flight.is_adopted,
+                time_limit_seconds=policies.time_limit_seconds,
             )
         )
 

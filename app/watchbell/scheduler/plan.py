@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from watchbell.domain.catch_up import judge
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import Occurrence, Schedule, from_json, next_occurrence
-from watchbell.services.turns import DueTask
+from watchbell.services.tickets import DueTask
 from watchbell.store.tasks import Task
 
 #: Occurrences of one task that are looked at in one turn; a longer past takes several turns.

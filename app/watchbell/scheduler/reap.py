@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import dataclasses
+import signal
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from watchbell.domain.policies import Uncertain
 from watchbell.domain.run_state import RunState
 from watchbell.execution import Captured, Finished, Outcome
-from watchbell.services.turns import Result, Started, Ticket
+from watchbell.services.tickets import Result, Started, Ticket
 
 _AGAIN = (RunState.RETRY_WAIT, RunState.QUEUED)
+_OUR_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL})
 
 
 def to_result(
@@ -23,9 +26,13 @@ def to_result(
     uncertain: Uncertain,
     output_root: Path,
     adopted: bool = False,
+    time_limit_seconds: float | None = None,
 ) -> Result:
     """Return the result of an attempt; ``started`` is None for one whose process was never seen by this scheduler."""
     outcome = finished.outcome
+    if adopted:
+        outcome = _blame_earlier_life(outcome, state, started, time_limit_seconds)
+        finished = dataclasses.replace(finished, outcome=outcome)
     if outcome.cancelled:
         state = RunState.CANCELLING
     path, reason = _path(outcome, state, uncertain)
@@ -65,6 +72,24 @@ def gone(
             "new_started_at": started.at,
         }
     return Result(ticket=ticket, state=state, path=path, reason=words, attempt=columns)
+
+
+def _blame_earlier_life(
+    outcome: Outcome, state: RunState, started: Started | None, time_limit_seconds: float | None
+) -> Outcome:
+    """Return the outcome with what an earlier life must have done.
+
+    It may have told the command to end and died before it could write that down; the shim only knows of the signal.
+    """
+    if outcome.signal not in _OUR_SIGNALS or outcome.cancelled or outcome.timed_out:
+        return outcome
+    if state is RunState.CANCELLING:
+        return dataclasses.replace(outcome, cancelled=True, reason=f"ended on request: {outcome.reason}")
+    limit = timedelta(seconds=time_limit_seconds) if time_limit_seconds else None
+    if limit is not None and started is not None and outcome.ended_at - started.at >= limit:
+        words = f"time limit of {time_limit_seconds:g} s reached: {outcome.reason}"
+        return dataclasses.replace(outcome, timed_out=True, reason=words)
+    return outcome
 
 
 def _never_ran(outcome: Outcome) -> bool:

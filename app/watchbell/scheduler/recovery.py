@@ -13,7 +13,7 @@ from watchbell.scheduler.flights import Flight, Flights
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.reap import gone
 from watchbell.services.adoption import Orphan
-from watchbell.services.turns import Result, Started
+from watchbell.services.tickets import Result, Started
 
 log = logging.getLogger(__name__)
 

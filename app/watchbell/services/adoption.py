@@ -10,7 +10,7 @@ from datetime import datetime
 
 from watchbell.domain.run_state import IN_FLIGHT, RunState
 from watchbell.services import transitions
-from watchbell.services.turns import Ticket
+from watchbell.services.tickets import Ticket
 from watchbell.store import heartbeats as heartbeat_store
 from watchbell.store import runs as store
 from watchbell.store.runs import Attempt, Run

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from watchbell.domain.run_state import FINAL, RunState, advance
+from watchbell.services.tickets import Ticket, Turn
 from watchbell.store import ledger as store
 from watchbell.store.runs import Run
 from watchbell.store.session import Session
@@ -66,3 +67,20 @@ def move(
     store.add_outbox(session, [outbox_row(run.id, run.task_id, run.task_name, to, now, reason)])
     session.refresh(run)
     return True
+
+
+def log_moves(
+    session: Session, turn: Turn, state: RunState, told: Sequence[tuple[Ticket, tuple[RunState, ...], str]]
+) -> None:
+    """Log that the runs of tickets have gone from a state along paths, for reasons; the rows have been changed."""
+    store.add_events(
+        session,
+        [
+            store.event_row(t.run_id, state, path, at=turn.now, actor=turn.actor, fence=t.fence, reason=reason)
+            for t, path, reason in told
+        ],
+    )
+    store.add_outbox(
+        session,
+        [outbox_row(t.run_id, t.task_id, t.task_name, path[-1], turn.now, reason) for t, path, reason in told],
+    )

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, UniqueConstraint, bindparam, func, or_, select, text, update
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    Select,
+    String,
+    UniqueConstraint,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -118,7 +131,7 @@ def _filtered(statement: Select[Any], *, search: str, enabled: bool | None, owne
     if owner is not None:
         statement = statement.where(func.lower(Task.owner) == owner.lower())
     for word in search.split()[:8]:
-        columns = (Task.name, Task.command, Task.schedule_words, Task.owner, Task.comment)
+        columns = (Task.name, Task.command, Task.schedule_words, Task.owner, Task.comment, cast(Task.tags, String))
         statement = statement.where(or_(*(column.ilike(pattern(word), escape="\\") for column in columns)))
     return statement
 

@@ -1,0 +1,103 @@
+"""What the scheduler's loop and the ledger hand each other: what is due, permission to start, what became of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from watchbell.domain.catch_up import Verdict
+from watchbell.domain.policies import Overlap
+from watchbell.domain.run_state import RunState
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DueTask:
+    """A task with occurrences to be turned into rows."""
+
+    task_id: int
+    name: str
+    version: int
+    #: The change mark that the caller knows; if the task has changed since, nothing of it is touched.
+    change: int
+    zone: str
+    overlap: Overlap
+    verdicts: Sequence[Verdict]
+    #: The last nominal moment that these verdicts cover, and the moment after it.
+    cursor_at: datetime
+    next_due_at: datetime | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ticket:
+    """Permission to start one process, given once: its row says "starting" already."""
+
+    run_id: int
+    attempt_id: int
+    number: int
+    fence: int
+    task_id: int
+    task_version: int
+    task_name: str
+    due_at: datetime
+    trigger: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Started:
+    """A process that was started on a ticket."""
+
+    ticket: Ticket
+    folder: str
+    #: None, like the next one, if an earlier scheduler started it and could not say as whom.
+    pid: int | None
+    start_ticks: int | None
+    boot_id: str
+    at: datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt ended."""
+
+    ticket: Ticket
+    #: The state that the caller believes the run to be in.
+    state: RunState
+    #: Where it goes: a final state, or retry_wait and queued for an attempt that may be made again.
+    path: tuple[RunState, ...]
+    reason: str
+    #: All result columns of the attempt, see store.runs.
+    attempt: Mapping[str, Any]
+    outputs: Sequence[dict[str, Any]] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Turn:
+    """What the loop brings."""
+
+    now: datetime
+    holder: str
+    actor: str
+    #: How many more processes may be started.
+    room: int
+    due: Sequence[DueTask] = ()
+    started: Sequence[Started] = ()
+    results: Sequence[Result] = ()
+    #: Whether queued runs should be looked at; it costs a query.
+    claims: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Turned:
+    """What the loop gets back."""
+
+    tickets: Sequence[Ticket]
+    #: Tasks that have changed since the caller read them.
+    changed_tasks: frozenset[int]
+    #: Due tasks for which rows were made or had been made by somebody else.
+    planned_tasks: frozenset[int]
+    #: Run ids whose row was not what the caller believed; read them again.
+    surprises: frozenset[int]
+    #: Whether runs wait in the queue that there was no room for, or that have only just come to it.
+    has_backlog: bool
