@@ -1,0 +1,161 @@
+"""Take the pictures of the README: start Watchbell on a scratch directory, let tasks run, look with a browser.
+
+    python docs/take_screenshot.py [DIRECTORY]
+
+Writes overview.png and run.png into DIRECTORY, by default docs/img. Needs Playwright and a Chromium; `make screenshot`
+sets up the first and uses the machine's own browser.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+WIDTH = 1280
+WAIT_SECONDS = 180
+#: Enough of them that lists, strips and counters show something.
+RUNS = 45
+#: What the pictures show: name, command, when and how. {page} is the address of the server itself.
+TASKS = (
+    ("disk-space", f"{EXAMPLES}/disk_space.py --min-free 1% /", "--every 8s --tag checks"),
+    ("check-page", f"{EXAMPLES}/check_page.py --contains healthy {{page}}/health", "--every 6s --tag checks"),
+    ("check-shop", f"{EXAMPLES}/check_page.py --status 301 {{page}}/health", "--every 20s --tag checks"),
+    ("status-page", f"{EXAMPLES}/pipeline/run.sh ~/status", "--every 9s --tag reports"),
+    ("summarise-log", f"{EXAMPLES}/summarise_log.py {{home}}/scheduler.log ~/log.csv", "--every 12s --tag reports"),
+    ("index-photos", "seq -f 'indexed photo-%04g.jpg' 1 400; sleep 17; echo done", "--every 20s"),
+    ("backup-documents", f"{EXAMPLES}/backup.sh -k 7 ~/Documents ~/backups", "--cron '30 2 * * *' --tag backup"),
+    ("weekly-report", "make -C ~/report", "--word monday --at-time 08:00 --tag reports"),
+)
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], what: str) -> T:
+    """Return the first true answer, or stop."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        if answer := look():
+            return answer
+        time.sleep(0.2)
+    raise SystemExit(f"take_screenshot.py: waited {WAIT_SECONDS} s in vain for {what}")
+
+
+class Installation:
+    """A Watchbell of its own on this machine, which calls itself by other names than the machine does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "watchbell"
+        self.output = folder / "up.log"
+        (folder / "Documents").mkdir()
+        names = {"WATCHBELL_USER": "ann", "WATCHBELL_HOSTNAME": "watchtower", "TZ": "Europe/Berlin"}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATCHBELL_", "TASK_"))}
+        paths = f"{ROOT / 'app'}{os.pathsep}{kept.get('PYTHONPATH', '')}".rstrip(os.pathsep)
+        self.environment = {
+            **kept,
+            **names,
+            "WATCHBELL_HOME": str(self.home),
+            # What still runs at the end then lies in the scratch directory, too, and is removed with it.
+            "WATCHBELL_RUNTIME_LIMIT_MIB": "0",
+            "HOME": str(folder),
+            "PYTHONPATH": paths,
+        }
+
+    def call(self, *words: str) -> str:
+        """Run a command line and return what it prints."""
+        command = [sys.executable, "-m", "watchbell", *words]
+        return subprocess.run(command, env=self.environment, cwd=ROOT, check=True, text=True, stdout=-1).stdout
+
+    def runs(self, *words: str) -> list[dict[str, Any]]:
+        """Return the newest runs."""
+        found: list[dict[str, Any]] = json.loads(self.call("runs", "list", "-n", "200", "--json", *words))
+        return found
+
+    @contextlib.contextmanager
+    def up(self) -> Iterator[str]:
+        """Have page and scheduler, and give the link that logs in."""
+        command = [sys.executable, "-u", "-m", "watchbell", "up", "--port", "0"]
+        with (
+            self.output.open("w") as output,
+            subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=output, stderr=output) as server,
+        ):
+            try:
+                yield until(lambda: re.search(r"https?://\S+/login/link/\S+", self.output.read_text()), "the link")[0]
+            finally:
+                server.terminate()
+                server.wait(30)
+
+
+def find_browser() -> str | None:
+    """Return the machine's Chromium; without one Playwright's own is used, if it is there."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def visit(page: Page, address: str) -> None:
+    """Open a page, or stop if it is not what it should be."""
+    answer = page.goto(address)
+    if answer is None or not answer.ok:
+        raise SystemExit(f"take_screenshot.py: {address} answers {answer and answer.status}")
+
+
+def log_in(page: Page, link: str) -> None:
+    """Open the link and leave the choice of a password for later."""
+    visit(page, link)
+    page.get_by_role("link", name="Later").click()
+    page.wait_for_url("**/")
+
+
+def take(page: Page, path: Path, height: int) -> None:
+    """Save what the page shows in a window of this height."""
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    page.wait_for_load_state("load")
+    page.evaluate("document.fonts.ready")
+    page.screenshot(path=path, animations="disabled")
+    print(f"wrote {path} ({path.stat().st_size} bytes)")
+
+
+def main() -> int:
+    """Take both pictures."""
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "docs/img")
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="watchbell-") as folder, contextlib.ExitStack() as stack:
+        installation = Installation(Path(folder))
+        stack.push(lambda kind, *_: kind and print(installation.output.read_text(), file=sys.stderr))
+        link = stack.enter_context(installation.up())
+        address = link.partition("/login/")[0]
+        for name, command, options in TASKS:
+            text = command.format(page=address, home=installation.home)
+            installation.call("task", "add", name, "--command", text, *shlex.split(options))
+        until(lambda: len(installation.runs()) >= RUNS, f"{RUNS} runs")
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
+        stack.callback(browser.close)
+        context = browser.new_context(
+            viewport={"width": WIDTH, "height": 800}, color_scheme="light", timezone_id="Europe/Berlin", locale="en-GB"
+        )
+        page = context.new_page()
+        log_in(page, link)
+        until(lambda: installation.runs("--task", "index-photos", "--state", "running"), "a run that goes on")
+        visit(page, address)
+        take(page, target / "overview.png", 1180)
+        shown = installation.runs("--task", "status-page", "--state", "succeeded")[0]
+        visit(page, f"{address}/runs/{shown['id']}")
+        take(page, target / "run.png", 470)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
