@@ -118,6 +118,7 @@ def _local_zone() -> str:
             try:
                 return _zone(name.removeprefix("Etc/") if name == "Etc/UTC" else name)
             except ValueError:
+                # Such as TZ=EST5EDT4: a rule, and no name that another machine would understand.
                 continue
     return "UTC"
 

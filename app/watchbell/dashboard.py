@@ -82,7 +82,7 @@ def RunDashboard(  # noqa: N802 - the name is that of the packages whose place t
         }
     )
     if debug:
-        configure_console(config.log_level)
+        configure_console(config.log_level, config.zone)
     return serve(config, scheduler=scheduler, block=block)
 
 

@@ -7,9 +7,11 @@ import logging
 import os
 import re
 import sys
+from datetime import datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TextIO
+from zoneinfo import ZoneInfo
 
 #: Above this size the file is set aside as ``<name>.1`` in place of the one before: two such files are all there is.
 FILE_LIMIT_BYTES = 10 * 1024 * 1024
@@ -23,8 +25,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 class LineFormatter(logging.Formatter):
     """The one line format: ``[YYYY-MM-DD HH:MM:SS] [LEVEL] message``."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: str | None = None) -> None:
         super().__init__(_LINE, _TIME)
+        self._zone = ZoneInfo(zone) if zone else None
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - likewise below.
+        """Return the time of a line in the zone of the page, so that both can be read side by side."""
+        return datetime.fromtimestamp(record.created, self._zone).strftime(datefmt or _TIME)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is that of the base class.
         # A message with a line break must not be able to forge the line that follows; a traceback may have its lines.
@@ -63,18 +70,18 @@ class BoundedFileHandler(WatchedFileHandler):
             self.handleError(record)
 
 
-def configure_file(path: Path, level: str) -> None:
-    """Send the log of this process to a file, private to its owner."""
-    _attach(BoundedFileHandler(path), level)
+def configure_file(path: Path, level: str, zone: str | None = None) -> None:
+    """Send the log of this process to a file, private to its owner; times are the zone's, or the machine's."""
+    _attach(BoundedFileHandler(path), level, zone)
 
 
-def configure_console(level: str) -> None:
-    """Send the log of this process to standard error."""
-    _attach(logging.StreamHandler(sys.stderr), level)
+def configure_console(level: str, zone: str | None = None) -> None:
+    """Send the log of this process to standard error; times are the zone's, or the machine's."""
+    _attach(logging.StreamHandler(sys.stderr), level, zone)
 
 
-def _attach(handler: logging.Handler, level: str) -> None:
-    handler.setFormatter(LineFormatter())
+def _attach(handler: logging.Handler, level: str, zone: str | None) -> None:
+    handler.setFormatter(LineFormatter(zone))
     logger = logging.getLogger(_ROOT)
     logger.setLevel(level.upper())
     logger.propagate = False

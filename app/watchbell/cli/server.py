@@ -44,5 +44,5 @@ def dashboard(program: Program, *, host: str | None, port: int | None) -> None:
 
 def _serve(program: Program, host: str | None, port: int | None, *, scheduler: bool) -> None:
     config = program.load(host=host, port=port)
-    configure_console(config.log_level)
+    configure_console(config.log_level, config.zone)
     serve(config, scheduler=scheduler)

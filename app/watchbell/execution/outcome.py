@@ -13,8 +13,9 @@ from pathlib import Path
 class Usage:
     """Resources of the whole tree. A field is None where it cannot be known.
 
-    All fields are known when this process started the shim (wait4); for an adopted run only the two times are, from
-    the shim's own record. ``max_rss_kib`` is that of the largest single process; the samples know the tree's.
+    All but the memory are known when this process started the shim (wait4); for an adopted run only the two times are,
+    from the shim's own record. ``max_rss_kib`` is the peak of the largest single process where the kernel could tell
+    it, else the highest sample of the tree; a command that ends before its first sample leaves it unknown.
     """
 
     user_seconds: float | None = None

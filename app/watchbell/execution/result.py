@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import signal
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from watchbell import clock
 from watchbell.execution.bundle import Bundle
 from watchbell.execution.capture import INLINE_BYTES, collect
-from watchbell.execution.outcome import Captured, Outcome, Usage, exit_reason, signal_name, signal_reason
+from watchbell.execution.outcome import Captured, Outcome, SamplePoint, Usage, exit_reason, signal_name, signal_reason
 from watchbell.execution.shim import REFUSED, Record
 
 log = logging.getLogger(__name__)
@@ -62,14 +63,20 @@ def conclude(record: Record | None, ending: Ending) -> Outcome:
     return dataclasses.replace(outcome, left_behind=ending.left_behind, reason=reason)
 
 
-def measure(record: Record | None, ending: Ending) -> Usage:
-    """Return the resources used: all of them from wait4, else the times that the shim wrote down."""
+def measure(record: Record | None, ending: Ending, series: Sequence[SamplePoint] = ()) -> Usage:
+    """Return the resources used: all of them from wait4, else the times that the shim wrote down.
+
+    The kernel counts the memory of the one who spawned into the peak of what was spawned (it shares that memory until it
+    becomes another program). A peak no higher than our own is therefore no news, and the samples tell instead.
+    """
+    sampled = max((point[2] // 1024 for point in series), default=None)
     used = ending.usage
     if used is not None:
+        ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return Usage(
             used.ru_utime,
             used.ru_stime,
-            used.ru_maxrss,
+            used.ru_maxrss if used.ru_maxrss > ours else sampled,
             used.ru_minflt,
             used.ru_majflt,
             used.ru_inblock,
@@ -79,7 +86,7 @@ def measure(record: Record | None, ending: Ending) -> Usage:
         )
     if record is None:
         return Usage()
-    return Usage(record.user_seconds, record.system_seconds)
+    return Usage(record.user_seconds, record.system_seconds, sampled)
 
 
 def capture(bundle: Bundle, limit: int, output_root: Path) -> tuple[Captured, Captured, str]:

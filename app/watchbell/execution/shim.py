@@ -91,9 +91,7 @@ def _sorted_names(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, .
     """Return which variables are left out and which a shell would not pass on as they are."""
     stale = tuple(name for name in names if name in _STALE)
     return stale, tuple(
-        name
-        for name in names
-        if name not in _STALE and (name in _CHANGED_BY_SHELL or not _IDENTIFIER.fullmatch(name))
+        name for name in names if name not in _STALE and (name in _CHANGED_BY_SHELL or not _IDENTIFIER.fullmatch(name))
     )
 
 

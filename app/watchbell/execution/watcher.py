@@ -319,7 +319,9 @@ class Watcher:
         run.phase = Phase.DONE
         del self._runs[run.key]
         self._finished.append(
-            Finished(run.key, outcome, measure(record, ending), tuple(run.series.points), stdout, stderr)
+            Finished(
+                run.key, outcome, measure(record, ending, run.series.points), tuple(run.series.points), stdout, stderr
+            )
         )
         os.eventfd_write(self._done, 1)
 

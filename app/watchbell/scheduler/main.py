@@ -44,9 +44,9 @@ def run(config: Config) -> int:
     prepare_home(config.home, config.database_url)
     os.umask(0o077)
     with pidfile.hold(config) as owner:
-        logs.configure_file(config.log_path, config.log_level)
+        logs.configure_file(config.log_path, config.log_level, config.zone)
         if sys.stderr.isatty():
-            logs.configure_console(config.log_level)
+            logs.configure_console(config.log_level, config.zone)
         db = Database.open(config.database_url, single_connection=True, busy_timeout_seconds=_BUSY_SECONDS)
         try:
             _patiently(lambda: schema.upgrade(db), lambda: False)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from datetime import UTC, datetime
 
 from watchbell.domain.run_state import RunState
-from watchbell.execution import Bundle, BundleExists, Bundles, Limits, Process, current_boot_id
+from watchbell.execution import Bundle, Bundles, Limits, Process, current_boot_id
 from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.flights import Flight, Flights
 from watchbell.scheduler.launch import Launcher
@@ -71,8 +70,7 @@ def _find_bundle(orphan: Orphan, bundles: Bundles, limits: Limits) -> Bundle | N
     ticket = orphan.ticket
     bundle = bundles.find(str(ticket.run_id), ticket.number)
     if bundle is None and orphan.attempt.pid is None and not _was_reboot(orphan):
-        with contextlib.suppress(BundleExists):
-            bundle = bundles.claim(str(ticket.run_id), ticket.number, limits, started=0.0)
+        bundle = bundles.claim(str(ticket.run_id), ticket.number, limits, started=0.0)
     return bundle
 
 

@@ -18,6 +18,7 @@ from watchbell.domain.run_state import IN_FLIGHT, RunState, advance
 from watchbell.store.base import id_list, ids_select
 from watchbell.store.events import Outbox
 from watchbell.store.runs import ACTIVE_SQL, Attempt, Output, Run, RunEvent
+from watchbell.store.session import all_or_none
 
 _RUN: Any = Run.__table__
 _ATTEMPT: Any = Attempt.__table__
@@ -123,12 +124,9 @@ def swap_runs(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
         .where(_RUN.c.fence == bindparam("from_fence"))
         .values({name: bindparam(f"new_{name}") for name in names})
     )
-    connection = session.connection()
-    with connection.begin_nested() as savepoint:
-        if connection.execute(statement, list(rows)).rowcount == len(rows):
-            return []
-        savepoint.rollback()
-    return [row["run"] for row in rows if connection.execute(statement, row).rowcount != 1]
+    if all_or_none(session, statement, rows):
+        return []
+    return [row["run"] for row in rows if session.connection().execute(statement, row).rowcount != 1]
 
 
 def add_attempts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[int, int]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, Executable, create_engine, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
@@ -21,7 +21,7 @@ from sqlalchemy.pool import StaticPool
 
 from watchbell.errors import ConfigError, Unavailable
 
-__all__ = ["ChangeWatch", "Database", "Session", "configure", "is_busy", "prepare_home"]
+__all__ = ["ChangeWatch", "Database", "Session", "all_or_none", "configure", "is_busy", "prepare_home"]
 
 #: How long a connection waits for another writer before it says that the database is locked.
 BUSY_TIMEOUT_SECONDS = 10
@@ -107,6 +107,18 @@ def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECO
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def all_or_none(session: Session, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Execute a statement for many rows and return whether it met exactly one row each time; if not, it is undone.
+
+    The usual case, in which nobody has interfered, is one statement; the caller finds out about the others one by one.
+    """
+    with session.connection().begin_nested() as savepoint:
+        if session.connection().execute(statement, list(rows)).rowcount == len(rows):
+            return True
+        savepoint.rollback()
+    return False
 
 
 class ChangeWatch:

@@ -24,6 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.base import Base, can_hold, pattern
+from watchbell.store.session import all_or_none
 
 
 class Task(Base):
@@ -205,11 +206,9 @@ def move_cursors(session: Session, moves: Sequence[tuple[int, int, datetime, dat
     if not moves:
         return []
     rows = [{"task": task, "known": known, "cursor": cursor, "next_due": due} for task, known, cursor, due in moves]
+    if all_or_none(session, _MOVE_CURSOR, rows):
+        return []
     connection = session.connection()
-    with connection.begin_nested() as savepoint:
-        if connection.execute(_MOVE_CURSOR, rows).rowcount == len(rows):
-            return []
-        savepoint.rollback()
     return [
         move[0] for move, row in zip(moves, rows, strict=True) if connection.execute(_MOVE_CURSOR, row).rowcount != 1
     ]
