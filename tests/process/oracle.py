@@ -35,6 +35,8 @@ LEGAL = {
 FINAL = {state for state, following in LEGAL.items() if not following}
 #: States in which no command was ever started.
 NEVER_STARTED = {"skipped", "missed"}
+#: States of commands that could not write their own end.
+ENDED_BY_US = {"cancelled", "timed_out"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +154,8 @@ class Oracle:
         self._judge_events(runs)
         self._judge_starts(tasks, runs, effects)
         self._judge_results(runs, effects)
-        self._judge_overlaps(tasks, effects)
+        ended_by_us = {run["id"] for run in runs.values() if run["state"] in ENDED_BY_US}
+        self._judge_overlaps(tasks, [effect for effect in effects if effect.run not in ended_by_us])
         self.verdict.counts.update(row["state"] for row in runs.values())
         return self.verdict
 
@@ -237,7 +240,7 @@ class Oracle:
             truth = ends.get((run, row["attempts"]))
             if row["state"] == "succeeded":
                 self.verdict.check("P3 succeeded means that it ended with 0", truth == 0, f"run {run}: {truth}")
-            if row["attempts"]:
+            if row["attempts"] and row["state"] not in ENDED_BY_US:
                 same = truth is not None and row["exit_code"] == truth
                 same = same and row["state"] == ("succeeded" if truth == 0 else "failed")
                 words = (

@@ -173,3 +173,37 @@ def test_a_cancel_of_a_run_that_was_never_started_keeps_it_from_starting(lab):
     with lab.running():
         lab.wait_for_state(1, "cancelled")
     assert lab.effect_lines() == []
+
+
+def test_a_kill_between_a_cancel_and_its_record_keeps_it_a_cancel(lab):
+    by_hand(lab, 60)
+    life = lab.start("after the shim has ended")
+    lab.wait_for_state(1, "running")
+    runs.cancel(lab.db, 1, now=clock.now(), actor="tester")
+    assert life.reap() == -signal.SIGKILL
+
+    with lab.running():
+        row = lab.wait_for_state(1, "cancelled", "failed", "lost")
+    assert (row["state"], row["exit_code"]) == ("cancelled", None), row["reason"]
+    assert "ended on request: killed by SIGTERM" in row["reason"]
+
+
+def test_a_kill_between_a_time_limit_and_its_record_keeps_it_a_time_out(lab):
+    task = lab.add_task("job", 60, 7, time_limit_seconds=1)
+    triggers.run_now(lab.db, task.id, now=clock.now(), actor="tester")
+    die_at(lab, "after the shim has ended")
+
+    with lab.running():
+        row = lab.wait_for_state(1, "timed_out", "failed", "lost")
+    assert row["state"] == "timed_out", row["reason"]
+    assert "time limit of 1 s reached" in row["reason"]
+
+
+def test_a_command_that_ended_before_its_cancel_keeps_its_result(lab):
+    by_hand(lab, 0.3)
+    die_at(lab, "after the shim has ended")
+    runs.cancel(lab.db, 1, now=clock.now(), actor="tester")
+
+    with lab.running():
+        lab.wait_for_state(1, "failed", "cancelled")
+        assert_true_result(lab, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
@@ -12,7 +13,9 @@ import pytest
 from tests.process.lives import LAB
 from tests.process.oracle import Oracle
 from watchbell import clock
-from watchbell.services import tasks, triggers
+from watchbell.domain.task_definition import Defaults
+from watchbell.errors import Conflict
+from watchbell.services import runs, tasks, triggers
 
 pytestmark = pytest.mark.fault
 
@@ -57,13 +60,52 @@ def test_random_kills_lose_nothing_and_double_nothing(lab, capsys):
         oracle.scan_processes()
         if number % 3 == 0:
             triggers.run_now(lab.db, made[-1].id, now=clock.now(), actor="tester", key=f"kill-{number}")
-    until = finish(lab, made)
-    verdict = oracle.judge(until)
+    verdict = oracle.judge(finish(lab, made))
 
     with capsys.disabled():
         print(f"\n{KILLS} kills in {time.monotonic() - began:.0f} s, seed {SEED}\n{verdict}")
     assert not verdict.all_violations, f"seed {SEED}"
     assert verdict.counts["started"] > KILLS, "too little was done to prove anything"
+
+
+def meddle(lab, chance: random.Random, made) -> None:
+    """Do what a person at the page might do at this moment."""
+    task = chance.choice(made)
+    active = lab.rows("SELECT id FROM run WHERE ended_at IS NULL")
+    kind = chance.randrange(3)
+    if kind == 0:
+        triggers.run_now(lab.db, task.id, now=clock.now(), actor="tester")
+    elif kind == 1:
+        defaults = Defaults(zone="UTC", owner="tester", host="")
+        fields = {"comment": f"change {chance.random()}"}
+        tasks.update(lab.db, task.id, fields, now=clock.now(), actor="tester", defaults=defaults)
+    elif active:
+        # One that ends by itself at this very moment keeps its own result, which is said by a Conflict.
+        with contextlib.suppress(Conflict):
+            runs.cancel(lab.db, chance.choice(active)["id"], now=clock.now(), actor="tester")
+
+
+def test_random_kills_among_changes_and_cancels_lose_nothing_either(lab, capsys):
+    chance = random.Random(SEED)
+    oracle = Oracle(lab.file, lab.effects, (LAB, lab.token))
+    made = [
+        lab.add_task(name, seconds, code, size, grace_seconds=1, **fields) for name, seconds, code, size, fields in MIX
+    ]
+
+    for _ in range(KILLS // 5):
+        meddle(lab, chance, made)
+        life = lab.start()
+        for _ in range(4):
+            assert not life.ended(chance.uniform(0.0, 0.2)), lab.scheduler_words()
+            meddle(lab, chance, made)
+        life.kill()
+        oracle.snapshot()
+        oracle.scan_processes()
+    verdict = oracle.judge(finish(lab, made))
+
+    with capsys.disabled():
+        print(f"\n{KILLS // 5} kills among changes and cancels, seed {SEED}\n{verdict}")
+    assert not verdict.all_violations, f"seed {SEED}"
 
 
 def finish(lab, made) -> datetime:
