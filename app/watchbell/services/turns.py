@@ -84,8 +84,11 @@ def _store_results(session: Session, turn: Turn) -> set[int]:
         if result.ticket.run_id in surprises and result.state is not RunState.CANCELLING:
             run = run_store.find_run(session, result.ticket.run_id)
             if run is not None and run.state == RunState.CANCELLING.value and run.fence == result.ticket.fence:
-                path = result.path if result.path[-1] in FINAL else (RunState.CANCELLED,)
-                again.append(dataclasses.replace(result, state=RunState.CANCELLING, path=path))
+                known = result
+                if result.path[-1] not in FINAL:
+                    reason = f"cancelled; {result.attempt['new_reason']}"
+                    known = dataclasses.replace(result, path=(RunState.CANCELLED,), reason=reason)
+                again.append(dataclasses.replace(known, state=RunState.CANCELLING))
     left = _swap_results(session, turn, again)
     surprises = (surprises - {result.ticket.run_id for result in again}) | left
     stored = [result for result in turn.results if result.ticket.run_id not in surprises]
