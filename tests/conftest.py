@@ -29,7 +29,9 @@ def _scrub_environment() -> None:
     ours = {name for setting in SETTINGS for name in setting.env}
     for name in list(os.environ):
         # WATCHBELL_TEST_ names are for the tests themselves, such as how many kills to make and with which seed.
-        if name in ours or (name.startswith(("WATCHBELL_", "TASK_SCHEDULER_")) and not name.startswith("WATCHBELL_TEST_")):
+        if name in ours or (
+            name.startswith(("WATCHBELL_", "TASK_SCHEDULER_")) and not name.startswith("WATCHBELL_TEST_")
+        ):
             del os.environ[name]
     paths = [str(ROOT / "app"), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))

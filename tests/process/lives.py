@@ -79,7 +79,9 @@ class Nursery:
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        return json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        assert line, f"the nursery has ended with {self._process.wait(20)}"
+        return json.loads(line)
 
 
 @dataclasses.dataclass
@@ -216,6 +218,7 @@ class Lab:
             life.reap()
         self.db.close()
         for pid in list_processes(self.token):
+            # It may have ended since it was listed.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         folder = runtime_root(self.home, self.config.runtime_dir)

@@ -68,6 +68,7 @@ class Page:
 
     def kill(self) -> None:
         """Kill the server and its workers at one stroke."""
+        # A test may have killed it already.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(20)

@@ -16,7 +16,7 @@ from typing import Any
 from watchbell.errors import Unavailable
 from watchbell.execution import bundle, watcher
 from watchbell.scheduler import launch, loop, main, recovery
-from watchbell.store import runs as ledger
+from watchbell.services import births, turns
 
 
 def die() -> None:
@@ -61,14 +61,14 @@ def _killed_between_folder_and_meta() -> None:
 
 
 def _killed_before_the_pid_is_committed() -> None:
-    real = ledger.set_attempts_started
+    real = turns.store.set_attempts_started
 
     def replaced(session: Any, rows: Any) -> None:
         real(session, rows)
         if rows:
             die()
 
-    ledger.set_attempts_started = replaced
+    turns.store.set_attempts_started = replaced
 
 
 def _fails_once(owner: Any, name: str) -> None:
@@ -89,7 +89,7 @@ def _fails_once(owner: Any, name: str) -> None:
 FAIL_NOW = "fail-now"
 #: By name: how to arm it.
 POINTS: dict[str, Callable[[], None]] = {
-    "before the ticket is committed": lambda: _after(ledger, "add_attempts", bool),
+    "before the ticket is committed": lambda: _after(births.store, "add_attempts", bool),
     "after the ticket is committed": lambda: _after(loop, "take_turn", lambda turned: bool(turned.tickets)),
     "in the middle of claiming the folder": _killed_between_folder_and_meta,
     "after the folder is claimed": lambda: _before(launch, "launch"),
@@ -100,7 +100,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "after the shim has ended": lambda: _before(watcher.Watcher, "_finish"),
     "after the output is kept": lambda: _after(watcher, "capture"),
     "after the result is collected": lambda: _before(loop, "take_turn", _has_results),
-    "before the result is committed": lambda: _before(ledger, "add_outputs", lambda _session, rows: bool(rows)),
+    "before the result is committed": lambda: _before(turns.store, "add_outputs", lambda _session, rows: bool(rows)),
     "after the result is committed": lambda: _before(bundle.Bundles, "remove"),
     "in the middle of removing the folder": lambda: _before(os, "rmdir"),
     "before runs are taken over": lambda: _before(main.adoption, "take_over"),

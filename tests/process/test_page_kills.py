@@ -24,6 +24,7 @@ pytestmark = pytest.mark.fault
 def house(lab):
     """Return an installation whose scheduler, whoever starts it, is ended with the test."""
     yield lab
+    # A test may have stopped it already.
     with contextlib.suppress(NotRunning):
         process.stop(lab.config, lab.db, kill=True)
 
@@ -46,6 +47,7 @@ def press(page, path) -> threading.Thread:
     """Press a button without waiting for the answer, which may never come."""
 
     def work() -> None:
+        # The server is killed while it answers; what counts is what it has done by then.
         with contextlib.suppress(urllib.error.URLError, OSError):
             page.post(path)
 

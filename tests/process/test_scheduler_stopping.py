@@ -118,6 +118,7 @@ def kill_commands(lab) -> None:
     def none_is_left() -> bool:
         found = list_processes(lab.token)
         for pid in found:
+            # It may have ended since it was listed.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return not found
