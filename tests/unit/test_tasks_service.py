@@ -36,6 +36,20 @@ def test_a_new_task_counts_from_now(db: Database) -> None:
     assert tasks.revision(db, task.id, 1).definition["command"] == "true"
 
 
+def test_a_task_for_now_is_due_at_once(db: Database) -> None:
+    task = tasks.create(db, {"name": "once", "command": "true", "at": "now"}, now=NOW, actor="ann", defaults=DEFAULTS)
+
+    assert task.next_due_at == NOW
+
+
+def test_a_task_that_is_moved_to_now_is_due_at_once(db: Database) -> None:
+    task = add_task(db)
+
+    edited = tasks.update(db, task.id, {"at": "now"}, now=LATER, actor="ann", defaults=DEFAULTS)
+
+    assert edited.next_due_at == LATER
+
+
 def test_a_task_that_is_made_disabled_has_no_next_moment(db: Database) -> None:
     task = add_task(db, every="10m", enabled=False)
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from watchbell.domain.policies import Uncertain
 from watchbell.domain.run_state import RunState
-from watchbell.execution import Captured, Finished, Outcome
+from watchbell.execution import Captured, Finished, Outcome, Usage
 from watchbell.services.tickets import Result, Started, Ticket
+from watchbell.store.ledger import RESULT_COLUMNS
 
 _AGAIN = (RunState.RETRY_WAIT, RunState.QUEUED)
 _OUR_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL})
@@ -115,33 +116,8 @@ def _path(outcome: Outcome, state: RunState, uncertain: Uncertain) -> tuple[tupl
     return (RunState.SUCCEEDED if outcome.exit_code == 0 else RunState.FAILED,), outcome.reason
 
 
-_USAGE = (
-    "user_seconds",
-    "system_seconds",
-    "max_rss_kib",
-    "minor_faults",
-    "major_faults",
-    "block_in",
-    "block_out",
-    "voluntary_switches",
-    "involuntary_switches",
-)
-_RESULT_COLUMNS = tuple(
-    f"new_{name}"
-    for name in (
-        "pid",
-        "start_ticks",
-        "boot_id",
-        "folder",
-        "started_at",
-        "ended_at",
-        "exit_code",
-        "signal",
-        "reason",
-        *_USAGE,
-        "series",
-    )
-)
+_USAGE = tuple(field.name for field in dataclasses.fields(Usage))
+_RESULT_COLUMNS = tuple(f"new_{name}" for name in RESULT_COLUMNS)
 
 
 def _columns(started: Started | None, finished: Finished) -> dict[str, Any]:

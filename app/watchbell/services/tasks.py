@@ -13,7 +13,7 @@ from pathlib import Path
 from watchbell.domain import schedule as schedules
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
-from watchbell.domain.schedule import Occurrence
+from watchbell.domain.schedule import Occurrence, ScheduleKind
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import left_over, transitions
@@ -59,13 +59,7 @@ def create(db: Database, fields: Mapping[str, object], *, now: datetime, actor: 
     definition = check(fields, now=now, defaults=defaults)
     with db.write() as session:
         _require_free(session, definition.name)
-        task = Task(created_at=now, created_by=actor, version=1, cursor_at=now)
-        _write(session, task, definition, now=now, actor=actor)
-        session.add(task)
-        session.flush()
-        _keep_revision(session, task, definition, now=now, actor=actor)
-        _tell(session, task, "task_created", now)
-        return task
+        return _add(session, definition, now=now, actor=actor)
 
 
 def update(
@@ -97,7 +91,7 @@ def update(
         _require_free(session, definition.name, but=task.id)
         if definition.schedule != base.schedule or definition.enabled != base.enabled:
             left_over.write_down(session, task, now=now, actor=actor, why="the task was changed")
-            task.cursor_at = max(task.cursor_at, now)
+            task.cursor_at = max(task.cursor_at, _count_from(definition, now))
         if definition.to_json() != base.to_json():
             task.version += 1
             _keep_revision(session, task, definition, now=now, actor=actor)
@@ -127,13 +121,7 @@ def copy(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
     with db.write() as session:
         source = _require(session, task_id)
         definition = dataclasses.replace(definition_of(source), name=_free_name(session, source.name), enabled=False)
-        task = Task(created_at=now, created_by=actor, version=1, cursor_at=now)
-        _write(session, task, definition, now=now, actor=actor)
-        session.add(task)
-        session.flush()
-        _keep_revision(session, task, definition, now=now, actor=actor)
-        _tell(session, task, "task_created", now)
-        return task
+        return _add(session, definition, now=now, actor=actor)
 
 
 def delete(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
@@ -259,6 +247,22 @@ def _upcoming_of(task: Task, *, after: datetime, limit: int, until: datetime) ->
     plan = schedules.from_json(task.schedule)
     for occurrence in schedules.occurrences(plan, max(after, task.cursor_at), limit, until):
         yield task, occurrence
+
+
+def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
+    task = Task(created_at=now, created_by=actor, version=1, cursor_at=_count_from(definition, now))
+    _write(session, task, definition, now=now, actor=actor)
+    session.add(task)
+    session.flush()
+    _keep_revision(session, task, definition, now=now, actor=actor)
+    _tell(session, task, "task_created", now)
+    return task
+
+
+def _count_from(definition: TaskDefinition, now: datetime) -> datetime:
+    """Return after which moment a new schedule counts: a single moment may be this very one."""
+    is_moment = definition.schedule.kind is ScheduleKind.MOMENT
+    return now - timedelta(microseconds=1) if is_moment else now
 
 
 def _require(session: Session, task_id: int) -> Task:

@@ -145,7 +145,8 @@ _ATTEMPT_STARTED = (
 )
 
 
-_RESULT_COLUMNS = (
+#: What is stored of an attempt when it has ended.
+RESULT_COLUMNS = (
     "pid",
     "start_ticks",
     "boot_id",
@@ -171,7 +172,7 @@ _RESULT_COLUMNS = (
 _ATTEMPT_ENDED = (
     update(_ATTEMPT)
     .where(_ATTEMPT.c.id == bindparam("attempt"))
-    .values({name: bindparam(f"new_{name}") for name in _RESULT_COLUMNS})
+    .values({name: bindparam(f"new_{name}") for name in RESULT_COLUMNS})
 )
 
 
