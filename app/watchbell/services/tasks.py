@@ -13,7 +13,7 @@ from pathlib import Path
 from watchbell.domain import schedule as schedules
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
-from watchbell.domain.schedule import Occurrence, ScheduleKind
+from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import left_over, transitions
@@ -261,8 +261,7 @@ def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: 
 
 def _count_from(definition: TaskDefinition, now: datetime) -> datetime:
     """Return after which moment a new schedule counts: a single moment may be this very one."""
-    is_moment = definition.schedule.kind is ScheduleKind.MOMENT
-    return now - timedelta(microseconds=1) if is_moment else now
+    return now - timedelta(microseconds=1) if now in definition.schedule.moments else now
 
 
 def _require(session: Session, task_id: int) -> Task:
