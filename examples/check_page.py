@@ -58,7 +58,17 @@ def page(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise argparse.ArgumentTypeError(f"{text!r} is not the address of a web page, as https://example.org/ is")
+    if not text.isascii() or " " in text:
+        raise argparse.ArgumentTypeError(f"{text!r} must be written as programs do, with %20 for a space and so on")
     return text
+
+
+def seconds_of(text: str) -> float:
+    """Return a length of time that is longer than nothing."""
+    seconds = float(text)
+    if not 0 < seconds < 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0, as 10 is")
+    return seconds
 
 
 def main() -> int:
@@ -67,8 +77,12 @@ def main() -> int:
     parser.add_argument("url", type=page, metavar="URL")
     parser.add_argument("--status", type=int, default=200, metavar="N", help="the status that is right (default 200)")
     parser.add_argument("--contains", metavar="TEXT", help="a text that the page must hold")
-    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="longest silence in s (default 10)")
-    parser.add_argument("--slow", type=float, metavar="S", help="fail also if the whole answer took longer than S s")
+    parser.add_argument(
+        "--timeout", type=seconds_of, default=10.0, metavar="S", help="longest silence in s (default 10)"
+    )
+    parser.add_argument(
+        "--slow", type=seconds_of, metavar="S", help="fail also if the whole answer took longer than S s"
+    )
     options = parser.parse_args()
     began = time.monotonic()
     try:

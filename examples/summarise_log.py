@@ -20,6 +20,7 @@ import os
 import re
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -88,8 +89,9 @@ def main() -> int:
             for period, counts in sorted(periods.items())
         ]
         write(options.csv, rows, ["period", "entries", *levels])
-    except (OSError, EOFError) as error:
-        print(f"summarise_log.py: {error}", file=sys.stderr)
+    except (OSError, EOFError, zlib.error) as error:
+        place, reason = getattr(error, "filename", None), getattr(error, "strerror", None)
+        print(f"summarise_log.py: {place or options.log}: {reason or error}", file=sys.stderr)
         return 1
     total = sum(counts.total() for counts in periods.values())
     print(f"{total} entries in {len(rows)} {options.by}(s) from {options.log} -> {options.csv}")

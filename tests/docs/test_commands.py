@@ -48,7 +48,7 @@ def cut_at_operator(words: list[str]) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore:.*protected_args.*:DeprecationWarning")
-@pytest.mark.parametrize("line", ["task ad x", "task add x --comand y", "up --port none", "runs show"])
+@pytest.mark.parametrize("line", ["task ad x", "task add x --often y", "up --port none", "runs show"])
 def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
     with pytest.raises(click.UsageError):
         parse(line.split())
