@@ -65,7 +65,10 @@ def page(text: str) -> str:
 
 def seconds_of(text: str) -> float:
     """Return a length of time that is longer than nothing."""
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
     if not 0 < seconds < 86_400:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0, as 10 is")
     return seconds
