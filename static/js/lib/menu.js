@@ -8,6 +8,8 @@ function openMenus() {
 
 export function startMenus() {
   document.addEventListener("click", (event) => {
+    // A dialog asks on behalf of what was chosen in the menu: whoever says no is back in the menu.
+    if (event.target instanceof Element && event.target.closest("dialog")) return;
     for (const menu of openMenus()) {
       if (event.target instanceof Node && !menu.contains(event.target)) menu.open = false;
     }

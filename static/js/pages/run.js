@@ -1,11 +1,22 @@
-/* The page of one run: a run that had not started when the page was made gets its terminal once it has. */
+/* The page of one run: a run that had not started when the page was made gets its terminal once it has, and one that has ended
+ * without a word on stdout is shown where it said something. */
 
 const run = document.getElementById("run");
 const waits = document.querySelector("[data-waits-for-output]");
+const isChosen = new URLSearchParams(location.search).has("stream");
+
+/** @param {HTMLElement} place @returns {string} */
+function state(place) {
+  return place.querySelector("[data-live-part=run-head] [data-state]")?.getAttribute("data-state") ?? "";
+}
 
 if (run && waits) {
   run.addEventListener("watchbell:live", () => {
-    const state = run.querySelector("[data-live-part=run-head] [data-state]")?.getAttribute("data-state");
-    if (state && !["queued", "claimed", "retry_wait"].includes(state)) location.reload();
+    if (state(run) && !["queued", "claimed", "retry_wait"].includes(state(run))) location.reload();
+  });
+} else if (run && !isChosen && run.querySelector("[data-active]")) {
+  run.addEventListener("watchbell:live", () => {
+    const terminal = run.querySelector("[data-stream=stdout] [data-output-text]");
+    if (!run.querySelector("[data-active]") && terminal && !terminal.querySelector(".wb-line")) location.reload();
   });
 }

@@ -61,7 +61,8 @@ _LOCAL_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
 
 
 def _every_name(word: str) -> str:
-    return _EVERY_NAMES.get(word, f"every {word.capitalize() if word.endswith('day') and len(word) > 7 else word}")
+    # Names of days are capitalised, "day" itself is not.
+    return _EVERY_NAMES.get(word, f"every {word.capitalize() if word.endswith('day') and word != 'day' else word}")
 
 
 def _choices(pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:

@@ -140,11 +140,21 @@ def _tab_context(page: presenters_runs.RunPageView, tab: str) -> dict[str, objec
     if tab == "resources":
         return {"resources": presenters_runs.resources(_chosen_attempt(page))}
     if tab == "output":
-        chosen = query.word(request.args, "stream", (*outputs.STREAMS, "both"), "stdout")
+        asked = query.text(request.args, "stream") or _telling_stream(page)
+        chosen = query.word({"stream": asked}, "stream", (*outputs.STREAMS, "both"), "stdout")
         names = outputs.STREAMS if chosen == "both" else (chosen,)
         excerpts = {name: outputs.excerpt(_stream(page.run.id, name)) for name in names} if page.attempt else {}
         return {"stream": chosen, "excerpts": excerpts, "chosen_attempt": _attempt_number()}
     return {}
+
+
+def _telling_stream(page: presenters_runs.RunPageView) -> str:
+    """Return the stream to open with: a command that has ended and wrote only to stderr is read there."""
+    if page.attempt is None:
+        return "stdout"
+    first = {name: _stream(page.run.id, name).read(0, 1) for name in outputs.STREAMS}
+    is_told_by_stderr = first["stdout"].is_complete and not first["stdout"].slice.size and first["stderr"].slice.size
+    return "stderr" if is_told_by_stderr else "stdout"
 
 
 def _chosen_attempt(page: presenters_runs.RunPageView) -> Attempt | None:

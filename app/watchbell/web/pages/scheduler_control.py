@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -23,7 +24,7 @@ PANEL_LINES = 12
 @blueprint.get("/panel")
 def panel() -> str:
     """Return the parts of the frame that show the scheduler, for the page to put in place."""
-    return render_template("scheduler_control/panel.html", log_lines=last_lines(PANEL_LINES))
+    return render_template("scheduler_control/panel.html", log_lines=last_lines(PANEL_LINES), page_path=_asking_page())
 
 
 @blueprint.get("/status.json")
@@ -62,6 +63,12 @@ def restart() -> AnyResponse:
         return f"The scheduler has been restarted and is running, pid {found.pid}."
 
     return _answer(act)
+
+
+def _asking_page() -> str:
+    """Return the page whose frame is brought up to date: its buttons lead back there, not to the fragment."""
+    asking = urlsplit(request.referrer or "")
+    return asking._replace(scheme="", netloc="").geturl() if asking.netloc == request.host else ""
 
 
 def _answer(act: Callable[[], str]) -> AnyResponse:
