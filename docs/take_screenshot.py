@@ -44,7 +44,7 @@ TASKS = (
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], what: str) -> T:
+def until(look: Callable[[], T | None], what: str) -> T:
     """Return the first true answer, or stop."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
