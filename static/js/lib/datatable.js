@@ -107,7 +107,7 @@ function serverOptions(table) {
     serverSide: true,
     processing: true,
     // With something to search or turn to in the address, the rows in the page are not the ones wanted.
-    deferLoading: data.tableTotal && !location.search ? total : undefined,
+    deferLoading: data.tableTotal && !location.search ? total : null,
     ajax: {
       url: data.tableServer,
       headers: { "X-Requested-With": "fetch" },
