@@ -9,7 +9,8 @@ import signal
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +63,13 @@ class Installation:
             context.close()
         return self._login
 
-    def add(self, name: str, command: str, **fields: object) -> Task:
+    def add(self, name: str, command: str, *, now: datetime | None = None, **fields: object) -> Task:
         """Make a task without a browser; without a schedule it runs by hand only."""
         given = {"name": name, "command": command, **fields}
         if not {"every", "at", "cron"} & set(given):
             given["kind"] = "manual"
         defaults = Defaults(zone="UTC", owner=FIRST_USERNAME, host=HOST)
-        return tasks.create(self.db, given, now=clock.now(), actor=FIRST_USERNAME, defaults=defaults)
+        return tasks.create(self.db, given, now=now or clock.now(), actor=FIRST_USERNAME, defaults=defaults)
 
     def gate(self, name: str) -> Gate:
         """Return something that a command can wait for."""
@@ -92,14 +93,14 @@ class Installation:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def wait_for_state(self, task_name: str, *states: str) -> int:
-        """Wait until the newest run of a task is in one of these states and return its number."""
+    def wait_for_state(self, task_name: str, state: str) -> int:
+        """Wait until a task has a run in this state and return the number of the newest one."""
 
         def found() -> int | None:
-            newest = self.rows("SELECT id, state FROM run WHERE task_name = ? ORDER BY id DESC LIMIT 1", task_name)
-            return int(newest[0][0]) if newest and newest[0][1] in states else None
+            query = "SELECT max(id) FROM run WHERE task_name = ? AND state = ?"
+            return self.rows(query, task_name, state)[0][0]
 
-        return wait_until(found, 30, f"{task_name} to be {' or '.join(states)}\n{self.server.words()}") or 0
+        return wait_until(found, 30, f"{task_name} to be {state}\n{self.server.words()}") or 0
 
     def close(self) -> None:
         """End everything that was started here, commands that outlive their scheduler included."""
@@ -128,9 +129,10 @@ class Gate:
 class Complaints(list[str]):
     """What the windows of a context have complained about: errors, refused content, requests to elsewhere."""
 
-    def __init__(self, context: BrowserContext, root: str) -> None:
+    def __init__(self, context: BrowserContext, root: str, expected: Collection[int]) -> None:
         super().__init__()
         self._root = root
+        self._expected = expected
         context.on("console", self._console)
         context.on("weberror", lambda error: self.append(f"uncaught: {error.error}"))
         context.on("request", self._request)
@@ -147,19 +149,26 @@ class Complaints(list[str]):
 
     def _response(self, response: Response) -> None:
         is_page = response.request.is_navigation_request()
-        # 401 is what a page that was left open is told after a log-out elsewhere.
-        if response.status >= 500 or (response.status >= 400 and response.status != 401 and not is_page):
+        is_bad = response.status >= 500 or (response.status >= 400 and not is_page)
+        if is_bad and response.status not in self._expected:
             self.append(f"{response.status} {response.request.method} {response.url}")
 
 
 @contextlib.contextmanager
-def window(browser: Browser, installation: Installation, *, logged_in: bool = True, **options: Any) -> Iterator[Page]:
-    """Give a page of a person of its own; what it complains about fails the test."""
+def window(
+    browser: Browser,
+    installation: Installation,
+    *,
+    logged_in: bool = True,
+    expected: Collection[int] = (),
+    **options: Any,
+) -> Iterator[Page]:
+    """Give a page of a person of its own; what it complains about fails the test, but for ``expected`` answers."""
     known = installation.log_in(browser) if logged_in else None
     given = {"viewport": {"width": 1280, "height": 900}, "base_url": installation.root, **options}
     context = browser.new_context(storage_state=known, **given)
     context.set_default_timeout(20_000)
-    complaints = Complaints(context, installation.root)
+    complaints = Complaints(context, installation.root, expected)
     try:
         yield context.new_page()
     finally:

@@ -22,7 +22,8 @@ def installation(launch: Launch) -> Installation:
 @pytest.fixture
 def stranger(browser: Browser, installation: Installation):
     """Give the window of somebody who has not logged in."""
-    with window(browser, installation, logged_in=False) as opened:
+    # 401 is what a page that was left open is told after a log-out elsewhere.
+    with window(browser, installation, logged_in=False, expected={401}) as opened:
         yield opened
 
 

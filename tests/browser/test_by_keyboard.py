@@ -1,0 +1,118 @@
+"""Everything without a mouse: the way to the content, a visible focus, the form, dialogs, menus and shortcuts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.installations import expect_notice
+
+
+def has_outline(place: Locator) -> bool:
+    """Return whether something shows that it has the focus."""
+    return bool(
+        place.evaluate(
+            "e => [e, e.closest('.wb-kind')].some(x => x && getComputedStyle(x).outlineStyle !== 'none'"
+            " && parseFloat(getComputedStyle(x).outlineWidth) >= 2) || getComputedStyle(e).boxShadow !== 'none'"
+        )
+    )
+
+
+def focused(page: Page) -> Locator:
+    return page.locator(":focus")
+
+
+def test_the_first_tab_leads_past_the_frame(page: Page) -> None:
+    page.goto("/tasks/new")
+    page.get_by_role("heading", level=1).click()
+    page.goto("/runs")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#content")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+@pytest.mark.parametrize("path", ["/", "/tasks", "/tasks/new", "/runs", "/log"])
+def test_the_focus_can_be_seen_wherever_tab_leads(page: Page, installation, path) -> None:
+    if not installation.rows("SELECT 1 FROM task"):
+        installation.add("something", "true", every="1h")
+    page.goto(path)
+    unseen = []
+    for _ in range(45):
+        page.keyboard.press("Tab")
+        if not focused(page).count():
+            break
+        if not has_outline(focused(page)):
+            unseen.append(focused(page).evaluate("e => e.outerHTML.slice(0, 120)"))
+
+    assert unseen == []
+
+
+def test_a_task_is_made_by_keyboard_alone(page: Page) -> None:
+    page.goto("/tasks")
+    page.keyboard.press("n")
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    page.keyboard.type("by keyboard")
+    page.keyboard.press("Tab")
+    page.keyboard.type("echo typed")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if focused(page).get_attribute("name") == "kind":
+            break
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="Every so often")).to_be_checked()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Every", exact=True).and_(page.locator("#every"))).to_be_focused()
+    page.keyboard.type("15")
+    page.keyboard.press("Enter")
+
+    expect_notice(page, "by keyboard is saved.")
+    expect(page.locator(".wb-answer")).to_contain_text(re.compile("every 15 minutes", re.IGNORECASE))
+
+
+def test_escape_closes_a_question_and_gives_the_focus_back(page: Page, installation) -> None:
+    task = installation.add("stays", "true", every="1h")
+    page.goto(f"/tasks/{task.id}")
+    page.get_by_label("More", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Delete").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Delete stays?").get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Escape")
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Delete")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("More", exact=True)).to_be_focused()
+    expect(page.get_by_role("button", name="Delete")).to_be_hidden()
+
+
+def test_the_shortcuts_are_listed_work_and_can_be_switched_off(page: Page) -> None:
+    page.goto("/")
+    page.keyboard.press("?")
+    listed = page.get_by_role("dialog", name="Keyboard shortcuts")
+    for words in ("Overview", "Tasks", "Next runs", "Runs", "Heartbeats", "Log", "New task", "Scheduler panel"):
+        expect(listed).to_contain_text(words)
+    page.keyboard.press("Escape")
+    expect(listed).to_have_count(0)
+    page.keyboard.press("g")
+    page.keyboard.press("h")
+    expect(page).to_have_url(re.compile("/heartbeats$"))
+    page.keyboard.press("s")
+    expect(page.locator(".wb-pill .wb-panel")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".wb-pill .wb-panel")).to_be_hidden()
+
+    page.keyboard.press("?")
+    listed.get_by_role("checkbox").uncheck()
+    page.keyboard.press("Escape")
+    expect(listed).to_have_count(0)
+    page.keyboard.press("g")
+    page.keyboard.press("t")
+    expect(page).to_have_url(re.compile("/heartbeats$"))
