@@ -24,7 +24,6 @@ import shutil
 import stat
 import threading
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 
 from watchbell.errors import ConfigError, Conflict
@@ -66,19 +65,19 @@ class Bundle:
     def name(self) -> str:
         return f"{self.run_id}.{self.attempt}"
 
-    @cached_property
+    @property
     def path(self) -> str:
         return f"{self.root}/{self.name}"
 
-    @cached_property
+    @property
     def out(self) -> str:
         return f"{self.path}/out"
 
-    @cached_property
+    @property
     def err(self) -> str:
         return f"{self.path}/err"
 
-    @cached_property
+    @property
     def status(self) -> str:
         return f"{self.path}/status"
 

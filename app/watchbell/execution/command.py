@@ -65,7 +65,8 @@ def plain_argv(text: str) -> tuple[str, ...] | None:
     if not _PLAIN_TEXT.fullmatch(text):
         return None
     try:
-        words = shlex.split(text)
+        # Without a quote there is nothing that shlex would see and split would not.
+        words = shlex.split(text) if "'" in text or '"' in text else text.split()
     except ValueError:
         return None
     if not words or not words[0] or "=" in words[0] or words[0] in SHELL_WORDS or words[0].startswith("-"):

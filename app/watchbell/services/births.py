@@ -132,6 +132,7 @@ class _Draft:
             "stands_for": self.stands_for,
             "state": self.path[-1].value,
             "reason": self.reason,
+            "requested_by": "",
             "fence": 1 if self.is_starting else 0,
             "attempts": 1 if self.is_starting else 0,
             "holder": turn.holder if self.is_starting else None,

@@ -48,12 +48,12 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JSON, list[Any]: JSON}
 
 
-def ids_select(session: Session) -> Any:
+def ids_select(dialect_name: str) -> Any:
     """Return a subquery of the ids that the parameter ``ids`` holds; give it ``id_list`` as the value.
 
     An IN with a parameter for each id is compiled anew for each length, which costs more than the query.
     """
-    if session.get_bind().dialect.name == "sqlite":
+    if dialect_name == "sqlite":
         return select(func.json_each(bindparam("ids", type_=String())).table_valued("value").c.value)
     return select(func.unnest(bindparam("ids", type_=ARRAY(BigInteger()))))
 

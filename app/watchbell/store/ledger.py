@@ -6,6 +6,7 @@ path of every run, so they use plain statements and no objects.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from watchbell.domain.run_state import IN_FLIGHT, RunState, advance
 from watchbell.store.base import id_list, ids_select
+from watchbell.store.batch import Batch
 from watchbell.store.events import Outbox
 from watchbell.store.runs import ACTIVE_SQL, Attempt, Output, Run, RunEvent
 from watchbell.store.session import all_or_none
@@ -35,21 +37,29 @@ def insert_runs(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[
     """
     if not rows:
         return {}
-    dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(_RUN).on_conflict_do_nothing(index_elements=["task_id", "occurrence_key"])
     # With numbers given in advance this is one plain statement for all; asking the database to return them is not.
     ids = _allocate(session, "run", len(rows))
-    made = session.connection().execute(statement, [{"id": i, **row} for i, row in zip(ids, rows, strict=True)])
+    made = _insert_runs(session.get_bind().dialect.name).execute(session, _numbered(ids, rows))
     keys: dict[tuple[int, str], int] = {}
     for run_id, row in zip(ids, rows, strict=True):
         # Of two rows for one occurrence the first is the one that is made.
         keys.setdefault((row["task_id"], row["occurrence_key"]), run_id)
-    if made.rowcount == len(rows):
+    if made == len(rows):
         return keys
     # A range, because a statement has room for fewer parameters than a turn may have rows.
     there = session.connection().execute(select(_RUN.c.id).where(_RUN.c.id.between(min(ids), max(ids))))
     really = {row.id for row in there}
     return {key: run_id for key, run_id in keys.items() if run_id in really}
+
+
+@functools.cache
+def _insert_runs(dialect_name: str) -> Batch:
+    dialect: Any = sqlite if dialect_name == "sqlite" else postgresql
+    return Batch(dialect.insert(_RUN).on_conflict_do_nothing(index_elements=["task_id", "occurrence_key"]))
+
+
+def _numbered(ids: Sequence[int], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"id": number, **row} for number, row in zip(ids, rows, strict=True)]
 
 
 def _allocate(session: Session, table: str, count: int) -> Sequence[int]:
@@ -66,14 +76,12 @@ def _allocate(session: Session, table: str, count: int) -> Sequence[int]:
 
 def add_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Append transitions; each row is what ``event_row`` makes."""
-    if rows:
-        session.connection().execute(_EVENT.insert(), list(rows))
+    _ADD_EVENTS.execute(session, rows)
 
 
 def add_outbox(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Append events for those who follow: sockets and notifications."""
-    if rows:
-        session.connection().execute(_OUTBOX.insert(), list(rows))
+    _ADD_OUTBOX.execute(session, rows)
 
 
 def event_row(
@@ -117,16 +125,20 @@ def swap_runs(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
     """
     if not rows:
         return []
-    names = [name.removeprefix("new_") for name in rows[0] if name.startswith("new_")]
-    statement = (
+    batch = _swap(tuple(name.removeprefix("new_") for name in rows[0] if name.startswith("new_")))
+    if all_or_none(session, len(rows), lambda: batch.execute(session, rows)):
+        return []
+    return [row["run"] for row in rows if batch.execute(session, [row]) != 1]
+
+
+@functools.cache
+def _swap(columns: tuple[str, ...]) -> Batch:
+    return Batch(
         update(_RUN)
         .where(_RUN.c.id == bindparam("run"), _RUN.c.state == bindparam("from_state"))
         .where(_RUN.c.fence == bindparam("from_fence"))
-        .values({name: bindparam(f"new_{name}") for name in names})
+        .values({name: bindparam(f"new_{name}") for name in columns})
     )
-    if all_or_none(session, statement, rows):
-        return []
-    return [row["run"] for row in rows if session.connection().execute(statement, row).rowcount != 1]
 
 
 def add_attempts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[int, int]:
@@ -134,15 +146,8 @@ def add_attempts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[int, 
     if not rows:
         return {}
     ids = _allocate(session, "attempt", len(rows))
-    session.connection().execute(_ATTEMPT.insert(), [{"id": i, **row} for i, row in zip(ids, rows, strict=True)])
+    _ADD_ATTEMPTS.execute(session, _numbered(ids, rows))
     return {row["run_id"]: attempt_id for attempt_id, row in zip(ids, rows, strict=True)}
-
-
-_ATTEMPT_STARTED = (
-    update(_ATTEMPT)
-    .where(_ATTEMPT.c.id == bindparam("attempt"))
-    .values({name: bindparam(f"new_{name}") for name in ("folder", "pid", "start_ticks", "boot_id", "started_at")})
-)
 
 
 #: What is stored of an attempt when it has ended.
@@ -169,43 +174,51 @@ RESULT_COLUMNS = (
 )
 
 
-_ATTEMPT_ENDED = (
-    update(_ATTEMPT)
-    .where(_ATTEMPT.c.id == bindparam("attempt"))
-    .values({name: bindparam(f"new_{name}") for name in RESULT_COLUMNS})
-)
+_IDENTITY_COLUMNS = ("folder", "pid", "start_ticks", "boot_id", "started_at")
+
+
+def _set_attempts(columns: Iterable[str]) -> Batch:
+    changes: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    return Batch(update(_ATTEMPT).where(_ATTEMPT.c.id == bindparam("attempt")).values(changes))
+
+
+_ADD_EVENTS = Batch(_EVENT.insert())
+_ADD_OUTBOX = Batch(_OUTBOX.insert())
+_ADD_OUTPUTS = Batch(_OUTPUT.insert())
+_ADD_ATTEMPTS = Batch(_ATTEMPT.insert())
+_SET_STARTED = _set_attempts(_IDENTITY_COLUMNS)
+_SET_ENDED = _set_attempts(RESULT_COLUMNS)
 
 
 def set_attempts_started(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Store the process identity of attempts; each row has ``attempt`` and new_ columns."""
-    if rows:
-        session.connection().execute(_ATTEMPT_STARTED, list(rows))
+    _SET_STARTED.execute(session, rows)
 
 
 def set_attempts_ended(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Store the results of attempts; each row has ``attempt`` and all new_ result columns."""
-    if rows:
-        session.connection().execute(_ATTEMPT_ENDED, list(rows))
+    _SET_ENDED.execute(session, rows)
 
 
 def add_outputs(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Store what is kept of streams."""
-    if rows:
-        session.connection().execute(_OUTPUT.insert(), list(rows))
+    _ADD_OUTPUTS.execute(session, rows)
 
 
 def list_active_by_task(session: Session, task_ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
     """Return the id and state of each active run of the given tasks, oldest first; tasks without one are left out."""
     found: dict[int, list[tuple[int, str]]] = {}
     if task_ids:
-        rows = session.connection().execute(_active_statement(session), {"ids": id_list(session, task_ids)})
+        statement = _active_statement(session.get_bind().dialect.name)
+        rows = session.connection().execute(statement, {"ids": id_list(session, task_ids)})
         for task_id, run_id, state in rows:
             found.setdefault(task_id, []).append((run_id, state))
     return found
 
 
-def _active_statement(session: Session) -> Select[Any]:
-    wanted = _RUN.c.task_id.in_(ids_select(session))
+@functools.cache
+def _active_statement(dialect_name: str) -> Select[Any]:
+    wanted = _RUN.c.task_id.in_(ids_select(dialect_name))
     return select(_RUN.c.task_id, _RUN.c.id, _RUN.c.state).where(text(ACTIVE_SQL), wanted).order_by(_RUN.c.id)
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, Executable, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
@@ -109,13 +109,14 @@ def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECO
     return engine
 
 
-def all_or_none(session: Session, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Execute a statement for many rows and return whether it met exactly one row each time; if not, it is undone.
+def all_or_none(session: Session, expected: int, execute: Callable[[], int]) -> bool:
+    """Execute something that answers how many rows it met, and return whether they were as many as expected.
 
-    The usual case, in which nobody has interfered, is one statement; the caller finds out about the others one by one.
+    If not, it is undone. The usual case, in which nobody has interfered, is one statement for many rows; the caller finds
+    out about the others one by one.
     """
     with session.connection().begin_nested() as savepoint:
-        if session.connection().execute(statement, list(rows)).rowcount == len(rows):
+        if execute() == expected:
             return True
         savepoint.rollback()
     return False

@@ -24,6 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.base import Base, can_hold, pattern
+from watchbell.store.batch import Batch
 from watchbell.store.session import all_or_none
 
 
@@ -186,13 +187,14 @@ def list_enabled(session: Session, task_ids: Sequence[int]) -> set[int]:
     return set(session.scalars(chosen))
 
 
-_MOVE_CURSOR = (
-    update(Task.__table__)  # type: ignore[arg-type]
+_TASK: Any = Task.__table__
+_MOVE_CURSOR = Batch(
+    update(_TASK)
     .where(
-        Task.__table__.c.id == bindparam("task"),
-        Task.__table__.c.change == bindparam("known"),
-        Task.__table__.c.enabled,
-        Task.__table__.c.deleted_at.is_(None),
+        _TASK.c.id == bindparam("task"),
+        _TASK.c.change == bindparam("known"),
+        _TASK.c.enabled,
+        _TASK.c.deleted_at.is_(None),
     )
     .values(cursor_at=bindparam("cursor"), next_due_at=bindparam("next_due"))
 )
@@ -206,9 +208,6 @@ def move_cursors(session: Session, moves: Sequence[tuple[int, int, datetime, dat
     if not moves:
         return []
     rows = [{"task": task, "known": known, "cursor": cursor, "next_due": due} for task, known, cursor, due in moves]
-    if all_or_none(session, _MOVE_CURSOR, rows):
+    if all_or_none(session, len(rows), lambda: _MOVE_CURSOR.execute(session, rows)):
         return []
-    connection = session.connection()
-    return [
-        move[0] for move, row in zip(moves, rows, strict=True) if connection.execute(_MOVE_CURSOR, row).rowcount != 1
-    ]
+    return [move[0] for move, row in zip(moves, rows, strict=True) if _MOVE_CURSOR.execute(session, [row]) != 1]
