@@ -80,10 +80,23 @@ def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
         report.longrepr = f"{report.nodeid}: CI is set, so nothing may be skipped. {reason}"
 
 
+def _make_portable(report: pytest.TestReport) -> None:
+    """Write half characters, which hostile input is full of, so that a report can travel from a worker process."""
+    report.sections = [(name, _portable(text)) for name, text in report.sections]
+    told = str(report.longrepr) if report.longrepr is not None else ""
+    if _portable(told) != told:
+        report.longrepr = _portable(told)
+
+
+def _portable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     _forbid_skip(report)
+    _make_portable(report)
     return report
 
 

@@ -12,7 +12,6 @@ import os
 import re
 import socket
 import stat
-import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -154,8 +153,6 @@ SETTINGS: tuple[Setting, ...] = (
             "Further host names that requests may carry, comma separated.", "none"),
     Setting("behind_proxy", ("WATCHBELL_BEHIND_PROXY",), _switch, lambda: "off",
             "A trusted proxy terminates TLS; needed to bind beyond loopback."),
-    Setting("python", ("WATCHBELL_PYTHON",), _text, lambda: sys.executable, "Interpreter for Python scripts.",
-            "the scheduler's own"),
     Setting("user", ("WATCHBELL_USER",), _text, _user, "Name the scheduler goes by.", "the operating system's user"),
     Setting("hostname", ("WATCHBELL_HOSTNAME",), _text, socket.gethostname, "Name of this machine.",
             "the machine's host name"),
@@ -173,8 +170,6 @@ SETTINGS: tuple[Setting, ...] = (
             "Directory on tmpfs for the folders of active runs.", "/dev/shm or XDG_RUNTIME_DIR where one is tmpfs"),
     Setting("runtime_limit_mib", ("WATCHBELL_RUNTIME_LIMIT_MIB",), _whole(0, 1_048_576), lambda: 512,
             "Output of active runs that may lie on tmpfs, in MiB; beyond it the disk is used."),
-    Setting("stop_grace_seconds", ("WATCHBELL_STOP_GRACE_SECONDS",), _whole(0, 3600), lambda: 10,
-            "Time between TERM and KILL when a command is ended."),
     Setting("sample_task", ("WATCHBELL_SAMPLE_TASK",), _switch, lambda: "on",
             "Make a sample task when the database is new."),
 )
@@ -197,7 +192,6 @@ class Config:
     secret_key: str = dataclasses.field(repr=False)
     allowed_hosts: tuple[str, ...]
     behind_proxy: str
-    python: str
     user: str
     hostname: str
     zone: str
@@ -207,7 +201,6 @@ class Config:
     output_limit_mib: int
     runtime_dir: str
     runtime_limit_mib: int
-    stop_grace_seconds: int
     sample_task: str
     #: The environment that commands inherit.
     child_environment: Mapping[str, str] = dataclasses.field(repr=False)

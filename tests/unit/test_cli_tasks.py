@@ -35,7 +35,7 @@ def test_a_task_is_added_with_all_that_was_said(shell, tmp_path):
     assert made["policies"]["overlap"] == "queue_one"
     assert made["policies"]["time_limit_seconds"] == 300
     assert made["policies"]["spread_seconds"] == 30
-    assert (made["owner"], made["host"], made["created_by"]) == ("ann", "watchtower", "ann")
+    assert (made["owner"], made["host"], made["created_by"]) == ("ann", "", "ann")
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_an_argument_beats_the_environment_which_beats_the_file_which_beats_the_
     assert _load(home, environ, port=1001).port == 1001
     assert _load(home, environ, port=None).port == 1002
     assert _load(home).port == 1003
-    assert (_load(home, environ).max_running, _load(home).stop_grace_seconds) == (3, 10)
+    assert (_load(home, environ).max_running, _load(home).runtime_limit_mib) == (3, 512)
 
 
 @pytest.mark.parametrize("empty", [{"WATCHBELL_HOST": ""}, {}], ids=["environment", "file"])

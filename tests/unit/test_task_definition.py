@@ -126,7 +126,7 @@ def test_a_text_field_takes_text_only(field: str, value: object) -> None:
     assert (problem.field, problem.message) == (field, "must be a text")
 
 
-@pytest.mark.parametrize("field", ["comand", "Name", "id", "version", "", "x" * 300, "a\0\n\ud800"], ids=ascii)
+@pytest.mark.parametrize("field", ["commands", "Name", "id", "version", "", "x" * 300, "a\0\n\ud800"], ids=ascii)
 def test_an_unknown_field_is_refused_by_name(field: str) -> None:
     (problem,) = _problems({**VALID, field: "x"})
 
@@ -137,9 +137,9 @@ def test_an_unknown_field_is_refused_by_name(field: str) -> None:
 
 
 def test_a_mistyped_field_is_answered_with_the_one_that_was_meant() -> None:
-    (problem,) = _problems({**VALID, "comand": "x"})
+    (problem,) = _problems({**VALID, "commands": "x"})
 
-    assert (problem.field, problem.example) == ("comand", "command")
+    assert (problem.field, problem.example) == ("commands", "command")
 
 
 def test_a_new_task_needs_a_name_and_a_command() -> None:
@@ -191,7 +191,7 @@ def test_tags_are_kept_once_each_in_their_order() -> None:
 def test_a_new_task_gets_the_defaults() -> None:
     made = _build(VALID)
 
-    assert (made.owner, made.host, made.schedule.zone) == (DEFAULTS.owner, DEFAULTS.host, DEFAULTS.zone)
+    assert (made.owner, made.host, made.schedule.zone) == (DEFAULTS.owner, "", DEFAULTS.zone)
     assert made.schedule.kind is ScheduleKind.MANUAL
     assert made.enabled
 

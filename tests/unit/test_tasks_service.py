@@ -31,7 +31,7 @@ def test_a_new_task_counts_from_now(db: Database) -> None:
     task = add_task(db, every="10m")
 
     assert (task.version, task.cursor_at, task.next_due_at) == (1, NOW, NOW + timedelta(minutes=10))
-    assert (task.owner, task.host, task.created_by, task.updated_by) == ("ann", "watchtower", "ann", "ann")
+    assert (task.owner, task.host, task.created_by, task.updated_by) == ("ann", "", "ann", "ann")
     assert _events(db) == ["task_created"]
     assert tasks.revision(db, task.id, 1).definition["command"] == "true"
 

@@ -184,4 +184,13 @@ def test_the_program_reads_what_the_page_shows(admin: Person, db: Database) -> N
     assert [(row["id"], row["in_a_row"]) for row in told.troubles] == [(run.id, 1)]
     assert told.recent[0]["due_at"].endswith("+01:00")
     assert told.scheduler["state"] == "stopped"
-    assert len(told.next) == 10
+    assert [row["task"] for row in told.next] == [task.name]
+
+
+def test_a_task_of_every_second_leaves_room_for_the_others(admin: Person, db: Database) -> None:
+    for name, every in (("busy", "1s"), ("hourly", "1h"), ("two-hourly", "2h")):
+        add_task(db, name, now=clock.now(), every=every)
+
+    listed = admin.see("/").select('table[aria-label="Next runs"] tbody a')
+
+    assert [link.text for link in listed] == ["busy", "hourly", "two-hourly"]

@@ -31,10 +31,14 @@ PLAIN_FIELDS = frozenset({"name", "command", "directory", "environment", "tags",
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a new task gets where nothing is said."""
+    """What a new task gets where nothing is said, and where we are.
+
+    A task that names no host runs wherever its scheduler does: a machine that is renamed must not stop its tasks.
+    """
 
     zone: str
     owner: str
+    #: The host of whoever checks the definition; what it says of directories holds there only.
     host: str
 
 
@@ -105,7 +109,6 @@ def build_definition(
         raise InputError(*problems)
     if base is None:
         changes.setdefault("owner", defaults.owner)
-        changes.setdefault("host", defaults.host)
         return TaskDefinition(**changes)  # type: ignore[arg-type]
     return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
 

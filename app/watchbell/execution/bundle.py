@@ -172,6 +172,11 @@ class Bundles:
             # A command may have put something of its own there; rmtree does not follow symbolic links.
             shutil.rmtree(bundle.path, ignore_errors=True)
 
+    def leave(self) -> None:
+        """Give back the folder on tmpfs if nothing is in it; the next start makes it again."""
+        if self._runtime is not None and os.path.isdir(self._runtime) and not os.listdir(self._runtime):
+            os.rmdir(self._runtime)
+
     def charge(self, bundle: Bundle, allocated: int) -> None:
         """Note how many bytes a bundle holds on tmpfs; new bundles go to disk while the sum is above the bound."""
         if not bundle.on_tmpfs or (allocated == 0 and bundle.name not in self._charges):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from watchbell import clock
 from watchbell.domain.run_state import RunState
 from watchbell.execution import Bundle
 from watchbell.services.tickets import Started, Ticket
@@ -23,6 +24,8 @@ class Flight:
     #: None for one whose start was never seen.
     started: Started | None
     is_adopted: bool = False
+    #: When it took off by the clock that never jumps.
+    since: float = dataclasses.field(default_factory=clock.monotonic)
 
     @property
     def key(self) -> Key:

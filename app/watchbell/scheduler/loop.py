@@ -12,7 +12,7 @@ import os
 import select
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from watchbell import clock
@@ -241,8 +241,8 @@ class Loop:
 
     def _unrecorded(self, age_seconds: float) -> list[Flight]:
         """Return the flights whose rows do not say yet that they run, and which have run for that long."""
-        oldest = clock.now() - timedelta(seconds=age_seconds)
-        return [f for f in self._fresh.values() if f.started is not None and f.started.at <= oldest]
+        youngest = clock.monotonic() - age_seconds
+        return [f for f in self._fresh.values() if f.started is not None and f.since <= youngest]
 
     def _collect(self) -> None:
         """Turn what the watcher hands over into results."""

@@ -98,6 +98,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
             return EXIT_FAILURE
         finally:
             watcher.stop()
+            bundles.leave()
 
 
 def _go_home() -> None:

@@ -224,7 +224,7 @@ def new_task_data(defaults: Defaults) -> dict[str, object]:
         "zone": defaults.zone,
         "dst": "cron_like",
         "owner": defaults.owner,
-        "host": defaults.host,
+        "host": "",
         "version": "",
         **_policy_data(Policies()),
     }

@@ -152,8 +152,8 @@ def _telling_stream(page: presenters_runs.RunPageView) -> str:
     """Return the stream to open with: a command that has ended and wrote only to stderr is read there."""
     if page.attempt is None:
         return "stdout"
-    first = {name: _stream(page.run.id, name).read(0, 1) for name in outputs.STREAMS}
-    is_told_by_stderr = first["stdout"].is_complete and not first["stdout"].slice.size and first["stderr"].slice.size
+    stdout, stderr = (outputs.excerpt(_stream(page.run.id, name)) for name in outputs.STREAMS)
+    is_told_by_stderr = stdout.is_complete and not stdout.is_gone and not stdout.size and stderr.size
     return "stderr" if is_told_by_stderr else "stdout"
 
 
