@@ -24,6 +24,7 @@ import setup_assets  # noqa: E402
 RESOURCES = ("templates", "static", "migrations")
 
 TEST = [
+    "axe-playwright-python>=0.1.4",
     "beautifulsoup4>=4.12",
     "build>=1.2",
     "codespell>=2.3",

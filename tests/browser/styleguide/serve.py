@@ -117,7 +117,7 @@ def context(query: dict[str, list[str]], cookies: dict[str, str]) -> dict[str, A
         "past": now - timedelta(minutes=3, seconds=7),
         "server_zone": ZoneInfo("Europe/Berlin"),
         "version": "0.1.0",
-        "request": SimpleNamespace(cookies=cookies, blueprint="tasks", path="/", args={}),
+        "request": SimpleNamespace(cookies=cookies, blueprint="tasks", path="/", full_path="/?", args={}),
         "current_user": SimpleNamespace(is_authenticated=True, username="ann", role="admin"),
         "scheduler": SimpleNamespace(
             state=state,

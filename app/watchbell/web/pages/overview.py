@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, jsonify, render_template
@@ -141,8 +141,16 @@ def _page() -> Page:
         running=[run_view(run, now) for run in found.running],
         waiting=[run_view(run, now) for run in found.waiting],
         recent=[run_view(run, now) for run in found.recent],
-        upcoming=upcoming[:NEXT_ROWS],
+        upcoming=_next_of_each(now),
     )
+
+
+def _next_of_each(now: datetime) -> list[tuple[Task, Occurrence]]:
+    """Return the next moment of each task; one of every few seconds must not push all others out of sight."""
+    page = tasks.list_page(database(), enabled=True, sort="next", limit=NEXT_ROWS)
+    until = now + timedelta(hours=24)
+    found = [(task, moment) for task in page.tasks for moment in tasks.upcoming(task, after=now, limit=1, until=until)]
+    return sorted(found, key=lambda pair: pair[1].due_at)
 
 
 def answer(found: Overview, troubles: int, scheduler_state: str) -> str:

@@ -1,0 +1,62 @@
+"""An installation in which everything has happened: every end of a run, names of every length, many tasks."""
+
+from __future__ import annotations
+
+import os
+import signal
+from datetime import timedelta
+
+from tests.browser.installations import Installation
+from watchbell import clock
+from watchbell.services import runs, triggers
+from watchbell.store.tasks import Task
+
+LONG_NAME = ("nightly-export-of-all-orders-to-the-warehouse-and-the-reporting-database-of-the-finance-department-eu-w")[
+    :100
+]
+WORDS = "a rather long line of output, as programs write them when they mean well; "
+
+
+def _trigger(house: Installation, task: Task) -> None:
+    triggers.run_now(house.db, task.id, now=clock.now(), actor="admin")
+
+
+def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
+    """Let everything happen once; return the number of a run for each name of a state."""
+    for number in range(tasks):
+        house.add(f"job-{number:02}", "true", cron=f"{number % 60} {number % 24} * * *", tags=["nightly", "db"])
+    found = {}
+    now = clock.now()
+    house.add("missed-while-away", "true", every="30m", catch_up="skip", now=now - timedelta(minutes=130))
+    held = house.gate("held")
+    house.add("overlaps", f"echo at work; {held.wait}", every="2s")
+    slow = house.add("too-slow", "echo begun; sleep 60", time_limit_seconds="1", grace_seconds="1")
+    fails = house.add(
+        "fails", f"echo started; echo '{WORDS * 3}' >&2; exit 3", comment="Known: the disk of db1 is full."
+    )
+    folder = house.folder / "a-folder-that-is-gone-when-the-command-is-started-and-has-a-rather-long-name"
+    folder.mkdir()
+    gone = house.add(LONG_NAME, f"echo '{WORDS * 2}'", directory=str(folder), cron="15 2 * * *", zone="Europe/Berlin")
+    folder.rmdir()
+    colours = house.add(
+        "colours", r"for i in 1 2 3 4 5 6 7; do printf '\033[3%sm%s\033[0m\n' $i '" + WORDS + "'; done; sleep 1.2"
+    )
+    killed = house.add("killed-from-outside", "exec sleep 600")
+    long = house.add("stopped-by-hand", "echo begun; exec sleep 600")
+    for task in (slow, fails, fails, gone, colours, killed, long):
+        _trigger(house, task)
+    found["cancelled"] = house.wait_for_state("stopped-by-hand", "running")
+    runs.cancel(house.db, found["cancelled"], now=clock.now(), actor="admin")
+    lost = house.wait_for_state("killed-from-outside", "running")
+    # Nobody can know the result of a command that ends together with its scheduler and its own guardian.
+    house.kill_scheduler()
+    os.kill(house.rows("SELECT pid FROM attempt WHERE run_id = ?", lost)[0][0], signal.SIGKILL)
+    ends = {
+        "too-slow": "timed_out", "fails": "failed", "killed-from-outside": "lost", "colours": "succeeded",
+        "missed-while-away": "missed", LONG_NAME: "failed",
+    }  # fmt: skip
+    for name, state in ends.items():
+        found[f"{state}: {name[:10]}"] = house.wait_for_state(name, state)
+    found["running"] = house.wait_for_state("overlaps", "running")
+    found["skipped"] = house.wait_for_state("overlaps", "skipped")
+    return found

@@ -1,0 +1,131 @@
+"""Every page, full and empty, wide and narrow, light and dark: nothing is blocked, cut off or out of anybody's reach."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.full_house import fill
+from tests.browser.installations import expect_scheduler, window
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+LOOKS = [("light", 1280), ("dark", 360)]
+
+
+@pytest.fixture(scope="module")
+def runs_of(installation):
+    """Let everything happen that can, and give the numbers of runs by their ends."""
+    return fill(installation)
+
+
+def judge(page: Page) -> list[str]:
+    """Return what is wrong with a page: wider than the window, out of reach of somebody's senses, or broken marks."""
+    wrong = [
+        f"{found['id']}: {found['help']}: {[node['html'][:150] for node in found['nodes'][:4]]}"
+        for found in Axe().run(page, options=RULES).response["violations"]
+    ]
+    too_wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    doubled = page.evaluate(
+        "(ids => ids.filter((id, n) => ids.indexOf(id) !== n))([...document.querySelectorAll('[id]')].map(e => e.id))"
+    )
+    return (
+        wrong
+        + ([f"{too_wide} px wider than the window"] if too_wide > 0 else [])
+        + [f"id {name} is there twice" for name in doubled]
+    )
+
+
+def require_order(found: dict[str, list[str]]) -> None:
+    """Fail with everything that was found, one thing a line."""
+    told = "\n".join(f"{place}: {wrong}" for place, all_wrong in found.items() for wrong in all_wrong)
+    if told:
+        pytest.fail(told, pytrace=False)
+
+
+def judge_all(page: Page, paths: list[str]) -> dict[str, list[str]]:
+    found = {}
+    for path in paths:
+        page.goto(path)
+        found[path] = judge(page)
+    return found
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_full_pages_are_in_order(browser, installation, runs_of, scheme, width) -> None:
+    task = installation.rows("SELECT max(id) FROM task WHERE name LIKE 'nightly%'")[0][0]
+    paths = [
+        "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", "/tasks/new", "/next-runs", "/runs", "/heartbeats", "/log",
+        "/account/password", "/logout", "/runs/999999", "/nowhere",
+        *(f"/runs/{number}" for number in runs_of.values()),
+        *(f"/runs/{runs_of['failed: fails']}?tab={tab}" for tab in ("resources", "history", "definition")),
+    ]  # fmt: skip
+    with window(
+        browser, installation, color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
+    ) as page:
+        require_order(judge_all(page, paths))
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_what_opens_on_a_page_is_in_order(browser, installation, runs_of, scheme, width) -> None:
+    found = {}
+    with window(
+        browser, installation, color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
+    ) as page:
+        page.goto("/")
+        page.locator(".wb-pill > summary").click()
+        found["panel"] = judge(page)
+        page.locator(".wb-pill .wb-panel").get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        found["question"] = judge(page)
+        page.goto("/tasks/new")
+        page.get_by_role("button", name="Create task").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        found["refused form"] = judge(page)
+        page.goto("/runs?q=nothing-like-this")
+        found["no match"] = judge(page)
+    with window(
+        browser, installation, logged_in=False, color_scheme=scheme, viewport={"width": width, "height": 800}
+    ) as page:
+        page.goto("/")
+        found["login"] = judge(page)
+
+    require_order(found)
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_empty_pages_are_in_order_and_offer_the_next_step(browser, empty, scheme, width) -> None:
+    paths = ["/", "/tasks", "/next-runs", "/runs", "/heartbeats", "/log"]
+    with window(browser, empty, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
+        require_order(judge_all(page, paths))
+        expect_scheduler(page, "stopped")
+        for path in paths:
+            page.goto(path)
+            expect(page.locator("main .wb-empty a, main .wb-empty button").first).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def empty(launch):
+    """Give a page without any task and with a scheduler that has never been started."""
+    return launch("-m", "watchbell", "dashboard", "--port", "0")
+
+
+def test_a_locked_database_is_told_and_what_was_typed_can_be_sent_again(browser, empty) -> None:
+    with window(browser, empty, expected={503}) as page:
+        page.goto("/tasks/new")
+        page.get_by_label("Name", exact=True).fill("late")
+        page.get_by_label("Command", exact=True).fill("true")
+        page.locator("#cron").fill("0 2 * * *")
+        with contextlib.closing(sqlite3.connect(empty.home / "watchbell.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with page.expect_response(lambda answer: answer.request.method == "POST", timeout=30_000) as answered:
+                page.get_by_role("button", name="Create task").click()
+            assert answered.value.status == 503
+            expect(page.locator("main")).to_contain_text(re.compile("database|again", re.IGNORECASE))
+            other.execute("ROLLBACK")
+        page.reload()
+        expect(page.get_by_role("heading", level=1, name="late")).to_be_visible()
