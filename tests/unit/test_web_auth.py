@@ -291,7 +291,7 @@ def test_a_path_on_this_server_is_a_target(target: str) -> None:
         "", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "http:///evil.example",
         "https://evil.example/", "javascript:alert(1)", "runs", "user@evil.example", "/\tevil.example",
         "/\n/evil.example", "/%09/evil.example", "/%5Cevil.example", "%2F%2Fevil.example", "/%2Fevil.example",
-        " //evil.example", "/" + "x" * 3000,
+        " //evil.example", "/" + "x" * 3000, "http://[", "//[", "http://]", "%2F%2F[",
     ],
 )  # fmt: skip
 def test_a_target_elsewhere_is_none(with_password: Person, target: str) -> None:
@@ -299,6 +299,10 @@ def test_a_target_elsewhere_is_none(with_password: Person, target: str) -> None:
     answer = with_password.client.post("/login", query_string={"next": target}, data={"password": PASSWORD})
 
     assert answer.headers["Location"] == "/"
+
+
+def test_a_target_that_is_no_url_is_none_and_no_error(anonymous: Person) -> None:
+    assert anonymous.client.get("/login", query_string={"next": "http://["}).status_code == 200
 
 
 def test_a_session_that_nobody_has_used_for_long_is_over(enter: Enter, db: Database) -> None:

@@ -72,6 +72,14 @@ def test_a_form_of_ours_is_accepted(admin: Person, headers: dict[str, str]) -> N
     assert admin.post(STOP, headers=headers).status_code == 303
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://]", "http://[x]"])
+def test_an_origin_that_is_no_url_is_another_site_and_no_error(anonymous: Person, origin: str) -> None:
+    answer = anonymous.client.post("/login", data={"password": "x"}, headers={"Origin": origin})
+
+    assert answer.status_code == 403
+    assert "another site" in answer.text
+
+
 def test_a_login_from_another_site_is_refused(anonymous: Person) -> None:
     answer = anonymous.client.post("/login", data={"password": "x"}, headers={"Origin": "https://evil.example"})
 

@@ -68,9 +68,9 @@ def safe_next(target: str | None) -> str | None:
     if not target or len(target) > 2000:
         return None
     for reading in (target, unquote(target)):
-        parts = urlsplit(reading)
         plain = reading.startswith("/") and not reading.startswith("//") and "\\" not in reading
-        if not plain or parts.scheme or parts.netloc or not reading.isprintable():
+        # A text that starts so names neither a scheme nor a server, and one that starts otherwise may not even be a URL.
+        if not plain or not reading.isprintable():
             return None
     return target
 
@@ -97,8 +97,16 @@ def _refuse_foreign_origin() -> Response | None:
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     # Both absent is a program, which has no cookies that somebody else could make it use.
-    same = site in {None, "same-origin", "none"} and (origin is None or urlsplit(origin).netloc == request.host)
+    same = site in {None, "same-origin", "none"} and (origin is None or _server_in(origin) == request.host)
     return None if same else errors.answer(403, "The request came from another site", bare=True)
+
+
+def _server_in(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        # No browser writes such an origin, so it is nobody's whom we know.
+        return None
 
 
 def _refuse_without_right() -> AnyResponse | None:
