@@ -114,7 +114,6 @@ def test_the_right_password_opens_whatever_the_case_of_the_name(db: Database) ->
         ("ann", "\ud800"),
         ("ann", "\0" * 100_000),
         ("nobody", PASSWORD),
-        ("", PASSWORD),
         ("\ud800", PASSWORD),
         ("ann' --", PASSWORD),
         ("empty", ""),
@@ -151,6 +150,34 @@ def test_the_password_of_the_settings_opens_the_first_account_only(db: Database)
     assert _log_in(db, "ann", "from the settings", configured_password="from the settings") is None
     assert _log_in(db, "admin", "other", configured_password="from the settings") is None
     assert _log_in(db, "admin", "", configured_password="") is None
+
+
+def test_the_password_of_the_settings_opens_the_first_account_whatever_its_name(db: Database) -> None:
+    _add(db, "ann", role="admin", password=None)
+    _add(db, "aaron", role="admin")
+    _add(db, "admin", role="viewer")
+    given = {"password": "from the settings", "configured_password": "from the settings"}
+
+    assert accounts.ensure_first(db, now=NOW).username == accounts.first_username(db) == "ann"
+    for username in ("ann", "ANN", ""):
+        grant = _log_in(db, username, **given)
+        assert grant is not None
+        assert grant.account.username == "ann"
+    assert [_log_in(db, username, **given) for username in ("aaron", "admin", "nobody")] == [None] * 3
+
+
+def test_an_administrator_who_is_switched_off_hands_the_password_of_the_settings_on(db: Database) -> None:
+    old, new = _add(db, "zoe", role="admin"), _add(db, "ann", role="admin")
+    given = {"password": "from the settings", "configured_password": "from the settings"}
+    with db.write() as session:
+        session.get(Account, old.id).is_active = False
+
+    assert _log_in(db, "zoe", **given) is None
+    assert _log_in(db, "", **given).account.id == new.id
+
+
+def test_nobody_logs_in_where_there_is_no_account(db: Database) -> None:
+    assert _log_in(db, "", "from the settings", configured_password="from the settings") is None
 
 
 def test_a_link_opens_once(db: Database) -> None:

@@ -18,9 +18,9 @@ from watchbell.domain.permissions import Role
 from watchbell.errors import Conflict, InputError, NotFound, Unavailable
 from watchbell.store import accounts as store
 from watchbell.store.accounts import Account, LoginLink, LoginSession
-from watchbell.store.session import Database
+from watchbell.store.session import Database, Session
 
-#: The account that the first start makes.
+#: The account that the first start makes if there is none.
 FIRST_USERNAME = "admin"
 LINK_MINUTES = 30
 #: A session ends after this long without a request, and after this long in any case.
@@ -51,14 +51,27 @@ def _hash(token: str) -> str:
 def ensure_first(db: Database, *, now: datetime) -> Account:
     """Return the first account, made without a password if there is no account at all."""
     with db.write() as session:
-        accounts = store.list_accounts(session)
-        if accounts:
-            admins = [a for a in accounts if a.role == Role.ADMIN.value and a.is_active]
-            return (admins or list(accounts))[0]
+        first = _first(session)
+        if first is not None:
+            return first
         account = Account(username=FIRST_USERNAME, role=Role.ADMIN.value, is_active=True, created_at=now)
         session.add(account)
         session.flush()
         return account
+
+
+def first_username(db: Database) -> str:
+    """Return the name of the account that an empty name stands for."""
+    with db.read() as session:
+        first = _first(session)
+    return first.username if first is not None else FIRST_USERNAME
+
+
+def _first(session: Session) -> Account | None:
+    accounts = store.list_accounts(session)
+    admins = [account for account in accounts if account.role == Role.ADMIN.value and account.is_active]
+    # The oldest, not the first by name: who joins later takes nothing over, whatever the name.
+    return min(admins or accounts, key=lambda account: account.id, default=None)
 
 
 def add(db: Database, username: str, *, role: str, password: str | None, now: datetime) -> Account:
@@ -152,13 +165,14 @@ def log_in(
 ) -> Grant | None:
     """Log in by name and password; return None if they do not fit, after the same time whatever was wrong.
 
-    An empty name stands for the first account. ``configured_password`` is the server's setting; it opens the first
-    account only.
+    An empty name stands for the first account, that is the one ``ensure_first`` returns. ``configured_password`` is the
+    server's setting; it opens the first account only.
     """
     with db.read() as session:
-        account = store.find_account_by_name(session, username or FIRST_USERNAME)
+        first = _first(session)
+        account = store.find_account_by_name(session, username) if username else first
     fits = _verifies(account, password)
-    if configured_password and account is not None and account.username == FIRST_USERNAME:
+    if configured_password and account is not None and first is not None and account.id == first.id:
         given = password.encode("utf-8", "surrogatepass")
         fits |= hmac.compare_digest(given, configured_password.encode())
     if account is None or not account.is_active or not fits:

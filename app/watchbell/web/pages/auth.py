@@ -25,7 +25,7 @@ def login() -> Response | str:
         return redirect(target, 303)
     form, sole = _login_form()
     if form.validate_on_submit():
-        username = sole or form.username.data or accounts.FIRST_USERNAME
+        username = sole or form.username.data or accounts.first_username(database())
         if not auth.may_try(username):
             return errors.answer(429, "Too many tries to log in. Wait a minute, then try again", bare=True)
         grant = _log_in(username, form.password.data)
