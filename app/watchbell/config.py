@@ -99,7 +99,8 @@ def _names(value: str) -> tuple[str, ...]:
 
 def _directory(value: str) -> Path:
     try:
-        return Path(_text(value)).expanduser().absolute()
+        # One place has one name, however it is reached: folders and locks are found by it.
+        return Path(_text(value)).expanduser().resolve()
     except RuntimeError:
         raise ValueError("names a user that does not exist") from None
 
@@ -221,6 +222,11 @@ class Config:
         if not values["database_url"]:
             values["database_url"] = f"sqlite:///{values['home']}/watchbell.db"
         return cls(**values, child_environment=_child_environment(environ))  # type: ignore[arg-type]
+
+    @property
+    def owns_database(self) -> bool:
+        """Return whether the database is the data directory's own file, which no other directory can share."""
+        return self.database_url == f"sqlite:///{self.home}/watchbell.db"
 
     @property
     def uses_login(self) -> bool:

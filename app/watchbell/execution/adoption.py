@@ -28,14 +28,26 @@ def take_over(key: Hashable, bundle: Bundle, process: Process | None, limits: Li
         run.ending.rebooted = True
         _set_mark(bundle)
         return run
-    pidfd = None
     # Making the mark first is what keeps a shim that is still on its way from starting after we have said "never".
-    if not _set_mark(bundle):
+    if _set_mark(bundle):
+        # A folder without a mark was never started in. But it may stand in for one that has been taken away, as a logout
+        # does with what lies on tmpfs: a process that is known or found says that the command did start.
+        process = process or find_shim(bundle, None)
+        is_folder_lost = process is not None
+    else:
         process = process or _find(bundle)
-        pidfd = open_process(process) if process is not None else None
+        is_folder_lost = False
+    pidfd = open_process(process) if process is not None else None
     run = _track(key, bundle, limits, process, pidfd, meta)
+    run.ending.is_folder_lost = is_folder_lost
     tracking.resume_if_orphaned_stop(run)
     return run
+
+
+def goes_on(bundle: Bundle) -> bool:
+    """Return whether the shim of a bundle lives."""
+    record = read_record(bundle.status)
+    return record is not None and not _is_over(record) and find_shim(bundle, record.pid) is not None
 
 
 def _track(

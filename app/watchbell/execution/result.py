@@ -46,6 +46,8 @@ class Ending:
     #: Processes that not even KILL could end.
     unkillable: int = 0
     rebooted: bool = False
+    #: The command was started in a folder that is gone, so that its record can never be read.
+    is_folder_lost: bool = False
 
 
 def conclude(record: Record | None, ending: Ending) -> Outcome:
@@ -133,7 +135,8 @@ def _unrecorded(record: Record | None, ending: Ending) -> Outcome:
     text = record.text if record is not None else ""
     if record is not None and record.no_directory:
         return Outcome(126, None, now, not_started=True, reason="the working directory could not be entered")
-    if text == REFUSED.decode().strip():
+    refused = text == REFUSED.decode().strip()
+    if refused and not ending.is_folder_lost and not ending.left_behind:
         return Outcome(None, None, now, not_started=True, reason="never started")
     if "annot fork" in text:
         return Outcome(1, None, now, not_started=True, reason=f"no process could be made: {text}")
@@ -150,6 +153,8 @@ def _unrecorded(record: Record | None, ending: Ending) -> Outcome:
     if ending.rebooted:
         return Outcome(None, None, now, lost=True, reason="host rebooted")
     status = ending.wait_status
+    if ending.is_folder_lost:
+        return Outcome(None, None, now, lost=True, reason="its run folder is gone")
     if status is None:
         return Outcome(None, None, now, lost=True, reason="neither a process nor a result is left")
     if os.WIFSIGNALED(status):

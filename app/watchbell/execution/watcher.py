@@ -119,14 +119,17 @@ class Watcher:
 
     def adopt(
         self, key: Hashable, bundle: Bundle, process: Process | None = None, limits: Limits | None = None
-    ) -> None:
-        """Take over an attempt that an earlier process had started, or was about to start.
+    ) -> Process | None:
+        """Take over an attempt that an earlier process had started, or was about to start; return its shim if it lives.
 
         A living shim is watched on. A finished one gives its result. Without a mark nothing was ever started, and by setting
         the mark it is made sure that nothing will be: the outcome is ``not_started``. Else it is ``lost``. Without
-        ``process`` the shim is found by what it wrote down and by its marker.
+        ``process`` the shim is found by what it wrote down and by its marker. A folder made anew for a run whose own one
+        has been taken away is no proof of anything: such a run is watched while it lives and is then ``lost``.
         """
-        self._add(adoption.take_over(key, bundle, process, limits))
+        run = adoption.take_over(key, bundle, process, limits)
+        self._add(run)
+        return run.process if run.pidfd is not None else None
 
     def cancel(self, key: Hashable, why: str = "cancelled") -> bool:
         """Tell a run to end: TERM, its grace, KILL. False when it is not being watched (any more)."""
@@ -278,8 +281,10 @@ class Watcher:
     def _sample(self, due: list[Run], now: float) -> None:
         """Take one sample of each run that is due, all from one pass over /proc."""
         self._orphans.look()
-        by_token = {run.bundle.token: run for run in self._runs.values()}
-        leaders: dict[int, Run] = {run.process.pid: run for run in self._by_fd.values() if run.process is not None}
+        # Copies, since another thread may add a run meanwhile.
+        by_token = {run.bundle.token: run for run in list(self._runs.values())}
+        watched = list(self._by_fd.values())
+        leaders: dict[int, Run] = {run.process.pid: run for run in watched if run.process is not None}
         strays = {pid: by_token[token] for pid, token in self._orphans.tokens().items() if token in by_token}
         groups = group_by_session(proc.read_all(), leaders, strays)
         for run in due:

@@ -27,6 +27,7 @@ from watchbell.scheduler.flights import Flight, Flights, Key
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.reap import not_started, to_result
+from watchbell.scheduler.recovery import follow
 from watchbell.services import adoption, tasks
 from watchbell.services.tickets import DueTask, Result, Ticket, Turn, Turned
 from watchbell.services.turns import take_turn
@@ -107,8 +108,10 @@ class Loop:
         return bool(self._stop_reason)
 
     def add_results(self, results: Sequence[Result]) -> None:
-        """Hand in results that are known from the start."""
+        """Hand in what taking over from an earlier life gave: results that are known already; flights are in place."""
         self._results += results
+        for flight in self.flights.values():
+            self._note_fresh(flight)
 
     def run(self) -> None:
         """Turn until asked to stop; the database's absence only delays."""
@@ -215,6 +218,7 @@ class Loop:
             started=[flight.started for flight in fresh if flight.started],
             results=results,
             claims=claims,
+            host=self._tools.host,
         )
         try:
             turned = take_turn(self._tools.db, turn)
@@ -291,7 +295,7 @@ class Loop:
         requeued = any(result.path[-1] is RunState.QUEUED for result in turn.results)
         self._queue_holds = turned.has_backlog or requeued or (self._queue_holds and not turn.claims)
         # What is held up or finds no room can start only when something ends.
-        self._looks_at_queue = bool(turn.results) or (self._looks_at_queue and not turn.claims)
+        self._looks_at_queue = bool(turn.results) or turned.has_more or (self._looks_at_queue and not turn.claims)
         if turned.surprises:
             self._explain(turned.surprises)
 
@@ -328,7 +332,8 @@ class Loop:
             self._give_up(ticket, error.reason, error.exit_code)
         except (BundleExists, AlreadyStarted):
             self._adopt(ticket)
-        except (NotFound, OSError) as error:
+        except (NotFound, OSError, ValueError, KeyError, TypeError) as error:
+            # One definition that cannot be used, such as a row of a newer version, must not end the scheduler.
             self._give_up(ticket, f"it could not be started: {error}", None)
         else:
             key = (ticket.run_id, ticket.number)
@@ -341,9 +346,15 @@ class Loop:
         if bundle is None:
             self._give_up(ticket, "its run folder has vanished", None)
             return
-        key = (ticket.run_id, ticket.number)
-        self.flights[key] = Flight(ticket, bundle, RunState.STARTING, None, is_adopted=True)
-        self._tools.watcher.adopt(key, bundle, None, self._tools.launcher.limits(ticket))
+        limits = self._tools.launcher.limits(ticket)
+        flight = follow(ticket, RunState.STARTING, bundle, self._tools.watcher, limits, None)
+        self.flights[flight.key] = flight
+        self._note_fresh(flight)
+
+    def _note_fresh(self, flight: Flight) -> None:
+        """Remember that the row of a process that is known does not say yet that it runs."""
+        if flight.state is RunState.STARTING and flight.started is not None and flight.started.pid is not None:
+            self._fresh[flight.key] = flight
 
     def _give_up(self, ticket: Ticket, reason: str, exit_code: int | None) -> None:
         """Note that nothing was started on a ticket."""

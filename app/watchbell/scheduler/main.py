@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -29,6 +30,9 @@ from watchbell.store.session import Database, prepare_home
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+#: Files that the scheduler holds open for itself, and for each command at the most.
+_OWN_FILES = 32
+_FILES_PER_RUN = 4
 
 #: How long one statement waits for another writer. The loop tries again by itself and must hear a stop meanwhile.
 _BUSY_SECONDS = 2.0
@@ -75,7 +79,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
             plan=plan,
             beat=beat,
             host=config.hostname,
-            max_running=config.max_running,
+            max_running=_max_running(config),
             output_root=config.output_path,
         )
     )
@@ -101,6 +105,17 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
             bundles.leave()
 
 
+def _max_running(config: Config) -> int:
+    """Return how many commands may run at a time: what is wished, as far as this process may open files for them."""
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    possible = max(1, (soft - _OWN_FILES) // _FILES_PER_RUN)
+    if possible < config.max_running:
+        log.warning(
+            "Only %d commands run at a time instead of %d: no more files may be open", possible, config.max_running
+        )
+    return min(possible, config.max_running)
+
+
 def _go_home() -> None:
     """Leave the directory that it was started in; commands without one of their own run in the user's home, as in cron."""
     try:
@@ -114,7 +129,12 @@ def _recover(
 ) -> None:
     orphans = _patiently(
         lambda: adoption.take_over(
-            db, holder=beat.incarnation, host=config.hostname, now=clock.now(), actor=f"scheduler@{config.hostname}"
+            db,
+            holder=beat.incarnation,
+            host=config.hostname,
+            now=clock.now(),
+            actor=f"scheduler@{config.hostname}",
+            owns_database=config.owns_database,
         ),
         loop.is_stopping,
     )

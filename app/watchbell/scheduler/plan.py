@@ -10,14 +10,18 @@ import functools
 import hashlib
 import heapq
 import itertools
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from watchbell.domain.catch_up import judge
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import Occurrence, Schedule, from_json, next_occurrence
+from watchbell.errors import WatchbellError
 from watchbell.services.tickets import DueTask
 from watchbell.store.tasks import Task
+
+log = logging.getLogger(__name__)
 
 #: Occurrences of one task that are looked at in one turn; a longer past takes several turns.
 STEP_LIMIT = 10_000
@@ -66,7 +70,14 @@ class Plan:
         for task in tasks:
             self._entries.pop(task.id, None)
             if task.enabled and task.deleted_at is None and task.host.lower() in {"", self._host}:
-                self._put(_entry(task))
+                self._add(task)
+
+    def _add(self, task: Task) -> None:
+        try:
+            self._put(_entry(task))
+        except (ValueError, KeyError, TypeError, WatchbellError) as error:
+            # Such as a zone that this machine's data has no more: one task must not keep the others from running.
+            log.error("Task %r cannot be read and is left out: %s", task.name, error)
 
     def next_at(self) -> datetime | None:
         """Return when the next task is due, or None when none ever will be."""
@@ -85,12 +96,15 @@ class Plan:
     def take_due(self, now: datetime, limit: int, up_since: datetime) -> list[DueTask]:
         """Take up to ``limit`` tasks that are due, the longest due first; give each back with ``settle`` or ``restore``."""
         taken: list[DueTask] = []
-        while len(taken) < limit:
+        steps = 0
+        # A long past is walked through in several turns, so that beats and other tasks come in between.
+        while len(taken) < limit and steps < STEP_LIMIT:
             at = self.next_at()
             if at is None or at > now:
                 break
             entry = heapq.heappop(self._heap)[2]
             taken.append(_due(entry, now, up_since))
+            steps += sum(verdict.stands_for for verdict in taken[-1].verdicts)
         return taken
 
     def settle(self, due: DueTask) -> None:

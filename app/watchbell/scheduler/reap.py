@@ -14,6 +14,8 @@ from watchbell.execution import Captured, Finished, Outcome, Usage
 from watchbell.services.tickets import Result, Started, Ticket
 from watchbell.store.ledger import RESULT_COLUMNS
 
+#: What could not be started, or was lost, is started again at most until this attempt.
+_TRIES = 10
 _AGAIN = (RunState.RETRY_WAIT, RunState.QUEUED)
 _OUR_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL})
 
@@ -36,7 +38,7 @@ def to_result(
         finished = dataclasses.replace(finished, outcome=outcome)
     if outcome.cancelled:
         state = RunState.CANCELLING
-    path, reason = _path(outcome, state, uncertain)
+    path, reason = _path(outcome, state, uncertain, ticket.number)
     if _never_ran(outcome):
         # The moment at which its folder was made is not one at which anything was started.
         started = None
@@ -62,7 +64,7 @@ def gone(
 ) -> Result:
     """Return the result of an attempt of which nothing is left to look at."""
     outcome = Outcome(None, None, at, lost=True, reason=reason)
-    path, words = _path(outcome, state, uncertain)
+    path, words = _path(outcome, state, uncertain, ticket.number)
     columns: dict[str, Any] = dict.fromkeys(_RESULT_COLUMNS)
     columns |= {"new_ended_at": at, "new_reason": reason, "new_folder": ""}
     if started is not None:
@@ -98,17 +100,20 @@ def _never_ran(outcome: Outcome) -> bool:
     return outcome.not_started and outcome.exit_code is None
 
 
-def _path(outcome: Outcome, state: RunState, uncertain: Uncertain) -> tuple[tuple[RunState, ...], str]:
+def _path(outcome: Outcome, state: RunState, uncertain: Uncertain, number: int) -> tuple[tuple[RunState, ...], str]:
     """Return where a run goes after this end and why."""
     cancelling = state is RunState.CANCELLING
     if outcome.cancelled:
         return (RunState.CANCELLED,), outcome.reason
+    has_tries = number < _TRIES
     if _never_ran(outcome):
         if cancelling:
             return (RunState.CANCELLED,), "cancelled before it was started"
+        if not has_tries:
+            return (RunState.FAILED,), f"{outcome.reason}; given up after {number} tries"
         return _AGAIN, f"{outcome.reason}; it is started again"
     if outcome.lost:
-        if uncertain is Uncertain.RUN_AGAIN and not cancelling:
+        if uncertain is Uncertain.RUN_AGAIN and has_tries and not cancelling:
             return _AGAIN, f"{outcome.reason}; policy: run again"
         return (RunState.LOST,), f"{outcome.reason}; it may have run in part or in full"
     if outcome.timed_out:

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 
 from watchbell.domain.run_state import RunState
 from watchbell.execution import Bundle, Bundles, Limits, Process, current_boot_id
+from watchbell.execution.adoption import goes_on
 from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.flights import Flight, Flights
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.reap import gone
 from watchbell.services.adoption import Orphan
-from watchbell.services.tickets import Result, Started
+from watchbell.services.tickets import Result, Started, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -35,41 +36,49 @@ def adopt(
         limits = launcher.limits(orphan.ticket)
         bundle = _find_bundle(orphan, bundles, limits)
         if bundle is None:
-            reason = "host rebooted" if _was_reboot(orphan) else "its run folder is gone"
             job = launcher.job(orphan.ticket.task_id, orphan.ticket.task_version)
-            results.append(
-                gone(orphan.ticket, orphan.state, _started(orphan, None), reason, job.policies.uncertain, now)
-            )
+            started = _started(orphan, None)
+            results.append(gone(orphan.ticket, orphan.state, started, "host rebooted", job.policies.uncertain, now))
             continue
         kept.add(bundle.name)
-        flights[key] = Flight(
-            ticket=orphan.ticket,
-            bundle=bundle,
-            state=orphan.state,
-            started=_started(orphan, bundle),
-            is_adopted=True,
-        )
-        watcher.adopt(key, bundle, _process(orphan), limits)
+        flights[key] = follow(orphan.ticket, orphan.state, bundle, watcher, limits, _process(orphan))
+        if flights[key].started is None or orphan.attempt.started_at is not None:
+            flights[key].started = _started(orphan, bundle)
         if orphan.state is RunState.CANCELLING:
             # Whoever had been asked to end it is gone, maybe before it could tell the command.
             watcher.cancel(key, "ended on request")
     for bundle in bundles.list():
-        if bundle.name not in kept:
+        if bundle.name not in kept and goes_on(bundle):
+            log.warning("Run %s goes on but is not in this database; its folder is left alone", bundle.name)
+        elif bundle.name not in kept:
             bundles.remove(bundle)
     if orphans:
         log.info("Took over %d run(s) in flight from an earlier life", len(orphans))
     return results
 
 
+def follow(
+    ticket: Ticket, state: RunState, bundle: Bundle, watcher: Watcher, limits: Limits, process: Process | None
+) -> Flight:
+    """Let the watcher take over an attempt, and return its flight with what is known of its start."""
+    found = watcher.adopt((ticket.run_id, ticket.number), bundle, process, limits)
+    meta = bundle.read_meta()
+    started = None
+    if found is not None and meta is not None and meta.started:
+        at = datetime.fromtimestamp(meta.started, UTC)
+        started = Started(ticket, bundle.path, found.pid, found.start_ticks, found.boot_id, at)
+    return Flight(ticket, bundle, state, started, is_adopted=True)
+
+
 def _find_bundle(orphan: Orphan, bundles: Bundles, limits: Limits) -> Bundle | None:
-    """Return the folder of a run in flight; one that was never made is made now, so that nothing can start in it.
+    """Return the folder of a run in flight; one that is not there is made, so that nothing can start in it.
 
     An attempt whose row says "starting" without a folder was not launched, because the folder comes first; unless the
-    folder lay on tmpfs and the host was rebooted since.
+    folder lay on tmpfs and was taken away, which its processes tell, or the host was rebooted since: then None.
     """
     ticket = orphan.ticket
     bundle = bundles.find(str(ticket.run_id), ticket.number)
-    if bundle is None and orphan.attempt.pid is None and not _was_reboot(orphan):
+    if bundle is None and not _was_reboot(orphan):
         bundle = bundles.claim(str(ticket.run_id), ticket.number, limits, started=0.0)
     return bundle
 

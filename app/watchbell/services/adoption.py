@@ -35,11 +35,14 @@ def name_life(unique: str, home: str) -> str:
     return f"{unique}.{hashlib.sha256(home.encode()).hexdigest()[:12]}"
 
 
-def take_over(db: Database, *, holder: str, host: str, now: datetime, actor: str) -> list[Orphan]:
+def take_over(
+    db: Database, *, holder: str, host: str, now: datetime, actor: str, owns_database: bool = False
+) -> list[Orphan]:
     """Make this data directory's runs in flight our own and return them; claimed ones, not started, go back.
 
     To be called while holding the lock of the data directory, which proves that the earlier life is over. It proves
-    nothing of a scheduler in another one, and the run folders of that one are not ours to look into.
+    nothing of a scheduler in another one, and the run folders of that one are not ours to look into. A database that
+    lies in the data directory (``owns_database``) has no other one: its runs are ours, wherever it has been moved to.
     """
     found: list[Orphan] = []
     foreign: list[int] = []
@@ -50,7 +53,8 @@ def take_over(db: Database, *, holder: str, host: str, now: datetime, actor: str
             earlier = heartbeat_store.find_scheduler(session, run.holder) if run.holder else None
             # The embedded database is on one machine only, whatever that is called by now.
             is_elsewhere = earlier is not None and earlier.host != host and not db.is_sqlite
-            if is_elsewhere or (run.holder and _mark(run.holder) != _mark(holder)):
+            is_foreign = is_elsewhere or (run.holder and _mark(run.holder) != _mark(holder))
+            if is_foreign and not owns_database:
                 foreign.append(run.id)
                 continue
             if run.state == RunState.CLAIMED.value:

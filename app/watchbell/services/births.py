@@ -21,15 +21,20 @@ from watchbell.store.session import Session
 _BIRTH = (RunState.QUEUED, RunState.CLAIMED, RunState.STARTING)
 
 
-def claim(session: Session, turn: Turn) -> tuple[list[Ticket], bool]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a look at the queue gave."""
+
+    tickets: list[Ticket]
+    #: Whether any run is left in the queue, and whether one of those could start if there were room.
+    has_backlog: bool
+    has_more: bool
+
+
+def claim(session: Session, turn: Turn) -> Claimed:
     """Take queued runs to starting, the one due first first, as far as the room goes."""
-    rows = store.list_startable(session, max(turn.room, 0) * 2 + 1)
-    chosen: list[Any] = []
-    taken: set[int] = set()
-    for row in rows:
-        if len(chosen) < turn.room and (row.may_overlap or row.task_id not in taken):
-            chosen.append(row)
-            taken.add(row.task_id)
+    rows = store.list_startable(session, max(turn.room, 0) + 1, turn.host)
+    chosen = rows[: max(turn.room, 0)]
     failed = set(
         store.swap_runs(
             session,
@@ -52,7 +57,7 @@ def claim(session: Session, turn: Turn) -> tuple[list[Ticket], bool]:
     log_moves(
         session, turn, RunState.QUEUED, [(t, _BIRTH[1:], b.row.reason) for t, b in zip(tickets, births, strict=True)]
     )
-    return tickets, store.has_queued(session)
+    return Claimed(tickets, has_backlog=store.has_queued(session), has_more=len(rows) > len(chosen))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

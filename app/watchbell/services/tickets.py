@@ -86,6 +86,8 @@ class Turn:
     results: Sequence[Result] = ()
     #: Whether queued runs should be looked at; it costs a query.
     claims: bool = True
+    #: The host that processes are started on; runs of tasks that name another one stay in the queue. None for any.
+    host: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,3 +103,5 @@ class Turned:
     surprises: frozenset[int]
     #: Whether runs wait in the queue that there was no room for, or that have only just come to it.
     has_backlog: bool
+    #: Whether one of those could have been started, had there been more room in this turn.
+    has_more: bool = False

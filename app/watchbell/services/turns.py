@@ -26,9 +26,9 @@ def take_turn(db: Database, turn: Turn) -> Turned:
     with db.write() as session:
         surprises = _store_started(session, turn) | _store_results(session, turn)
         tickets: list[Ticket] = []
-        has_backlog = False
-        if turn.claims:
-            tickets, has_backlog = births.claim(session, turn)
+        claimed = births.claim(session, turn) if turn.claims else None
+        if claimed is not None:
+            tickets += claimed.tickets
         moves = [(due.task_id, due.change, due.cursor_at, due.next_due_at) for due in turn.due]
         stale = set(task_store.move_cursors(session, moves))
         current = [due for due in turn.due if due.task_id not in stale]
@@ -40,7 +40,8 @@ def take_turn(db: Database, turn: Turn) -> Turned:
         changed_tasks=frozenset(due.task_id for due in turn.due) - planned,
         planned_tasks=planned,
         surprises=frozenset(surprises),
-        has_backlog=has_backlog or queued,
+        has_backlog=queued or (claimed is not None and claimed.has_backlog),
+        has_more=claimed is not None and claimed.has_more,
     )
 
 

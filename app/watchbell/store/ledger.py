@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, exists, or_, select, text, update
+from sqlalchemy import Select, and_, bindparam, exists, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from watchbell.store.batch import Batch
 from watchbell.store.events import Outbox
 from watchbell.store.runs import ACTIVE_SQL, Attempt, Output, Run, RunEvent
 from watchbell.store.session import all_or_none
+from watchbell.store.tasks import Task
 
 _RUN: Any = Run.__table__
 _ATTEMPT: Any = Attempt.__table__
@@ -228,30 +229,48 @@ def has_queued(session: Session) -> bool:
     return session.connection().execute(statement).first() is not None
 
 
-def list_startable(session: Session, limit: int) -> Sequence[Any]:
-    """Return queued runs that nothing of their own task holds up, the one due first first.
+def list_startable(session: Session, limit: int, host: str | None = None) -> Sequence[Any]:
+    """Return queued runs that nothing of their own task holds up, the one due first first, one of each task.
 
-    Each row has id, task_id, task_name, task_version, fence, attempts, due_at, trigger, may_overlap and reason.
+    A task that allows overlap may have several. With ``host``, runs of tasks that name another host are left out. Each
+    row has id, task_id, task_name, task_version, fence, attempts, due_at, trigger, may_overlap and reason.
     """
-    columns = (
-        "id",
-        "task_id",
-        "task_name",
-        "task_version",
-        "fence",
-        "attempts",
-        "due_at",
-        "trigger",
-        "may_overlap",
-        "reason",
+    return session.connection().execute(_startable(limit, host.lower() if host is not None else None)).all()
+
+
+_STARTABLE_COLUMNS = (
+    "id",
+    "task_id",
+    "task_name",
+    "task_version",
+    "fence",
+    "attempts",
+    "due_at",
+    "trigger",
+    "may_overlap",
+    "reason",
+)
+
+
+@functools.lru_cache(maxsize=1024)
+def _startable(limit: int, host: str | None) -> Select[Any]:
+    other, older = _RUN.alias("other"), _RUN.alias("older")
+    in_flight = [state.value for state in (*sorted(IN_FLIGHT), RunState.CLAIMED)]
+    held_up = exists().where(
+        text("other." + ACTIVE_SQL), other.c.task_id == _RUN.c.task_id, other.c.state.in_(in_flight)
     )
-    other = _RUN.alias("other")
-    in_flight = [state.value for state in IN_FLIGHT] + [RunState.CLAIMED.value]
-    held_up = exists().where(other.c.task_id == _RUN.c.task_id, other.c.state.in_(in_flight))
-    statement = (
-        select(*(_RUN.c[name] for name in columns))
-        .where(text("run." + ACTIVE_SQL), _RUN.c.state == RunState.QUEUED.value, or_(_RUN.c.may_overlap, ~held_up))
-        .order_by(_RUN.c.due_at, _RUN.c.id)
-        .limit(limit)
+    is_behind = exists().where(
+        text("older." + ACTIVE_SQL),
+        older.c.task_id == _RUN.c.task_id,
+        older.c.state == RunState.QUEUED.value,
+        tuple_(older.c.due_at, older.c.id) < tuple_(_RUN.c.due_at, _RUN.c.id),
     )
-    return session.connection().execute(statement).all()
+    statement = select(*(_RUN.c[name] for name in _STARTABLE_COLUMNS)).where(
+        text("run." + ACTIVE_SQL),
+        _RUN.c.state == RunState.QUEUED.value,
+        or_(_RUN.c.may_overlap, and_(~held_up, ~is_behind)),
+    )
+    if host is not None:
+        here = select(Task.id).where(func.lower(Task.host).in_(["", host]))
+        statement = statement.where(_RUN.c.task_id.in_(here))
+    return statement.order_by(_RUN.c.due_at, _RUN.c.id).limit(limit)
