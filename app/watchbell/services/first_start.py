@@ -33,6 +33,7 @@ def prepare(db: Database, *, now: datetime, defaults: Defaults, with_sample: boo
     """
     was_empty = schema.upgrade(db).current is None
     account = accounts.ensure_first(db, now=now)
+    tasks.finish_deletions(db, now=now, actor=_ACTOR)
     if was_empty and with_sample:
         try:
             tasks.create(db, _SAMPLE, now=now, actor=_ACTOR, defaults=defaults)

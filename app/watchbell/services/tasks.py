@@ -24,6 +24,9 @@ from watchbell.store.runs import Run
 from watchbell.store.session import Database, Session
 from watchbell.store.tasks import Task, TaskRevision
 
+#: So many waiting runs of a deleted task are cancelled in one transaction, during which nobody else can write.
+_CANCELLED_AT_ONCE = 500
+
 
 def definition_of(task: Task) -> TaskDefinition:
     """Return what a stored task says."""
@@ -125,15 +128,12 @@ def copy(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
 
 
 def delete(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
-    """Delete a task and return it; its runs stay, those that wait are cancelled, one that is going on ends by itself."""
+    """Delete a task and return it; its runs stay, those that wait are cancelled, one that is going on ends by itself.
+
+    From the first transaction on nothing of it starts any more; a long queue is cancelled in several.
+    """
     with db.write() as session:
         task = _require(session, task_id)
-        waiting = run_store.list_in_state(session, [RunState.QUEUED, RunState.RETRY_WAIT])
-        for run in waiting:
-            if run.task_id == task_id:
-                transitions.move(
-                    session, run, [RunState.CANCELLED], now=now, actor=actor, reason="the task was deleted"
-                )
         left_over.write_down(session, task, now=now, actor=actor, why="the task was deleted")
         task.cursor_at = max(task.cursor_at, now)
         task.deleted_at = now
@@ -142,7 +142,29 @@ def delete(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
         task.updated_at, task.updated_by = now, actor
         task.change = store.next_change(session)
         _tell(session, task, "task_deleted", now)
-        return task
+        is_rest = _cancel_some(session, task_id, now=now, actor=actor)
+    while is_rest:
+        with db.write() as session:
+            is_rest = _cancel_some(session, task_id, now=now, actor=actor)
+    return task
+
+
+def finish_deletions(db: Database, *, now: datetime, actor: str) -> None:
+    """Cancel what still waits of deleted tasks, because a program was killed while it cancelled a long queue."""
+    with db.read() as session:
+        unfinished = run_store.list_deleted_waiting(session)
+    for task_id in unfinished:
+        is_rest = True
+        while is_rest:
+            with db.write() as session:
+                is_rest = _cancel_some(session, task_id, now=now, actor=actor)
+
+
+def _cancel_some(session: Session, task_id: int, *, now: datetime, actor: str) -> bool:
+    """Cancel what waits of a task, so much that no other writer has to wait long, and return whether there is more."""
+    waiting = run_store.list_waiting(session, task_id, _CANCELLED_AT_ONCE)
+    transitions.move_all(session, waiting, [RunState.CANCELLED], now=now, actor=actor, reason="the task was deleted")
+    return len(waiting) == _CANCELLED_AT_ONCE
 
 
 def get(db: Database, task_id: int) -> Task:

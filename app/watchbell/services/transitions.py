@@ -69,6 +69,30 @@ def move(
     return True
 
 
+def move_all(
+    session: Session, runs: Sequence[Any], path: Sequence[RunState], *, now: datetime, actor: str, reason: str
+) -> int:
+    """Take many runs, from whatever state each is in, along one path and return how many nobody else moved first.
+
+    Each of ``runs`` has id, task_id, task_name, state and fence. Raises IllegalTransition as ``move`` does.
+    """
+    to = path[-1]
+    changes = {"new_state": to.value, "new_reason": reason, **({"new_ended_at": now} if to in FINAL else {})}
+    stay = set(
+        store.swap_runs(session, [{"run": r.id, "from_state": r.state, "from_fence": r.fence, **changes} for r in runs])
+    )
+    moved = [run for run in runs if run.id not in stay]
+    store.add_events(
+        session,
+        [
+            store.event_row(r.id, RunState(r.state), path, at=now, actor=actor, fence=r.fence, reason=reason)
+            for r in moved
+        ],
+    )
+    store.add_outbox(session, [outbox_row(r.id, r.task_id, r.task_name, to, now, reason) for r in moved])
+    return len(moved)
+
+
 def log_moves(
     session: Session, turn: Turn, state: RunState, told: Sequence[tuple[Ticket, tuple[RunState, ...], str]]
 ) -> None:

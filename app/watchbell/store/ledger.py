@@ -232,8 +232,9 @@ def has_queued(session: Session) -> bool:
 def list_startable(session: Session, limit: int, host: str | None = None) -> Sequence[Any]:
     """Return queued runs that nothing of their own task holds up, the one due first first, one of each task.
 
-    A task that allows overlap may have several. With ``host``, runs of tasks that name another host are left out. Each
-    row has id, task_id, task_name, task_version, fence, attempts, due_at, trigger, may_overlap and reason.
+    A task that allows overlap may have several. With ``host``, runs of tasks that name another host are left out. Of a
+    deleted task only what has been tried before is started again: the others are about to be cancelled. Each row has
+    id, task_id, task_name, task_version, fence, attempts, due_at, trigger, may_overlap and reason.
     """
     return session.connection().execute(_startable(limit, host.lower() if host is not None else None)).all()
 
@@ -269,6 +270,7 @@ def _startable(limit: int, host: str | None) -> Select[Any]:
         text("run." + ACTIVE_SQL),
         _RUN.c.state == RunState.QUEUED.value,
         or_(_RUN.c.may_overlap, and_(~held_up, ~is_behind)),
+        or_(_RUN.c.attempts > 0, ~exists().where(Task.id == _RUN.c.task_id, Task.deleted_at.is_not(None))),
     )
     if host is not None:
         here = select(Task.id).where(func.lower(Task.host).in_(["", host]))

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Select, UniqueConstraint, func, select, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, Select, UniqueConstraint, exists, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.store.base import Base, can_hold, pattern
+from watchbell.store.tasks import Task
 
 #: The condition of the partial indexes on what is not over; a query says it in the same words to use them.
 ACTIVE_SQL = "state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"
@@ -183,6 +184,33 @@ def list_in_state(session: Session, states: Iterable[RunState], *, limit: int | 
         select(Run).where(text(ACTIVE_SQL), Run.state.in_([s.value for s in states])).order_by(Run.due_at, Run.id)
     )
     return session.scalars(statement.limit(limit) if limit else statement).all()
+
+
+def list_waiting(session: Session, task_id: int, limit: int) -> Sequence[Any]:
+    """Return so many runs of a task that have not begun or wait to begin again: id, task_id, task_name, state, fence."""
+    states = [RunState.QUEUED.value, RunState.RETRY_WAIT.value]
+    # The order of the index on what is active, so that no call looks at more rows than it returns.
+    statement = (
+        select(Run.id, Run.task_id, Run.task_name, Run.state, Run.fence)
+        .where(text(ACTIVE_SQL), Run.task_id == task_id, Run.state.in_(states))
+        .order_by(Run.state, Run.id)
+        .limit(limit)
+    )
+    return session.connection().execute(statement).all()
+
+
+def list_deleted_waiting(session: Session) -> Sequence[int]:
+    """Return the ids of deleted tasks that still have runs in the queue which were never tried."""
+    statement = (
+        select(Task.id)
+        .where(Task.deleted_at.is_not(None))
+        .where(
+            exists().where(
+                text(ACTIVE_SQL), Run.task_id == Task.id, Run.state == RunState.QUEUED.value, Run.attempts == 0
+            )
+        )
+    )
+    return session.scalars(statement).all()
 
 
 def _filtered(
