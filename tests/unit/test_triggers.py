@@ -9,6 +9,7 @@ import pytest
 from tests.database import NOW, add_task
 from watchbell.errors import InputError, NotFound
 from watchbell.services import runs, tasks, triggers
+from watchbell.store import ledger
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
@@ -89,3 +90,16 @@ def test_a_task_that_is_not_there_cannot_be_run(db: Database, task: Task) -> Non
     for number in (task.id, 404, 10**40):
         with pytest.raises(NotFound):
             triggers.run_now(db, number, now=NOW, actor="bob")
+
+
+@pytest.mark.parametrize(("host", "starters"), [("", {"here", "There"}), ("there", {"There"}), ("HERE", {"here"})])
+def test_a_run_by_hand_of_a_task_of_another_host_waits_for_its_host(
+    db: Database, host: str, starters: set[str]
+) -> None:
+    run = _run_now(db, add_task(db, "bound", host=host))
+
+    with db.read() as session:
+        offered = {name: [row.id for row in ledger.list_startable(session, 10, name)] for name in ("here", "There")}
+
+    assert run.state == "queued"
+    assert offered == {name: [run.id] if name in starters else [] for name in offered}
