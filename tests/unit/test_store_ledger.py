@@ -211,15 +211,17 @@ def _startable(db: Database, limit: int = 100) -> list[int]:
 
 
 @pytest.mark.parametrize("state", [*sorted(ACTIVE), *sorted(FINAL)])
-def test_a_queued_run_waits_for_the_one_of_its_task_that_is_in_flight(db: Database, task: Task, state: str) -> None:
+def test_a_queued_run_waits_for_the_one_of_its_task_that_is_in_flight_or_before_it(
+    db: Database, task: Task, state: str
+) -> None:
     add_run(db, task, RunState(state))
     waiting = add_run(db, task)
     overlapping = add_run(db, task, may_overlap=True)
 
     free = _startable(db)
 
-    in_flight = state in {"claimed", "starting", "running", "cancelling"}
-    assert (waiting.id in free) is not in_flight
+    goes_first = state in {"claimed", "starting", "running", "cancelling", "queued"}
+    assert (waiting.id in free) is not goes_first
     assert overlapping.id in free
 
 
@@ -231,12 +233,19 @@ def test_the_flight_of_another_task_holds_nothing_up(db: Database, task: Task) -
 
 
 def test_what_is_due_first_may_start_first(db: Database, task: Task) -> None:
-    runs = [add_run(db, task, due_at=NOW + timedelta(seconds=age)) for age in (5, -5, 0, -5)]
+    runs = [add_run(db, task, due_at=NOW + timedelta(seconds=age), may_overlap=True) for age in (5, -5, 0, -5)]
 
     order = _startable(db)
 
     assert order == [runs[1].id, runs[3].id, runs[2].id, runs[0].id]
     assert _startable(db, limit=2) == order[:2]
+
+
+def test_a_long_queue_of_one_task_offers_its_first_and_keeps_no_other_task_out(db: Database, task: Task) -> None:
+    first, *_others = [add_run(db, task, due_at=NOW + timedelta(seconds=age)) for age in (-5, 0, -4)]
+    later = add_run(db, add_task(db, "other"), due_at=NOW + timedelta(seconds=5))
+
+    assert _startable(db, limit=2) == [first.id, later.id]
 
 
 def test_only_what_is_in_the_queue_may_start(db: Database, task: Task) -> None:
