@@ -6,13 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
-from tests.database import DEFAULTS, NOW, add_run, add_task, run_row
+from tests.database import DEFAULTS, NOW, add_run, add_task
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import runs, tasks
-from watchbell.store import ledger
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
@@ -297,73 +296,6 @@ def test_a_copy_of_the_longest_name_still_has_a_name_that_is_accepted(db: Databa
     copy = tasks.copy(db, task.id, now=NOW, actor="ann")
 
     assert _update(db, copy, comment="renamed").name == copy.name
-
-
-def test_deleting_cancels_what_waits_and_leaves_what_runs(db: Database) -> None:
-    task, other = add_task(db, every="10m"), add_task(db, "other")
-    waiting = [add_run(db, task), add_run(db, task, RunState.RETRY_WAIT)]
-    going_on = [add_run(db, task, RunState.RUNNING), add_run(db, task, RunState.SUCCEEDED)]
-    foreign = add_run(db, other)
-
-    gone = tasks.delete(db, task.id, now=LATER, actor="bob")
-
-    assert (gone.deleted_at, gone.enabled, gone.next_due_at) == (LATER, False, None)
-    for run in waiting:
-        found = runs.get_detail(db, run.id)
-        assert (found.run.state, found.run.ended_at, found.task_exists) == ("cancelled", LATER, False)
-        assert [event.reason for event in found.events] == ["the task was deleted"]
-    assert [runs.get(db, run.id).state for run in (*going_on, foreign)] == ["running", "succeeded", "queued"]
-
-
-def _queue(db: Database, task: Task, count: int) -> list[int]:
-    with db.write() as session:
-        return list(ledger.insert_runs(session, [run_row(task, may_overlap=True) for _ in range(count)]).values())
-
-
-def test_deleting_a_task_with_a_long_queue_keeps_no_other_writer_waiting_for_long(db: Database) -> None:
-    task = add_task(db, overlap="allow")
-    queued = _queue(db, task, 1700)
-    transactions: list[str] = []
-
-    statements: list[str] = []
-    event.listen(db.engine, "commit", lambda _connection: transactions.append("commit"))
-    event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    tasks.delete(db, task.id, now=LATER, actor="bob")
-
-    assert len(transactions) == 4
-    # A handful in each transaction, however many runs there are.
-    assert len(statements) < 60
-    for run_id in (queued[0], queued[-1]):
-        found = runs.get_detail(db, run_id)
-        assert (found.run.state, found.run.ended_at, found.run.reason) == ("cancelled", LATER, "the task was deleted")
-        assert [(e.from_state, e.to_state, e.actor) for e in found.events] == [("queued", "cancelled", "bob")]
-    with db.read() as session:
-        assert not ledger.has_queued(session)
-        told = session.execute(text("SELECT count(*) FROM outbox WHERE type = 'run_cancelled'")).scalar_one()
-    assert told == 1700
-
-
-def test_a_deletion_that_was_cut_short_starts_nothing_and_is_finished_at_the_next_start(db: Database) -> None:
-    task, other = add_task(db, overlap="allow"), add_task(db, "other")
-    waiting = _queue(db, task, 3)
-    tried, foreign = add_run(db, task, may_overlap=True, attempts=1), add_run(db, other)
-    with db.write() as session:
-        session.get(Task, task.id).deleted_at = NOW
-
-    with db.read() as session:
-        assert {row.id for row in ledger.list_startable(session, 100)} == {tried.id, foreign.id}
-    tasks.finish_deletions(db, now=LATER, actor="watchbell")
-
-    assert {runs.get(db, run_id).state for run_id in waiting} == {"cancelled"}
-    assert runs.get(db, foreign.id).state == "queued"
-
-
-def test_what_a_deleted_task_ran_can_still_be_read(db: Database) -> None:
-    task = add_task(db, command="the command")
-    run = add_run(db, task, RunState.SUCCEEDED)
-    tasks.delete(db, task.id, now=LATER, actor="bob")
-
-    assert runs.get_detail(db, run.id).definition["command"] == "the command"
 
 
 def test_a_run_shows_the_version_that_it_ran(db: Database) -> None:
