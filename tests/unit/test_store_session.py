@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from tests.database import NOW, add_task, url_of
+from watchbell import clock
 from watchbell.errors import ConfigError, Unavailable
 from watchbell.store import schema
 from watchbell.store.runs import Attempt
@@ -80,6 +81,23 @@ def test_a_database_that_another_program_writes_is_unavailable_and_not_broken(
     with impatient.write() as other:
         assert next_change(other) == 2
     impatient.close()
+
+
+def test_a_writer_who_does_not_wait_is_told_at_once_and_the_next_one_waits_as_ever(
+    db: Database, database_file: Path
+) -> None:
+    other = Database.open(url_of(database_file))
+    with db.write() as session:
+        next_change(session)
+        began = clock.monotonic()
+        with pytest.raises(Unavailable, match="locked by another program"), other.write(wait=False) as second:
+            next_change(second)
+        assert clock.monotonic() - began < 2
+
+    with other.write(wait=False) as session:
+        assert session.execute(text("PRAGMA busy_timeout")).scalar_one() == 10_000
+        assert next_change(session) == 2
+    other.close()
 
 
 def test_a_database_without_our_tables_says_what_to_do(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -325,3 +326,23 @@ def test_a_locked_database_keeps_nobody_out(enter: Enter, app: Flask, db: Databa
         assert person.is_in()
 
     impatient.close()
+
+
+def test_pages_do_not_hang_while_another_program_holds_the_database(
+    admin: Person, db: Database, database_file: Path
+) -> None:
+    with db.write() as session:
+        session.connection().exec_driver_sql(f"UPDATE session SET seen_at = '{_long_ago()}'")
+    holder = sqlite3.connect(database_file, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+
+    began = clock.monotonic()
+    answer = admin.get("/tasks")
+    passed = clock.monotonic() - began
+    holder.close()
+
+    assert (answer.status_code, passed < 2) == (200, True), passed
+
+
+def _long_ago() -> str:
+    return f"{clock.now() - timedelta(hours=1):%Y-%m-%d %H:%M:%S.%f}"

@@ -194,8 +194,8 @@ def resume(db: Database, token: str, *, now: datetime) -> tuple[LoginSession, Ac
     if not (alive and account.is_active):
         return None
     if now - login.seen_at >= SEEN_STEP:
-        # A database that is locked keeps nobody from looking; the next request notes the use.
-        with contextlib.suppress(Unavailable), db.write() as session:
+        # A database that is locked keeps nobody from looking, nor waiting; the next request notes the use.
+        with contextlib.suppress(Unavailable), db.write(wait=False) as session:
             again = session.get(LoginSession, login.id)
             if again is not None:
                 again.seen_at = now

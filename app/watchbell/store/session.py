@@ -26,6 +26,7 @@ __all__ = ["ChangeWatch", "Database", "Session", "all_or_none", "configure", "is
 #: How long a connection waits for another writer before it says that the database is locked.
 BUSY_TIMEOUT_SECONDS = 10
 _WRITE = "watchbell_write"
+_IMPATIENT = "watchbell_impatient"
 _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "glusterfs", "ceph"})
 
 
@@ -69,9 +70,13 @@ class Database:
             yield session
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Session]:
-        """Give a session whose changes are all durable when the block ends, or none of them."""
-        with _translated(), Session(self._writing, expire_on_commit=False, autoflush=False) as session:
+    def write(self, *, wait: bool = True) -> Iterator[Session]:
+        """Give a session whose changes are all durable when the block ends, or none of them.
+
+        Without ``wait`` an embedded database that another program writes is Unavailable at once.
+        """
+        engine = self._writing if wait else self._writing.execution_options(**{_IMPATIENT: True})
+        with _translated(), Session(engine, expire_on_commit=False, autoflush=False) as session:
             yield session
             session.commit()
 
@@ -85,13 +90,15 @@ def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECO
     if engine.dialect.name != "sqlite":
         return engine
 
+    busy_timeout = int(busy_timeout_seconds * 1000)
+
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
         # The driver must not open transactions by itself: the begin hook below does.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            f"busy_timeout={int(busy_timeout_seconds * 1000)}",
+            f"busy_timeout={busy_timeout}",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
@@ -103,8 +110,17 @@ def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECO
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITE, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        begin = "BEGIN IMMEDIATE" if options.get(_WRITE, False) else "BEGIN"
+        if not options.get(_IMPATIENT, False):
+            connection.exec_driver_sql(begin)
+            return
+        # Only the beginning can meet another writer, and the connection goes back to a pool whose others do wait.
+        connection.exec_driver_sql("PRAGMA busy_timeout=0")
+        try:
+            connection.exec_driver_sql(begin)
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={busy_timeout}")
 
     return engine
 
