@@ -16,6 +16,8 @@ from watchbell.store.ledger import RESULT_COLUMNS
 
 #: What could not be started, or was lost, is started again at most until this attempt.
 _TRIES = 10
+#: A file's time, which tells when a command ended, may lag behind the clock by a tick of the kernel.
+_FILE_TIME_STEP = timedelta(milliseconds=20)
 _AGAIN = (RunState.RETRY_WAIT, RunState.QUEUED)
 _OUR_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL})
 
@@ -89,7 +91,7 @@ def _blame_earlier_life(
     if state is RunState.CANCELLING:
         return dataclasses.replace(outcome, cancelled=True, reason=f"ended on request: {outcome.reason}")
     limit = timedelta(seconds=time_limit_seconds) if time_limit_seconds else None
-    if limit is not None and started is not None and outcome.ended_at - started.at >= limit:
+    if limit is not None and started is not None and outcome.ended_at - started.at >= limit - _FILE_TIME_STEP:
         words = f"time limit of {time_limit_seconds:g} s reached: {outcome.reason}"
         return dataclasses.replace(outcome, timed_out=True, reason=words)
     return outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
+from watchbell import clock
 from watchbell.domain.run_state import RunState
 from watchbell.execution import Bundle, Bundles, Limits, Process, current_boot_id
 from watchbell.execution.adoption import goes_on
@@ -79,7 +80,9 @@ def _find_bundle(orphan: Orphan, bundles: Bundles, limits: Limits) -> Bundle | N
     ticket = orphan.ticket
     bundle = bundles.find(str(ticket.run_id), ticket.number)
     if bundle is None and not _was_reboot(orphan):
-        bundle = bundles.claim(str(ticket.run_id), ticket.number, limits, started=0.0)
+        # Its time limit counts from what is known of its start, or else from now.
+        started = orphan.attempt.started_at or clock.now()
+        bundle = bundles.claim(str(ticket.run_id), ticket.number, limits, started=started.timestamp())
     return bundle
 
 
