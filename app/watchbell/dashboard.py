@@ -34,6 +34,7 @@ from watchbell.store.session import Database, prepare_home
 from watchbell.version import __version__
 from watchbell.web.checks import is_loopback
 from watchbell.web.factory import create_app
+from watchbell.web.secret_key import secret_key
 
 _THREADS = 32
 _BACKLOG = 256
@@ -222,7 +223,12 @@ def _exposed(config: Config, remedy: str) -> ConfigError:
 
 def _prepare(config: Config, url: str) -> str:
     """Make ready what the server needs and return the address to open, which may log its first visitor in."""
+    if config.secret_key:
+        # One that is too short is told before anything is made.
+        secret_key(config)
     prepare_home(config.home, config.database_url)
+    # The worker that needs the key could only die of a damaged one.
+    secret_key(config)
     db = Database.open(config.database_url)
     try:
         now = clock.now()

@@ -126,6 +126,26 @@ def test_missing_browser_libraries_stop_the_start(refused, monkeypatch, tmp_path
     assert "browser libraries are missing" in refused()
 
 
+def test_a_key_that_is_too_short_stops_the_start_before_anything_is_made(refused, home):
+    assert "WATCHBELL_SECRET_KEY must be at least 32 characters" in refused(WATCHBELL_SECRET_KEY="short")
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("content", [b"half a key", b"", b"\xff" * 64], ids=["short", "empty", "not text"])
+def test_a_damaged_key_stops_the_start_with_one_line(refused, home, content):
+    home.mkdir(mode=0o700)
+    (home / "secret.key").write_bytes(content)
+
+    assert "secret.key" in refused()
+
+
+def test_the_page_alone_refuses_a_short_key_too(capsys, home, monkeypatch):
+    monkeypatch.setenv("WATCHBELL_SECRET_KEY", "short")
+
+    assert main(["--home", str(home), "dashboard", "--port", "0"]) == EXIT_CONFIG
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_a_script_that_names_no_address_gets_that_of_the_settings(monkeypatch, home):
     monkeypatch.setenv("WATCHBELL_HOME", str(home))
     monkeypatch.setenv("WATCHBELL_HOST", "192.0.2.7")
