@@ -192,6 +192,32 @@ def test_every_problem_stands_at_its_field_and_what_was_typed_is_kept(admin: Per
     assert tasks.list_page(db).total == 0
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"bogus": "1"}, "The form has no field 'bogus'."),
+        ({"time_limit": "60"}, "The form has no field 'time_limit'."),
+        ({"kind": ["cron", "manual"]}, "Schedule: Was sent more than once; send it once."),
+        ({"command": ["true", "false"]}, "Command: Was sent more than once; send it once."),
+    ],
+    ids=str,
+)
+def test_what_the_form_does_not_ask_for_is_refused_and_not_dropped_silently(
+    admin: Person, db: Database, fields: dict[str, object], told: str
+) -> None:
+    answer = admin.post("/tasks/new", {**FIELDS, **fields})
+
+    assert answer.status_code == 422
+    page = soup(answer.text)
+    assert told in page.select_one("[role=alert]").text  # type: ignore[union-attr]
+    assert page.select_one("#name")["value"] == "nightly"  # type: ignore[index]
+    assert tasks.list_page(db).total == 0
+
+
+def test_the_buttons_of_the_form_may_be_sent_along(admin: Person) -> None:
+    assert admin.post("/tasks/new", {**FIELDS, "submit": "Create task", "version": ""}).status_code == 303
+
+
 def test_the_folded_part_opens_when_something_in_it_is_wrong(admin: Person) -> None:
     good, bad = admin.see("/tasks/new"), soup(admin.post("/tasks/new", {**FIELDS, "grace_seconds": "x"}).text)
 

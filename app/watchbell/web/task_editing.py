@@ -29,6 +29,9 @@ from watchbell.web.presenters_schedule import Preview, preview
 from watchbell.web.presenters_tasks import Difference, differences
 
 _NAME_TAKEN = "name: "
+#: What a form may send beside the fields of a task.
+_BESIDE = frozenset({"csrf_token", "preview", "submit"})
+_SHOWN_NAME = 60
 
 
 def owner() -> str:
@@ -81,6 +84,9 @@ def save(form: TaskForm, task: Task | None) -> Task | Refusal:
 
 
 def _store(form: TaskForm, task: Task | None) -> Task:
+    strange = _strange_entries(form)
+    if strange:
+        raise InputError(*strange)
     fields = form.task_fields()
     if task is None:
         return tasks.create(database(), fields, now=current.now(), actor=current.actor(), defaults=defaults())
@@ -93,6 +99,17 @@ def _store(form: TaskForm, task: Task | None) -> Task:
         defaults=defaults(),
         expected_version=_version(form),
     )
+
+
+def _strange_entries(form: TaskForm) -> list[Problem]:
+    """Return what was sent that the form does not have, or has once: a misspelt name would be lost without a word."""
+    problems = []
+    for name, values in request.form.lists():
+        if name not in form._fields and name not in _BESIDE:
+            problems.append(Problem(name, f"the form has no field {name[:_SHOWN_NAME]!r}"))
+        elif len(values) > 1:
+            problems.append(Problem(name, "was sent more than once; send it once"))
+    return problems
 
 
 def _version(form: TaskForm) -> int:
