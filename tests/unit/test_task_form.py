@@ -218,6 +218,13 @@ def test_the_buttons_of_the_form_may_be_sent_along(admin: Person) -> None:
     assert admin.post("/tasks/new", {**FIELDS, "submit": "Create task", "version": ""}).status_code == 303
 
 
+@pytest.mark.parametrize(("at", "step"), [("", None), ("2090-01-31T09:30", None), ("2090-01-31T09:30:15", "1")])
+def test_the_moment_has_a_step_only_where_seconds_were_given(admin: Person, at: str, step: str | None) -> None:
+    page = soup(admin.post("/tasks/new", {**FIELDS, "name": "", "kind": "moment", "at": at}).text)
+
+    assert page.select_one("#at").get("step") == step  # type: ignore[union-attr]
+
+
 def test_the_folded_part_opens_when_something_in_it_is_wrong(admin: Person) -> None:
     good, bad = admin.see("/tasks/new"), soup(admin.post("/tasks/new", {**FIELDS, "grace_seconds": "x"}).text)
 

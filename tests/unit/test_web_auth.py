@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from werkzeug.http import parse_cookie
 
@@ -48,6 +49,29 @@ def test_a_wrong_password_is_told_on_the_page(with_password: Person) -> None:
     assert answer.status_code == 200
     assert "Invalid password" in answer.text
     assert not with_password.is_in()
+
+
+def test_a_wrong_password_is_told_once_and_nothing_of_saving(with_password: Person) -> None:
+    answer = with_password.client.post("/login", data={"password": "wrong"})
+
+    assert answer.text.count("Invalid password") == 1
+    assert "Nothing was saved" not in answer.text
+    field = BeautifulSoup(answer.text, "html.parser").select_one("#password")
+    assert field is not None
+    assert field["aria-describedby"] == "password-error"
+    assert field.has_attr("autofocus")
+
+
+def test_who_cannot_log_in_is_told_the_command_that_makes_a_link(anonymous: Person) -> None:
+    anonymous.get("/login/link/spent")
+
+    page = anonymous.see("/login")
+
+    spent = page.select_one(".wb-notice")
+    assert spent is not None
+    assert [code.text for code in spent.select("code")] == ["watchbell user link NAME"]
+    assert "watchbell up" not in page.text
+    assert "`" not in page.text
 
 
 def test_an_unknown_name_is_told_nothing_else_than_a_wrong_password(with_password: Person, db: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from watchbell.errors import InputError
@@ -14,6 +15,10 @@ from watchbell.web.db import database
 from watchbell.web.forms.account import LoginForm, PasswordForm
 
 blueprint = Blueprint("auth", __name__)
+
+_LINK_IS_SPENT = Markup(
+    "This link has been used or is too old. On the server, <code>watchbell user link NAME</code> prints a new one."
+)
 
 
 @blueprint.route("/login", methods=["GET", "POST"])
@@ -45,7 +50,7 @@ def link(token: str) -> Response:
         database(), token, now=current.now(), address=current.address(), agent=request.user_agent.string
     )
     if grant is None:
-        flash("This link has been used or is too old. On the server, `watchbell up` prints a new one.", "warning")
+        flash(_LINK_IS_SPENT, "warning")
         return redirect(url_for("auth.login"), 303)
     auth.enter(grant, by_link=True)
     needs_one = grant.account.password_hash is None and not current.config().password
