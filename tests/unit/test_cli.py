@@ -104,8 +104,11 @@ def test_a_preview_takes_every_kind(shell, options):
     ("options", "names"),
     [
         ((), "cron"),
-        (("61 * * * *",), "--cron"),
+        (("61 * * * *",), "error: CRON: "),
         (("* * * * *", "--from", "yesterday"), "--from"),
+        (("* * * * *", "--from", "0001-01-01T00:00:00+00:00"), "--from"),
+        (("* * * * *", "--from", "1969-12-31T23:59:59Z"), "--from"),
+        (("* * * * *", "--from", "9999-12-31T23:59:59Z", "--zone", "Pacific/Auckland"), "--from"),
         (("* * * * *", "--zone", "Mars/Base"), "--zone"),
         (("* * * * *", "-n", "0"), "-n"),
         (("* * * * *", "--every", "5m"), "schedule"),
@@ -198,6 +201,13 @@ def test_the_last_lines_of_the_log_are_printed(shell, home):
     assert shell("scheduler", "logs", "-n", "1", "--json").json() == [
         {"timestamp": "2026-11-22 12:00:04", "level": "INFO", "message": "line 4"}
     ]
+
+
+def test_no_line_of_the_log_cannot_be_asked_for(shell):
+    done = shell("scheduler", "logs", "-n", "0")
+
+    assert done.code == errors.EXIT_USAGE
+    assert "-n" in done.err
 
 
 def test_times_in_json_are_utc_with_an_offset(shell, db):

@@ -6,6 +6,7 @@ import pytest
 
 from tests.database import add_run, add_task
 from tests.shell import db, home, migrated_file, shell, typed  # noqa: F401 - fixtures.
+from tests.unit.run_rows import finished
 from watchbell import errors
 from watchbell.domain.run_state import RunState
 
@@ -230,3 +231,37 @@ def test_a_run_that_never_started_has_no_output(shell, db):
     done = shell("runs", "logs", str(run.id))
 
     assert (done.code, done.out) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("head", "shown"),
+    [
+        (b"HEAD", "HEAD\n[… 1000000 bytes dropped here …]\nTAIL"),
+        (b"HEAD\n", "HEAD\n[… 1000000 bytes dropped here …]\nTAIL"),
+        ("HEAD€".encode()[:-1], "HEAD\ufffd\n[… 1000000 bytes dropped here …]\nTAIL"),
+        (b"HEAD\x1b[3", "HEAD␛[3\n[… 1000000 bytes dropped here …]\nTAIL"),
+    ],
+    ids=["inside a line", "between lines", "inside a character", "inside an escape sequence"],
+)
+def test_head_and_tail_of_a_truncated_output_are_not_joined_in_silence(shell, db, head, shown):
+    run = finished(db, head + b"TAIL", size=1_000_004 + len(head), head_size=len(head), dropped=1_000_000)
+
+    assert shell("runs", "logs", str(run.id), "--stream", "stdout").out == shown
+
+
+def test_a_raw_output_that_was_truncated_stays_as_it_is_and_the_gap_is_told_beside_it(shell, db):
+    run = finished(db, b"HEADTAIL", size=1_000_008, head_size=4, dropped=1_000_000)
+
+    done = shell("runs", "logs", str(run.id), "--stream", "stdout", "--raw")
+
+    assert done.out == "HEADTAIL"
+    assert done.err == "watchbell: 1000000 bytes of stdout were dropped between its head and its tail\n"
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999999", "0", "-1"])
+def test_a_number_that_no_run_can_have_is_refused_where_runs_are_listed(shell, number):
+    done = shell("runs", "list", "--before", number)
+
+    assert done.code == errors.EXIT_USAGE
+    assert "--before" in done.err
+    assert done.err.count("\n") == 1

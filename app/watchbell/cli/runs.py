@@ -42,7 +42,8 @@ _STREAMS = ("stdout", "stderr")
 _CHUNK = 256 * 1024
 _LOOK_SECONDS = 0.2
 _OPEN_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4096}|[ -/]*)\Z")
-_ID = click.argument("run_id", metavar="ID", type=click.IntRange(min=1, max=2**63 - 1))
+_NUMBER = click.IntRange(min=1, max=2**63 - 1)
+_ID = click.argument("run_id", metavar="ID", type=_NUMBER)
 
 
 @click.group(short_help="List runs, show one, read its output.")
@@ -59,7 +60,7 @@ def runs() -> None:
 @click.option("--state", "states", multiple=True, type=click.Choice([state.value for state in RunState]), metavar="STATE",
               help=f"Only runs in this state; give it again for more: {', '.join(RunState)}.")  # fmt: skip
 @click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
-@click.option("--before", "before_id", type=int, metavar="ID", help="Only runs older than this one, to page on.")
+@click.option("--before", "before_id", type=_NUMBER, metavar="ID", help="Only runs older than this one, to page on.")
 @json_option
 @pass_program
 def list_runs(
@@ -140,7 +141,7 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
               help="Which output; both prints one after the other, or as they grow with --follow.")  # fmt: skip
 @click.option("-f", "--follow", "follows", is_flag=True, help="Go on until the run has ended.")
 @click.option("--raw", is_flag=True, help="Print the bytes as they are; without it no escape sequence survives.")
-@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Which attempt. Default: the newest.")
+@click.option("--attempt", type=_NUMBER, metavar="N", help="Which attempt. Default: the newest.")
 @pass_program
 def logs(program: Program, *, run_id: int, stream: str, follows: bool, raw: bool, attempt: int | None) -> None:
     """Print what a run wrote to its standard output and standard error."""
@@ -176,6 +177,7 @@ class _Reader:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         #: The beginning of an escape sequence whose rest is still to come.
         self._open = ""
+        self._is_at_line_start = True
         #: Whether something that is written already has not been printed yet.
         self.has_more = True
 
@@ -183,16 +185,33 @@ class _Reader:
         """Print the next piece; return whether more can come."""
         part = self._stream.read(self._offset, _CHUNK)
         piece = part.slice
-        if piece.offset > self._offset:
-            note(f"{piece.offset - self._offset} bytes of {self._name} are not kept")
-        self._offset = piece.next_offset
+        self._tell_gap(piece.offset - self._offset)
+        stop = piece.offset + len(piece.data)
         self.has_more = bool(piece.data) and piece.next_offset < piece.size
         is_end = part.is_complete and not self.has_more
         if self._raw:
             sys.stdout.buffer.write(piece.data)
         else:
-            sys.stdout.write(self._text(piece.data, is_end=is_end))
+            # A character or an escape sequence that the gap has cut does not go on behind it.
+            self._write(self._text(piece.data, is_end=is_end or piece.next_offset > stop))
+        self._tell_gap(piece.next_offset - stop)
+        self._offset = piece.next_offset
         return not is_end
+
+    def _tell_gap(self, dropped: int) -> None:
+        """Mark the place where bytes of the middle were dropped, so that nobody takes head and tail for one text."""
+        if dropped <= 0:
+            return
+        if self._raw:
+            sys.stdout.buffer.flush()
+            note(f"{dropped} bytes of {self._name} were dropped between its head and its tail")
+            return
+        self._write(("" if self._is_at_line_start else "\n") + f"[… {dropped} bytes dropped here …]\n")
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text)
+        if text:
+            self._is_at_line_start = text.endswith("\n")
 
     def _text(self, data: bytes, *, is_end: bool) -> str:
         text = self._open + self._decoder.decode(data, final=is_end)

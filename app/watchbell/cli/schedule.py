@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +21,9 @@ from watchbell.domain.schedule.moment import read_moment
 from watchbell.errors import InputError
 
 _MOST = 10_000
+#: Near the ends of the calendar a local time may not be one any more, and nobody's clock has been there.
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @click.group(short_help="Preview schedules.")
@@ -51,7 +56,9 @@ def preview(program: Program, /, *, start: str | None, limit: int, as_json: bool
     fields = fields_of(options)
     if not any(options[name] for name in ("cron", "every", "at", "word")):
         raise click.UsageError("Say what to preview: a cron text, --every, --at or --word.")
-    plan = schedules.build_schedule(fields, now=after, default_zone=zone)
+    # Here the cron text is an argument and no option.
+    with _naming("cron", "CRON"):
+        plan = schedules.build_schedule(fields, now=after, default_zone=zone)
     found = list(schedules.occurrences(plan, after, limit))
     if as_json:
         print_json({"moments": [occurrence.due_at.isoformat() for occurrence in found]}, indent=None)
@@ -71,14 +78,26 @@ def preview(program: Program, /, *, start: str | None, limit: int, as_json: bool
         )
 
 
+@contextlib.contextmanager
+def _naming(field: str, typed: str) -> Iterator[None]:
+    """Let problems of a field go by what a person typed here."""
+    try:
+        yield
+    except InputError as error:
+        renamed = (dataclasses.replace(one, field=typed if one.field == field else one.field) for one in error.problems)
+        raise InputError(*renamed) from None
+
+
 def _start(text: str | None, zone: str) -> datetime:
     if text is None:
         return clock.now()
-    try:
-        return read_moment(text, zone, clock.now())
-    except InputError as error:
-        renamed = (dataclasses.replace(one, field="from" if one.field == "at" else one.field) for one in error.problems)
-        raise InputError(*renamed) from None
+    with _naming("at", "from"):
+        start = read_moment(text, zone, clock.now())
+    if not _EARLIEST <= start < _LATEST:
+        raise InputError.of(
+            "from", f"{text!r} is not within the years {_EARLIEST.year} to {_LATEST.year - 1}", "2030-01-31 09:30"
+        )
+    return start
 
 
 def _local(occurrence: Occurrence, place: ZoneInfo) -> str:

@@ -85,7 +85,7 @@ def status(program: Program, *, as_json: bool) -> int:
     short_help="Print the scheduler's log.",
     epilog=examples("watchbell scheduler logs -n 20", "watchbell scheduler logs --follow"),
 )
-@click.option("-n", "--lines", type=click.IntRange(0, 100_000), default=50, show_default=True, help="How many lines.")
+@click.option("-n", "--lines", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many lines.")
 @click.option("-f", "--follow", "follows", is_flag=True, help="Go on with what is added, until Ctrl-C.")
 @json_option
 @pass_program
