@@ -171,3 +171,19 @@ def test_each_attempt_has_its_own_output(admin: Person, db: Database) -> None:
     assert "first try" in admin.see(f"/runs/{run.id}?attempt=1").text
     assert admin.get(f"/runs/{run.id}/download/stdout?attempt=1").data == b"first try"
     assert admin.get(f"/runs/{run.id}/download/stdout?attempt=3").status_code == 404
+
+
+TURNS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+
+
+@pytest.mark.parametrize("code", TURNS, ids=hex)
+def test_output_cannot_turn_the_direction_of_the_page(admin: Person, db: Database, code: int) -> None:
+    data = f"invoice{chr(code)}gpj.exe".encode()
+    run = finished(db, data)
+
+    terminal = admin.see(f"/runs/{run.id}").select_one("[data-output-text]")
+
+    assert terminal is not None
+    assert terminal.text == "invoice\ufffdgpj.exe"
+    assert read_all(admin, run)[0] == terminal.text
+    assert admin.get(f"/runs/{run.id}/download/stdout").data == data

@@ -30,6 +30,8 @@ _ESCAPE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)|[ -/]+[0-~]|[0-Z\\-~])|\x9b[0-?]*[ -/]*[@-~]"
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: Signs that turn the direction of what follows, so that a line could read as what it is not.
+_TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\N{REPLACEMENT CHARACTER}")
 _NOTHING = Slice(b"", 0, 0, 0, None)
 
 
@@ -124,14 +126,14 @@ def live_text(part: Part) -> tuple[str, int]:
     if found.next_offset == stop and not (part.is_complete and stop >= found.size):
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         text = decoder.decode(found.data)
-        return text, stop - len(decoder.getstate()[0])
-    return found.data.decode("utf-8", errors="replace"), found.next_offset
+        return text.translate(_TURNS), stop - len(decoder.getstate()[0])
+    return found.data.decode("utf-8", errors="replace").translate(_TURNS), found.next_offset
 
 
 def plain_text(data: bytes) -> str:
     """Return bytes as text for a page without scripts: no escape sequence survives, control characters become signs."""
     text = data.decode("utf-8", errors="replace").replace("\r\n", "\n")
-    return _CONTROL.sub(_sign, _ESCAPE.sub("", text))
+    return _CONTROL.sub(_sign, _ESCAPE.sub("", text)).translate(_TURNS)
 
 
 def _sign(match: re.Match[str]) -> str:
