@@ -265,3 +265,32 @@ def test_a_number_that_no_run_can_have_is_refused_where_runs_are_listed(shell, n
     assert done.code == errors.EXIT_USAGE
     assert "--before" in done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--spread", "99999d", "between 0 and 86400 seconds"),
+        ("--time-limit", "99999999999999999999s", "between 1 and 2678400 seconds"),
+        ("--time-limit", "99999999999999999999", "between 1 and 2678400 seconds"),
+        ("--latest-start", "0m", "between 1 and 2678400 seconds"),
+        ("--every", "99999999999999999999d", "at most ten years"),
+    ],
+)
+def test_a_span_beyond_its_bound_is_told_the_bound(shell, option, value, says):
+    done = shell(
+        "task", "add", "x", "--command", "date", *(("--manual",) if option != "--every" else ()), option, value
+    )
+
+    assert done.code == errors.EXIT_USAGE
+    assert f"{option}: " in done.err
+    assert says in done.err
+
+
+@pytest.mark.parametrize("number", ["0", "00", "7", "999999", "1234567890", "9" * 100])
+def test_the_example_for_an_interval_without_a_unit_can_be_typed(shell, number):
+    refused = shell("task", "add", "x", "--command", "date", "--every", number)
+    example = refused.err.partition("for example: ")[2].strip().removesuffix(")")
+
+    assert refused.code == errors.EXIT_USAGE
+    assert shell("task", "add", "x", "--command", "date", "--every", example).code == errors.EXIT_OK

@@ -21,9 +21,6 @@ from watchbell.domain.schedule.moment import read_moment
 from watchbell.errors import InputError
 
 _MOST = 10_000
-#: Near the ends of the calendar a local time may not be one any more, and nobody's clock has been there.
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @click.group(short_help="Preview schedules.")
@@ -92,12 +89,7 @@ def _start(text: str | None, zone: str) -> datetime:
     if text is None:
         return clock.now()
     with _naming("at", "from"):
-        start = read_moment(text, zone, clock.now())
-    if not _EARLIEST <= start < _LATEST:
-        raise InputError.of(
-            "from", f"{text!r} is not within the years {_EARLIEST.year} to {_LATEST.year - 1}", "2030-01-31 09:30"
-        )
-    return start
+        return read_moment(text, zone, clock.now())
 
 
 def _local(occurrence: Occurrence, place: ZoneInfo) -> str:

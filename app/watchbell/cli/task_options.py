@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from watchbell.domain.policies import CatchUp, Overlap, Uncertain
-from watchbell.domain.schedule import EVERY_WORDS, DSTRule, parse_interval
-from watchbell.domain.schedule.interval import UNITS
+from watchbell.domain.schedule import EVERY_WORDS, DSTRule
+from watchbell.domain.schedule.interval import UNITS, read_span
 from watchbell.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -144,6 +144,6 @@ def _seconds(text: str) -> str:
     """Return a span such as 5m in seconds; what is no span stays, and is refused with the name of its field."""
     if not text.strip().isdecimal():
         with contextlib.suppress(InputError):  # The check of the field has the better message.
-            count, unit = parse_interval(text)
+            count, unit = read_span(text)
             return str(count * UNITS[unit])
     return text

@@ -136,5 +136,6 @@ def _read(name: str, value: object) -> object:
         raise InputError.of(name, "must be a whole number", example)
     number = int(text[:20])
     if not low <= number <= high:
-        raise InputError.of(name, f"must be between {low} and {high}", example)
+        unit = " seconds" if name.endswith("_seconds") else ""
+        raise InputError.of(name, f"must be between {low} and {high}{unit}", example)
     return number

@@ -30,6 +30,7 @@ _EXAMPLES = {
 }
 FIELDS = ("kind", "cron", "every", "unit", "at", "zone", "every_word", "at_time", "anchor_at", "dst")
 _MOST_LINES = 20
+_MOST_DIGITS = 20
 
 
 def build_schedule(
@@ -176,10 +177,12 @@ def _interval(given: Mapping[str, object]) -> tuple[int, str]:
             raise InputError.of("unit", f"{text!r} is in {unit}, and the unit says {written_unit}", unit)
         return every, unit
     if written_unit is None:
-        raise InputError.of("every", f"{text[:20]!r} has no unit: seconds, minutes, hours or days", f"{text[:9]}s")
-    if len(text) > 12:
-        raise InputError.of("every", "an interval is at most ten years", "5m")
-    return checked_interval(int(text), written_unit)
+        # The number itself is part of the example only if it can be one.
+        count = text.lstrip("0")
+        example = f"{count}s" if 0 < len(count) <= 6 else "5m"
+        raise InputError.of("every", f"{text[:20]!r} has no unit: seconds, minutes, hours or days", example)
+    # Longer numbers are too large, and are cut because Python refuses to read very long ones.
+    return checked_interval(int(text.lstrip("0")[:_MOST_DIGITS] or "0"), written_unit)
 
 
 def _anchor(entry: _Entry, is_same: Callable[[Schedule], bool]) -> datetime:

@@ -24,20 +24,27 @@ _UNIT_NAMES = {
     "weeks": ("w", "week", "weeks"),
 }
 _UNIT_OF = {name: unit for unit, names in _UNIT_NAMES.items() for name in names}
-_TEXT = re.compile(r"(?:every\s+)?(?P<count>[0-9]{1,12})?\s*(?P<unit>[a-z]+)", re.ASCII | re.IGNORECASE)
+_TEXT = re.compile(r"(?:every\s+)?(?P<count>[0-9]+)?\s*(?P<unit>[a-z]+)", re.ASCII | re.IGNORECASE)
 _LONGEST_TEXT = 60
+_LONGEST_READ = 1000
 
 
 def parse_interval(text: str) -> tuple[int, str]:
     """Return count and unit of a text such as 2s, 90 s, 5 min, every 2 hours; raise InputError on the field `every`."""
-    match = _TEXT.fullmatch(text.strip()) if len(text) <= _LONGEST_TEXT else None
+    return checked_interval(*read_span(text))
+
+
+def read_span(text: str) -> tuple[int, str]:
+    """Return count and unit of any length of time, be it too short or too long for an interval."""
+    # Python refuses to read numbers that are longer still.
+    match = _TEXT.fullmatch(" ".join(text.split())) if len(text) <= _LONGEST_READ else None
     unit = _UNIT_OF.get(match["unit"].lower()) if match else None
     if match is None or unit is None or (match["count"] is None and len(match["unit"]) == 1):
         raise InputError.of(
             "every", f"{text[:_LONGEST_TEXT]!r} is not a whole number with seconds, minutes, hours or days", _EXAMPLE
         )
     count = int(match["count"] or 1)
-    return checked_interval(count * 7, "days") if unit == "weeks" else checked_interval(count, unit)
+    return (count * 7, "days") if unit == "weeks" else (count, unit)
 
 
 def unit_named(text: str) -> str:

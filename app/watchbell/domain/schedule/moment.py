@@ -15,6 +15,9 @@ _TEXT = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _LONGEST_TEXT = 60
+#: Near the ends of the calendar a moment has no local time in some zones, and no task was ever due there.
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 #: Instead of a date: as soon as it is saved.
 NOW = "now"
 
@@ -46,6 +49,12 @@ def read_moment(text: str, zone: str, now: datetime) -> datetime:
         moment = written.replace(tzinfo=written.tzinfo or place).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise InputError.of("at", f"{stripped!r} does not exist ({error})", example_moment(zone, now)) from error
+    if not _EARLIEST <= moment < _LATEST:
+        raise InputError.of(
+            "at",
+            f"{stripped!r} is not within the years {_EARLIEST.year} to {_LATEST.year - 1}",
+            example_moment(zone, now),
+        )
     if written.tzinfo is None:
         _refuse_gap(written, moment, place)
     return moment.replace(microsecond=0)
