@@ -43,6 +43,7 @@ BATCH = 64
 RUNNING_AFTER_SECONDS = 0.05
 #: While turns follow each other, this much time may pass between two, so that they share a transaction.
 GATHER_SECONDS = 0.04
+GATHER_STEP_SECONDS = 0.005
 #: With no room and nothing ending for this long, what is due becomes a queued row, so that it can be seen to wait.
 STUCK_SECONDS = 2.0
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
@@ -115,8 +116,9 @@ class Loop:
 
     def run(self) -> None:
         """Turn until asked to stop; the database's absence only delays."""
-        poll = select.poll()
+        poll, bell = select.poll(), select.poll()
         poll.register(self._bell, select.POLLIN)
+        bell.register(self._bell, select.POLLIN)
         poll.register(self._tools.watcher.fileno(), select.POLLIN)
         self._clockwork.start()
         try:
@@ -126,7 +128,7 @@ class Loop:
                     self._clockwork.set(self._tools.plan.next_at())
                     poll.poll(wait * 1000)
                     self._clear_bell()
-                self._gather(poll)
+                self._gather(bell)
         finally:
             self._clockwork.stop()
 
@@ -153,15 +155,20 @@ class Loop:
         while self._results or self._unrecorded(0.0):
             self._turn(clock.now(), starts=False)
 
-    def _gather(self, poll: select.poll) -> None:
-        """Let more results come in before the next turn while many runs come and go: a transaction costs the same for all."""
+    def _gather(self, bell: select.poll) -> None:
+        """Let more results come in before the next turn while many runs come and go: a transaction costs the same for all.
+
+        Only the bell ends a wait early: to be woken by each run that ends would cost more than is gained.
+        """
         until = min(self._turned_at + GATHER_SECONDS, clock.monotonic() + GATHER_SECONDS)
         while not self._stop_reason:
             self._collect()
             left = until - clock.monotonic()
             if left <= 0 or len(self._results) * 2 >= len(self.flights):
                 return
-            poll.poll(left * 1000)
+            if bell.poll(min(left, GATHER_STEP_SECONDS) * 1000):
+                self._clear_bell()
+                return
 
     def _put_off(self, error: Unavailable) -> float:
         if self._failures == 0:
