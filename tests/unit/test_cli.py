@@ -217,3 +217,51 @@ def test_times_in_json_are_utc_with_an_offset(shell, db):
 
     assert datetime.fromisoformat(made["created_at"]) == NOW
     assert datetime.fromisoformat(made["created_at"]).tzinfo == UTC
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("task", "list"), ("task", "show", "x"), ("task", "trigger", "x"), ("task", "delete", "x", "--yes"),
+        ("runs", "list"), ("runs", "list", "--task", "x"), ("runs", "show", "1"), ("runs", "logs", "1"),
+        ("user", "list"), ("scheduler", "status"), ("scheduler", "stop"), ("scheduler", "logs"), ("db", "check"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_look_at_a_mistyped_home_makes_nothing_there(shell, tmp_path, arguments):
+    mistyped = tmp_path / "mistyped"
+
+    done = shell("--home", str(mistyped), *arguments)
+
+    assert done.code == errors.EXIT_CONFIG
+    assert done.out == ""
+    assert f"no Watchbell data in {mistyped}" in done.err
+    assert done.err.count("\n") == 1
+    assert not mistyped.exists()
+
+
+def test_a_database_elsewhere_that_is_missing_is_named(shell, tmp_path):
+    done = shell("--database-url", f"sqlite:///{tmp_path}/elsewhere.db", "task", "list")
+
+    assert done.code == errors.EXIT_CONFIG
+    assert f"{tmp_path}/elsewhere.db" in done.err
+    assert not (tmp_path / "elsewhere.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("--home", "", "task", "list"), "--home"),
+        (("--home", " ", "task", "list"), "--home"),
+        (("--database-url", "", "task", "list"), "--database-url"),
+        (("schedule", "preview", "* * * * *", "--zone", ""), "--zone"),
+        (("task", "add", "x", "--command", "date", "--every", "5m", "--zone", ""), "--zone"),
+    ],
+)
+def test_an_empty_text_is_not_taken_for_the_default(shell, arguments, names):
+    done = shell(*arguments)
+
+    assert done.code == errors.EXIT_USAGE
+    assert names in done.err
+    assert "empty" in done.err
+    assert done.err.count("\n") == 1

@@ -85,7 +85,7 @@ def link(program: Program, *, username: str, as_json: bool) -> None:
 @pass_program
 def list_accounts(program: Program, *, as_json: bool) -> None:
     """List accounts by name."""
-    found = accounts.list_all(program.db)
+    found = accounts.list_all(program.existing_db)
     if as_json:
         print_json([_plain(account) for account in found])
         return

@@ -39,6 +39,7 @@ def upgrade(program: Program, *, as_json: bool) -> None:
 @pass_program
 def check(program: Program, *, as_json: bool) -> None:
     """Check that the schema is this version's and that the database finds no damage in its files; change nothing."""
+    program.require_data()
     found = schema.state(program.bare_database)
     problems = schema.check_integrity(program.bare_database)
     if as_json:

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from watchbell import errors
-from watchbell.cli.program import Program
+from watchbell.cli.program import Program, not_empty
 from watchbell.errors import WatchbellError
 from watchbell.version import __version__
 
@@ -75,8 +75,9 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, context_settings=_SETTINGS)
-@click.option("--home", metavar="DIR", help="Directory of database, log and keys (WATCHBELL_HOME).")
-@click.option("--database-url", metavar="URL", help="Database, if it is elsewhere (WATCHBELL_DATABASE_URL).")
+@click.option("--home", metavar="DIR", callback=not_empty, help="Directory of database, log and keys (WATCHBELL_HOME).")
+@click.option("--database-url", metavar="URL", callback=not_empty,
+              help="Database, if it is elsewhere (WATCHBELL_DATABASE_URL).")  # fmt: skip
 @click.version_option(__version__, prog_name="watchbell", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, home: str | None, database_url: str | None) -> None:

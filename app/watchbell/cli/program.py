@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
@@ -13,9 +14,17 @@ import click
 
 from watchbell.config import Config
 from watchbell.domain.task_definition import Defaults
+from watchbell.errors import ConfigError
 
 if TYPE_CHECKING:
     from watchbell.store.session import Database
+
+
+def not_empty(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Refuse an empty text where it would count as nothing said, as when a script's variable is not set."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("this is empty; leave the option out for the default.")
+    return value
 
 
 class Program:
@@ -60,6 +69,23 @@ class Program:
 
         schema.upgrade(self.bare_database)
         return self.bare_database
+
+    @property
+    def existing_db(self) -> Database:
+        """The database for commands that can only look at or change what is there; they make none."""
+        self.require_data()
+        return self.db
+
+    def require_data(self) -> None:
+        """Raise ConfigError if the data directory has no database, as when its name is mistyped."""
+        scheme, _, place = self.config.database_url.partition(":///")
+        if scheme.partition("+")[0] != "sqlite" or self.config.output_path.is_dir():
+            # A server answers for itself, and outputs without a database have a complaint of their own.
+            return
+        file = Path(place.partition("?")[0])
+        if not file.is_file() or file.stat().st_size == 0:
+            where = self.config.home if self.config.owns_database else file
+            raise ConfigError(f"there is no Watchbell data in {where}; make some: watchbell up, or watchbell task add")
 
     @property
     def actor(self) -> str:

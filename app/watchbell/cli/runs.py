@@ -68,9 +68,9 @@ def list_runs(
     as_json: bool,
 ) -> None:  # fmt: skip
     """List runs, newest first."""
-    task_id = tasks.find_by_name(program.db, task_name).id if task_name is not None else None
+    task_id = tasks.find_by_name(program.existing_db, task_name).id if task_name is not None else None
     chosen = RunFilter(task_id=task_id, states=states)
-    page = service.list_page(program.db, chosen, before_id=before_id, limit=limit)
+    page = service.list_page(program.existing_db, chosen, before_id=before_id, limit=limit)
     if as_json:
         print_json([columns_of(run, _COLUMNS) for run in page.runs])
         return
@@ -89,7 +89,7 @@ def list_runs(
 @pass_program
 def show(program: Program, *, run_id: int, as_json: bool) -> None:
     """Show one run: its state and why, its attempts with their resources, and every transition."""
-    detail = service.get_detail(program.db, run_id)
+    detail = service.get_detail(program.existing_db, run_id)
     if as_json:
         print_json(
             {
@@ -145,7 +145,7 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
 @pass_program
 def logs(program: Program, *, run_id: int, stream: str, follows: bool, raw: bool, attempt: int | None) -> None:
     """Print what a run wrote to its standard output and standard error."""
-    service.get(program.db, run_id)
+    service.get(program.existing_db, run_id)
     names = _STREAMS if stream == "both" else (stream,)
     readers = [_Reader(program, run_id, name, attempt, raw=raw) for name in names]
     if follows:

@@ -51,7 +51,7 @@ def start(program: Program, *, as_json: bool) -> None:
 @pass_program
 def stop(program: Program, *, kill: bool, as_json: bool) -> None:
     """Stop the scheduler, whoever started it, and say what still runs without it."""
-    outcome = process.stop(program.config, program.db, actor=program.actor, kill=kill)
+    outcome = process.stop(program.config, program.existing_db, actor=program.actor, kill=kill)
     if as_json:
         print_json(dataclasses.asdict(outcome))
     else:
@@ -74,7 +74,7 @@ def restart(program: Program, *, as_json: bool) -> None:
 @pass_program
 def status(program: Program, *, as_json: bool) -> int:
     """Say whether the scheduler runs, since when, and whether it works."""
-    found = process.status(program.config, program.db, now=clock.now())
+    found = process.status(program.config, program.existing_db, now=clock.now())
     _report(found, as_json)
     if found.state is SchedulerState.STALLED:
         return EXIT_FAILURE
@@ -91,6 +91,7 @@ def status(program: Program, *, as_json: bool) -> int:
 @pass_program
 def logs(program: Program, *, lines: int, follows: bool, as_json: bool) -> None:
     """Print the last lines of the scheduler's log."""
+    program.require_data()
     path = program.config.log_path
     offset = logfile.size(path)
     found = logfile.tail(path, lines)

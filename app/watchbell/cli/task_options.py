@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from watchbell.cli.program import not_empty
 from watchbell.domain.policies import CatchUp, Overlap, Uncertain
 from watchbell.domain.schedule import EVERY_WORDS, DSTRule
 from watchbell.domain.schedule.interval import UNITS, read_span
@@ -68,7 +69,8 @@ def schedule_options(*, with_cron: bool = True) -> Callable[[F], F]:
         click.option("--word", type=click.Choice(list(EVERY_WORDS)), metavar="WORD",
                      help=f"Word for the days or the unit: {', '.join(EVERY_WORDS)}."),
         click.option("--at-time", metavar="TEXT", help="Time of day, or count, that goes with --word, as 02:30."),
-        click.option("--zone", metavar="ZONE", help="Time zone, as Europe/Berlin. Default: the server's."),
+        click.option("--zone", metavar="ZONE", callback=not_empty,
+                     help="Time zone, as Europe/Berlin. Default: the server's."),
         click.option("--dst", type=click.Choice([rule.value for rule in DSTRule]), metavar="RULE",
                      help=f"What a clock change does to a fixed time: {', '.join(DSTRule)}. Default: cron_like."),
     )  # fmt: skip

@@ -82,7 +82,7 @@ def list_tasks(
     program: Program, *, search: str, enabled: bool | None, owner: str | None, tag: str | None, as_json: bool
 ) -> None:
     """List tasks by name, with their next moment and their last result."""
-    page = tasks.list_page(program.db, search=search, enabled=enabled, owner=owner, recent=1)
+    page = tasks.list_page(program.existing_db, search=search, enabled=enabled, owner=owner, recent=1)
     shown = [found for found in page.tasks if tag is None or tag in found.tags]
     if as_json:
         print_json([{**columns_of(found, _COLUMNS), "last_run": _last(page.recent.get(found.id))} for found in shown])
@@ -105,7 +105,7 @@ def list_tasks(
 @pass_program
 def show(program: Program, *, name: str, as_json: bool) -> None:
     """Show what a task runs, when, under which policies, and its next moments."""
-    found = tasks.find_by_name(program.db, name)
+    found = tasks.find_by_name(program.existing_db, name)
     upcoming = tasks.upcoming(found, after=clock.now(), limit=5)
     if as_json:
         print_json({**columns_of(found, _COLUMNS), "upcoming": [occurrence.due_at for occurrence in upcoming]})
@@ -146,7 +146,7 @@ def edit(program: Program, /, *, name: str, as_json: bool, **options: Any) -> No
 
     Runs that have started keep the version that they started with. A new schedule counts from now on.
     """
-    before = tasks.find_by_name(program.db, name)
+    before = tasks.find_by_name(program.existing_db, name)
     kept = {key: value for key, value in before.environment.items() if key not in options["unset_env"]}
     fields = _fields(options, environment=kept)
     if options["unset_env"]:
@@ -189,7 +189,7 @@ def disable(program: Program, *, name: str, as_json: bool) -> None:
 @pass_program
 def delete(program: Program, *, name: str, yes: bool, as_json: bool) -> None:
     """Delete a task; its past runs stay, and one that goes on ends by itself."""
-    found = tasks.find_by_name(program.db, name)
+    found = tasks.find_by_name(program.existing_db, name)
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError(f"Deleting task {found.name!r} needs --yes where nobody can be asked.")
@@ -212,7 +212,7 @@ def delete(program: Program, *, name: str, yes: bool, as_json: bool) -> None:
 @pass_program
 def trigger(program: Program, *, name: str, wait: bool, key: str | None, as_json: bool) -> None:
     """Ask for a run at once and print its id. A disabled task can be run by hand, too."""
-    found = tasks.find_by_name(program.db, name)
+    found = tasks.find_by_name(program.existing_db, name)
     run = triggers.run_now(program.db, found.id, now=clock.now(), actor=program.actor, key=key)
     if not as_json:
         say(str(run.id))
@@ -257,7 +257,7 @@ def _with_schedule(program: Program, fields: dict[str, object], options: dict[st
 
 
 def _set_enabled(program: Program, name: str, as_json: bool, *, enabled: bool) -> None:
-    found = tasks.find_by_name(program.db, name)
+    found = tasks.find_by_name(program.existing_db, name)
     changed = tasks.set_enabled(program.db, found.id, enabled, now=clock.now(), actor=program.actor)
     _report(program, changed, as_json, "Enabled" if enabled else "Disabled")
 
