@@ -116,6 +116,7 @@ class Dashboard:
             self._socket.close()
             raise
         self._supervisor = Supervisor(self.config, tell) if scheduler else None
+        self._begun_at = clock.now() if scheduler else None
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._server: Any = None
@@ -133,13 +134,13 @@ class Dashboard:
         try:
             self._begin_scheduler()
             # The banner waits until Ctrl-C really does what it says.
-            _run_gunicorn(self.config, self._socket.detach(), lambda: self._announce(how_to_stop), self._step)
+            _run_gunicorn(self._make_app, self._socket.detach(), lambda: self._announce(how_to_stop), self._step)
         finally:
             self._end_scheduler()
 
     def start(self) -> None:
         """Serve in threads of this process and return at once."""
-        app = create_app(self.config)
+        app = self._make_app()
         self._begin_scheduler()
         self._server = make_server(
             self.config.host, self.config.port, app, threaded=True, request_handler=_Quiet, fd=self._socket.fileno()
@@ -171,6 +172,9 @@ class Dashboard:
     def _begin_scheduler(self) -> None:
         if self._supervisor is not None:
             self._supervisor.begin()
+
+    def _make_app(self) -> Flask:
+        return create_app(self.config, scheduler_begun_at=self._begun_at)
 
     def _step(self) -> None:
         if self._supervisor is not None:
@@ -291,8 +295,8 @@ class _Quiet(WSGIRequestHandler):
 class _Application(BaseApplication):  # type: ignore[misc]
     """Our application with the settings that gunicorn serves it under."""
 
-    def __init__(self, config: Config, descriptor: int, ready: Callable[[], None]) -> None:
-        self._config = config
+    def __init__(self, make_app: Callable[[], Flask], descriptor: int, ready: Callable[[], None]) -> None:
+        self._make_app = make_app
         self._descriptor = descriptor
         self._ready = ready
         super().__init__()
@@ -316,7 +320,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return create_app(self._config)
+        return self._make_app()
 
 
 class _Master(Arbiter):  # type: ignore[misc]
@@ -349,12 +353,14 @@ class _Master(Arbiter):  # type: ignore[misc]
         """Do not replace this process by another one, which would not know of the scheduler."""
 
 
-def _run_gunicorn(config: Config, descriptor: int, ready: Callable[[], None], step: Callable[[], None]) -> None:
+def _run_gunicorn(
+    make_app: Callable[[], Flask], descriptor: int, ready: Callable[[], None], step: Callable[[], None]
+) -> None:
     """Serve until a signal comes; raises WatchbellError if the web server cannot work."""
     master = os.getpid()
     with _handlers_kept():
         try:
-            _Master(_Application(config, descriptor, ready), step).run()
+            _Master(_Application(make_app, descriptor, ready), step).run()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(bool(end.code))
             if os.getpid() != master:

@@ -5,14 +5,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from flask import Flask
 
-from tests.database import NOW
+from tests.database import NOW, add_task
 from tests.web_fixtures import Person
 from watchbell import clock
 from watchbell.services import heartbeats
 from watchbell.store.heartbeats import Heartbeat, Scheduler
 from watchbell.store.session import Database
-from watchbell.web import presenters
+from watchbell.web import current, presenters
 from watchbell.web.beats import day_strip
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -218,6 +219,34 @@ def test_health_is_public_and_tells_a_crash_from_a_stop(anonymous: Person, db: D
 
     add_scheduler(db, now - timedelta(seconds=20), started_at=now - timedelta(seconds=30))
     assert told() == (503, "unhealthy", "stopped")
+
+
+@pytest.mark.parametrize(
+    ("begun_seconds_ago", "ended_seconds_ago", "state"),
+    [
+        (1, None, "starting"),
+        (1, 3600, "starting"),
+        (3, 2, "stopped"),
+        (11, None, "stopped"),
+        (None, None, "stopped"),
+    ],
+)
+def test_run_now_right_after_the_start_does_not_warn_of_a_stopped_scheduler(
+    admin: Person, app: Flask, db: Database, begun_seconds_ago: int | None, ended_seconds_ago: int | None, state: str
+) -> None:
+    now = clock.now()
+    if begun_seconds_ago is not None:
+        with app.app_context():
+            current.keep_scheduler_begun_at(now - timedelta(seconds=begun_seconds_ago))
+    if ended_seconds_ago is not None:
+        ended_at = now - timedelta(seconds=ended_seconds_ago)
+        add_scheduler(db, ended_at, stopping_at=ended_at, stopped_at=ended_at, stop_reason="stopped by ann")
+
+    run = admin.post(f"/tasks/{add_task(db).id}/run").headers["Location"]
+    page = admin.see(run)
+
+    assert ("nothing will start until you press Start" in page.text) == (state == "stopped")
+    assert page.select_one('[data-live-part="scheduler-pill"]')["data-state"] == state  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

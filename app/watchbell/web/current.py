@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, cast
 from zoneinfo import ZoneInfo
 
@@ -13,9 +13,13 @@ from watchbell import clock
 from watchbell.config import Config
 from watchbell.control import process
 from watchbell.control.process import SchedulerStatus
+from watchbell.domain.presence import SchedulerState
 from watchbell.web.db import database
 
 _NAME = "watchbell.config"
+_BEGUN_AT = "watchbell.scheduler_begun_at"
+#: A scheduler that has not taken its lock so long after it was begun is not merely starting.
+_BEGIN_LIMIT = timedelta(seconds=10)
 
 
 class User(Protocol):
@@ -39,6 +43,11 @@ def config() -> Config:
     found = current_app.extensions[_NAME]
     assert isinstance(found, Config)
     return found
+
+
+def keep_scheduler_begun_at(begun_at: datetime) -> None:
+    """Note when whoever serves this application has begun to start a scheduler beside it."""
+    current_app.extensions[_BEGUN_AT] = begun_at
 
 
 def now() -> datetime:
@@ -71,5 +80,20 @@ def address() -> str:
 def scheduler() -> SchedulerStatus:
     """Return what can be said of the scheduler at the time of the request."""
     if "scheduler" not in g:
-        g.scheduler = process.status(config(), database(), now=now())
+        status = process.status(config(), database(), now=now())
+        g.scheduler = _begun(status) if _is_being_begun(status) else status
     return cast(SchedulerStatus, g.scheduler)
+
+
+def _is_being_begun(status: SchedulerStatus) -> bool:
+    """Return whether this looks stopped only because the scheduler begun with the server has no lock yet."""
+    begun_at: datetime | None = current_app.extensions.get(_BEGUN_AT)
+    if begun_at is None or status.state is not SchedulerState.STOPPED:
+        return False
+    # One that has ended since then has been there, and is not starting any more.
+    return (status.since is None or status.since < begun_at) and now() - begun_at < _BEGIN_LIMIT
+
+
+def _begun(status: SchedulerStatus) -> SchedulerStatus:
+    message = "Starting: its process has just been launched."
+    return SchedulerStatus(SchedulerState.STARTING, message, host=status.host)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,10 +35,11 @@ class WatchbellApp(Flask):
         _log.error("request %s: %s %r failed", errors.request_id(), request.method, request.path, exc_info=exc_info)
 
 
-def create_app(config: Config | None = None) -> Flask:
+def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | None = None) -> Flask:
     """Return the application for these settings, by default those of the environment.
 
-    Raises ConfigError if they are not usable. The schema is not looked at: whoever starts the server migrates first.
+    ``scheduler_begun_at`` is when the caller has begun to start a scheduler, which takes its lock only a moment later.
+    Raises ConfigError if the settings are not usable. The schema is not looked at: whoever starts the server migrates first.
     """
     config = config or Config.load()
     # A relative path in the database's address counts from where the server was started, for the web as for others.
@@ -51,6 +53,8 @@ def create_app(config: Config | None = None) -> Flask:
         raise ConfigError("WATCHBELL_AUTH=off works on loopback only; bind to 127.0.0.1 or switch logins on")
     with app.app_context():
         current.keep_config(config)
+        if scheduler_begun_at is not None:
+            current.keep_scheduler_begun_at(scheduler_begun_at)
     db.init_app(app, config)
     auth.init_app(app, config)
     assets.init_app(app)
