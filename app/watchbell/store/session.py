@@ -102,7 +102,9 @@ def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECO
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            "cache_size=-16000",
+            "cache_size=-32000",
+            # A checkpoint writes each page once, however often it was changed since the last one: the fewer, the less.
+            "wal_autocheckpoint=8000",
             "temp_store=MEMORY",
         ):
             cursor.execute(f"PRAGMA {pragma}")
