@@ -192,9 +192,12 @@ def _write_kept(descriptor: int, destination: Path, ranges: tuple[tuple[int, int
         try:
             for start, stop in ranges:
                 _copy_range(descriptor, target, start, stop)
+            # The row that names the file survives a power loss, so the file has to.
+            os.fsync(target)
         finally:
             os.close(target)
         os.rename(unfinished, destination.name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.fsync(folder)
     except OSError:
         # It may not even have been made.
         with contextlib.suppress(FileNotFoundError):
