@@ -27,7 +27,20 @@ RANGES = {
     "grace_seconds": (0, 3600),
     "output_limit_mib": (1, 10_240),
     "spread_seconds": (0, DAY_SECONDS),
+    "overlap_limit": (1, 1000),
+    "retries": (0, 100),
+    "retry_delay_seconds": (0, DAY_SECONDS),
+    "retry_max_delay_seconds": (0, 7 * DAY_SECONDS),
+    "retry_total_seconds": (1, 31 * DAY_SECONDS),
+    "memory_limit_mib": (1, 16 * 1024 * 1024),
+    "process_limit": (1, 1_000_000),
+    "niceness": (-20, 19),
+    "priority": (-100, 100),
+    "keep_days": (1, 36_500),
+    "keep_runs": (1, 100_000_000),
 }
+WORDS = {"overlap", "catch_up", "uncertain", "retry_backoff", "output_excess"}
+TEXTS = {"queue": "backup", "retry_on": "1, 75-79, timeout", "retry_not_on": "signal", "retry_multiplier": "1.5"}
 
 
 def test_who_says_nothing_gets_what_is_safe() -> None:
@@ -43,7 +56,7 @@ def test_who_says_nothing_gets_what_is_safe() -> None:
 def test_every_policy_is_tried_here() -> None:
     fields = {field.name for field in dataclasses.fields(Policies)}
 
-    assert fields == {"overlap", "catch_up", "uncertain", *RANGES}
+    assert fields == {*WORDS, *TEXTS, *RANGES}
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [(name, *bounds) for name, bounds in RANGES.items()])
@@ -88,7 +101,7 @@ def test_what_is_no_whole_number_is_refused_with_an_example_that_works(name: str
     assert build_policies({name: problem.example}) is not None
 
 
-@pytest.mark.parametrize("name", ["overlap", "catch_up", "uncertain"])
+@pytest.mark.parametrize("name", sorted(WORDS))
 @pytest.mark.parametrize("value", ["", "SKIP", "sometimes", "skip ", 0, True, "\ud800"], ids=ascii)
 def test_an_unknown_word_is_refused_with_the_words_there_are(name: str, value: object) -> None:
     with pytest.raises(InputError, match="must be one of") as caught:
@@ -97,6 +110,40 @@ def test_an_unknown_word_is_refused_with_the_words_there_are(name: str, value: o
     (problem,) = caught.value.problems
     assert problem.field == name
     assert build_policies({name: problem.example}) is not None
+
+
+@pytest.mark.parametrize(("name", "text"), TEXTS.items())
+def test_a_text_is_kept_as_it_was_given(name: str, text: str) -> None:
+    assert str(getattr(build_policies({name: text}), name)) == text
+
+
+@pytest.mark.parametrize("text", ["256", "7-3", "1-2-3", "-1", "one", "timeouts", "1;2", "²", "\0"], ids=ascii)
+@pytest.mark.parametrize("name", ["retry_on", "retry_not_on"])
+def test_a_result_that_no_run_can_have_is_refused(name: str, text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        build_policies({name: text})
+
+    assert build_policies({name: caught.value.problems[0].example}) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("queue", "Back up"),
+        ("queue", ""),
+        ("queue", "*"),
+        ("queue", "x" * 51),
+        ("retry_multiplier", "0.5"),
+        ("retry_multiplier", "nan"),
+        ("retry_multiplier", "11"),
+        ("retry_multiplier", ""),
+    ],
+)
+def test_a_text_that_means_nothing_is_refused(name: str, text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        build_policies({name: text})
+
+    assert build_policies({name: caught.value.problems[0].example}) is not None
 
 
 def test_a_policy_that_does_not_exist_is_refused_by_name() -> None:

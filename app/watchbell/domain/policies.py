@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from watchbell.errors import InputError, Problem
@@ -17,6 +18,10 @@ class Overlap(StrEnum):
     """The new run is not started; a row says so."""
     QUEUE_ONE = "queue_one"
     """One run waits for its turn; further ones are skipped."""
+    QUEUE_ALL = "queue_all"
+    """Runs wait for their turn, as many as the task allows; further ones are skipped."""
+    REPLACE = "replace"
+    """The run that is still active is ended, and the new one starts when it has gone."""
     ALLOW = "allow"
     """Both run."""
 
@@ -39,6 +44,30 @@ class Uncertain(StrEnum):
     """The run is marked lost; the command is never started twice (at most once)."""
     RUN_AGAIN = "run_again"
     """The command is started again; it must be safe to repeat (at least once)."""
+    ASK = "ask"
+    """The run is marked lost, and a person decides on its page whether it is run again."""
+
+
+class Backoff(StrEnum):
+    """How the delay grows from one retry to the next."""
+
+    EXPONENTIAL = "exponential"
+    """The delay, times the multiplier at each further retry."""
+    LINEAR = "linear"
+    """Once, twice, three times the delay."""
+    FIBONACCI = "fibonacci"
+    """The delay times 1, 1, 2, 3, 5, 8."""
+    EXPONENTIAL_JITTER = "exponential_jitter"
+    """As exponential, plus a random part up to the same length, so that many tasks do not come back at once."""
+
+
+class OutputExcess(StrEnum):
+    """What happens when a command writes more than is kept."""
+
+    DROP = "drop"
+    """Its beginning and its end are kept; the middle is given up, and counted."""
+    END = "end"
+    """The run is ended as failed."""
 
 
 DAY_SECONDS = 86_400
@@ -62,6 +91,31 @@ class Policies:
     #: Per stream; None stands for the server's setting.
     output_limit_mib: int | None = None
     spread_seconds: int = 0
+    #: With queue_all: how many may wait at a time.
+    overlap_limit: int = 100
+    #: Further attempts after one that failed; 0 for none.
+    retries: int = 0
+    retry_backoff: Backoff = Backoff.EXPONENTIAL
+    retry_delay_seconds: int = 1
+    retry_max_delay_seconds: int = 60
+    retry_multiplier: float = 2.0
+    #: No retry begins later than this after the first start; None for no such bound.
+    retry_total_seconds: int | None = None
+    #: Which results are tried again: exit codes, ranges of them, "signal", "timeout"; empty for every failure.
+    retry_on: str = ""
+    #: Which are not, whatever the former says.
+    retry_not_on: str = ""
+    output_excess: OutputExcess = OutputExcess.DROP
+    #: All processes of a run together where the system can bound that, else each of them.
+    memory_limit_mib: int | None = None
+    process_limit: int | None = None
+    #: As of nice(1), from -20 to 19; the higher, the more the run gives way to others.
+    niceness: int = 0
+    queue: str = "default"
+    priority: int = 0
+    #: How long its runs are kept, and how many of them; None stands for the server's setting.
+    keep_days: int | None = None
+    keep_runs: int | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return a form that ``from_json`` reads back."""
@@ -93,9 +147,38 @@ _RANGES: dict[str, tuple[int, int, str]] = {
     "grace_seconds": (0, 3600, "10"),
     "output_limit_mib": (1, 10_240, "20"),
     "spread_seconds": (0, DAY_SECONDS, "0"),
+    "overlap_limit": (1, 1000, "100"),
+    "retries": (0, 100, "3"),
+    "retry_delay_seconds": (0, DAY_SECONDS, "1"),
+    "retry_max_delay_seconds": (0, 7 * DAY_SECONDS, "60"),
+    "retry_total_seconds": (1, 31 * DAY_SECONDS, "300"),
+    "memory_limit_mib": (1, 16 * 1024 * 1024, "512"),
+    "process_limit": (1, 1_000_000, "64"),
+    "niceness": (-20, 19, "10"),
+    "priority": (-100, 100, "10"),
+    "keep_days": (1, 36_500, "90"),
+    "keep_runs": (1, 100_000_000, "1000"),
 }
-_OPTIONAL = frozenset({"latest_start_seconds", "output_limit_mib"})
-_WORDS: dict[str, type[StrEnum]] = {"overlap": Overlap, "catch_up": CatchUp, "uncertain": Uncertain}
+_OPTIONAL = frozenset(
+    {
+        "latest_start_seconds",
+        "output_limit_mib",
+        "retry_total_seconds",
+        "memory_limit_mib",
+        "process_limit",
+        "keep_days",
+        "keep_runs",
+    }
+)
+_WORDS: dict[str, type[StrEnum]] = {
+    "overlap": Overlap,
+    "catch_up": CatchUp,
+    "uncertain": Uncertain,
+    "retry_backoff": Backoff,
+    "output_excess": OutputExcess,
+}
+_QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,49}")
+_RESULT = re.compile(r"signal|timeout|([0-9]{1,3})(?:-([0-9]{1,3}))?")
 
 
 def build_policies(fields: Mapping[str, object], base: Policies | None = None) -> Policies:
@@ -126,6 +209,8 @@ def _read(name: str, value: object) -> object:
         except ValueError:
             words = ", ".join(kind)
             raise InputError.of(name, f"must be one of {words}", next(iter(kind))) from None
+    if name in _READERS:
+        return _READERS[name](name, str(value).strip())
     if name not in _RANGES:
         raise InputError.of(name, "is not a policy of a task", "overlap")
     low, high, example = _RANGES[name]
@@ -139,3 +224,40 @@ def _read(name: str, value: object) -> object:
         unit = " seconds" if name.endswith("_seconds") else ""
         raise InputError.of(name, f"must be between {low} and {high}{unit}", example)
     return number
+
+
+def _read_multiplier(name: str, text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,2}(?:\.[0-9]{1,6})?", text) or not 1 <= float(text) <= 10:
+        raise InputError.of(name, "must be a number between 1 and 10", "2.0")
+    return float(text)
+
+
+def _read_queue(name: str, text: str) -> str:
+    if not _QUEUE_NAME.fullmatch(text):
+        raise InputError.of(
+            name, "must be up to 50 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit", "backup"
+        )
+    return text
+
+
+def _read_results(name: str, text: str) -> str:
+    """Return a list of results in one spelling: sorted as given, without doubles, joined by a comma and a space."""
+    parts = dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip())
+    for part in parts:
+        match = _RESULT.fullmatch(part)
+        numbers = [int(number) for number in match.groups() if number] if match else []
+        if match is None or any(number > 255 for number in numbers) or numbers != sorted(numbers):
+            raise InputError.of(
+                name,
+                f"'{part[:20]}' is no exit code from 0 to 255, range of them, signal or timeout",
+                "1, 75-79, timeout",
+            )
+    return ", ".join(parts)
+
+
+_READERS: dict[str, Callable[[str, str], object]] = {
+    "retry_multiplier": _read_multiplier,
+    "queue": _read_queue,
+    "retry_on": _read_results,
+    "retry_not_on": _read_results,
+}

@@ -6,8 +6,12 @@ from watchbell.store.accounts import Account, LoginLink, LoginSession
 from watchbell.store.base import Base
 from watchbell.store.events import Outbox
 from watchbell.store.heartbeats import Heartbeat, Scheduler
+from watchbell.store.incidents import Incident
+from watchbell.store.pauses import Pause
+from watchbell.store.queues import Queue
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
 from watchbell.store.tasks import ChangeMark, Task, TaskRevision
+from watchbell.store.totals import RunDay
 
 metadata = Base.metadata
 
@@ -16,11 +20,15 @@ __all__ = [
     "Attempt",
     "ChangeMark",
     "Heartbeat",
+    "Incident",
     "LoginLink",
     "LoginSession",
     "Outbox",
     "Output",
+    "Pause",
+    "Queue",
     "Run",
+    "RunDay",
     "RunEvent",
     "Scheduler",
     "Task",

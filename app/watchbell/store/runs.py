@@ -16,6 +16,9 @@ from watchbell.store.tasks import Task
 #: The condition of the partial indexes on what is not over; a query says it in the same words to use them.
 ACTIVE_SQL = "state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"
 
+#: The condition of the partial index on what waits for a person's decision.
+UNDECIDED_SQL = "decision = 'open'"
+
 
 class Run(Base):
     """One occurrence of a task, or one manual trigger, from queued to its final state."""
@@ -35,6 +38,7 @@ class Run(Base):
             sqlite_where=text(ACTIVE_SQL),
             postgresql_where=text(ACTIVE_SQL),
         ),
+        Index("ix_run_decision", "id", sqlite_where=text(UNDECIDED_SQL), postgresql_where=text(UNDECIDED_SQL)),
         # A run keeps its number for ever, also after the newest ones have been deleted.
         {"sqlite_autoincrement": True},
     )
@@ -68,6 +72,17 @@ class Run(Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     exit_code: Mapped[int | None]
+    #: Where it waits, and how early it is taken from there: the higher the sooner.
+    queue: Mapped[str] = mapped_column(default="default", server_default="default")
+    priority: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: When a run that has not been started is given up; None for never.
+    start_by: Mapped[datetime | None]
+    #: When the next attempt is made of a run that waits for one.
+    retry_at: Mapped[datetime | None]
+    #: The run that this one repeats, by a person's decision.
+    rerun_of: Mapped[int | None]
+    #: What a person decides about a lost run of a task that asks: open, run_again or leave; None where nothing was asked.
+    decision: Mapped[str | None]
 
 
 class Attempt(Base):

@@ -1,0 +1,80 @@
+"""Add what the engine needs to keep its promises: pauses, queues, incidents, daily totals, retries and decisions of runs."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "incident",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("incarnation", sa.String(), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident")),
+    )
+    with op.batch_alter_table("incident", schema=None) as batch_op:
+        batch_op.create_index("ix_incident_at", ["at"], unique=False)
+
+    op.create_table(
+        "pause",
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", name=op.f("pk_pause")),
+    )
+    op.create_table(
+        "queue",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("max_running", sa.Integer(), nullable=True),
+        sa.Column("comment", sa.String(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_by", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_queue")),
+    )
+    op.create_table(
+        "run_day",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("task_id", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("runs", sa.Integer(), nullable=False),
+        sa.Column("occurrences", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.Column("longest_seconds", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "task_id", "state", name=op.f("pk_run_day")),
+    )
+    with op.batch_alter_table("run", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("queue", sa.String(), server_default="default", nullable=False))
+        batch_op.add_column(sa.Column("priority", sa.Integer(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("start_by", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("rerun_of", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("decision", sa.String(), nullable=True))
+        batch_op.create_index(
+            "ix_run_decision",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("decision = 'open'"),
+            postgresql_where=sa.text("decision = 'open'"),
+        )
+
+
+def downgrade() -> None:
+    # Without a batch: that would make the table anew, without the promise that a number of a run never comes back.
+    op.drop_index("ix_run_decision", table_name="run")
+    for column in ("decision", "rerun_of", "retry_at", "start_by", "priority", "queue"):
+        op.drop_column("run", column)
+    for table in ("run_day", "queue", "pause", "incident"):
+        op.drop_table(table)
