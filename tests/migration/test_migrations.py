@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, Table, create_engine, text
 
-from tests.database import url_of
+from tests.database import NOW, add_run, add_task, url_of
 from watchbell import resources
+from watchbell.domain.run_state import RunState
+from watchbell.services import totals
 from watchbell.store import schema
 from watchbell.store.models import metadata
 from watchbell.store.session import Database
@@ -97,6 +100,27 @@ def test_each_step_can_be_taken_back_by_itself(empty: Database, step: str) -> No
     _migrate(empty, command.downgrade, script.down_revision or "base")
 
     assert _schema(empty.engine) == before
+
+
+def test_runs_of_an_earlier_version_are_counted_in_the_totals_of_their_days(db: Database) -> None:
+    task = add_task(db)
+    took = {"started_at": NOW - timedelta(seconds=2.5), "ended_at": NOW}
+    for state in (*RunState, RunState.SUCCEEDED):
+        add_run(db, task, state, stands_for=7 if state is RunState.MISSED else 1, **took)
+    add_run(db, task, RunState.SUCCEEDED, due_at=NOW - timedelta(hours=12, seconds=1))
+
+    _migrate(db, command.downgrade, "0001")
+    schema.upgrade(db)
+
+    assert totals.verify(db, complete=True) == []
+    days = totals.list_days(db, since=NOW.date() - timedelta(days=1), until=NOW.date())
+    assert {(d.day.day, d.state): (d.runs, d.occurrences) for d in days} == {
+        (21, "succeeded"): (1, 1),
+        (22, "succeeded"): (2, 2),
+        (22, "missed"): (1, 7),
+        **{(22, state): (1, 1) for state in ("failed", "timed_out", "cancelled", "lost", "skipped")},
+    }
+    assert {d.seconds for d in days if d.runs == 1 and d.day == NOW.date()} == {pytest.approx(2.5, abs=0.01)}
 
 
 def test_there_is_one_line_of_steps_with_one_end() -> None:

@@ -15,7 +15,8 @@ from sqlalchemy import Select, and_, bindparam, exists, func, or_, select, text,
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from watchbell.domain.run_state import IN_FLIGHT, RunState, advance
+from watchbell.domain.run_state import FINAL, IN_FLIGHT, RunState, advance
+from watchbell.store import totals
 from watchbell.store.base import id_list, ids_select
 from watchbell.store.batch import Batch
 from watchbell.store.events import Outbox
@@ -23,6 +24,7 @@ from watchbell.store.runs import ACTIVE_SQL, Attempt, Output, Run, RunEvent
 from watchbell.store.session import all_or_none
 from watchbell.store.tasks import Task
 
+_FINAL = frozenset(state.value for state in FINAL)
 _RUN: Any = Run.__table__
 _ATTEMPT: Any = Attempt.__table__
 _EVENT: Any = RunEvent.__table__
@@ -76,8 +78,12 @@ def _allocate(session: Session, table: str, count: int) -> Sequence[int]:
 
 
 def add_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Append transitions; each row is what ``event_row`` makes."""
+    """Append transitions; each row is what ``event_row`` makes, of a run whose own row has been changed already.
+
+    Every end of a run comes through here, so this is where it is counted in the totals of its day.
+    """
     _ADD_EVENTS.execute(session, rows)
+    totals.count_ended(session, [row["run_id"] for row in rows if row["to_state"] in _FINAL])
 
 
 def add_outbox(session: Session, rows: Sequence[dict[str, Any]]) -> None:
