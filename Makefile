@@ -43,8 +43,9 @@ arch: $(VENV)/.test ## Check the layers and the house rules
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest tests/architecture -k 'not tools'
 
-fault: $(VENV)/.test ## Run the tests that kill and break things
-	@$(BIN)/python -m pytest tests/process tests/fault $(ARGS)
+fault: $(VENV)/.test assets ## Run the experiments at length, hours, and write what they claim to build/fault.md
+	@WATCHBELL_TEST_LONG=1 WATCHBELL_TEST_REPORT=$${WATCHBELL_TEST_REPORT:-build/fault.md} \
+		$(BIN)/python -m pytest tests/fault tests/process -o faulthandler_timeout=3600 $(ARGS)
 
 bench: $(VENV)/.test ## Measure start lag and throughput
 	@$(BIN)/python -m benchmarks $(ARGS)

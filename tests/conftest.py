@@ -11,7 +11,7 @@ import pytest
 
 from watchbell.config import SETTINGS
 
-pytest_plugins = ["tests.database"]
+pytest_plugins = ["tests.database", "tests.fault.claims"]
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Tests in these folders carry the mark of the same name.

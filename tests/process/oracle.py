@@ -37,6 +37,10 @@ FINAL = {state for state, following in LEGAL.items() if not following}
 NEVER_STARTED = {"skipped", "missed"}
 #: States of commands that could not write their own end.
 ENDED_BY_US = {"cancelled", "timed_out"}
+#: What makes the rows of occurrences; all others are asked for by somebody.
+OF_THE_SCHEDULE = {"schedule", "catch_up"}
+#: A command tells of its start in hundredths of a second, some time after the scheduler has decided to start it.
+START_SLACK_SECONDS = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +158,7 @@ class Oracle:
         self._judge_events(runs)
         self._judge_starts(tasks, runs, effects)
         self._judge_results(runs, effects)
+        self._judge_outputs(runs, tasks)
         ended_by_us = {run["id"] for run in runs.values() if run["state"] in ENDED_BY_US}
         self._judge_overlaps(tasks, [effect for effect in effects if effect.run not in ended_by_us])
         self.verdict.counts.update(row["state"] for row in runs.values())
@@ -168,8 +173,9 @@ class Oracle:
     def _judge_occurrences(self, tasks: dict[int, sqlite3.Row], runs: list[sqlite3.Row], until: datetime) -> None:
         rows: dict[int, Counter[datetime]] = defaultdict(Counter)
         for run in runs:
-            if run["trigger"] != "manual":
-                step = timedelta(seconds=json.loads(tasks[run["task_id"]]["schedule"])["every"])
+            if run["trigger"] in OF_THE_SCHEDULE:
+                schedule = json.loads(tasks[run["task_id"]]["schedule"])
+                step = timedelta(**{schedule["unit"]: schedule["every"]})
                 due = _moment(run["due_at"])
                 for back in range(run["stands_for"]):
                     rows[run["task_id"]][due - back * step] += 1
@@ -218,10 +224,20 @@ class Oracle:
             if effect.what == "START":
                 starts[effect.run].append(effect)
         attempts = {(row["run_id"], row["number"]): row for row in self.read("SELECT * FROM attempt")}
+        ends = {(effect.run, effect.attempt): effect.code for effect in effects if effect.what == "END"}
+        booted = datetime.now(UTC).timestamp() - float(Path("/proc/uptime").read_text().split()[0])
         for run, row in runs.items():
-            once = json.loads(tasks[row["task_id"]]["policies"])["uncertain"] == "lost"
+            policies = json.loads(tasks[row["task_id"]]["policies"])
             found = starts.pop(run, [])
-            self.verdict.check("P2 at most one start", len(found) <= 1 or not once, f"run {run} started: {found}")
+            if policies["uncertain"] != "run_again":
+                self._judge_repetitions(row, found, attempts, ends, policies.get("retries", 0))
+            if row["start_by"] and found:
+                late = booted + found[0].at - _moment(row["start_by"]).timestamp()
+                words = f"run {run} started {late:.2f} s after {row['start_by']}"
+                self.verdict.check("no first start after the latest start", late <= START_SLACK_SECONDS, words)
+            if found:
+                early = _moment(row["due_at"]).timestamp() - booted - found[0].at
+                self.verdict.check("no start before it is due", early <= 0.1, f"run {run} started {early:.2f} s early")
             never = row["state"] in NEVER_STARTED and found
             self.verdict.check("no start of what did not start", not never, f"run {run} {row['state']}: {found}")
             fences = [effect.fence for effect in found]
@@ -232,6 +248,50 @@ class Oracle:
                 self.verdict.check("every start has its attempt", fine, f"{effect}")
         self.verdict.check("every start has its run", not starts, f"starts without a run: {starts}")
         self.verdict.counts["started"] = sum(1 for effect in effects if effect.what == "START")
+
+    def _judge_repetitions(
+        self,
+        row: sqlite3.Row,
+        starts: list[Effect],
+        attempts: dict[tuple[int, int], sqlite3.Row],
+        ends: dict[tuple[int, int], int | None],
+        retries: int,
+    ) -> None:
+        """Check that a command that must not be repeated is started again only where its policy asks for a retry (P2)."""
+        run = row["id"]
+        numbers = [effect.attempt for effect in starts]
+        fine = len(set(numbers)) == len(numbers) <= 1 + retries
+        self.verdict.check("P2 at most one start", fine, f"run {run} started: {starts}")
+        for effect in starts[:-1]:
+            # One that was ended at its time limit could not write its own end.
+            attempt = attempts.get((run, effect.attempt))
+            known = ends.get((run, effect.attempt)) or (attempt is not None and attempt["signal"])
+            words = f"run {run}: attempt {effect.attempt} ended with {known}, and another one followed"
+            self.verdict.check("a retry only after a known failure", bool(known), words)
+        if row["state"] == "failed" and retries and not row["rerun_of"]:
+            words = f"run {run} is failed after {len(starts)} starts of {1 + retries}"
+            self.verdict.check("retries are made before a run is failed", len(starts) == 1 + retries, words)
+
+    def _judge_outputs(self, runs: dict[int, sqlite3.Row], tasks: dict[int, sqlite3.Row]) -> None:
+        """Compare what is kept with what the commands of this laboratory write, which depends on nothing but the run."""
+        kept = {
+            (row["run_id"], row["number"], row["stream"]): row
+            for row in self.read("SELECT output.*, run_id, number FROM output JOIN attempt ON attempt.id = attempt_id")
+        }
+        for run, row in runs.items():
+            words = tasks[row["task_id"]]["command"].split()
+            if not words[0].endswith("/effect.sh") or row["state"] not in {"succeeded", "failed"}:
+                continue
+            truth = {"stdout": f"run {run}\n".encode() + b"x" * int([*words, "0"][3]), "stderr": b"to stderr\n"}
+            for stream, expected in truth.items():
+                found = kept.get((run, row["attempts"], stream))
+                content = b"" if found is None else found["content"] or self._file(found["file"])
+                told = f"run {run} {stream}: {len(content)} bytes, {content[:40]!r}"
+                self.verdict.check("P8 true output kept", content == expected, told)
+
+    def _file(self, name: str) -> bytes:
+        file = self.database.with_name("output") / name
+        return file.read_bytes() if file.exists() else b""
 
     def _judge_results(self, runs: dict[int, sqlite3.Row], effects: list[Effect]) -> None:
         """Compare exit codes with what the commands themselves wrote last."""
