@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.database import NOW, add_task
-from watchbell.errors import InputError, NotFound
+from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import runs, tasks, triggers
 from watchbell.store import ledger
 from watchbell.store.runs import Run
@@ -103,3 +103,38 @@ def test_a_run_by_hand_of_a_task_of_another_host_waits_for_its_host(
 
     assert run.state == "queued"
     assert offered == {name: [run.id] if name in starters else [] for name in offered}
+
+
+def test_a_run_by_hand_goes_where_its_task_says_and_is_never_too_late(db: Database) -> None:
+    run = _run_now(db, add_task(db, "other", queue="backup", priority=7))
+
+    assert (run.queue, run.priority, run.start_by) == ("backup", 7, None)
+
+
+def _run_soon(db: Database, task: Task) -> Run:
+    return triggers.run_soon(db, task.id, now=NOW, actor="bob")
+
+
+def test_a_run_as_soon_as_possible_goes_ahead_of_every_priority(db: Database) -> None:
+    run = _run_soon(db, add_task(db, "other", every="1h", queue="backup", priority=100))
+
+    assert (run.state, run.trigger, run.queue, run.priority) == ("queued", "asap", "backup", 101)
+    assert run.reason == "asked for as soon as possible by bob"
+
+
+def test_at_most_one_run_as_soon_as_possible_waits(db: Database, task: Task) -> None:
+    first = _run_soon(db, task)
+
+    assert _run_soon(db, task).id == first.id
+    assert _run_soon(db, add_task(db, "other")).id != first.id
+    runs.cancel(db, first.id, now=NOW, actor="bob")
+    assert _run_soon(db, task).id != first.id
+
+
+def test_a_disabled_or_deleted_task_is_not_run_as_soon_as_possible(db: Database, task: Task) -> None:
+    tasks.set_enabled(db, task.id, False, now=NOW, actor="ann")
+    with pytest.raises(Conflict, match="is disabled"):
+        _run_soon(db, task)
+    tasks.delete(db, task.id, now=NOW, actor="ann")
+    with pytest.raises(NotFound):
+        _run_soon(db, task)

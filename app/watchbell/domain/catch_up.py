@@ -23,6 +23,8 @@ class Trigger(StrEnum):
     CATCH_UP = "catch_up"
     """An occurrence that passed while no scheduler worked, run afterwards by policy."""
     MANUAL = "manual"
+    ASAP = "asap"
+    """Asked for as soon as possible: ahead of everything else that waits."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

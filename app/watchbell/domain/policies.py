@@ -138,6 +138,8 @@ def _from_items(items: tuple[tuple[str, object], ...]) -> Policies:
     return Policies(**kept)  # type: ignore[arg-type]
 
 
+#: The priorities that a task may have; what is asked for as soon as possible goes ahead of them all.
+LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
 #: Range of each number: lowest, highest, an example.
 _RANGES: dict[str, tuple[int, int, str]] = {
     "catch_up_limit": (1, 1000, "100"),
@@ -155,7 +157,7 @@ _RANGES: dict[str, tuple[int, int, str]] = {
     "memory_limit_mib": (1, 16 * 1024 * 1024, "512"),
     "process_limit": (1, 1_000_000, "64"),
     "niceness": (-20, 19, "10"),
-    "priority": (-100, 100, "10"),
+    "priority": (LOWEST_PRIORITY, HIGHEST_PRIORITY, "10"),
     "keep_days": (1, 36_500, "90"),
     "keep_runs": (1, 100_000_000, "1000"),
 }

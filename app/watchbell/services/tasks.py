@@ -16,8 +16,9 @@ from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import left_over, transitions
+from watchbell.services import left_over, pauses, transitions
 from watchbell.store import ledger
+from watchbell.store import pauses as pause_store
 from watchbell.store import runs as run_store
 from watchbell.store import tasks as store
 from watchbell.store.runs import Run
@@ -141,6 +142,7 @@ def delete(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
         task.next_due_at = None
         task.updated_at, task.updated_by = now, actor
         task.change = store.next_change(session)
+        pause_store.delete_pause(session, pauses.task_scope(task.id))
         _tell(session, task, "task_deleted", now)
         is_rest = _cancel_some(session, task_id, now=now, actor=actor)
     while is_rest:

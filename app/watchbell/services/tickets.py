@@ -30,6 +30,24 @@ class DueTask:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Holds:
+    """What keeps runs from starting by a person's will; pauses are told in words."""
+
+    #: Why nothing starts at all, empty if that is not so.
+    everything: str = ""
+    #: Why nothing of a queue, or of a task, starts.
+    queues: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tasks: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    #: The queues that have a bound; how high it is, is read in the transaction that counts on it.
+    bounded: frozenset[str] = frozenset()
+    #: When the first of these pauses ends by itself.
+    until: datetime | None = None
+
+
+NO_HOLDS = Holds()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Ticket:
     """Permission to start one process, given once: its row says "starting" already."""
 

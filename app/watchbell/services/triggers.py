@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
-from watchbell.domain.policies import Overlap, Policies
+from watchbell.domain.catch_up import Trigger
+from watchbell.domain.policies import HIGHEST_PRIORITY, Overlap, Policies
 from watchbell.domain.run_state import RunState
-from watchbell.errors import InputError, NotFound
+from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import transitions
 from watchbell.store import ledger
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
 from watchbell.store.runs import Run
-from watchbell.store.session import Database
+from watchbell.store.session import Database, Session
+from watchbell.store.tasks import Task
 
 KEY_LIMIT = 200
+#: Ahead of everything that a task may ask for.
+SOON_PRIORITY = HIGHEST_PRIORITY + 1
 
 
 def run_now(db: Database, task_id: int, *, now: datetime, actor: str, key: str | None = None) -> Run:
@@ -25,37 +30,71 @@ def run_now(db: Database, task_id: int, *, now: datetime, actor: str, key: str |
     """
     if key is not None and not (0 < len(key) <= KEY_LIMIT and key.isprintable()):
         raise InputError.of("key", f"must be 1 to {KEY_LIMIT} printable characters", "deploy-2026-11-22")
-    occurrence_key = f"man:{key or uuid.uuid4().hex}"
     with db.write() as session:
         task = task_store.find_task(session, task_id)
         if task is None:
             raise NotFound(f"there is no task {task_id}")
-        reason = f"run by hand by {actor}"
-        row = {
-            "task_id": task.id,
-            "task_name": task.name,
-            "task_version": task.version,
-            "occurrence_key": occurrence_key,
-            "trigger": "manual",
-            "due_at": now,
-            "zone": task.zone,
-            "local_time": "",
-            "state": RunState.QUEUED.value,
-            "reason": reason,
-            "requested_by": actor,
-            "may_overlap": Policies.from_json(task.policies).overlap is Overlap.ALLOW,
-            "created_at": now,
-        }
-        made = ledger.insert_runs(session, [row])
-        for run_id in made.values():
-            ledger.add_events(
-                session,
-                [ledger.event_row(run_id, None, [RunState.QUEUED], at=now, actor=actor, fence=0, reason=reason)],
-            )
-            ledger.add_outbox(
-                session, [transitions.outbox_row(run_id, task.id, task.name, RunState.QUEUED, now, reason)]
-            )
-        run = store.find_run_by_key(session, task.id, occurrence_key)
-        if run is None:
-            raise NotFound("the run that was just made is gone")
-        return run
+        occurrence_key = f"man:{key or uuid.uuid4().hex}"
+        return ask(session, task, occurrence_key, now=now, actor=actor, reason=f"run by hand by {actor}")
+
+
+def run_soon(db: Database, task_id: int, *, now: datetime, actor: str) -> Run:
+    """Ask for a run of a task as soon as possible, ahead of everything else that waits, and return it, queued.
+
+    There is at most one such run of a task waiting: asked for again, it is returned as it is. Raises NotFound, and Conflict
+    for a disabled task.
+    """
+    with db.write() as session:
+        task = task_store.lock_task(session, task_id)
+        if task is None:
+            raise NotFound(f"there is no task {task_id}")
+        if not task.enabled:
+            raise Conflict(f"task {task.name!r} is disabled; enable it, or run it by hand")
+        waiting = store.find_waiting(session, task.id, Trigger.ASAP.value)
+        if waiting is not None:
+            return waiting
+        return ask(
+            session,
+            task,
+            f"asap:{uuid.uuid4().hex}",
+            now=now,
+            actor=actor,
+            reason=f"asked for as soon as possible by {actor}",
+            trigger=Trigger.ASAP.value,
+            priority=SOON_PRIORITY,
+        )
+
+
+def ask(
+    session: Session, task: Task, occurrence_key: str, *, now: datetime, actor: str, reason: str, **values: Any
+) -> Run:
+    """Put a run of a task into its queue, unless there is one under this key, and return it; ``values`` are columns."""
+    policies = Policies.from_json(task.policies)
+    row = {
+        "task_id": task.id,
+        "task_name": task.name,
+        "task_version": task.version,
+        "occurrence_key": occurrence_key,
+        "trigger": Trigger.MANUAL.value,
+        "due_at": now,
+        "zone": task.zone,
+        "local_time": "",
+        "state": RunState.QUEUED.value,
+        "reason": reason,
+        "requested_by": actor,
+        "may_overlap": policies.overlap is Overlap.ALLOW,
+        "queue": policies.queue,
+        "priority": policies.priority,
+        "created_at": now,
+        **values,
+    }
+    made = ledger.insert_runs(session, [row])
+    for run_id in made.values():
+        ledger.add_events(
+            session, [ledger.event_row(run_id, None, [RunState.QUEUED], at=now, actor=actor, fence=0, reason=reason)]
+        )
+        ledger.add_outbox(session, [transitions.outbox_row(run_id, task.id, task.name, RunState.QUEUED, now, reason)])
+    run = store.find_run_by_key(session, task.id, occurrence_key)
+    if run is None:
+        raise NotFound("the run that was just made is gone")
+    return run

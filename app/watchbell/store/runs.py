@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Select, UniqueConstraint, exists, func, select, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, Select, UniqueConstraint, exists, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.domain.run_state import ACTIVE, RunState
@@ -212,6 +212,32 @@ def list_waiting(session: Session, task_id: int, limit: int) -> Sequence[Any]:
         .limit(limit)
     )
     return session.connection().execute(statement).all()
+
+
+def find_waiting(session: Session, task_id: int, trigger: str) -> Run | None:
+    """Return the oldest run of a task that this trigger made and that waits for its first start, or None."""
+    statement = (
+        select(Run)
+        .where(text(ACTIVE_SQL), Run.task_id == task_id, Run.state == RunState.QUEUED.value)
+        .where(Run.trigger == trigger, Run.attempts == 0)
+    )
+    return session.scalars(statement.order_by(Run.id).limit(1)).one_or_none()
+
+
+def list_undecided(session: Session, limit: int) -> Sequence[Run]:
+    """Return the lost runs that wait for a person's decision, the newest first."""
+    return session.scalars(select(Run).where(text(UNDECIDED_SQL)).order_by(Run.id.desc()).limit(limit)).all()
+
+
+def count_undecided(session: Session) -> int:
+    """Return how many lost runs wait for a person's decision."""
+    return int(session.scalar(select(func.count()).select_from(Run).where(text(UNDECIDED_SQL))) or 0)
+
+
+def decide(session: Session, run_id: int, choice: str) -> bool:
+    """Note what a person has decided about a lost run, and return whether that was still open."""
+    statement = update(Run).where(Run.id == run_id, Run.decision == "open").values(decision=choice)
+    return bool(session.connection().execute(statement).rowcount)
 
 
 def list_deleted_waiting(session: Session) -> Sequence[int]:

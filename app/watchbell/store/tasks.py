@@ -115,6 +115,15 @@ def find_task(session: Session, task_id: int, *, deleted: bool = False) -> Task 
     return task
 
 
+def lock_task(session: Session, task_id: int) -> Task | None:
+    """Return a task that is not deleted, or None; whoever else asks so waits until this transaction is over."""
+    if not can_hold(task_id):
+        return None
+    # On the embedded database every writer waits for every other one anyway.
+    statement = select(Task).where(Task.id == task_id, Task.deleted_at.is_(None)).with_for_update()
+    return session.scalars(statement).one_or_none()
+
+
 def find_task_by_name(session: Session, name: str) -> Task | None:
     """Return the task of that name that is not deleted, or None."""
     statement = select(Task).where(Task.name == name, Task.deleted_at.is_(None))

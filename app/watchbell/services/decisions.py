@@ -1,0 +1,83 @@
+"""What a person decides about a run of which nobody can know whether it ran, where its task is set to ask."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from watchbell.domain.run_state import RunState
+from watchbell.errors import Conflict, InputError, NotFound
+from watchbell.services import triggers
+from watchbell.store import ledger
+from watchbell.store import runs as store
+from watchbell.store import tasks as task_store
+from watchbell.store.runs import Run
+from watchbell.store.session import Database, Session
+
+OPEN = "open"
+RUN_AGAIN: Literal["run_again"] = "run_again"
+LEAVE: Literal["leave"] = "leave"
+CHOICES = (RUN_AGAIN, LEAVE)
+
+
+def list_open(db: Database, *, limit: int = 50) -> list[Run]:
+    """Return the lost runs that wait for a decision, the newest first."""
+    with db.read() as session:
+        return list(store.list_undecided(session, limit))
+
+
+def count_open(db: Database) -> int:
+    """Return how many lost runs wait for a decision."""
+    with db.read() as session:
+        return store.count_undecided(session)
+
+
+def decide(db: Database, run_id: int, choice: str, *, now: datetime, actor: str) -> Run:
+    """Decide about a lost run once and for all; return the new run that repeats it, or itself if it is left.
+
+    The lost run stays what it is. Raises NotFound, InputError for an unknown choice, and Conflict if nothing, or nothing
+    any more, is to be decided.
+    """
+    if choice not in CHOICES:
+        raise InputError.of("choice", f"must be one of {', '.join(CHOICES)}", LEAVE)
+    with db.write() as session:
+        run = store.find_run(session, run_id)
+        if run is None:
+            raise NotFound(f"there is no run {run_id}")
+        if run.decision is None:
+            raise Conflict(f"nothing is to be decided about run {run_id}")
+        if not store.decide(session, run_id, choice):
+            words = {RUN_AGAIN: "run again", LEAVE: "left as it is"}.get(run.decision, "decided")
+            raise Conflict(f"run {run_id} has been {words} already")
+        session.refresh(run)
+        answer = run if choice == LEAVE else _run_again(session, run, now=now, actor=actor)
+        event = {
+            "type": "run_decided",
+            "task_id": run.task_id,
+            "run_id": run.id,
+            "data": {"name": run.task_name, "choice": choice, "by": actor},
+            "at": now,
+        }
+        ledger.add_outbox(session, [event])
+        return answer
+
+
+def _run_again(session: Session, lost: Run, *, now: datetime, actor: str) -> Run:
+    """Ask for a run for the moment that the lost one was for, by the present definition of the task."""
+    if lost.state != RunState.LOST.value:
+        raise Conflict(f"run {lost.id} is {lost.state}, not lost")
+    task = task_store.find_task(session, lost.task_id)
+    if task is None:
+        raise Conflict(f"task {lost.task_name!r} has been deleted, so run {lost.id} cannot be run again")
+    return triggers.ask(
+        session,
+        task,
+        f"again:{lost.id}",
+        now=now,
+        actor=actor,
+        reason=f"run again by {actor}, because nobody knows how run #{lost.id} ended",
+        due_at=lost.due_at,
+        zone=lost.zone,
+        local_time=lost.local_time,
+        rerun_of=lost.id,
+    )

@@ -1,0 +1,140 @@
+"""Pausing everything, a queue or a task: nothing of it starts until somebody resumes, or until a given time.
+
+A pause never touches a command that runs. A moment that comes while its task, or everything, is paused becomes a skipped run;
+what waits already goes on waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from watchbell.domain.policies import build_policies
+from watchbell.errors import InputError, NotFound
+from watchbell.services.tickets import Holds
+from watchbell.store import ledger
+from watchbell.store import pauses as store
+from watchbell.store import queues as queue_store
+from watchbell.store import tasks as task_store
+from watchbell.store.pauses import Pause
+from watchbell.store.session import Database, Session
+
+EVERYTHING = "everything"
+_QUEUE, _TASK = "queue:", "task:"
+#: How long the reason of a pause, which stands in the reason of each skipped run, may be.
+REASON_LIMIT = 200
+
+
+def queue_scope(name: str) -> str:
+    """Return the scope of one queue."""
+    return f"{_QUEUE}{name}"
+
+
+def task_scope(task_id: int | str) -> str:
+    """Return the scope of one task."""
+    return f"{_TASK}{task_id}"
+
+
+def pause(
+    db: Database, scope: str, *, now: datetime, actor: str, reason: str = "", until: datetime | None = None
+) -> Pause:
+    """Pause something and return the pause; pausing it again gives a new reason and end, and it has been paused since.
+
+    Raises InputError, and NotFound for a task that does not exist.
+    """
+    words = " ".join(reason.split())
+    if len(words) > REASON_LIMIT or not words.isprintable():
+        raise InputError.of("reason", f"must be at most {REASON_LIMIT} printable characters", "the disk is changed")
+    if until is not None and until <= now:
+        raise InputError.of("until", "must be in the future", "2030-01-31 09:30")
+    with db.write() as session:
+        _check(session, scope)
+        store.delete_over(session, now)
+        earlier = store.list_in_force(session, now, scopes=[scope])
+        if earlier:
+            made = earlier[0]
+            made.until, made.by, made.reason = until, actor, words
+        else:
+            made = Pause(scope=scope, since=now, until=until, by=actor, reason=words)
+            store.add_pause(session, made)
+        _tell(session, "paused", scope, now, actor)
+        return made
+
+
+def resume(db: Database, scope: str, *, now: datetime, actor: str) -> bool:
+    """End the pause of something and return whether it was paused."""
+    with db.write() as session:
+        was_paused = bool(store.list_in_force(session, now, scopes=[scope]))
+        store.delete_pause(session, scope)
+        if was_paused:
+            _tell(session, "resumed", scope, now, actor)
+        return was_paused
+
+
+def list_all(db: Database, *, now: datetime) -> list[Pause]:
+    """Return the pauses in force, the one of everything first."""
+    with db.read() as session:
+        return list(store.list_in_force(session, now))
+
+
+def find(db: Database, scope: str, *, now: datetime) -> Pause | None:
+    """Return the pause of something, or None if it is not paused."""
+    with db.read() as session:
+        found = store.list_in_force(session, now, scopes=[scope])
+        return found[0] if found else None
+
+
+def describe(found: Pause) -> str:
+    """Return a pause in words, such as ``paused by ann since 2030-01-31 09:30 UTC: the disk is changed``."""
+    until = f" until {_minute(found.until)}" if found.until is not None else ""
+    words = f"paused by {found.by} since {_minute(found.since)}{until}"
+    return f"{words}: {found.reason}" if found.reason else words
+
+
+def load_holds(db: Database, *, now: datetime) -> Holds:
+    """Return what keeps runs from starting by a person's will: pauses, and the queues that have a bound."""
+    with db.read() as session:
+        found = store.list_in_force(session, now)
+        bounded = frozenset(queue.name for queue in queue_store.list_queues(session) if queue.max_running is not None)
+    return to_holds(found, bounded)
+
+
+def to_holds(found: Sequence[Pause], bounded: frozenset[str] = frozenset()) -> Holds:
+    """Return the pauses as a turn of the scheduler wants them."""
+    words = {item.scope: describe(item) for item in found}
+    return Holds(
+        everything=words.get(EVERYTHING, ""),
+        queues={scope.removeprefix(_QUEUE): told for scope, told in words.items() if scope.startswith(_QUEUE)},
+        tasks={int(scope.removeprefix(_TASK)): told for scope, told in words.items() if scope.startswith(_TASK)},
+        bounded=bounded,
+        until=min((item.until for item in found if item.until is not None), default=None),
+    )
+
+
+def _check(session: Session, scope: str) -> None:
+    """Refuse a scope that names nothing; a queue needs no task yet."""
+    if scope.startswith(_QUEUE):
+        build_policies({"queue": scope.removeprefix(_QUEUE)})
+    elif scope.startswith(_TASK):
+        number = scope.removeprefix(_TASK)
+        is_number = number.isascii() and number.isdigit() and number == str(int(number[:20]))
+        if not is_number or task_store.find_task(session, int(number)) is None:
+            raise NotFound(f"there is no task {number[:20]}")
+    elif scope != EVERYTHING:
+        raise InputError.of("scope", "must be everything, queue:NAME or task:NUMBER", EVERYTHING)
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _tell(session: Session, kind: str, scope: str, now: datetime, actor: str) -> None:
+    number = scope.removeprefix(_TASK) if scope.startswith(_TASK) else ""
+    event = {
+        "type": kind,
+        "task_id": int(number) if number.isdigit() else None,
+        "run_id": None,
+        "data": {"scope": scope, "by": actor},
+        "at": now,
+    }
+    ledger.add_outbox(session, [event])

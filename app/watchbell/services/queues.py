@@ -1,0 +1,99 @@
+"""Queues: what waits in each, how many of its runs may be in flight, and changing that."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+
+from watchbell.domain.policies import build_policies
+from watchbell.errors import InputError, NotFound, Problem
+from watchbell.services.pauses import queue_scope
+from watchbell.store import ledger
+from watchbell.store import pauses as pause_store
+from watchbell.store import queues as store
+from watchbell.store.pauses import Pause
+from watchbell.store.queues import Queue
+from watchbell.store.session import Database, Session
+
+#: More of one queue than this cannot be in flight on any machine that this was made for.
+MAX_RUNNING_LIMIT = 100_000
+COMMENT_LIMIT = 500
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QueueView:
+    """One queue as a person sees it."""
+
+    name: str
+    #: How many of its runs may be in flight at a time; None for no bound of its own.
+    max_running: int | None
+    comment: str
+    pause: Pause | None
+    #: Runs that wait, for their turn or for another attempt.
+    queued: int
+    in_flight: int
+    #: How many tasks put their runs into it.
+    tasks: int
+
+
+def list_all(db: Database, *, now: datetime) -> list[QueueView]:
+    """Return all queues by name, also those that only tasks or waiting runs name."""
+    with db.read() as session:
+        rows = {queue.name: queue for queue in store.list_queues(session)}
+        paused = {pause.scope: pause for pause in pause_store.list_in_force(session, now)}
+        queued, in_flight = store.count_waiting(session), store.count_in_flight(session)
+        tasks = store.count_tasks(session)
+    prefix = queue_scope("")
+    named = {scope.removeprefix(prefix) for scope in paused if scope.startswith(prefix)}
+    return [
+        QueueView(
+            name=name,
+            max_running=rows[name].max_running if name in rows else None,
+            comment=rows[name].comment if name in rows else "",
+            pause=paused.get(queue_scope(name)),
+            queued=queued.get(name, 0),
+            in_flight=in_flight.get(name, 0),
+            tasks=tasks.get(name, 0),
+        )
+        for name in sorted({"default", *rows, *named, *queued, *in_flight, *tasks})
+    ]
+
+
+def set_bounds(
+    db: Database, name: str, *, max_running: int | None, comment: str = "", now: datetime, actor: str
+) -> None:
+    """Say how many runs of a queue may be in flight at a time, None for any number; raises InputError.
+
+    A lower bound ends nothing that runs; it only keeps further runs waiting.
+    """
+    problems: list[Problem] = []
+    try:
+        build_policies({"queue": name})
+    except InputError as error:
+        problems += [dataclasses.replace(problem, field="name") for problem in error.problems]
+    if max_running is not None and not 1 <= max_running <= MAX_RUNNING_LIMIT:
+        problems.append(Problem("max_running", f"must be between 1 and {MAX_RUNNING_LIMIT}, or nothing", "2"))
+    words = comment.strip()
+    if len(words) > COMMENT_LIMIT or not words.isprintable():
+        problems.append(Problem("comment", f"must be at most {COMMENT_LIMIT} printable characters"))
+    if problems:
+        raise InputError(*problems)
+    with db.write() as session:
+        queue = Queue(name=name, max_running=max_running, comment=words, updated_at=now, updated_by=actor)
+        store.put_queue(session, queue)
+        _tell(session, "queue_updated", name, now, actor)
+
+
+def remove(db: Database, name: str, *, now: datetime, actor: str) -> None:
+    """Take the bound and the comment from a queue; raises NotFound if it has neither. Its runs and tasks keep it."""
+    with db.write() as session:
+        queue = store.find_queue(session, name)
+        if queue is None:
+            raise NotFound(f"queue {name[:50]!r} has no bound and no comment")
+        store.delete_queue(session, queue)
+        _tell(session, "queue_removed", name, now, actor)
+
+
+def _tell(session: Session, kind: str, name: str, now: datetime, actor: str) -> None:
+    event = {"type": kind, "task_id": None, "run_id": None, "data": {"name": name, "by": actor}, "at": now}
+    ledger.add_outbox(session, [event])
