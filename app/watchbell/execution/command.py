@@ -14,12 +14,15 @@ DEFAULT_OUTPUT_BYTES = 20 * 1024 * 1024
 SHELL = "/bin/sh"
 
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Command:
     """One command: its arguments, the whole environment it sees, and its absolute working directory.
 
     ``argv[0]`` is looked up in the PATH of ``environment`` when it holds no slash. The command sees exactly
-    ``environment`` plus the marker variable of its bundle, by which its processes are found again, and minus PWD, OLDPWD,
+    ``environment``, ``common`` where that says nothing, plus the marker variable of its bundle, by which its processes are found again, and minus PWD, OLDPWD,
     SHLVL and ``_``, which describe the shell that somebody once started the scheduler from. Without a directory it runs
     in the launching process's own.
     """
@@ -27,6 +30,12 @@ class Command:
     argv: tuple[str, ...]
     environment: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     directory: str | None = None
+    #: What many commands see beside their own variables; it is told to the keeper once.
+    common: Mapping[str, str] = _NOTHING
+
+    def variable(self, name: str) -> str | None:
+        """Return a variable as the command sees it."""
+        return self.environment.get(name, self.common.get(name))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,6 +45,19 @@ class Limits:
     time_seconds: float | None = None
     grace_seconds: float = 10.0
     output_bytes: int = DEFAULT_OUTPUT_BYTES
+    #: A run that writes more than is kept is ended instead of losing the middle of its output.
+    output_ends: bool = False
+    #: Of all its processes together where a control group can be made, else of each; see limits.py.
+    memory_bytes: int | None = None
+    #: Processes and threads.
+    processes: int | None = None
+    #: Added to the scheduler's own, as by nice(1).
+    niceness: int = 0
+
+    @property
+    def is_confined(self) -> bool:
+        """Return whether the attempt gets a control group where one can be made."""
+        return self.memory_bytes is not None or self.processes is not None
 
 
 #: A word that every POSIX shell takes as it stands. No `~`, no globbing, no `=` in the first word (an assignment).
