@@ -41,18 +41,16 @@ def no_groups(monkeypatch):
     cgroups._ready_hierarchies.cache_clear()
 
 
-def run(text: str, bounds: Limits, token: str, **more: str) -> subprocess.CompletedProcess[str]:
-    argv, environment = limits.wrap(("/bin/sh", "-c", text), {**ENVIRONMENT, **more}, bounds, token)
-    return subprocess.run(argv, env=dict(environment), capture_output=True, text=True, timeout=60, check=False)
+def run(text: str, bounds: Limits, token: str) -> subprocess.CompletedProcess[str]:
+    argv = limits.wrap(("/bin/sh", "-c", text), ENVIRONMENT, bounds, token)
+    return subprocess.run(argv, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_without_limits_nothing_is_wrapped_and_no_group_is_made(token):
-    argv, environment = ("sleep", "1"), {"A": "1"}
+    argv = ("sleep", "1")
 
-    wrapped = limits.wrap(argv, environment, Limits(time_seconds=5, output_bytes=1), token)
+    assert limits.wrap(argv, {"odd.name": "1"}, Limits(time_seconds=5, output_bytes=1), token) is argv
 
-    assert wrapped[0] is argv
-    assert wrapped[1] is environment
     assert cgroups.find(token) is None
 
 
@@ -136,27 +134,24 @@ def test_a_negative_niceness_without_the_right_is_refused_before_anything_runs()
 
 
 def test_variables_with_names_that_shells_drop_reach_the_command(token):
-    argv, environment = limits.wrap(
-        (sys.executable, "-c", "import os; print(sorted(os.environ.items()))"),
-        {"A": "1", "odd.name": "two words", "IFS": "x", "LC_ALL": "C"},
-        Limits(memory_bytes=900 * MIB),
-        token,
-    )
+    environment = {"A": "1", "odd.name": "two words", "IFS": "x", "LC_ALL": "C"}
+    command = (sys.executable, "-c", "import os; print(sorted(os.environ.items()))")
+    argv = limits.wrap(command, environment, Limits(memory_bytes=900 * MIB), token)
 
-    done = subprocess.run(argv, env=dict(environment), capture_output=True, text=True, check=True)
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
 
     assert done.stdout == "[('A', '1'), ('IFS', 'x'), ('LC_ALL', 'C'), ('odd.name', 'two words')]\n"
 
 
 def test_arguments_and_exit_code_pass_through_unchanged(token):
-    argv, environment = limits.wrap(
+    argv = limits.wrap(
         ("/bin/sh", "-c", 'printf "%s|" "$0" "$@"; exit 41', "a b", "", "$x", "'"),
         ENVIRONMENT,
         Limits(memory_bytes=900 * MIB, processes=100, niceness=1),
         token,
     )
 
-    done = subprocess.run(argv, env=dict(environment), capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
     assert (done.stdout, done.returncode) == ("a b||$x|'|", 41)
 
@@ -189,8 +184,8 @@ def test_a_daemon_that_has_hidden_itself_is_found_by_its_group(token, tmp_path):
 
 def test_groups_of_attempts_that_are_gone_are_removed_with_what_lives_in_them(token):
     home = token.split(".")[0]
-    argv, environment = limits.wrap(("sleep", "60"), ENVIRONMENT, Limits(processes=100), token)
-    with subprocess.Popen(argv, env=dict(environment)) as sleeper:
+    argv = limits.wrap(("sleep", "60"), ENVIRONMENT, Limits(processes=100), token)
+    with subprocess.Popen(argv, env=ENVIRONMENT) as sleeper:
         if cgroups.find(token) is not None:
             wait_until(lambda: sleeper.pid in [member.pid for member in cgroups.find(token).members()])
 

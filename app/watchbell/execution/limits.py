@@ -33,26 +33,23 @@ class CannotLimit(Exception):
     """A limit that was asked for cannot be set on this machine; the command must not run without it."""
 
 
-def wrap(
-    argv: tuple[str, ...], environment: Mapping[str, str], limits: Limits, token: str
-) -> tuple[tuple[str, ...], Mapping[str, str]]:
-    """Return the arguments and environment that run a command under its limits; without limits they stay what they are.
+def wrap(argv: tuple[str, ...], environment: Mapping[str, str], limits: Limits, token: str) -> tuple[str, ...]:
+    """Return the arguments that run a command under its limits; without limits they stay what they are.
 
-    Makes the control group of the attempt. Raises CannotLimit when a limit cannot be set.
+    ``environment`` is what the command will see. Makes the control group of the attempt. Raises CannotLimit.
     """
     if limits.niceness:
         _check_niceness(limits.niceness)
         argv = (_NICE, "-n", str(limits.niceness), *argv)
     steps = _steps(limits, token) if limits.is_confined else []
     if not steps:
-        return argv, environment
-    # A shell would lose or change variables with such names, so env(1) sets them behind it.
-    odd = {name: text for name, text in environment.items() if name in _OWN_TO_SHELLS or not _NAME.fullmatch(name)}
+        return argv
+    # A shell would lose or change variables with such names, so env(1) sets them again behind it.
+    odd = [name for name in environment if name in _OWN_TO_SHELLS or not _NAME.fullmatch(name)]
     if odd:
-        argv = ("/usr/bin/env", "--", *(f"{name}={text}" for name, text in odd.items()), *argv)
-        environment = {name: text for name, text in environment.items() if name not in odd}
+        argv = ("/usr/bin/env", "--", *(f"{name}={environment[name]}" for name in odd), *argv)
     text = f'{{ {"&&".join(steps)};}} 2>/dev/null||{{ echo {_REFUSAL} >&2;exit 126;}};{_FORGET};exec "$@"'
-    return (SHELL, "-c", text, "watchbell-limits", *argv), environment
+    return (SHELL, "-c", text, "watchbell-limits", *argv)
 
 
 def _steps(limits: Limits, token: str) -> list[str]:
