@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tests.database import add_run, add_task
 from tests.shell import db, home, migrated_file, shell, typed  # noqa: F401 - fixtures.
 from tests.unit.run_rows import finished
 from watchbell import errors
+from watchbell.cli.task_options import option_of, policy_options
+from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 
 # ruff: noqa: F811
@@ -121,6 +125,60 @@ def test_what_is_not_there_is_not_found(shell, arguments):
 
     assert done.code == errors.EXIT_NOT_FOUND
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "stored"),
+    [
+        (("--overlap", "queue_all", "--overlap-limit", "7"), {"overlap": "queue_all", "overlap_limit": 7}),
+        (("--overlap", "replace"), {"overlap": "replace"}),
+        (("--uncertain", "ask"), {"uncertain": "ask"}),
+        (("--catch-up", "all", "--catch-up-limit", "5", "--catch-up-window", "2h"),
+         {"catch_up": "all", "catch_up_limit": 5, "catch_up_window_seconds": 7200}),
+        (("--retries", "3", "--retry-delay", "2m", "--retry-max-delay", "1h", "--retry-total", "1d"),
+         {"retries": 3, "retry_delay_seconds": 120, "retry_max_delay_seconds": 3600, "retry_total_seconds": 86400}),
+        (("--retry-backoff", "fibonacci", "--retry-multiplier", "1.5"),
+         {"retry_backoff": "fibonacci", "retry_multiplier": 1.5}),
+        (("--retry-on", "75-79,timeout", "--retry-not-on", "2"), {"retry_on": "75-79, timeout", "retry_not_on": "2"}),
+        (("--output-limit", "1", "--output-excess", "end"), {"output_limit_mib": 1, "output_excess": "end"}),
+        (("--memory-limit", "512", "--process-limit", "64", "--niceness", "-5"),
+         {"memory_limit_mib": 512, "process_limit": 64, "niceness": -5}),
+        (("--queue", "nightly", "--priority", "-10"), {"queue": "nightly", "priority": -10}),
+        (("--keep-days", "30", "--keep-runs", "1000"), {"keep_days": 30, "keep_runs": 1000}),
+    ],
+    ids=lambda given: given[0] if isinstance(given, tuple) else "",
+)  # fmt: skip
+def test_every_policy_can_be_said_and_given_up_again(shell, options, stored):
+    made = shell("task", "add", "x", "--command", "date", "--manual", *options, "--json").json()
+
+    assert {name: made["policies"][name] for name in stored} == stored
+
+    optional = [name for name in options if name in {"--retry-total", "--memory-limit", "--keep-days", "--retry-on"}]
+    for name in optional:
+        assert shell("task", "edit", "x", name, "").code == 0
+    after = shell("task", "show", "x", "--json").json()["policies"]
+    given_up = {"--retry-total": "retry_total_seconds", "--memory-limit": "memory_limit_mib"}
+    for name in optional:
+        assert not after[given_up.get(name, name.removeprefix("--").replace("-", "_"))]
+
+
+def test_every_policy_has_an_option():
+    named = {option_of(field.name) for field in dataclasses.fields(Policies)}
+    options = {name for option in policy_options()(lambda: None).__click_params__ for name in option.opts}
+
+    assert named == options
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--retries", "many"), ("--retry-on", "256"), ("--queue", "No Way"), ("--niceness", "20"), ("--priority", "101"),
+     ("--keep-days", "0"), ("--memory-limit", "0"), ("--retry-multiplier", "0.5"), ("--retry-total", "soon")],
+)  # fmt: skip
+def test_a_wrong_policy_is_refused_with_the_name_of_its_option(shell, option, value):
+    done = shell("task", "add", "x", "--command", "date", "--manual", option, value)
+
+    assert done.code == errors.EXIT_USAGE
+    assert f"{option}: " in done.err
 
 
 def test_an_edit_changes_only_what_was_said(shell, db):
@@ -294,3 +352,19 @@ def test_the_example_for_an_interval_without_a_unit_can_be_typed(shell, number):
 
     assert refused.code == errors.EXIT_USAGE
     assert shell("task", "add", "x", "--command", "date", "--every", example).code == errors.EXIT_OK
+
+
+def test_a_run_as_soon_as_possible_is_asked_for_once(shell, db):
+    add_task(db, "backup")
+
+    first, second = (shell("task", "trigger", "backup", "--asap").out.strip() for _ in range(2))
+
+    assert first == second
+    assert shell("runs", "show", first, "--json").json()["trigger"] == "asap"
+
+
+def test_what_cannot_run_as_soon_as_possible_is_told(shell, db):
+    add_task(db, "backup", enabled=False)
+
+    assert shell("task", "trigger", "backup", "--asap").code == errors.EXIT_CONFLICT
+    assert shell("task", "trigger", "backup", "--asap", "--key", "x").code == errors.EXIT_USAGE

@@ -3,9 +3,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from bs4 import BeautifulSoup
 
 from tests.database import DEFAULTS, NOW, add_task
+from tests.unit.form_fields import FIELDS, edit_fields, soup
 from tests.web_fixtures import Person
 from watchbell.domain.schedule import DSTRule, Schedule, ScheduleKind
 from watchbell.services import tasks
@@ -13,15 +13,6 @@ from watchbell.store.session import Database
 from watchbell.web.forms.crontab_line import understand
 from watchbell.web.forms.task_form import moment_widget
 from watchbell.web.presenters_schedule import preview
-
-FIELDS = {
-    "name": "nightly",
-    "command": "true",
-    "kind": "cron",
-    "cron": "0 2 * * *",
-    "zone": "Europe/Berlin",
-    "enabled": "y",
-}
 
 
 @pytest.mark.parametrize(
@@ -228,8 +219,8 @@ def test_the_moment_has_a_step_only_where_seconds_were_given(admin: Person, at: 
 def test_the_folded_part_opens_when_something_in_it_is_wrong(admin: Person) -> None:
     good, bad = admin.see("/tasks/new"), soup(admin.post("/tasks/new", {**FIELDS, "grace_seconds": "x"}).text)
 
-    assert not good.select_one("#how").has_attr("open")  # type: ignore[union-attr]
-    assert bad.select_one("#how").has_attr("open")  # type: ignore[union-attr]
+    assert [fold["id"] for fold in good.select("#how > details[open]")] == []
+    assert [fold["id"] for fold in bad.select("#how > details[open]")] == ["how-limits"]
 
 
 def test_a_moment_that_is_no_date_is_kept_as_typed(admin: Person) -> None:
@@ -285,19 +276,6 @@ def test_a_name_that_is_taken_is_refused_at_the_name(admin: Person, db: Database
     assert soup(answer.text).select_one("#name-error") is not None
 
 
-def edit_fields(admin: Person, task_id: int) -> dict[str, str]:
-    """Return what a browser would send for the form as it is shown."""
-    page = admin.see(f"/tasks/{task_id}/edit")
-    fields: dict[str, str] = {}
-    for field in page.select("#task-form input[name], #task-form textarea[name], #task-form select[name]"):
-        if field.get("type") in {"radio", "checkbox"} and not field.has_attr("checked"):
-            continue
-        chosen = field.select_one("option[selected]") if field.name == "select" else None
-        text = field.text.removeprefix("\r\n") if field.name == "textarea" else field.get("value", "")
-        fields[str(field["name"])] = str(chosen["value"] if chosen else text)
-    return fields
-
-
 @pytest.mark.parametrize(
     "schedule",
     [
@@ -347,7 +325,3 @@ def test_a_form_that_names_no_version_is_refused(admin: Person, db: Database, ve
     answer = admin.post(f"/tasks/{task.id}/edit", {**edit_fields(admin, task.id), "version": version})
 
     assert answer.status_code == 422
-
-
-def soup(text: str) -> BeautifulSoup:
-    return BeautifulSoup(text, "html.parser")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from watchbell.cli.program import not_empty
-from watchbell.domain.policies import CatchUp, Overlap, Uncertain
+from watchbell.domain.policies import Backoff, CatchUp, OutputExcess, Overlap, Uncertain
 from watchbell.domain.schedule import EVERY_WORDS, DSTRule
 from watchbell.domain.schedule.interval import UNITS, read_span
 from watchbell.errors import InputError
@@ -32,21 +32,38 @@ _OPTION_OF = {
     "grace_seconds": "--grace",
     "output_limit_mib": "--output-limit",
     "spread_seconds": "--spread",
+    "retry_delay_seconds": "--retry-delay",
+    "retry_max_delay_seconds": "--retry-max-delay",
+    "retry_total_seconds": "--retry-total",
+    "memory_limit_mib": "--memory-limit",
     "schedule": "schedule",
 }
 _FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "dst", "from", "comment", "owner", "host",
-           "overlap", "catch_up", "catch_up_limit", "uncertain", "key", "role", "sort", "stream", "state")  # fmt: skip
+           "overlap", "overlap_limit", "catch_up", "catch_up_limit", "uncertain", "retries", "retry_backoff",
+           "retry_multiplier", "retry_on", "retry_not_on", "output_excess", "process_limit", "niceness", "queue",
+           "priority", "keep_days", "keep_runs", "until", "max_running", "reason",
+           "key", "role", "sort", "stream", "state")  # fmt: skip
 _OPTION_OF |= {name: f"--{name.replace('_', '-')}" for name in _FIELDS}
 #: Option parameters that become fields as they are.
-_SAME = ("command", "directory", "zone", "dst", "comment", "owner", "host", "overlap", "catch_up", "catch_up_limit",
-         "uncertain", "every", "at_time")  # fmt: skip
-_RENAMED = {"word": "every_word", "anchor": "anchor_at", "output_limit": "output_limit_mib"}
+_SAME = ("command", "directory", "zone", "dst", "comment", "owner", "host", "overlap", "overlap_limit", "catch_up",
+         "catch_up_limit", "uncertain", "every", "at_time", "retries", "retry_backoff", "retry_multiplier", "retry_on",
+         "retry_not_on", "output_excess", "process_limit", "niceness", "queue", "priority", "keep_days",
+         "keep_runs")  # fmt: skip
+_RENAMED = {
+    "word": "every_word",
+    "anchor": "anchor_at",
+    "output_limit": "output_limit_mib",
+    "memory_limit": "memory_limit_mib",
+}
 _SECONDS = {
     "catch_up_window": "catch_up_window_seconds",
     "latest_start": "latest_start_seconds",
     "time_limit": "time_limit_seconds",
     "grace": "grace_seconds",
     "spread": "spread_seconds",
+    "retry_delay": "retry_delay_seconds",
+    "retry_max_delay": "retry_max_delay_seconds",
+    "retry_total": "retry_total_seconds",
 }
 #: One of these must be there for a new task.
 WHEN = ("cron", "every", "at", "word", "manual")
@@ -90,18 +107,45 @@ def task_options() -> Callable[[F], F]:
             click.option("--comment", metavar="TEXT", help="What people should know about it."),
             click.option("--owner", metavar="NAME", help="Whose task it is. Default: you."),
             click.option("--host", metavar="NAME", help="Machine that runs it. Default: this one."),
+            policy_options(),
+        ]
+    )
+
+
+def policy_options() -> Callable[[F], F]:
+    """Return a decorator that adds the options of a task's policies; an empty text gives an optional one up."""
+    return _all(
+        [
             _choice("--overlap", Overlap, "When it is due while an earlier run goes on"),
+            click.option("--overlap-limit", metavar="N", help="With queue_all: so many may wait at a time."),
             _choice("--catch-up", CatchUp, "What becomes of moments missed while no scheduler worked"),
             click.option("--catch-up-limit", metavar="N", help="Most missed moments that are run later."),
             click.option("--catch-up-window", metavar="SPAN", help="How long ago a missed moment may be."),
             _choice("--uncertain", Uncertain, "When nobody can know whether a run finished"),
             click.option("--latest-start", metavar="SPAN", help="A run that starts later than this is missed."),
+            click.option("--retries", metavar="N", help="Further attempts after one that failed."),
+            _choice("--retry-backoff", Backoff, "How the delay grows from one retry to the next"),
+            click.option("--retry-delay", metavar="SPAN", help="Delay before the first retry."),
+            click.option("--retry-max-delay", metavar="SPAN", help="Longest delay before a retry."),
+            click.option("--retry-multiplier", metavar="X", help="Factor of the exponential delays, from 1 to 10."),
+            click.option("--retry-total", metavar="SPAN", help="No retry begins later than this after the first start."),
+            click.option("--retry-on", metavar="RESULTS",
+                         help="Retry only on these: exit codes, ranges, signal, timeout, as '1, 75-79, timeout'."),
+            click.option("--retry-not-on", metavar="RESULTS", help="Never retry on these."),
             click.option("--time-limit", metavar="SPAN", help="A run that takes longer is ended."),
             click.option("--grace", metavar="SPAN", help="Time between TERM and KILL when a run is ended."),
             click.option("--output-limit", metavar="MIB", help="Output kept per stream, in MiB."),
+            _choice("--output-excess", OutputExcess, "When it writes more: give up the middle, or end the run"),
+            click.option("--memory-limit", metavar="MIB", help="Memory that a run may use, in MiB."),
+            click.option("--process-limit", metavar="N", help="Processes that a run may have."),
+            click.option("--niceness", metavar="N", help="From -20 to 19: the higher, the more it gives way to others."),
+            click.option("--queue", metavar="NAME", callback=not_empty, help="Queue in which its runs wait."),
+            click.option("--priority", metavar="N", help="From -100 to 100: of what waits, the higher starts first."),
             click.option("--spread", metavar="SPAN", help="Start up to so much later, always the same for a task."),
+            click.option("--keep-days", metavar="N", help="Delete its runs after so many days."),
+            click.option("--keep-runs", metavar="N", help="Keep only the newest so many of its runs."),
         ]
-    )
+    )  # fmt: skip
 
 
 def _choice(name: str, kind: Iterable[str], text: str) -> Callable[[F], F]:

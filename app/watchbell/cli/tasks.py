@@ -208,12 +208,18 @@ def delete(program: Program, *, name: str, yes: bool, as_json: bool) -> None:
 @_NAME
 @click.option("--wait", is_flag=True, help="Wait for the end; the exit code is 0 only if the run succeeded.")
 @click.option("--key", metavar="TEXT", help="The same key asked for again answers with the same run.")
+@click.option("--asap", is_flag=True, help="Ahead of everything that waits, and only once: not for a disabled task.")
 @json_option
 @pass_program
-def trigger(program: Program, *, name: str, wait: bool, key: str | None, as_json: bool) -> None:
+def trigger(program: Program, *, name: str, wait: bool, key: str | None, asap: bool, as_json: bool) -> None:
     """Ask for a run at once and print its id. A disabled task can be run by hand, too."""
+    if asap and key is not None:
+        raise click.UsageError("Give one of --asap and --key: only one --asap run of a task can wait anyway.")
     found = tasks.find_by_name(program.existing_db, name)
-    run = triggers.run_now(program.db, found.id, now=clock.now(), actor=program.actor, key=key)
+    if asap:
+        run = triggers.run_soon(program.db, found.id, now=clock.now(), actor=program.actor)
+    else:
+        run = triggers.run_now(program.db, found.id, now=clock.now(), actor=program.actor, key=key)
     if not as_json:
         say(str(run.id))
         sys.stdout.flush()

@@ -79,6 +79,7 @@ ROUTES: dict[str, Right] = {
     "tasks.index_csv": Right.VIEW,
     "tasks.detail": Right.VIEW,
     "tasks.run": Right.OPERATE,
+    "tasks.soon": Right.OPERATE,
     "tasks.enable": Right.OPERATE,
     "tasks.disable": Right.OPERATE,
     "tasks.new": Right.EDIT,

@@ -13,7 +13,12 @@ from watchbell.services.runs import RunDetail
 from watchbell.store.runs import Attempt, Run, RunEvent
 from watchbell.web.presenters import RunView, run_view
 
-TRIGGER_WORDS = {"schedule": "by the schedule", "manual": "by hand", "catch_up": "to catch up"}
+TRIGGER_WORDS = {
+    "schedule": "by the schedule",
+    "manual": "by hand",
+    "catch_up": "to catch up",
+    "asap": "as soon as possible",
+}
 CSV_COLUMNS = (
     "id", "task_id", "task_name", "state", "trigger", "due_at", "started_at", "ended_at", "duration_seconds",
     "delay_seconds", "exit_code", "attempts", "stands_for", "reason",

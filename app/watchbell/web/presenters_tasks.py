@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from watchbell.domain.policies import Policies
 from watchbell.services.tasks import TaskPage
 from watchbell.store.runs import Run
 from watchbell.store.tasks import Task
@@ -19,9 +18,6 @@ CSV_COLUMNS = (
     "id", "name", "enabled", "schedule", "zone", "next_due_at", "last_state", "last_run_id", "usual_seconds", "owner",
     "host", "tags", "command", "directory", "comment", "version",
 )  # fmt: skip
-_OVERLAP_WORDS = {"skip": "skip the new one", "queue_one": "queue one", "allow": "run both"}
-_CATCH_UP_WORDS = {"skip": "run none of them", "last": "run the last one", "all": "run all of them"}
-_UNCERTAIN_WORDS = {"lost": "mark it lost, never run it twice", "run_again": "run it again"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,34 +85,6 @@ def answer(total: int, enabled: int, filtered: int) -> str:
         return "No task yet."
     sentence = f"{total:,} task{'' if total == 1 else 's'}, {enabled:,} enabled."
     return sentence if filtered == total else f"{sentence} {filtered:,} shown."
-
-
-def policy_facts(policies: Policies) -> list[tuple[str, str]]:
-    """Return what a task does about overlap, missed moments and limits, in words."""
-    window = _span(policies.catch_up_window_seconds)
-    catch_up = _CATCH_UP_WORDS[policies.catch_up]
-    if policies.catch_up == "all":
-        catch_up += f", at most {policies.catch_up_limit}"
-    if policies.catch_up != "skip":
-        catch_up += f", if not older than {window}"
-    latest = policies.latest_start_seconds
-    limit = policies.output_limit_mib
-    return [
-        ("Earlier run still going", _OVERLAP_WORDS[policies.overlap]),
-        ("Missed while down", catch_up),
-        ("Unknown whether it ran", _UNCERTAIN_WORDS[policies.uncertain]),
-        ("Latest start", f"{_span(latest)} after due" if latest is not None else "its own interval, at most 1 h"),
-        ("Time limit", f"{_span(policies.time_limit_seconds)}, then TERM, and KILL {policies.grace_seconds} s later"),
-        ("Output kept", f"{limit} MiB per stream" if limit is not None else "the server's limit per stream"),
-        ("Spread", f"up to {_span(policies.spread_seconds)}" if policies.spread_seconds else "none"),
-    ]
-
-
-def _span(seconds: int) -> str:
-    for size, word in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size} {word}"
-    return f"{seconds} s"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -18,7 +18,13 @@ from watchbell.store.tasks import Task
 from watchbell.web import query
 
 PAGE_ROWS = 50
-TRIGGERS = {"": "any", "schedule": "by the schedule", "manual": "by hand", "catch_up": "to catch up"}
+TRIGGERS = {
+    "": "any",
+    "schedule": "by the schedule",
+    "manual": "by hand",
+    "asap": "as soon as possible",
+    "catch_up": "to catch up",
+}
 #: Choice -> how far back, and words.
 SINCE = {
     "": (None, "any time"),

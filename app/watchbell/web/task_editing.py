@@ -11,20 +11,21 @@ from watchbell.domain import schedule as schedules
 from watchbell.domain.schedule import Schedule
 from watchbell.domain.task_definition import Defaults
 from watchbell.errors import Conflict, InputError, Problem
-from watchbell.services import tasks
+from watchbell.services import tasks, triggers
 from watchbell.store.tasks import Task
 from watchbell.web import current
 from watchbell.web.db import database
 from watchbell.web.forms.crontab_line import CrontabLine
+from watchbell.web.forms.policy_fields import HOW_FIELDS
 from watchbell.web.forms.task_form import (
     FIELDS_OF_KIND,
-    HOW_FIELDS,
     WHAT_FIELDS,
     TaskForm,
     moment_widget,
     new_task_data,
     task_data,
 )
+from watchbell.web.presenters_policies import GROUP_TITLES, policies_of, retry_sentence
 from watchbell.web.presenters_schedule import Preview, preview
 from watchbell.web.presenters_tasks import Difference, differences
 
@@ -87,18 +88,20 @@ def _store(form: TaskForm, task: Task | None) -> Task:
     strange = _strange_entries(form)
     if strange:
         raise InputError(*strange)
+    if form.asap.data and not form.enabled.data:
+        raise InputError.of("asap", "a disabled task does not start by itself; tick Enabled too, or run it by hand")
     fields = form.task_fields()
+    now, actor = current.now(), current.actor()
     if task is None:
-        return tasks.create(database(), fields, now=current.now(), actor=current.actor(), defaults=defaults())
-    return tasks.update(
-        database(),
-        task.id,
-        fields,
-        now=current.now(),
-        actor=current.actor(),
-        defaults=defaults(),
-        expected_version=_version(form),
-    )
+        saved = tasks.create(database(), fields, now=now, actor=actor, defaults=defaults())
+    else:
+        version = _version(form)
+        saved = tasks.update(
+            database(), task.id, fields, now=now, actor=actor, defaults=defaults(), expected_version=version
+        )
+    if form.asap.data:
+        triggers.run_soon(database(), saved.id, now=now, actor=actor)
+    return saved
 
 
 def _strange_entries(form: TaskForm) -> list[Problem]:
@@ -150,16 +153,19 @@ def page(form: TaskForm, task: Task | None, refusal: Refusal | None = None) -> t
         preview=shown,
         moment_widget=moment_widget(form.at.data),
         zones=sorted(schedules.valid_zones()),
+        group_titles=GROUP_TITLES,
+        retry_sentence=retry_sentence(policies_of(form.how_data())),
     )
     return html, refusal.status if refusal else 200
 
 
-def live_preview() -> Preview:
-    """Return the preview for what a form holds at the moment, as the page's script sends it."""
+def live_preview() -> tuple[Preview, str]:
+    """Return the preview and the sentence about retries for what a form holds at the moment, as its script sends it."""
     form = TaskForm(formdata=request.args, data=new_task_data(defaults()))
     number = request.args.get("task", "")
     task = tasks.get(database(), int(number)) if number.isascii() and number.isdigit() and len(number) < 19 else None
-    return _preview_of(form, task, form.take_crontab_line(now=current.now()))
+    shown = _preview_of(form, task, form.take_crontab_line(now=current.now()))
+    return shown, retry_sentence(policies_of(form.how_data()))
 
 
 def _preview_of(form: TaskForm, task: Task | None, pasted: CrontabLine | None) -> Preview:

@@ -6,7 +6,10 @@ import { toast } from "../lib/toast.js";
 
 const DELAY_MS = 300;
 /** Only what the preview looks at is sent: addresses have a limit. */
-const WATCHED = ["kind", "cron", "every", "unit", "at", "every_word", "at_time", "zone", "dst"];
+const RETRY = ["retries", "retry_backoff", "retry_delay_seconds", "retry_multiplier", "retry_max_delay_seconds"];
+const RETRY_BOUNDS = ["retry_total_seconds", "retry_on", "retry_not_on"];
+const WHEN = ["kind", "cron", "every", "unit", "at", "every_word", "at_time", "zone", "dst"];
+const WATCHED = [...WHEN, ...RETRY, ...RETRY_BOUNDS];
 const LONGEST = 6000;
 
 /** @param {HTMLFormElement} form */
@@ -34,6 +37,14 @@ function takePasted(form, found) {
   }
 }
 
+/** @param {Document} answer */
+function showRetries(answer) {
+  const rule = document.getElementById("retry-rule");
+  const text = answer.getElementById("retry-rule")?.textContent ?? "";
+  // The same words are not put there again: a screen reader would read them again.
+  if (rule && text && rule.textContent !== text) rule.textContent = text;
+}
+
 /** @param {HTMLFormElement} form @param {HTMLElement} place */
 function follow(form, place) {
   let timer = 0;
@@ -52,6 +63,7 @@ function follow(form, place) {
       if (signal.aborted || !found) return;
       shown = url;
       place.replaceChildren(document.importNode(found, true));
+      showRetries(answer);
       place.classList.remove("wb-preview--old");
       takePasted(form, found);
     } catch {

@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, HiddenField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField
 
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import EVERY_WORDS, Schedule, ScheduleKind
 from watchbell.domain.task_definition import NAME_LIMIT, Defaults, TaskDefinition
 from watchbell.errors import Problem
 from watchbell.web.forms.crontab_line import CrontabLine, understand
+from watchbell.web.forms.policy_fields import PolicyFields, choices, policy_data
 
 KINDS = (
     (ScheduleKind.CRON, "Cron text"),
@@ -37,18 +37,6 @@ FIELDS_OF_KIND = {
     ScheduleKind.MANUAL: (),
 }
 WHAT_FIELDS = ("name", "command", "directory", "environment", "tags", "comment", "owner", "host", "enabled")
-HOW_FIELDS = (
-    "overlap",
-    "catch_up",
-    "catch_up_limit",
-    "catch_up_window_seconds",
-    "uncertain",
-    "latest_start_seconds",
-    "time_limit_seconds",
-    "grace_seconds",
-    "output_limit_mib",
-    "spread_seconds",
-)
 _UNITS = ("seconds", "minutes", "hours", "days")
 _EVERY_NAMES = {
     "minutes": "every … minutes",
@@ -65,11 +53,7 @@ def _every_name(word: str) -> str:
     return _EVERY_NAMES.get(word, f"every {word.capitalize() if word.endswith('day') and word != 'day' else word}")
 
 
-def _choices(pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:
-    return [SelectChoice(value, label) for value, label in pairs]
-
-
-class TaskForm(FlaskForm):  # type: ignore[misc]
+class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     """One page: what, when, how."""
 
     version = HiddenField()
@@ -83,20 +67,22 @@ class TaskForm(FlaskForm):  # type: ignore[misc]
     owner = StringField("Owner", render_kw={"maxlength": NAME_LIMIT})
     host = StringField("Host")
     enabled = BooleanField("Enabled")
+    #: Not a property of the task: what else is to happen when it is saved.
+    asap = BooleanField("Run it once as soon as it is saved")
 
-    kind = RadioField("Schedule", choices=_choices((kind.value, words) for kind, words in KINDS), validate_choice=False)
+    kind = RadioField("Schedule", choices=choices((kind.value, words) for kind, words in KINDS), validate_choice=False)
     cron = TextAreaField("Cron text", render_kw={"rows": 2, "spellcheck": "false", "autocapitalize": "none"})
     every = StringField("Every", render_kw={"inputmode": "numeric"})
-    unit = SelectField("Unit", choices=_choices((unit, unit) for unit in _UNITS), validate_choice=False)
+    unit = SelectField("Unit", choices=choices((unit, unit) for unit in _UNITS), validate_choice=False)
     at = StringField("Moment")
     every_word = SelectField(
-        "Every", choices=_choices((word, _every_name(word)) for word in EVERY_WORDS), validate_choice=False
+        "Every", choices=choices((word, _every_name(word)) for word in EVERY_WORDS), validate_choice=False
     )
     at_time = StringField("At, or how many")
     zone = StringField("Time zone", render_kw={"list": "zones", "autocomplete": "off", "spellcheck": "false"})
     dst = SelectField(
         "When the clock changes",
-        choices=_choices(
+        choices=choices(
             [
                 ("cron_like", "run once, as cron does"),
                 ("skip", "skip what does not exist"),
@@ -105,31 +91,6 @@ class TaskForm(FlaskForm):  # type: ignore[misc]
         ),
         validate_choice=False,
     )
-
-    overlap = SelectField(
-        "If an earlier run is still going",
-        choices=_choices([("skip", "skip the new one"), ("queue_one", "queue one"), ("allow", "run both")]),
-        validate_choice=False,
-    )
-    catch_up = SelectField(
-        "Moments missed while the scheduler was down",
-        choices=_choices([("last", "run the last one"), ("all", "run all"), ("skip", "run none")]),
-        validate_choice=False,
-    )
-    catch_up_limit = StringField("At most so many of them")
-    catch_up_window_seconds = StringField("Not older than, in seconds")
-    uncertain = SelectField(
-        "If nobody can know whether it ran",
-        choices=_choices([("lost", "mark it lost (at most once)"), ("run_again", "run it again (at least once)")]),
-        validate_choice=False,
-    )
-    latest_start_seconds = StringField("Latest start, seconds after due")
-    time_limit_seconds = StringField("Time limit, in seconds")
-    grace_seconds = StringField("Grace between TERM and KILL, in seconds")
-    output_limit_mib = StringField("Kept output per stream, in MiB")
-    spread_seconds = StringField("Spread starts over, in seconds")
-
-    numbers: ClassVar[tuple[str, ...]] = (*HOW_FIELDS[2:4], *HOW_FIELDS[5:])
 
     @property
     def chosen_kind(self) -> ScheduleKind:
@@ -147,8 +108,8 @@ class TaskForm(FlaskForm):  # type: ignore[misc]
 
     def task_fields(self) -> dict[str, object]:
         """Return what the task service is told."""
-        names = (*WHAT_FIELDS, *HOW_FIELDS)
-        return {**{name: self[name].data for name in names if self[name].data is not None}, **self.schedule_fields()}
+        what = {name: self[name].data for name in WHAT_FIELDS if self[name].data is not None}
+        return {**what, **self.how_data(), **self.schedule_fields()}
 
     def take_crontab_line(self, *, now: datetime) -> CrontabLine | None:
         """Move the command of a pasted crontab line to its own field; return what was understood, or None.
@@ -180,39 +141,6 @@ class TaskForm(FlaskForm):  # type: ignore[misc]
             return "kind"
         return name if name in self._fields else None
 
-    @property
-    def how_has_errors(self) -> bool:
-        """Return whether the folded part must be open."""
-        return any(self[name].errors for name in HOW_FIELDS)
-
-    def in_words(self) -> list[str]:
-        """Return the folded part in short words, for its summary."""
-        plain = {**new_task_data(Defaults("UTC", "", "")), **{name: self[name].data for name in HOW_FIELDS}}
-        words = [
-            f"overlap: {_choice(self.overlap)}",
-            f"missed: {_choice(self.catch_up)}",
-            f"limit {_seconds_in_words(plain['time_limit_seconds'])}",
-            f"uncertain: {_choice(self.uncertain).partition(' (')[0]}",
-        ]
-        if str(plain["spread_seconds"]).strip() not in {"", "0"}:
-            words.append(f"spread {plain['spread_seconds']} s")
-        return words
-
-
-def _choice(field: Any) -> str:
-    return str({choice.value: choice.label for choice in field.choices}.get(field.data, field.data))
-
-
-def _seconds_in_words(value: object) -> str:
-    text = str(value or "").strip()
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        return f"{text[:20]} s"
-    seconds = int(text)
-    for size, word in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size} {word}"
-    return f"{seconds} s"
-
 
 def new_task_data(defaults: Defaults) -> dict[str, object]:
     """Return what an empty form shows."""
@@ -226,7 +154,7 @@ def new_task_data(defaults: Defaults) -> dict[str, object]:
         "owner": defaults.owner,
         "host": "",
         "version": "",
-        **_policy_data(Policies()),
+        **policy_data(Policies()),
     }
 
 
@@ -246,12 +174,8 @@ def task_data(definition: TaskDefinition, version: int) -> dict[str, object]:
         "unit": "minutes",
         "every_word": "day",
         **_schedule_data(definition.schedule),
-        **_policy_data(definition.policies),
+        **policy_data(definition.policies),
     }
-
-
-def _policy_data(policies: Policies) -> dict[str, object]:
-    return {name: "" if value is None else str(value) for name, value in policies.to_json().items()}
 
 
 def _schedule_data(schedule: Schedule) -> dict[str, object]:

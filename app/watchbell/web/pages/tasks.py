@@ -7,10 +7,11 @@ import json
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from watchbell.errors import Conflict
 from watchbell.services import runs, tasks, triggers
 from watchbell.services.runs import RunFilter
 from watchbell.store.tasks import Task, TaskRevision
-from watchbell.web import current, notices, presenters_tasks, task_editing, task_list, twins
+from watchbell.web import current, notices, presenters_policies, presenters_tasks, task_editing, task_list, twins
 from watchbell.web.db import database
 from watchbell.web.presenters_runs import run_views
 from watchbell.web.presenters_schedule import preview_of_task
@@ -70,14 +71,15 @@ def detail(task_id: int) -> str:
         row=presenters_tasks.task_row(task, recent, current.now()),
         recent=run_views(recent[:_SHOWN_RUNS], current.now()),
         preview=preview_of_task(task, current.now()),
-        policies=presenters_tasks.policy_facts(tasks.definition_of(task).policies),
+        policies=presenters_policies.policy_facts(tasks.definition_of(task).policies),
         revisions=_newest_revisions(task),
     )
 
 
 @blueprint.get("/tasks/preview")
 def preview() -> str:
-    return render_template("tasks/preview.html", preview=task_editing.live_preview())
+    shown, retries = task_editing.live_preview()
+    return render_template("tasks/preview.html", preview=shown, retry_sentence=retries)
 
 
 @blueprint.get("/tasks/new")
@@ -119,6 +121,18 @@ def run(task_id: int) -> AnyResponse:
     return redirect(url_for("runs.detail", run_id=made.id), 303)
 
 
+@blueprint.post("/tasks/<int:task_id>/soon")
+def soon(task_id: int) -> AnyResponse:
+    """Ask for a run as soon as possible; asked again while it waits, it is the same one."""
+    try:
+        made = triggers.run_soon(database(), task_id, now=current.now(), actor=current.actor())
+    except Conflict as error:
+        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+        return redirect(url_for("tasks.detail", task_id=task_id), 303)
+    notices.warn_unless_running()
+    return redirect(url_for("runs.detail", run_id=made.id), 303)
+
+
 @blueprint.post("/tasks/<int:task_id>/enable")
 def enable(task_id: int) -> AnyResponse:
     task = tasks.set_enabled(database(), task_id, True, now=current.now(), actor=current.actor())
@@ -151,6 +165,8 @@ def _when(task: Task) -> str:
     """Return the sentence that says what comes next of a task."""
     if not task.enabled:
         return "It is disabled: it will not start by itself."
+    if request.form.get("asap"):
+        return "It runs as soon as possible."
     if task.next_due_at is None:
         return "It starts only when run by hand."
     local = task.next_due_at.astimezone(current.zone())

@@ -1,0 +1,111 @@
+"""The fields of a task's form that stand for its policies, in the groups in which the form folds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from wtforms import SelectChoice, SelectField, StringField
+
+from watchbell.domain.policies import Policies
+from watchbell.web.presenters_policies import GROUP_FIELDS, group_words, policies_of
+from watchbell.web.spans import seconds_text, span_text
+
+HOW_FIELDS = tuple(name for names in GROUP_FIELDS.values() for name in names)
+#: Those that are typed as a length of time.
+SPAN_FIELDS = tuple(name for name in HOW_FIELDS if name.endswith("_seconds"))
+
+
+def choices(pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+    """Return choices of a field from values and their labels."""
+    return [SelectChoice(value, label) for value, label in pairs]
+
+
+def _select(label: str, *pairs: tuple[str, str]) -> Any:
+    # What is not among the choices is refused by the service, with the words that are.
+    return SelectField(label, choices=choices(pairs), validate_choice=False)
+
+
+def _number(label: str) -> Any:
+    return StringField(label, render_kw={"inputmode": "numeric", "autocomplete": "off"})
+
+
+def _text(label: str) -> Any:
+    return StringField(label, render_kw={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"})
+
+
+class PolicyFields:
+    """The part of the form that says how."""
+
+    overlap = _select(
+        "If an earlier run is still going",
+        ("skip", "skip the new one"), ("queue_one", "queue one"), ("queue_all", "queue all"),
+        ("replace", "stop it and run the new one"), ("allow", "run both"),
+    )  # fmt: skip
+    overlap_limit = _number("So many may wait")
+    catch_up = _select(
+        "Moments missed while the scheduler was down",
+        ("last", "run the last one"), ("all", "run all"), ("skip", "run none"),
+    )  # fmt: skip
+    catch_up_limit = _number("At most so many of them")
+    catch_up_window_seconds = _text("Not older than")
+    latest_start_seconds = _text("Latest start after due")
+    uncertain = _select(
+        "If nobody can know whether it ran",
+        ("lost", "mark it lost (at most once)"), ("run_again", "run it again (at least once)"),
+        ("ask", "ask me"),
+    )  # fmt: skip
+
+    retries = _number("Retries")
+    retry_backoff = _select(
+        "Delays grow",
+        ("exponential", "by a factor"), ("exponential_jitter", "by a factor, scattered"),
+        ("linear", "by the first delay each time"), ("fibonacci", "as 1, 1, 2, 3, 5, 8"),
+    )  # fmt: skip
+    retry_delay_seconds = _text("First delay")
+    retry_multiplier = StringField("Factor", render_kw={"inputmode": "decimal", "autocomplete": "off"})
+    retry_max_delay_seconds = _text("Longest delay")
+    retry_total_seconds = _text("None later than")
+    retry_on = _text("Retry only on")
+    retry_not_on = _text("Never retry on")
+
+    time_limit_seconds = _text("Time limit")
+    grace_seconds = _text("Grace between TERM and KILL")
+    output_limit_mib = _number("Kept output per stream, in MiB")
+    output_excess = _select("If it writes more", ("drop", "give up the middle"), ("end", "end the run as failed"))
+    memory_limit_mib = _number("Memory, in MiB")
+    process_limit = _number("Processes")
+    niceness = _number("Niceness")
+
+    queue = _text("Queue")
+    priority = _number("Priority")
+    spread_seconds = _text("Spread starts over")
+
+    keep_days = _number("Keep runs for, in days")
+    keep_runs = _number("Keep so many runs")
+
+    def how_data(self) -> dict[str, object]:
+        """Return what the task service is told of the policies; lengths of time in seconds."""
+        given = {name: self[name].data for name in HOW_FIELDS if self[name].data is not None}  # type: ignore[index]
+        return {name: seconds_text(str(text)) if name in SPAN_FIELDS else text for name, text in given.items()}
+
+    def wrong_groups(self) -> set[str]:
+        """Return the folds that must be open because something in them is wrong."""
+        return {key for key, names in GROUP_FIELDS.items() if any(self[name].errors for name in names)}  # type: ignore[index]
+
+    def how_words(self) -> dict[str, str]:
+        """Return each fold in short words, for its summary; what cannot be read yet is left to its errors."""
+        return group_words(policies_of(self.how_data()))
+
+
+def policy_data(policies: Policies) -> dict[str, object]:
+    """Return what the fields show of policies."""
+    data: dict[str, object] = {}
+    for name, value in policies.to_json().items():
+        if value is None:
+            data[name] = ""
+        elif name in SPAN_FIELDS:
+            data[name] = span_text(int(str(value)))
+        else:
+            data[name] = f"{value:g}" if isinstance(value, float) else str(value)
+    return data
