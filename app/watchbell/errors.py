@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from enum import StrEnum
 
 #: Everything went well.
 EXIT_OK = 0
@@ -25,6 +26,8 @@ EXIT_NOT_FOUND = 5
 EXIT_CONFLICT = 6
 #: The database or another thing that is needed does not answer at the moment.
 EXIT_UNAVAILABLE = 69
+#: The scheduler's watchdog has ended it, because its loop had been silent for too long or one of its threads had died.
+EXIT_WATCHDOG = 70
 #: The configuration or the environment makes a start impossible.
 EXIT_CONFIG = 78
 
@@ -108,11 +111,29 @@ class AlreadyRunning(WatchbellError):
     exit_code = EXIT_ALREADY_RUNNING
 
 
+class DatabaseTrouble(StrEnum):
+    """Why a database does not do what it is asked."""
+
+    LOCKED = "locked"
+    FULL = "full"
+    READ_ONLY = "read_only"
+    GONE = "gone"
+    """Its file is not where it was; it may have been moved, or its disk taken away."""
+    REPLACED = "replaced"
+    """Another file lies in its place; whoever has the old one open must not go on."""
+    DAMAGED = "damaged"
+    SILENT = "silent"
+
+
 class Unavailable(WatchbellError):
     """The database does not answer at the moment."""
 
     code = "unavailable"
     exit_code = EXIT_UNAVAILABLE
+
+    def __init__(self, message: str | None = None, trouble: DatabaseTrouble = DatabaseTrouble.SILENT) -> None:
+        super().__init__(message)
+        self.trouble = trouble
 
 
 class ConfigError(WatchbellError):
@@ -120,3 +141,9 @@ class ConfigError(WatchbellError):
 
     code = "configuration"
     exit_code = EXIT_CONFIG
+
+
+class DatabaseDamaged(ConfigError):
+    """The database is damaged; restore a backup."""
+
+    code = "damaged"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 from datetime import UTC, datetime, timedelta, timezone
@@ -14,10 +15,11 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from tests.database import NOW, add_task, url_of
 from watchbell import clock
-from watchbell.errors import ConfigError, Unavailable
+from watchbell.errors import ConfigError, DatabaseTrouble, Unavailable
 from watchbell.store import schema
+from watchbell.store.place import _file_system
 from watchbell.store.runs import Attempt
-from watchbell.store.session import ChangeWatch, Database, _file_system, prepare_home
+from watchbell.store.session import ChangeWatch, Database, prepare_home
 from watchbell.store.tasks import ChangeMark, Task, find_task, next_change
 
 
@@ -168,7 +170,7 @@ def test_everything_in_a_new_data_directory_is_private(tmp_path: Path) -> None:
 
     assert _mode(home) == 0o700
     files = {path.name: _mode(path) for path in home.iterdir()}
-    assert files == {"watchbell.db": 0o600, "watchbell.db-wal": 0o600, "watchbell.db-shm": 0o600}
+    assert files == {f"watchbell.db{end}": 0o600 for end in ("", "-wal", "-shm", ".made")}
     database.close()
 
 
@@ -283,7 +285,7 @@ def test_a_database_on_a_network_file_system_is_refused(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # No test can mount such a thing; the kernel's list of mounts is the border at which it is faked.
-    monkeypatch.setattr("watchbell.store.session._mounts", lambda: f"server:/x {tmp_path} {kind} rw 0 0\n")
+    monkeypatch.setattr("watchbell.store.place._mounts", lambda: f"server:/x {tmp_path} {kind} rw 0 0\n")
 
     with pytest.raises(ConfigError, match=rf"network file system \({kind}\)"):
         prepare_home(tmp_path, url_of(tmp_path / "watchbell.db"))
@@ -294,10 +296,65 @@ def test_a_link_to_a_network_file_system_is_seen_through(tmp_path: Path, monkeyp
     far, home = tmp_path / "far", tmp_path / "home"
     far.mkdir()
     home.symlink_to(far)
-    monkeypatch.setattr("watchbell.store.session._mounts", lambda: f"server:/x {far} nfs rw 0 0\n")
+    monkeypatch.setattr("watchbell.store.place._mounts", lambda: f"server:/x {far} nfs rw 0 0\n")
 
     with pytest.raises(ConfigError, match="network file system"):
         prepare_home(home, url_of(home / "watchbell.db"))
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["empty", "missing"])
+@pytest.mark.parametrize("loses", ["prepared", "opened"])
+def test_no_empty_database_is_made_in_the_place_of_one_that_there_was(
+    tmp_path: Path, is_there: bool, loses: str
+) -> None:
+    file, url = tmp_path / "watchbell.db", url_of(tmp_path / "watchbell.db")
+    prepare_home(tmp_path, url)
+    database = Database.open(url)
+    schema.upgrade(database)
+    database.close()
+    file.unlink()
+    if is_there:
+        file.touch()
+
+    if loses == "prepared":
+        with pytest.raises(ConfigError, match=r"restore a backup, or remove .*watchbell\.db\.made to begin anew"):
+            prepare_home(tmp_path, url)
+    elif not is_there:
+        other = Database.open(url)
+        with pytest.raises(Unavailable, match="cannot be opened") as caught, other.read() as session:
+            session.connection()
+        assert caught.value.trouble is DatabaseTrouble.GONE
+
+    assert file.exists() is is_there
+    assert not is_there or file.stat().st_size == 0
+
+
+def test_nothing_is_written_into_a_file_that_was_taken_away_or_exchanged(
+    db: Database, database_file: Path, migrated_file: Path
+) -> None:
+    single = Database.open(url_of(database_file), single_connection=True)
+    add_task(single, "before")
+    aside = database_file.with_name("aside.db")
+    database_file.rename(aside)
+
+    for one in (db, single):
+        with pytest.raises(Unavailable) as caught:
+            add_task(one, "meanwhile")
+        assert caught.value.trouble is DatabaseTrouble.GONE
+    assert not database_file.exists()
+
+    aside.rename(database_file)
+    add_task(single, "back again")
+    for end in ("", "-wal", "-shm"):
+        database_file.with_name(database_file.name + end).unlink(missing_ok=True)
+    shutil.copyfile(migrated_file, database_file)
+
+    # One that keeps a plan in mind must not go on with another file; a page may.
+    with pytest.raises(Unavailable) as caught:
+        add_task(single, "other")
+    assert caught.value.trouble is DatabaseTrouble.REPLACED
+    add_task(db, "page")
+    single.close()
 
 
 def test_the_driver_itself_knows_upserts_and_returning() -> None:

@@ -208,7 +208,7 @@ def test_health_is_public_and_tells_a_crash_from_a_stop(anonymous: Person, db: D
     def told() -> tuple[int, str, str]:
         answer = anonymous.get("/health")
         body = answer.get_json()
-        assert set(body) == {"status", "timestamp", "scheduler"}
+        assert set(body) == {"status", "timestamp", "scheduler", "database", "tick_age_seconds"}
         return answer.status_code, body["status"], body["scheduler"]
 
     assert told() == (200, "healthy", "stopped")

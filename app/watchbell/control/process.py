@@ -16,11 +16,13 @@ from zoneinfo import ZoneInfo
 
 from watchbell import clock
 from watchbell.config import Config
-from watchbell.control import logfile, pidfile
+from watchbell.control import logfile, pidfile, pulse
 from watchbell.control.detached import StartFailed, spawn, why_it_ended
 from watchbell.control.pidfile import Owner
+from watchbell.control.pulse import Pulse
 from watchbell.domain.presence import SchedulerState, is_stalled
 from watchbell.errors import AlreadyRunning, NotRunning, Unavailable, WatchbellError
+from watchbell.execution import current_boot_id
 from watchbell.services import heartbeats
 from watchbell.store.heartbeats import Scheduler
 from watchbell.store.session import Database
@@ -53,6 +55,10 @@ class SchedulerStatus:
     running: int = 0
     #: Whether it ended, or is about to, because somebody stopped it; one that died is to be started again.
     was_stopped: bool = False
+    #: Seconds since its loop turned last.
+    tick_age: float | None = None
+    #: What it has said last without the help of the database.
+    pulse: Pulse | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -169,8 +175,7 @@ def _find_row(config: Config, db: Database, owner: Owner | None) -> Scheduler | 
 def _living(config: Config, owner: Owner | None, row: Scheduler | None, now: datetime) -> SchedulerStatus:
     """Return the status while the lock is held."""
     if row is None or not _is_of(row, owner):
-        message = "Starting: the first heartbeat is still to come."
-        return SchedulerStatus(SchedulerState.STARTING, message, pid=owner.pid if owner else None, host=config.hostname)
+        return starting(config, owner)
     if row.stopping_at is not None or row.stopped_at is not None:
         since = row.stopping_at or row.stopped_at
         message = f"Stopping: {row.stop_reason}." if row.stop_reason else "Stopping."
@@ -178,13 +183,47 @@ def _living(config: Config, owner: Owner | None, row: Scheduler | None, now: dat
     return _working(config, row, now)
 
 
+def starting(config: Config, owner: Owner | None) -> SchedulerStatus:
+    """Return the status of a process that holds the lock and of which the database says nothing, or cannot be asked."""
+    said = _pulse_of(config, owner.pid if owner else None, owner.boot_id if owner else "")
+    age = said.age(current_boot_id(), clock.boot_time()) if said else None
+    found = SchedulerStatus(
+        SchedulerState.STARTING,
+        "Starting: the first heartbeat is still to come.",
+        pid=owner.pid if owner else None,
+        host=config.hostname,
+        tick_age=age,
+        pulse=said,
+    )
+    if age is not None and pulse.is_silent(age):
+        return dataclasses.replace(found, state=SchedulerState.STALLED, message=f"No tick for {_span(int(age))}.")
+    if said is not None and said.words:
+        return dataclasses.replace(found, message=f"Waiting: {said.words}.")
+    return found
+
+
 def _working(config: Config, row: Scheduler, now: datetime) -> SchedulerStatus:
-    if is_stalled(row.beat_at, now):
-        age = int((now - row.beat_at).total_seconds())
-        return _of_row(row, SchedulerState.STALLED, f"No tick for {_span(age)}.", row.beat_at)
+    said = _pulse_of(config, row.pid, row.boot_id) if row.host == config.hostname else None
+    age = said.age(current_boot_id(), clock.boot_time()) if said else None
+    if age is None:
+        # On another machine the row is all there is to go by.
+        age, is_silent = (now - row.beat_at).total_seconds(), is_stalled(row.beat_at, now)
+    else:
+        is_silent = pulse.is_silent(age)
+    if is_silent:
+        found = _of_row(row, SchedulerState.STALLED, f"No tick for {_span(int(age))}.", row.beat_at)
+        return dataclasses.replace(found, tick_age=age, pulse=said)
     where = "" if row.host == config.hostname else f" on {row.host}"
-    message = f"Running{where} since {_time(config, row.started_at)}."
-    return _of_row(row, SchedulerState.RUNNING, message, row.started_at)
+    late = f", but late: {said.words}" if said is not None and said.words else ""
+    message = f"Running{where} since {_time(config, row.started_at)}{late}."
+    found = _of_row(row, SchedulerState.RUNNING, message, row.started_at)
+    return dataclasses.replace(found, tick_age=max(age, 0.0), pulse=said)
+
+
+def _pulse_of(config: Config, pid: int | None, boot_id: str) -> Pulse | None:
+    """Return what the process with that number has said last, None if this user may not read it or it has said nothing."""
+    said = pulse.read(config)
+    return said if said is not None and (said.pid, said.boot_id) == (pid, boot_id) else None
 
 
 def _not_held(config: Config, row: Scheduler | None, now: datetime) -> SchedulerStatus:

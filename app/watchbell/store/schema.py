@@ -18,8 +18,12 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from watchbell import resources
-from watchbell.errors import ConfigError, Unavailable
-from watchbell.store.session import Database, is_busy
+from watchbell.errors import ConfigError, DatabaseDamaged, DatabaseTrouble, Unavailable
+from watchbell.store import place
+from watchbell.store.session import Database, damage_words, is_damaged, reason_of
+
+#: What a start waits for; of anything else it says at once that it cannot work like this.
+_PASSING = frozenset({DatabaseTrouble.LOCKED, DatabaseTrouble.FULL})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,10 +65,13 @@ def _told(database: Database) -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        passes = isinstance(error, OperationalError) and (is_busy(error) or not database.is_sqlite)
-        if passes:
-            raise Unavailable("the database is locked or does not answer; try again in a moment") from error
-        raise ConfigError(f"the database cannot be opened: {_plain(error)}") from None
+        if database.is_sqlite and is_damaged(error):
+            raise DatabaseDamaged(damage_words(database.file)) from None
+        if isinstance(error, OperationalError):
+            words, trouble = reason_of(error)
+            if trouble in _PASSING or not database.is_sqlite:
+                raise Unavailable(words, trouble) from error
+        raise ConfigError(f"the database cannot be opened: {error.orig}") from None
 
 
 def _is_known(scripts: ScriptDirectory, revision: str) -> bool:
@@ -82,12 +89,13 @@ def upgrade(database: Database) -> SchemaState:
     """
     before = state(database)
     require_not_newer(before)
-    if before.is_current:
-        return before
-    config = _alembic()
-    with _told(database), database.engine.execution_options(watchbell_write=True).begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    if not before.is_current:
+        config = _alembic()
+        with _told(database), database.engine.execution_options(watchbell_write=True).begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    if database.file is not None:
+        place.set_marker(database.file)
     return before
 
 

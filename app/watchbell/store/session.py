@@ -7,27 +7,29 @@ fail with "locked" whatever the time-out.
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, DisconnectionError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from watchbell.errors import ConfigError, Unavailable
+from watchbell.errors import ConfigError, DatabaseDamaged, DatabaseTrouble, Unavailable
+from watchbell.store import place
+from watchbell.store.place import parsed, prepare_home
 
 __all__ = ["ChangeWatch", "Database", "Session", "all_or_none", "configure", "is_busy", "prepare_home"]
 
 #: How long a connection waits for another writer before it says that the database is locked.
 BUSY_TIMEOUT_SECONDS = 10
+#: The log beside the database is cut to this size when it has been worked off.
+WAL_KEPT_BYTES = 48 * 1024 * 1024
 _WRITE = "watchbell_write"
 _IMPATIENT = "watchbell_impatient"
-_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "glusterfs", "ceph"})
+_FILE = "watchbell_file"
 
 
 class Database:
@@ -35,6 +37,8 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        #: The file of the embedded database, None for a server.
+        self.file = place.file_of(engine.url)
         self._writing = engine.execution_options(**{_WRITE: True})
 
     @classmethod
@@ -46,12 +50,12 @@ class Database:
         A program whose one thread does all the writing takes a single connection: statements stay compiled in it, and
         a ChangeWatch on it sees other programs' commits only. Raises ConfigError for a URL that cannot be used.
         """
-        parsed = _parsed(url)
+        parts = parsed(url)
         try:
-            engine = create_engine(parsed, poolclass=StaticPool) if single_connection else create_engine(parsed)
+            engine = create_engine(parts, poolclass=StaticPool) if single_connection else create_engine(parts)
         except NoSuchModuleError:
             raise ConfigError(
-                f"the database URL names {parsed.drivername}, which is no known kind of database"
+                f"the database URL names {parts.drivername}, which is no known kind of database"
             ) from None
         except ImportError as error:
             raise ConfigError(f"the database URL needs a driver that is not installed: {error.name}") from None
@@ -65,7 +69,7 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
         """Give a session that sees one consistent state and changes nothing."""
-        with _translated(), Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+        with _translated(self.file), Session(self.engine, expire_on_commit=False, autoflush=False) as session:
             # Closing, not rolling back, ends the transaction: rows that were read stay readable outside.
             yield session
 
@@ -76,7 +80,7 @@ class Database:
         Without ``wait`` an embedded database that another program writes is Unavailable at once.
         """
         engine = self._writing if wait else self._writing.execution_options(**{_IMPATIENT: True})
-        with _translated(), Session(engine, expire_on_commit=False, autoflush=False) as session:
+        with _translated(self.file), Session(engine, expire_on_commit=False, autoflush=False) as session:
             yield session
             session.commit()
 
@@ -91,6 +95,7 @@ def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECO
         return engine
 
     busy_timeout = int(busy_timeout_seconds * 1000)
+    _guard_file(engine)
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
@@ -105,6 +110,8 @@ def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECO
             "cache_size=-32000",
             # A checkpoint writes each page once, however often it was changed since the last one: the fewer, the less.
             "wal_autocheckpoint=8000",
+            # What a long reader has let it grow to is given back once that reader is gone.
+            f"journal_size_limit={WAL_KEPT_BYTES}",
             "temp_store=MEMORY",
         ):
             cursor.execute(f"PRAGMA {pragma}")
@@ -125,6 +132,38 @@ def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECO
             connection.exec_driver_sql(f"PRAGMA busy_timeout={busy_timeout}")
 
     return engine
+
+
+def _guard_file(engine: Engine) -> None:
+    """Make no empty database in the place of a lost one, and write into no file that nobody would find again."""
+    file = place.file_of(engine.url)
+    if file is None:
+        return
+    # One that was never there may be made, by the first connection.
+    makes = not file.exists() and not place.marker_of(file).exists()
+
+    @event.listens_for(engine, "do_connect")
+    def on_do_connect(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
+        nonlocal makes
+        arguments[0] = place.uri_of(file, makes=makes)
+        options["uri"] = True
+        makes = False
+
+    @event.listens_for(engine, "connect")
+    def on_connect(_connection: object, record: Any) -> None:
+        record.info[_FILE] = place.identity(file)
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        place.require_same(file, connection.info[_FILE])
+
+    if not isinstance(engine.pool, StaticPool):
+
+        @event.listens_for(engine, "checkout")
+        def on_checkout(_connection: object, record: Any, _proxy: object) -> None:
+            # Whoever keeps nothing in mind from one transaction to the next may go on with another file.
+            if place.identity(file) not in {None, record.info[_FILE]}:
+                raise DisconnectionError
 
 
 def all_or_none(session: Session, expected: int, execute: Callable[[], int]) -> bool:
@@ -174,96 +213,56 @@ def is_busy(error: OperationalError) -> bool:
     return "locked" in text or "busy" in text
 
 
+def is_damaged(error: DBAPIError) -> bool:
+    """Return whether the embedded database finds its own file damaged."""
+    name = getattr(error.orig, "sqlite_errorname", "")
+    return name.startswith("SQLITE_CORRUPT") or name == "SQLITE_NOTADB"
+
+
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the driver's ways of saying "not now" into one error of ours, without SQL or paths in it."""
+def _translated(file: Path | None) -> Iterator[None]:
+    """Turn the driver's ways of saying "not now" into one error of ours, without SQL in it."""
     try:
         yield
-    except OperationalError as error:
-        raise Unavailable(_reason(error)) from error
+    except DatabaseError as error:
+        if is_damaged(error):
+            raise DatabaseDamaged(damage_words(file)) from error
+        if isinstance(error, OperationalError):
+            raise Unavailable(*reason_of(error)) from error
+        _raise_if_lost(error)
+        raise
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable("the connection to the database was lost") from error
+        _raise_if_lost(error)
         raise
 
 
-def _reason(error: OperationalError) -> str:
+def _raise_if_lost(error: DBAPIError) -> None:
+    if error.connection_invalidated:
+        raise Unavailable("the connection to the database was lost") from error
+
+
+def damage_words(file: Path | None) -> str:
+    """Return what is said of a damaged database and what is to be done."""
+    return (
+        f"the database {file or ''} is damaged or not a database; restore a backup, and keep the files that are there "
+        "for a look"
+    )
+
+
+def reason_of(error: OperationalError) -> tuple[str, DatabaseTrouble]:
+    """Return what is wrong for the moment: in words, without SQL or paths, and in one of our words."""
     text = str(error.orig).lower()
+    name = getattr(error.orig, "sqlite_errorname", "")
     if is_busy(error):
-        return "the database is locked by another program; try again in a moment"
+        return "the database is locked by another program; try again in a moment", DatabaseTrouble.LOCKED
     if "full" in text:
-        return "the disk of the database is full"
+        return "the disk of the database is full", DatabaseTrouble.FULL
     if "readonly" in text or "read-only" in text:
-        return "the database is read-only"
+        return "the database is read-only", DatabaseTrouble.READ_ONLY
     if "no such table" in text or "no such column" in text:
-        return "the database schema is not this version's; run: watchbell db upgrade"
-    return "the database does not answer"
-
-
-def _parsed(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        # The text itself is not repeated: it may hold a password.
-        raise ConfigError(
-            "the database URL cannot be understood; an example: sqlite:////var/lib/watchbell.db"
-        ) from None
-    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
-        raise ConfigError("the database URL names no file, and several programs cannot share a database in memory")
-    return parsed
-
-
-def prepare_home(home: Path, url: str) -> None:
-    """Make the data directory, private to its owner, and refuse places where the embedded database would be harmed.
-
-    A directory that holds other things keeps its mode. Raises ConfigError with one line that says what is wrong.
-    """
-    parsed = _parsed(url)
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if home.stat().st_uid == os.geteuid() and not any(home.iterdir()):
-            home.chmod(0o700)
-    except OSError as error:
-        raise ConfigError(f"data directory {home} cannot be made: {error.strerror}") from None
-    if not os.access(home, os.W_OK | os.X_OK):
-        raise ConfigError(f"data directory {home} is not writable by this user")
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        _prepare_file(home, Path(parsed.database).absolute())
-
-
-def _prepare_file(home: Path, file: Path) -> None:
-    if not os.access(file.parent, os.W_OK | os.X_OK) or (file.exists() and not os.access(file, os.W_OK)):
-        raise ConfigError(f"database {file} is not writable by this user")
-    kind = _file_system(file.resolve().parent, _mounts())
-    if kind in _NETWORK_FILE_SYSTEMS:
-        raise ConfigError(f"database {file} lies on a network file system ({kind}), where SQLite can be damaged")
-    is_empty = not file.exists() or file.stat().st_size == 0
-    outputs = home / "output"
-    # The scheduler makes that folder only after the database, so that an empty database beside it has lost its rows.
-    if is_empty and file.parent == home and outputs.is_dir():
-        raise ConfigError(
-            f"database {file} is missing or empty, but there are outputs of its runs; restore a backup, or remove "
-            f"{outputs} to begin anew"
-        )
-    if not file.exists():
-        file.touch(mode=0o600)
-
-
-def _mounts() -> str:
-    try:
-        return Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _file_system(path: Path, mounts: str) -> str:
-    """Return the type of the file system that holds a path, empty where the kernel's list does not tell."""
-    best, kind = "", ""
-    for line in mounts.splitlines():
-        _source, escaped, found, *_rest = line.split(" ")
-        # The kernel writes blanks in octal.
-        mount = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), escaped)
-        inside = mount == "/" or path == Path(mount) or Path(mount) in path.parents
-        if inside and len(mount) >= len(best):
-            best, kind = mount, found
-    return kind
+        return "the database schema is not this version's; run: watchbell db upgrade", DatabaseTrouble.SILENT
+    if name.startswith("SQLITE_CANTOPEN"):
+        return "the database file cannot be opened; it may have been moved or deleted", DatabaseTrouble.GONE
+    if name.startswith("SQLITE_IOERR"):
+        return "the disk of the database reports an error", DatabaseTrouble.SILENT
+    return "the database does not answer", DatabaseTrouble.SILENT

@@ -11,9 +11,12 @@ from flask import current_app, g, request
 
 from watchbell import clock
 from watchbell.config import Config
+from watchbell.control import health as healths
 from watchbell.control import process
+from watchbell.control.health import Health
 from watchbell.control.process import SchedulerStatus
 from watchbell.domain.presence import SchedulerState
+from watchbell.errors import ConfigError, Unavailable
 from watchbell.web.db import database
 
 _NAME = "watchbell.config"
@@ -83,6 +86,18 @@ def scheduler() -> SchedulerStatus:
         status = process.status(config(), database(), now=now())
         g.scheduler = _begun(status) if _is_being_begun(status) else status
     return cast(SchedulerStatus, g.scheduler)
+
+
+def health() -> Health:
+    """Return the whole picture at the time of the request; nothing that is wrong with the database is an error here."""
+    if "health" not in g:
+        try:
+            status = scheduler()
+        except (Unavailable, ConfigError):
+            # The picture tells what it is.
+            status = None
+        g.health = healths.look(config(), database(), now=now(), status=status)
+    return cast(Health, g.health)
 
 
 def _is_being_begun(status: SchedulerStatus) -> bool:
