@@ -55,6 +55,12 @@ def is_fixed(text: str) -> bool:
 
 def matcher(text: str) -> Callable[[datetime], bool]:
     """Return whether a wall time matches five plain cron fields."""
+    minutes, hours, date_matches = fields_of(text)
+    return lambda wall: wall.minute in minutes and wall.hour in hours and date_matches(wall.date())
+
+
+def fields_of(text: str) -> tuple[set[int], set[int], Callable[[date], bool]]:
+    """Return the minutes and hours of a cron text, and whether a date matches its other three fields."""
     minute, hour, day, month, weekday = text.lower().split()
     minutes, hours = numbers(minute, 0, 59), numbers(hour, 0, 23)
     months = numbers(month, 1, 12, MONTHS)
@@ -69,7 +75,7 @@ def matcher(text: str) -> Callable[[datetime], bool]:
             return by_day and by_weekday
         return by_day or by_weekday
 
-    return lambda wall: wall.minute in minutes and wall.hour in hours and date_matches(wall.date())
+    return minutes, hours, date_matches
 
 
 def day_matches(item: str, when: date) -> bool:
