@@ -3,13 +3,14 @@
 Nothing drains a pipe, so a scheduler that dies costs the command nothing. Instead the growing file is looked at, and what
 lies between its head and its tail is given back to the file system by punching a hole.
 
-How often: 10 ms after the start, then as often as the growth asks for (a look per 4 MiB, 10 to 500 ms apart). A stream
-that stands still is not looked at: one inotify event at its next write wakes the watcher. A command that got more than
-8 MiB ahead of the bound is stopped (SIGSTOP) while the hole is punched and for 20 ms more, and is looked at 2 ms after it
-goes on; one that does so time and again gets a lower scheduling priority, so that it cannot keep the watcher from
-running. So a stream occupies at most its limit + 8 MiB + what the command can write in 10 ms and in the time that the
-watcher takes to wake up: some 30 MiB for a writer of memory speed, more on a machine with several times more running
-processes than processors. It does not add up: the next look gives all of it back.
+How often: 10 ms after the start, then as often as the growth asks for (a look per 4 MiB, 10 to 200 ms apart, and never
+more than twice as long as the time before). A stream that stands still is not looked at: one inotify event at its next
+write wakes the watcher. A command that got more than 8 MiB ahead of the bound is stopped (SIGSTOP) while the hole is punched
+and looked at 2 ms after it goes on; one that does so time and again gets a lower scheduling priority, so that it cannot
+keep the watcher from running. So a stream that floods occupies at most its limit + 8 MiB + what the command can write in
+10 ms and in the time that the watcher takes to wake up: some 30 MiB for a writer of memory speed, more on a machine with
+several times more running processes than processors. One that wrote little by little before it began to flood may have
+200 ms once. It does not add up: the next look gives all of it back.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from watchbell.execution import kernel
 
 #: The first and shortest time between two looks.
 LEAST_SECONDS = 0.010
-MOST_SECONDS = 0.500
+MOST_SECONDS = 0.200
 #: Growth that is worth a look.
 STEP_BYTES = 4 * 1024 * 1024
 #: How far a command may get ahead before it is stopped for a moment.
 AHEAD_BYTES = 8 * 1024 * 1024
-PAUSE_SECONDS = 0.020
+#: It goes on as soon as the hole is punched.
+PAUSE_SECONDS = 0.0
 #: When a command that was stopped is looked at after it goes on.
 WARY_SECONDS = 0.002
 #: A command that got ahead more often than this gives way to everything else.
@@ -94,9 +96,13 @@ class Stream:
 
 
 def next_look(grown: int, passed: float) -> float:
-    """Return the seconds until the next look at a stream that has grown so much in so long."""
+    """Return the seconds until the next look at a stream that has grown so much in so long.
+
+    A moment tells little about the next one: whoever has just begun to write may be at full speed.
+    """
     rate = grown / max(passed, 0.001)
-    return min(max(STEP_BYTES / rate if rate else MOST_SECONDS, LEAST_SECONDS), MOST_SECONDS)
+    wait = min(STEP_BYTES / rate if rate else MOST_SECONDS, 2 * passed)
+    return min(max(wait, LEAST_SECONDS), MOST_SECONDS)
 
 
 class WriteAlarm(Generic[Owner]):
@@ -129,11 +135,12 @@ class WriteAlarm(Generic[Owner]):
             length = int.from_bytes(data[place + 12 : place + 16], "little")
             place += 16 + length
             owner = self._owners.get(watch)
-            # The kernel tells of the removal (0x8000) of each one-shot watch; only then is its number free again.
+            if owner is not None:
+                owners.add(owner)
+            # The kernel tells of the removal (0x8000) of each one-shot watch; only then is its number free again. It may
+            # come so late that arm() has just been given the dying watch once more: hence its owner is told, too.
             if mask & 0x8000:
                 self._owners.pop(watch, None)
-            elif owner is not None:
-                owners.add(owner)
         return owners
 
     def close(self) -> None:
