@@ -1,11 +1,9 @@
-"""What the benchmarks share: a scheduler of its own in a scratch directory, tasks in bulk, a bare loop to compare with."""
+"""What the benchmarks of the product share: a scheduler of its own in a scratch directory, and tasks in bulk."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import select
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from benchmarks.figures import percentile, table
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.domain import schedule as schedules
@@ -25,8 +24,12 @@ from watchbell.store.models import Task, TaskRevision
 from watchbell.store.session import Database, prepare_home
 from watchbell.store.tasks import next_change
 
-#: As many commands as the bare loop has in the air at once; the scheduler decides for itself.
-IN_FLIGHT = 16
+#: Rows that nothing happens to any more.
+_FINAL = (
+    "SELECT count(*) FROM run WHERE state IN ('succeeded','failed','timed_out','cancelled','lost','skipped','missed')"
+)
+__all__ = ["Lab", "lab", "lab_at", "parse", "percentile", "table", "wait_for"]
+
 START = "import sys; from watchbell.config import Config; from watchbell.scheduler.main import run; sys.exit(run(Config.load()))"
 
 
@@ -89,6 +92,24 @@ class Lab:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
 
+    def wait_until_recorded(self, count: int, seconds: float) -> float:
+        """Return the time at which the database held so many final rows; raises TimeoutError after some seconds.
+
+        Another program's commit is noticed by SQLite's own mark, which is read from memory: looking at it a hundred
+        times a second costs next to nothing, so the scheduler has the machine to itself.
+        """
+        deadline = time.monotonic() + seconds
+        before = None
+        with contextlib.closing(sqlite3.connect(self.config.home / "watchbell.db")) as connection:
+            while time.monotonic() < deadline:
+                mark = connection.execute("PRAGMA data_version").fetchone()
+                now = time.time()
+                if mark != before and connection.execute(_FINAL).fetchone()[0] >= count:
+                    return now
+                before = mark
+                time.sleep(0.01)
+        raise TimeoutError(f"{count} runs were not recorded within {seconds:.0f} s")
+
     def value(self, sql: str) -> float:
         """Return the single number that a query answers, read by another program's connection."""
         with contextlib.closing(sqlite3.connect(self.config.home / "watchbell.db")) as connection:
@@ -103,15 +124,21 @@ class Lab:
 @contextlib.contextmanager
 def lab(**overrides: object) -> Iterator[Lab]:
     """Give a scratch data directory with an empty, migrated database."""
-    with tempfile.TemporaryDirectory(prefix="watchbell-bench-") as folder:
-        config = Config.load({"home": folder, "zone": "UTC", **overrides})
-        prepare_home(config.home, config.database_url)
-        db = Database.open(config.database_url)
-        schema.upgrade(db)
-        try:
-            yield Lab(config, db)
-        finally:
-            db.close()
+    with tempfile.TemporaryDirectory(prefix="watchbell-bench-") as folder, lab_at(Path(folder), **overrides) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def lab_at(folder: Path, **overrides: object) -> Iterator[Lab]:
+    """Give a data directory in a folder that stays, with a migrated database."""
+    config = Config.load({"home": folder, "zone": "UTC", **overrides})
+    prepare_home(config.home, config.database_url)
+    db = Database.open(config.database_url)
+    schema.upgrade(db)
+    try:
+        yield Lab(config, db)
+    finally:
+        db.close()
 
 
 def wait_for(condition, seconds: float) -> None:
@@ -123,52 +150,6 @@ def wait_for(condition, seconds: float) -> None:
         time.sleep(0.05)
 
 
-def bare_loop(count: int, argv: tuple[str, ...] = ("/bin/sh", "-c", "true")) -> list[float]:
-    """Spawn and reap a command so many times and return the seconds from the beginning to each start."""
-    poller = select.epoll()
-    begin = time.perf_counter()
-    starts: list[float] = []
-    descriptors: dict[int, int] = {}
-    while len(starts) < count or descriptors:
-        while len(starts) < count and len(descriptors) < IN_FLIGHT:
-            pid = os.posix_spawn(argv[0], argv, {"PATH": os.defpath})
-            starts.append(time.perf_counter() - begin)
-            descriptor = os.pidfd_open(pid)
-            descriptors[descriptor] = pid
-            poller.register(descriptor, select.EPOLLIN)
-        for descriptor, _event in poller.poll():
-            os.wait4(descriptors.pop(descriptor), 0)
-            poller.unregister(descriptor)
-            os.close(descriptor)
-    poller.close()
-    starts.append(time.perf_counter() - begin)
-    return starts
-
-
-def percentile(values: list[float], part: float) -> float:
-    """Return the value below which the given part of the sorted values lies."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
-
-
 def parse(text: str) -> datetime:
     """Return a time as the database stores it."""
     return datetime.fromisoformat(text)
-
-
-def table(title: str, head: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
-    """Print a table."""
-    cells = [tuple(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row) for row in rows]
-    widths = [max(len(row[i]) for row in [head, *cells]) for i in range(len(head))]
-    print(f"\n{title}")
-    for row in [head, *cells]:
-        print(
-            "  "
-            + "  ".join(
-                cell.rjust(width) if i else cell.ljust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-        )
-
-
-HERE = Path(__file__).parent
