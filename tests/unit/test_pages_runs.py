@@ -243,6 +243,7 @@ def test_the_head_goes_on_refreshing_only_while_something_is_to_come(admin: Pers
     assert {part["data-live-part"] for part in parts[done.id].select("[data-live-part]")} == {
         "run-head",
         "run-acts",
+        "run-decision",
         "run-history",
     }
 

@@ -102,4 +102,15 @@ ROUTES: dict[str, Right] = {
     "runs.download": Right.VIEW,
     "runs.cancel": Right.OPERATE,
     "runs.again": Right.OPERATE,
+    "runs.decide": Right.OPERATE,
+    "queues.index": Right.VIEW,
+    "queues.index_json": Right.VIEW,
+    # A bound decides about every task of a queue, as an edit of each would.
+    "queues.edit": Right.EDIT,
+    "queues.update": Right.EDIT,
+    "queues.remove": Right.EDIT,
+    # Whoever may stop the scheduler may pause what it starts.
+    "pauses.new": Right.OPERATE,
+    "pauses.create": Right.OPERATE,
+    "pauses.end": Right.OPERATE,
 }

@@ -32,6 +32,12 @@ def count_open(db: Database) -> int:
         return store.count_undecided(session)
 
 
+def find_rerun(db: Database, run: Run) -> Run | None:
+    """Return the run that repeats this one by a person's decision, or None."""
+    with db.read() as session:
+        return store.find_run_by_key(session, run.task_id, _key(run.id)) if run.decision == RUN_AGAIN else None
+
+
 def decide(db: Database, run_id: int, choice: str, *, now: datetime, actor: str) -> Run:
     """Decide about a lost run once and for all; return the new run that repeats it, or itself if it is left.
 
@@ -72,7 +78,7 @@ def _run_again(session: Session, lost: Run, *, now: datetime, actor: str) -> Run
     return triggers.ask(
         session,
         task,
-        f"again:{lost.id}",
+        _key(lost.id),
         now=now,
         actor=actor,
         reason=f"run again by {actor}, because nobody knows how run #{lost.id} ended",
@@ -81,3 +87,8 @@ def _run_again(session: Session, lost: Run, *, now: datetime, actor: str) -> Run
         local_time=lost.local_time,
         rerun_of=lost.id,
     )
+
+
+def _key(run_id: int) -> str:
+    """Return the key of the run that repeats another one; there can be only one."""
+    return f"again:{run_id}"

@@ -15,12 +15,26 @@ from watchbell import resources
 from watchbell.config import Config
 from watchbell.errors import ConfigError
 from watchbell.version import __version__
-from watchbell.web import assets, auth, checks, current, db, errors, presenters
+from watchbell.web import assets, auth, checks, current, db, errors, pausing, presenters
 from watchbell.web.pages import auth as auth_pages
-from watchbell.web.pages import health, heartbeats, log, next_runs, overview, runs, scheduler_control, tasks
+from watchbell.web.pages import (
+    health,
+    heartbeats,
+    log,
+    next_runs,
+    overview,
+    pauses,
+    queues,
+    runs,
+    scheduler_control,
+    tasks,
+)
 from watchbell.web.secret_key import secret_key
 
-PAGES = (overview, tasks, next_runs, runs, heartbeats, log, scheduler_control, auth_pages, health)
+PAGES = (
+    *(overview, tasks, next_runs, runs, queues, heartbeats, log),
+    *(scheduler_control, pauses, auth_pages, health),
+)
 _log = logging.getLogger("watchbell.web")
 
 
@@ -78,4 +92,5 @@ def _page_context() -> dict[str, Any]:
         context["current_user"] = current.user()
         if current.user().role is not None:
             context["scheduler"] = presenters.scheduler_view(current.scheduler())
+            context["pause_of_everything"] = pausing.of_everything()
     return context

@@ -132,6 +132,14 @@ class RunView:
     attempts: int
     stands_for: int
     is_active: bool
+    queue: str
+    priority: int
+    #: When it is given up if it has not been started, and when its next attempt is made.
+    start_by: datetime | None
+    retry_at: datetime | None
+    #: What a person decided, or is to decide, about a run whose end nobody knows.
+    decision: str | None
+    rerun_of: int | None
 
 
 def run_view(run: Run, now: datetime) -> RunView:
@@ -154,13 +162,19 @@ def run_view(run: Run, now: datetime) -> RunView:
         attempts=run.attempts,
         stands_for=run.stands_for,
         is_active=run.ended_at is None,
+        queue=run.queue,
+        priority=run.priority,
+        start_by=run.start_by,
+        retry_at=run.retry_at,
+        decision=run.decision,
+        rerun_of=run.rerun_of,
     )
 
 
 def run_json(view: RunView, zone: ZoneInfo) -> dict[str, object]:
     """Return a run as the JSON twin of a page shows it."""
     fields = dataclasses.asdict(view)
-    for name in ("due_at", "started_at", "ended_at"):
+    for name in ("due_at", "started_at", "ended_at", "start_by", "retry_at"):
         fields[name] = local_text(fields[name], zone)
     return fields
 

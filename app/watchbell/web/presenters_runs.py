@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import ACTIVE, IN_FLIGHT, RunState
 from watchbell.execution.outcome import signal_name
 from watchbell.services.runs import RunDetail
@@ -21,7 +22,7 @@ TRIGGER_WORDS = {
 }
 CSV_COLUMNS = (
     "id", "task_id", "task_name", "state", "trigger", "due_at", "started_at", "ended_at", "duration_seconds",
-    "delay_seconds", "exit_code", "attempts", "stands_for", "reason",
+    "delay_seconds", "exit_code", "attempts", "stands_for", "queue", "priority", "decision", "rerun_of", "reason",
 )  # fmt: skip
 
 
@@ -167,6 +168,38 @@ class RunPageView:
     definition: Mapping[str, object]
     task_exists: bool
     usual_seconds: float | None
+    #: The run that repeats this one by a person's decision.
+    rerun: Run | None
+
+    @property
+    def most_attempts(self) -> int:
+        """Return how many attempts the task allows a run, by the version that it used."""
+        policies = self.definition.get("policies")
+        return Policies.from_json(policies).retries + 1 if isinstance(policies, Mapping) else 1
+
+    @property
+    def attempt_words(self) -> str:
+        """Return which attempt this is, such as "attempt 2 of 4"; empty where there is only one."""
+        if max(self.run.attempts, self.most_attempts) < 2 or not self.run.attempts:
+            return ""
+        return f"attempt {self.run.attempts}" + (f" of {self.most_attempts}" if self.most_attempts > 1 else "")
+
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether it waits for its turn in its queue."""
+        return self.run.state == RunState.QUEUED.value
+
+    @property
+    def is_undecided(self) -> bool:
+        """Return whether a person is to decide what becomes of it."""
+        return self.run.decision == "open"
+
+    @property
+    def decision_words(self) -> str:
+        """Return what a person has decided about it; empty where nobody had to."""
+        return {"run_again": "It was decided to run it again.", "leave": "It was decided to leave it."}.get(
+            self.run.decision or "", ""
+        )
 
     @property
     def is_in_flight(self) -> bool:
@@ -187,8 +220,8 @@ class RunPageView:
         return TRIGGER_WORDS.get(self.run.trigger, self.run.trigger)
 
 
-def run_page_view(detail: RunDetail, usual: float | None, now: datetime) -> RunPageView:
-    """Return what the page of a run shows; ``usual`` is what the task's other runs took."""
+def run_page_view(detail: RunDetail, usual: float | None, now: datetime, rerun: Run | None) -> RunPageView:
+    """Return what the page of a run shows; ``usual`` is what the task's other runs took, ``rerun`` what repeats it."""
     return RunPageView(
         run=detail.run,
         view=run_view(detail.run, now),
@@ -199,4 +232,5 @@ def run_page_view(detail: RunDetail, usual: float | None, now: datetime) -> RunP
         definition=detail.definition,
         task_exists=detail.task_exists,
         usual_seconds=usual,
+        rerun=rerun,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from watchbell.services.tasks import TaskPage
+from watchbell.store.pauses import Pause
 from watchbell.store.runs import Run
 from watchbell.store.tasks import Task
 from watchbell.web.presenters import RunView
@@ -15,7 +16,7 @@ from watchbell.web.presenters_runs import run_views, usual_seconds
 #: How many runs the strip of a task shows.
 STRIP_RUNS = 30
 CSV_COLUMNS = (
-    "id", "name", "enabled", "schedule", "zone", "next_due_at", "last_state", "last_run_id", "usual_seconds", "owner",
+    "id", "name", "enabled", "paused", "schedule", "zone", "next_due_at", "last_state", "last_run_id", "usual_seconds", "owner",
     "host", "tags", "command", "directory", "comment", "version",
 )  # fmt: skip
 
@@ -28,6 +29,8 @@ class TaskRow:
     #: The newest runs, oldest first.
     runs: Sequence[RunView]
     usual_seconds: float | None
+    #: The pause of the task itself; one of everything or of its queue is told elsewhere.
+    pause: Pause | None = None
 
     @property
     def last(self) -> RunView | None:
@@ -40,15 +43,15 @@ class TaskRow:
         return "@".join(filter(None, (self.task.owner, self.task.host)))
 
 
-def task_row(task: Task, newest_first: Sequence[Run], now: datetime) -> TaskRow:
-    """Return what is shown of a task with its newest runs."""
+def task_row(task: Task, newest_first: Sequence[Run], now: datetime, paused: Mapping[int, Pause]) -> TaskRow:
+    """Return what is shown of a task with its newest runs; ``paused`` holds the pauses of tasks."""
     rows = run_views(reversed(newest_first), now)
-    return TaskRow(task, rows, usual_seconds(rows))
+    return TaskRow(task, rows, usual_seconds(rows), paused.get(task.id))
 
 
-def task_rows(page: TaskPage, now: datetime) -> list[TaskRow]:
+def task_rows(page: TaskPage, now: datetime, paused: Mapping[int, Pause]) -> list[TaskRow]:
     """Return what is shown of the tasks of a page."""
-    return [task_row(task, page.recent.get(task.id, ()), now) for task in page.tasks]
+    return [task_row(task, page.recent.get(task.id, ()), now, paused) for task in page.tasks]
 
 
 def task_json(row: TaskRow) -> dict[str, object]:
@@ -58,6 +61,7 @@ def task_json(row: TaskRow) -> dict[str, object]:
         "id": task.id,
         "name": task.name,
         "enabled": task.enabled,
+        "paused": row.pause is not None,
         "schedule": task.schedule_words,
         "zone": task.zone,
         "next_due_at": task.next_due_at.isoformat() if task.next_due_at else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -12,12 +12,15 @@ from zoneinfo import ZoneInfo
 from watchbell.domain.run_state import RunState
 from watchbell.errors import InputError, NotFound
 from watchbell.services import tasks
-from watchbell.services.runs import RunFilter
+from watchbell.services.runs import RunFilter, RunPage
+from watchbell.store.runs import Run
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 from watchbell.web import query
 
 PAGE_ROWS = 50
+#: Open decisions are listed up to here.
+MOST_UNDECIDED = 1000
 TRIGGERS = {
     "": "any",
     "schedule": "by the schedule",
@@ -61,13 +64,15 @@ class RunQuery:
     trigger: str = ""
     since: str = ""
     search: str = ""
+    #: "open" for those about which a person is to decide.
+    decision: str = ""
     before: int | None = None
     after: int | None = None
 
     @property
     def is_filtered(self) -> bool:
         """Return whether runs may be left out."""
-        return bool(self.states or self.task_text or self.trigger or self.since or self.search)
+        return bool(self.states or self.task_text or self.trigger or self.since or self.search or self.decision)
 
     @property
     def is_first_page(self) -> bool:
@@ -82,6 +87,7 @@ class RunQuery:
             "trigger": self.trigger,
             "since": self.since,
             "q": self.search,
+            "decision": self.decision,
         }
         return {name: value for name, value in {**kept, **changes}.items() if value not in ("", [], None)}
 
@@ -111,6 +117,7 @@ def read(args: Mapping[str, str], many: MultiArgs, db: Database) -> RunQuery:
         trigger=query.word(args, "trigger", TRIGGERS, ""),
         since=since,
         search=query.text(args, "q"),
+        decision=query.word(args, "decision", ("", "open"), ""),
         before=before,
         after=after,
     )
@@ -145,6 +152,21 @@ def as_filter(asked: RunQuery, *, now: datetime, zone: ZoneInfo) -> RunFilter:
     )
 
 
+def undecided(found: Sequence[Run], chosen: RunFilter) -> RunPage:
+    """Return those of the runs that wait for a decision which the other filters let through; they are few, on one page."""
+    words = chosen.search.lower().split()
+    shown = [
+        run
+        for run in found
+        if (chosen.task_id is None or run.task_id == chosen.task_id)
+        and (not chosen.states or run.state in chosen.states)
+        and (chosen.trigger is None or run.trigger == chosen.trigger)
+        and (chosen.since is None or run.due_at >= chosen.since)
+        and all(word in f"{run.task_name} {run.reason}".lower() for word in words)
+    ]
+    return RunPage(shown, len(shown), has_older=False)
+
+
 def _since(text: str, now: datetime, zone: ZoneInfo) -> datetime | None:
     if not text:
         return None
@@ -171,4 +193,6 @@ def sentence(asked: RunQuery, count: int, at_most: int) -> str:
     parts.append(f"started {TRIGGERS[asked.trigger]}" if asked.trigger else "")
     parts.append(f"due since {SINCE[asked.since][1] if asked.since in SINCE else asked.since}" if asked.since else "")
     parts.append(f"with “{asked.search}”" if asked.search else "")
+    if asked.decision:
+        parts.append(f"that {'waits' if count == 1 else 'wait'} for a decision")
     return f"{' '.join([what, *filter(None, parts)])}."

@@ -11,12 +11,13 @@ from flask import Blueprint, Response, jsonify, render_template
 
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
-from watchbell.services import attention, runs, tasks
+from watchbell.services import attention, decisions, runs, tasks
 from watchbell.services.runs import Overview
 from watchbell.store.tasks import Task
-from watchbell.web import current, presenters
+from watchbell.web import current, pausing, presenters
 from watchbell.web.db import database
 from watchbell.web.pages.log import last_lines
+from watchbell.web.pausing import PauseView
 from watchbell.web.presenters import RunView, count_words, local_text, run_json, run_view, state_word
 
 blueprint = Blueprint("overview", __name__)
@@ -63,6 +64,11 @@ class Page:
     waiting: Sequence[RunView]
     recent: Sequence[RunView]
     upcoming: Sequence[tuple[Task, Occurrence]]
+    #: Everything, queues and tasks that somebody has paused.
+    paused: Sequence[PauseView]
+    #: Lost runs that wait for a person's decision, the newest of them.
+    open_decisions: int
+    undecided: Sequence[RunView]
 
     #: So many troubles are shown.
     shown_troubles: int = 5
@@ -115,6 +121,17 @@ def _page_json(page: Page, zone: ZoneInfo) -> dict[str, object]:
         },
         "scheduler": presenters.scheduler_json(presenters.scheduler_view(current.scheduler()), zone),
         "today": page.today,
+        "open_decisions": page.open_decisions,
+        "paused": [
+            {
+                "scope": view.subject.scope,
+                "by": view.by,
+                "reason": view.reason,
+                "since": local_text(view.since, zone),
+                "until": local_text(view.until, zone),
+            }
+            for view in page.paused
+        ],
         "next": [
             {"task_id": task.id, "task": task.name, "due_at": local_text(moment.due_at, zone)}
             for task, moment in page.upcoming
@@ -130,9 +147,11 @@ def _page() -> Page:
     troubles = attention.list_troubles(db, now=now)
     upcoming = tasks.list_upcoming(db, now=now, limit=SCHEDULED_MOST + 1)
     scheduler = presenters.scheduler_view(current.scheduler())
+    paused, undecided = pausing.views(), decisions.count_open(db)
+    state = "paused" if pausing.of_everything() else scheduler.state
     return Page(
-        answer=answer(found, len(troubles), scheduler.state),
-        is_quiet=not troubles and scheduler.state == "running",
+        answer=answer(found, len(troubles), state, undecided),
+        is_quiet=not troubles and not undecided and state == "running",
         total_tasks=found.total_tasks,
         enabled_tasks=found.enabled_tasks,
         scheduled=len(upcoming),
@@ -142,6 +161,9 @@ def _page() -> Page:
         waiting=[run_view(run, now) for run in found.waiting],
         recent=[run_view(run, now) for run in found.recent],
         upcoming=_next_of_each(now),
+        paused=paused,
+        open_decisions=undecided,
+        undecided=[run_view(run, now) for run in decisions.list_open(db, limit=RECENT_ROWS)] if undecided else [],
     )
 
 
@@ -153,11 +175,15 @@ def _next_of_each(now: datetime) -> list[tuple[Task, Occurrence]]:
     return sorted(found, key=lambda pair: pair[1].due_at)
 
 
-def answer(found: Overview, troubles: int, scheduler_state: str) -> str:
+def answer(found: Overview, troubles: int, scheduler_state: str, undecided: int = 0) -> str:
     """Return the sentence that answers whether everything is all right."""
     if not found.total_tasks and not found.today:
         return "Nothing is scheduled yet."
-    if troubles:
+    if undecided:
+        head = f"{count_words(undecided, 'lost run')} {'waits' if undecided == 1 else 'wait'} for your decision."
+    elif scheduler_state == "paused":
+        head = "Everything is paused."
+    elif troubles:
         head = f"{count_words(troubles, 'task')} {'needs' if troubles == 1 else 'need'} attention."
     elif scheduler_state in {"running", "starting"}:
         head = "All quiet."

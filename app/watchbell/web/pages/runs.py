@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from watchbell.domain.policies import Policies
 from watchbell.errors import Conflict, InputError
-from watchbell.services import runs, triggers
+from watchbell.services import decisions, runs, triggers
 from watchbell.services.runs import RunPage
 from watchbell.store.runs import Attempt
 from watchbell.web import current, notices, outputs, presenters, presenters_runs, query, run_list, twins
 from watchbell.web.db import database
+from watchbell.web.presenters_policies import policy_facts
 from watchbell.web.run_list import RunQuery
 
 blueprint = Blueprint("runs", __name__)
@@ -36,6 +40,7 @@ def index() -> AnyResponse | str:
         page=page,
         rows=presenters_runs.run_views(page.runs, current.now()),
         answer=_answer(asked, page),
+        open_decisions=decisions.count_open(database()),
         run_list=run_list,
     )
 
@@ -106,12 +111,29 @@ def again(run_id: int) -> AnyResponse:
     return redirect(url_for("runs.detail", run_id=made.id), 303)
 
 
+@blueprint.post("/runs/<int:run_id>/decide")
+def decide(run_id: int) -> AnyResponse:
+    choice = request.form.get("choice", "")
+    try:
+        made = decisions.decide(database(), run_id, choice, now=current.now(), actor=current.actor())
+    except Conflict as error:
+        # Somebody else has decided meanwhile; the page says how.
+        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+        return redirect(url_for("runs.detail", run_id=run_id), 303)
+    if made.id != run_id:
+        notices.warn_unless_running()
+    flash(f"Run #{run_id} {'is left as it is' if made.id == run_id else 'is run again as this one'}.", "success")
+    return redirect(url_for("runs.detail", run_id=made.id), 303)
+
+
 def _asked() -> RunQuery:
     return run_list.read(request.args, request.args, database())
 
 
 def _page(asked: RunQuery, limit: int) -> RunPage:
     chosen = run_list.as_filter(asked, now=current.now(), zone=current.zone())
+    if asked.decision:
+        return run_list.undecided(decisions.list_open(database(), limit=run_list.MOST_UNDECIDED), chosen)
     return runs.list_page(database(), chosen, before_id=asked.before, after_id=asked.after, limit=limit)
 
 
@@ -133,10 +155,13 @@ def _run_page(run_id: int) -> presenters_runs.RunPageView:
         database(), runs.RunFilter(task_id=found.run.task_id), before_id=run_id, limit=_USUAL_OF
     ).runs
     usual = presenters_runs.usual_seconds(presenters_runs.run_views(before, current.now()))
-    return presenters_runs.run_page_view(found, usual, current.now())
+    return presenters_runs.run_page_view(found, usual, current.now(), decisions.find_rerun(database(), found.run))
 
 
 def _tab_context(page: presenters_runs.RunPageView, tab: str) -> dict[str, object]:
+    if tab == "definition":
+        stored = page.definition.get("policies")
+        return {"policies": policy_facts(Policies.from_json(stored)) if isinstance(stored, Mapping) else ()}
     if tab == "resources":
         return {"resources": presenters_runs.resources(_chosen_attempt(page))}
     if tab == "output":

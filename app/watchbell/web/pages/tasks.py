@@ -10,11 +10,22 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.errors import Conflict
 from watchbell.services import runs, tasks, triggers
 from watchbell.services.runs import RunFilter
+from watchbell.services.tasks import TaskPage
 from watchbell.store.tasks import Task, TaskRevision
-from watchbell.web import current, notices, presenters_policies, presenters_tasks, task_editing, task_list, twins
+from watchbell.web import (
+    current,
+    notices,
+    pausing,
+    presenters_policies,
+    presenters_tasks,
+    task_editing,
+    task_list,
+    twins,
+)
 from watchbell.web.db import database
 from watchbell.web.presenters_runs import run_views
 from watchbell.web.presenters_schedule import preview_of_task
+from watchbell.web.presenters_tasks import TaskRow
 from watchbell.web.task_editing import Refusal
 
 blueprint = Blueprint("tasks", __name__)
@@ -33,7 +44,7 @@ def index() -> str:
         "tasks/index.html",
         asked=asked,
         page=found,
-        rows=presenters_tasks.task_rows(found, current.now()),
+        rows=_rows(found),
         answer=presenters_tasks.answer(found.total, enabled, found.filtered),
         page_rows=task_list.PAGE_ROWS,
     )
@@ -44,20 +55,20 @@ def data() -> Response:
     """Answer the table's script in the server-side protocol of DataTables."""
     draw, asked = task_list.from_table(request.args)
     found = task_list.find(database(), asked, me=task_editing.owner())
-    cells = render_template("tasks/rows.html", rows=presenters_tasks.task_rows(found, current.now()))
+    cells = render_template("tasks/rows.html", rows=_rows(found))
     return jsonify(draw=draw, recordsTotal=found.total, recordsFiltered=found.filtered, data=json.loads(cells))
 
 
 @blueprint.get("/tasks.json")
 def index_json() -> Response:
     found = task_list.find(database(), task_list.everything(request.args), me=task_editing.owner())
-    return jsonify([presenters_tasks.task_json(row) for row in presenters_tasks.task_rows(found, current.now())])
+    return jsonify([presenters_tasks.task_json(row) for row in _rows(found)])
 
 
 @blueprint.get("/tasks.csv")
 def index_csv() -> Response:
     found = task_list.find(database(), task_list.everything(request.args), me=task_editing.owner())
-    rows = (presenters_tasks.task_csv(row) for row in presenters_tasks.task_rows(found, current.now()))
+    rows = (presenters_tasks.task_csv(row) for row in _rows(found))
     return twins.csv_response("tasks", presenters_tasks.CSV_COLUMNS, rows)
 
 
@@ -68,7 +79,7 @@ def detail(task_id: int) -> str:
     return render_template(
         "tasks/detail.html",
         task=task,
-        row=presenters_tasks.task_row(task, recent, current.now()),
+        row=presenters_tasks.task_row(task, recent, current.now(), pausing.of_tasks()),
         recent=run_views(recent[:_SHOWN_RUNS], current.now()),
         preview=preview_of_task(task, current.now()),
         policies=presenters_policies.policy_facts(tasks.definition_of(task).policies),
@@ -159,6 +170,10 @@ def delete(task_id: int) -> AnyResponse:
     task = tasks.delete(database(), task_id, now=current.now(), actor=current.actor())
     flash(f"{task.name} is deleted. Its runs stay in the history.", "success")
     return redirect(url_for("tasks.index"), 303)
+
+
+def _rows(found: TaskPage) -> list[TaskRow]:
+    return presenters_tasks.task_rows(found, current.now(), pausing.of_tasks())
 
 
 def _when(task: Task) -> str:

@@ -1,0 +1,39 @@
+"""The form of a queue: its name, how many of its runs may go at a time, and what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask_wtf import FlaskForm
+from wtforms import StringField
+
+from watchbell.errors import InputError, Problem
+
+
+class QueueForm(FlaskForm):  # type: ignore[misc]
+    """A bound, or none."""
+
+    name = StringField(
+        "Name",
+        render_kw={"maxlength": 50, "required": True, "autocomplete": "off", "spellcheck": "false",
+                   "autocapitalize": "none"},
+    )  # fmt: skip
+    max_running = StringField("At most so many at a time", render_kw={"inputmode": "numeric", "autocomplete": "off"})
+    comment = StringField("Comment", render_kw={"maxlength": 500, "autocomplete": "off"})
+
+    def bound(self) -> int | None:
+        """Return the typed bound, None for no bound; raises InputError for what is no number."""
+        text = (self.max_running.data or "").strip()
+        if not text:
+            return None
+        if not text.isascii() or not text.isdigit():
+            raise InputError.of("max_running", "must be a whole number, or empty for no bound", "2")
+        return int(text[:9])
+
+    def show_problems(self, problems: Iterable[Problem]) -> None:
+        """Put each problem on its field."""
+        for problem in problems:
+            field = problem.field if problem.field in self._fields else "name"
+            example = f" For example: {problem.example}" if problem.example else ""
+            text = f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"
+            self[field].errors = [*self[field].errors, text]

@@ -1,0 +1,93 @@
+"""Queues: how many runs of each go and wait, bounding them, and taking a bound away."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from watchbell.errors import InputError
+from watchbell.services import pauses, queues
+from watchbell.services.queues import QueueView
+from watchbell.web import current
+from watchbell.web.db import database
+from watchbell.web.forms.queue_form import QueueForm
+from watchbell.web.presenters import count_words, local_text
+
+blueprint = Blueprint("queues", __name__)
+
+
+@blueprint.get("/queues")
+def index() -> str:
+    found = queues.list_all(database(), now=current.now())
+    return render_template("queues/index.html", queues=found, answer=answer(found), scope_of=pauses.queue_scope)
+
+
+@blueprint.get("/queues.json")
+def index_json() -> Response:
+    return jsonify([_json(queue) for queue in queues.list_all(database(), now=current.now())])
+
+
+@blueprint.get("/queues/edit")
+def edit() -> str:
+    """Show the form of a queue, or of a new one."""
+    found = _find(request.args.get("name", ""))
+    shown = {"name": found.name, "max_running": found.max_running or "", "comment": found.comment} if found else {}
+    return render_template("queues/form.html", form=QueueForm(data=shown), queue=found)
+
+
+@blueprint.post("/queues/edit")
+def update() -> AnyResponse | tuple[str, int]:
+    form = QueueForm()
+    name, comment = (form.name.data or "").strip(), form.comment.data or ""
+    try:
+        bound = form.bound()
+        queues.set_bounds(
+            database(), name, max_running=bound, comment=comment, now=current.now(), actor=current.actor()
+        )
+    except InputError as error:
+        form.show_problems(error.problems)
+        return render_template("queues/form.html", form=form, queue=_find(request.args.get("name", ""))), 422
+    flash(f"Queue {name} runs {bound if bound is not None else 'any number'} at a time.", "success")
+    return redirect(url_for("queues.index"), 303)
+
+
+@blueprint.post("/queues/remove")
+def remove() -> AnyResponse:
+    name = request.form.get("name", "")
+    queues.remove(database(), name, now=current.now(), actor=current.actor())
+    flash(f"Queue {name} has no bound any more.", "success")
+    return redirect(url_for("queues.index"), 303)
+
+
+def _find(name: str) -> QueueView | None:
+    found = [queue for queue in queues.list_all(database(), now=current.now()) if queue.name == name]
+    return found[0] if found else None
+
+
+def answer(found: list[QueueView]) -> str:
+    """Return the sentence above the list: what waits, and what is kept waiting on purpose."""
+    waiting, going = sum(queue.queued for queue in found), sum(queue.in_flight for queue in found)
+    told = [f"{count_words(going, 'run')} in flight, {waiting:,} waiting"]
+    paused = [queue.name for queue in found if queue.pause is not None]
+    full = [queue.name for queue in found if queue.max_running is not None and queue.in_flight >= queue.max_running]
+    if paused:
+        told.append(f"paused: {', '.join(paused)}")
+    if full:
+        told.append(f"full: {', '.join(full)}")
+    return f"{'; '.join(told)}."
+
+
+def _json(queue: QueueView) -> dict[str, object]:
+    pause = queue.pause
+    return {
+        "name": queue.name,
+        "max_running": queue.max_running,
+        "comment": queue.comment,
+        "in_flight": queue.in_flight,
+        "queued": queue.queued,
+        "tasks": queue.tasks,
+        "paused_since": local_text(pause.since, current.zone()) if pause else None,
+        "paused_until": local_text(pause.until, current.zone()) if pause else None,
+        "paused_by": pause.by if pause else None,
+        "pause_reason": pause.reason if pause else None,
+    }
