@@ -63,6 +63,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("rerun_of", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("decision", sa.String(), nullable=True))
         batch_op.create_index(
+            "ix_run_queued",
+            ["state", "priority", "due_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
+        )
+        batch_op.create_index(
             "ix_run_decision",
             ["id"],
             unique=False,
@@ -93,6 +100,7 @@ def _count_days() -> None:
 def downgrade() -> None:
     # Without a batch: that would make the table anew, without the promise that a number of a run never comes back.
     op.drop_index("ix_run_decision", table_name="run")
+    op.drop_index("ix_run_queued", table_name="run")
     for column in ("decision", "rerun_of", "retry_at", "start_by", "priority", "queue"):
         op.drop_column("run", column)
     for table in ("run_day", "queue", "pause", "incident"):

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 from tests.database import NOW, add_run, add_task, run_row
 from watchbell.domain.run_state import RunState
 from watchbell.services import runs, tasks
-from watchbell.store import ledger
+from watchbell.store import ledger, waiting
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
@@ -55,23 +55,23 @@ def test_deleting_a_task_with_a_long_queue_keeps_no_other_writer_waiting_for_lon
         assert (found.run.state, found.run.ended_at, found.run.reason) == ("cancelled", LATER, "the task was deleted")
         assert [(e.from_state, e.to_state, e.actor) for e in found.events] == [("queued", "cancelled", "bob")]
     with db.read() as session:
-        assert not ledger.has_queued(session)
+        assert not waiting.has_queued(session)
         told = session.execute(text("SELECT count(*) FROM outbox WHERE type = 'run_cancelled'")).scalar_one()
     assert told == 1700
 
 
 def test_a_deletion_that_was_cut_short_starts_nothing_and_is_finished_at_the_next_start(db: Database) -> None:
     task, other = add_task(db, overlap="allow"), add_task(db, "other")
-    waiting = _queue(db, task, 3)
+    queued = _queue(db, task, 3)
     tried, foreign = add_run(db, task, may_overlap=True, attempts=1), add_run(db, other)
     with db.write() as session:
         session.get(Task, task.id).deleted_at = NOW
 
     with db.read() as session:
-        assert {row.id for row in ledger.list_startable(session, 100)} == {tried.id, foreign.id}
+        assert {row.id for row in waiting.list_startable(session, 100, now=NOW)} == {tried.id, foreign.id}
     tasks.finish_deletions(db, now=LATER, actor="watchbell")
 
-    assert {runs.get(db, run_id).state for run_id in waiting} == {"cancelled"}
+    assert {runs.get(db, run_id).state for run_id in queued} == {"cancelled"}
     assert runs.get(db, foreign.id).state == "queued"
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from tests.database import NOW, add_run, add_task, run_row
 from watchbell.domain.run_state import ACTIVE, FINAL, IllegalTransition, RunState
-from watchbell.store import ledger
+from watchbell.store import ledger, waiting
 from watchbell.store.runs import Run, find_run, list_events
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
@@ -207,29 +207,28 @@ def test_a_transition_keeps_the_whole_path(db: Database, task: Task) -> None:
 
 def _startable(db: Database, limit: int = 100) -> list[int]:
     with db.read() as session:
-        return [row.id for row in ledger.list_startable(session, limit)]
+        return [row.id for row in waiting.list_startable(session, limit, now=NOW)]
 
 
 @pytest.mark.parametrize("state", [*sorted(ACTIVE), *sorted(FINAL)])
-def test_a_queued_run_waits_for_the_one_of_its_task_that_is_in_flight_or_before_it(
+def test_a_queued_run_waits_for_the_one_of_its_task_that_is_not_over(
     db: Database, task: Task, state: str
 ) -> None:
     add_run(db, task, RunState(state))
-    waiting = add_run(db, task)
+    later = add_run(db, task)
     overlapping = add_run(db, task, may_overlap=True)
 
     free = _startable(db)
 
-    goes_first = state in {"claimed", "starting", "running", "cancelling", "queued"}
-    assert (waiting.id in free) is not goes_first
+    assert (later.id in free) is not (state in ACTIVE)
     assert overlapping.id in free
 
 
 def test_the_flight_of_another_task_holds_nothing_up(db: Database, task: Task) -> None:
     add_run(db, add_task(db, "other"), RunState.RUNNING)
-    waiting = add_run(db, task)
+    later = add_run(db, task)
 
-    assert _startable(db) == [waiting.id]
+    assert _startable(db) == [later.id]
 
 
 def test_what_is_due_first_may_start_first(db: Database, task: Task) -> None:
@@ -253,20 +252,20 @@ def test_only_what_is_in_the_queue_may_start(db: Database, task: Task) -> None:
         add_run(db, task, state, may_overlap=True)
 
     with db.read() as session:
-        (row,) = ledger.list_startable(session, 100)
+        (row,) = waiting.list_startable(session, 100, now=NOW)
         assert find_run(session, row.id).state == "queued"
-        assert ledger.has_queued(session)
+        assert waiting.has_queued(session)
 
 
 def test_a_queue_that_is_held_up_is_still_a_queue(db: Database, task: Task) -> None:
     with db.read() as session:
-        assert not ledger.has_queued(session)
+        assert not waiting.has_queued(session)
     add_run(db, task, RunState.RUNNING)
     add_run(db, task)
 
     with db.read() as session:
-        assert ledger.has_queued(session)
-        assert not ledger.list_startable(session, 100)
+        assert waiting.has_queued(session)
+        assert not waiting.list_startable(session, 100, now=NOW)
 
 
 def test_active_runs_are_told_by_task_oldest_first(db: Database, task: Task) -> None:
@@ -278,6 +277,6 @@ def test_active_runs_are_told_by_task_oldest_first(db: Database, task: Task) -> 
         found = ledger.list_active_by_task(session, [task.id, other.id, idle.id, 404])
 
     assert found == {
-        task.id: [(runs[0].id, "queued"), (runs[1].id, "running")],
-        other.id: [(runs[2].id, "queued"), (runs[3].id, "running")],
+        task.id: [(runs[0].id, "queued", 0, 0), (runs[1].id, "running", 0, 0)],
+        other.id: [(runs[2].id, "queued", 0, 0), (runs[3].id, "running", 0, 0)],
     }

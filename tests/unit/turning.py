@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.database import NOW
 from watchbell.domain.catch_up import Trigger, Verdict
-from watchbell.domain.policies import Overlap
+from watchbell.domain.policies import Overlap, Policies
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
 from watchbell.execution import Finished, Outcome, Usage
@@ -66,7 +66,7 @@ def result_of(ticket: Ticket, *path: RunState, state: RunState = RunState.RUNNIN
     finished = Finished(
         (ticket.run_id, ticket.number), outcome, Usage(0.5), ((0.0, 1.0, 2, 3),), Captured(0), Captured(0)
     )
-    made = to_result(ticket, state, None, finished, uncertain=None, output_root=None)  # type: ignore[arg-type]
+    made = to_result(ticket, state, None, finished, policies=Policies(), output_root=None)  # type: ignore[arg-type]
     return dataclasses.replace(made, path=path or (RunState.SUCCEEDED,), **{"reason": "exit code 0", **values})
 
 

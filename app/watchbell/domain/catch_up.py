@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from watchbell.domain.policies import CatchUp, Policies
+from watchbell.domain.policies import CatchUp, Overlap, Policies
 from watchbell.domain.schedule import Occurrence
 
 #: Where a task says nothing, a run may start as late as its next moment, but at most this late.
 LATEST_START_LIMIT = timedelta(hours=1)
+_WAITING = frozenset({Overlap.QUEUE_ONE, Overlap.QUEUE_ALL})
 #: More missed occurrences than this are told by one row with a count.
 ROWS_LIMIT = 1000
 
@@ -48,10 +49,13 @@ class Verdict:
 
 
 def latest_start(policies: Policies, occurrence: Occurrence, following: Occurrence | None) -> timedelta:
-    """Return how late a run may start: what the task says, else its own interval, at most an hour."""
+    """Return how late a run may start: what the task says, else its own interval, at most an hour.
+
+    Where runs wait for each other by policy, an interval would give up what is to wait: there it is that hour.
+    """
     if policies.latest_start_seconds is not None:
         return timedelta(seconds=policies.latest_start_seconds)
-    if following is None:
+    if following is None or policies.overlap in _WAITING:
         return LATEST_START_LIMIT
     return min(following.due_at - occurrence.due_at, LATEST_START_LIMIT)
 

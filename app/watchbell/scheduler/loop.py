@@ -11,7 +11,7 @@ import logging
 import os
 import select
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -24,11 +24,13 @@ from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.beat import Beat
 from watchbell.scheduler.clockwork import Clockwork
 from watchbell.scheduler.flights import Flight, Flights, Key
+from watchbell.scheduler.gate import Gate
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.reap import not_started, to_result
 from watchbell.scheduler.recovery import follow
 from watchbell.services import adoption, tasks
+from watchbell.services.deadlines import NO_PAST, look_back
 from watchbell.services.tickets import DueTask, Result, Ticket, Turn, Turned
 from watchbell.services.turns import take_turn
 from watchbell.store.session import ChangeWatch, Database
@@ -46,6 +48,8 @@ GATHER_SECONDS = 0.04
 GATHER_STEP_SECONDS = 0.005
 #: With no room and nothing ending for this long, what is due becomes a queued row, so that it can be seen to wait.
 STUCK_SECONDS = 2.0
+#: Why a run is ended that somebody has asked to end; who it was, its row says.
+_ASKED = "ended on request"
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
 
 
@@ -78,12 +82,12 @@ class Loop:
         self._fresh: Flights = {}
         #: Tickets that are durable and whose processes are still to be started.
         self._tickets: deque[Ticket] = deque()
+        #: What has ended and is still to be turned into results, and those results.
+        self._finished: deque[Finished] = deque()
         self._results: list[Result] = []
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._clockwork = Clockwork(self.ring)
-        #: Whether any run may wait in the queue, and whether something has happened since that could let it start.
-        self._queue_holds = True
-        self._looks_at_queue = True
+        self._gate = Gate(tools.db)
         self._looked_at = 0.0
         self._turned_at = 0.0
         self._room_at = clock.monotonic()
@@ -152,7 +156,7 @@ class Loop:
     def finish(self) -> None:
         """Store the results that have come in; what still runs goes on under its shim."""
         self._collect()
-        while self._results or self._unrecorded(0.0):
+        while self._finished or self._results or self._unrecorded(0.0):
             self._turn(clock.now(), starts=False)
 
     def _gather(self, bell: select.poll) -> None:
@@ -162,7 +166,11 @@ class Loop:
         """
         until = min(self._turned_at + GATHER_SECONDS, clock.monotonic() + GATHER_SECONDS)
         while not self._stop_reason:
-            self._collect()
+            try:
+                self._collect()
+            except Unavailable:
+                # The next step meets it, too, and says so.
+                return
             left = until - clock.monotonic()
             if left <= 0 or len(self._results) * 2 >= len(self.flights):
                 return
@@ -189,22 +197,23 @@ class Loop:
         if now - self._looked_at < LOOK_SECONDS:
             return
         self._has_news = self._changes.changed() or self._has_news
+        self._gate.look(clock.now(), has_news=self._has_news)
         if self._has_news:
             changed = tasks.list_changed(self._tools.db, self._mark)
             self._tools.plan.read(changed)
             self._mark = max([self._mark, *(task.change for task in changed)])
-            self._queue_holds = self._looks_at_queue = True
-            self._cancel_where_asked()
+            self._end(dict.fromkeys(adoption.list_cancelling(self._tools.db, self._tools.beat.incarnation), _ASKED))
             # Only now: had any of this failed, a change is told of once and would never be read.
             self._has_news = False
         self._looked_at = now
 
-    def _cancel_where_asked(self) -> None:
-        wanted = set(adoption.list_cancelling(self._tools.db, self._tools.beat.incarnation))
-        for key, flight in self.flights.items():
-            if flight.ticket.run_id in wanted and flight.state is not RunState.CANCELLING:
+    def _end(self, reasons: Mapping[int, str]) -> None:
+        """Bring about the end of runs that are in the air, for reasons by their numbers."""
+        for key, flight in self.flights.items() if reasons else ():
+            run_id = flight.ticket.run_id
+            if run_id in reasons and flight.state is not RunState.CANCELLING:
                 flight.state = RunState.CANCELLING
-                self._tools.watcher.cancel(key, "ended on request")
+                self._tools.watcher.cancel(key, reasons[run_id])
 
     def _turn(self, now: datetime, *, starts: bool = True) -> bool:
         """Take one turn against the ledger; return whether there is more to do at once."""
@@ -213,8 +222,9 @@ class Loop:
         due = self._take_due(now, room) if starts else []
         fresh = self._unrecorded(RUNNING_AFTER_SECONDS if starts else 0.0)
         results = self._results[:BATCH]
-        claims = starts and self._queue_holds and self._looks_at_queue and room > 0
-        if not (due or fresh or results or claims):
+        claims = starts and self._gate.should_claim(room, has_results=bool(results))
+        is_time = starts and self._gate.is_time(now)
+        if not (due or fresh or results or claims or is_time):
             return False
         turn = Turn(
             now=now,
@@ -226,6 +236,8 @@ class Loop:
             results=results,
             claims=claims,
             host=self._tools.host,
+            holds=self._gate.holds,
+            is_time=is_time,
         )
         try:
             turned = take_turn(self._tools.db, turn)
@@ -237,7 +249,7 @@ class Loop:
         self._tickets.extend(turned.tickets)
         self._settle(turn, turned, fresh)
         self._launch()
-        return bool(turned.tickets or self._results or due)
+        return bool(turned.tickets or self._results or due or turned.has_more)
 
     def _room(self) -> int:
         room = self._tools.max_running - len(self.flights)
@@ -257,30 +269,34 @@ class Loop:
 
     def _collect(self) -> None:
         """Turn what the watcher hands over into results."""
-        for finished in self._tools.watcher.drain():
-            self._add_finished(finished)
+        self._finished.extend(self._tools.watcher.drain())
+        while self._finished:
+            self._add_finished(self._finished[0])
+            self._finished.popleft()
 
     def _add_finished(self, finished: Finished) -> None:
         key: Key = finished.key  # type: ignore[assignment]
         flight = self.flights[key]
         ticket = flight.ticket
-        # Its row goes straight from starting to the end; saying that it runs would only be late.
-        self._fresh.pop(key, None)
         try:
             policies = self._tools.launcher.job(ticket.task_id, ticket.task_version).policies
-        except (NotFound, Unavailable):
+        except NotFound:
             # Without its definition the safe answer is never to start it again.
             policies = Policies(uncertain=Uncertain.LOST)
+        is_later_try = policies.retries and ticket.number > 1
+        past = look_back(self._tools.db, ticket.run_id, ticket.number) if is_later_try else NO_PAST
+        # Its row goes straight from starting to the end; saying that it runs would only be late.
+        self._fresh.pop(key, None)
         self._results.append(
             to_result(
                 ticket,
                 flight.state,
                 flight.started,
                 finished,
-                uncertain=policies.uncertain,
+                policies=policies,
                 output_root=self._tools.output_root,
                 adopted=flight.is_adopted,
-                time_limit_seconds=policies.time_limit_seconds,
+                past=past,
             )
         )
 
@@ -299,10 +315,8 @@ class Loop:
                 flight.state = RunState.RUNNING
         self._drop(turn.results)
         self._turned_at = clock.monotonic()
-        requeued = any(result.path[-1] is RunState.QUEUED for result in turn.results)
-        self._queue_holds = turned.has_backlog or requeued or (self._queue_holds and not turn.claims)
-        # What is held up or finds no room can start only when something ends.
-        self._looks_at_queue = bool(turn.results) or turned.has_more or (self._looks_at_queue and not turn.claims)
+        self._gate.settle(turn, turned)
+        self._end(turned.replaced)
         if turned.surprises:
             self._explain(turned.surprises)
 
@@ -317,12 +331,8 @@ class Loop:
     def _explain(self, run_ids: frozenset[int]) -> None:
         """Look at rows that were not as believed: somebody asked for their end, or they are not ours any more."""
         found = adoption.states(self._tools.db, run_ids)
-        for key, flight in self.flights.items():
-            if flight.ticket.run_id in run_ids and flight.ticket.run_id in found:
-                state, _fence = found[flight.ticket.run_id]
-                if state is RunState.CANCELLING and flight.state is not RunState.CANCELLING:
-                    flight.state = state
-                    self._tools.watcher.cancel(key, "ended on request")
+        cancelling = [run_id for run_id, (state, _fence) in found.items() if state is RunState.CANCELLING]
+        self._end(dict.fromkeys(cancelling, _ASKED))
         log.warning("Runs %s were moved by somebody else meanwhile", ", ".join(map(str, sorted(run_ids))))
 
     def _launch(self) -> None:

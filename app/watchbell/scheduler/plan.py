@@ -14,7 +14,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from watchbell.domain.catch_up import judge
+from watchbell.domain.catch_up import judge, latest_start
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import Occurrence, Schedule, from_json, next_occurrence
 from watchbell.errors import WatchbellError
@@ -60,6 +60,8 @@ class Plan:
         self._host = host.lower()
         self._entries: dict[int, Entry] = {}
         self._heap: list[tuple[datetime, int, Entry]] = []
+        #: Those of the heap that have become due and still wait for room: the highest priority first, then the oldest.
+        self._ready: list[tuple[int, datetime, int, Entry]] = []
         self._order = itertools.count()
 
     def __len__(self) -> int:
@@ -80,7 +82,15 @@ class Plan:
             log.error("Task %r cannot be read and is left out: %s", task.name, error)
 
     def next_at(self) -> datetime | None:
-        """Return when the next task is due, or None when none ever will be."""
+        """Return when the next task is due, or None when none ever will be; one that waits for room is due already."""
+        while self._ready:
+            _priority, at, _order, entry = self._ready[0]
+            if self._entries.get(entry.task_id) is entry:
+                return at
+            heapq.heappop(self._ready)
+        return self._next_in_heap()
+
+    def _next_in_heap(self) -> datetime | None:
         while self._heap:
             at, _order, entry = self._heap[0]
             if self._entries.get(entry.task_id) is entry:
@@ -94,15 +104,24 @@ class Plan:
         return entry.definition if entry is not None and entry.version == version else None
 
     def take_due(self, now: datetime, limit: int, up_since: datetime) -> list[DueTask]:
-        """Take up to ``limit`` tasks that are due, the longest due first; give each back with ``settle`` or ``restore``."""
+        """Take up to ``limit`` tasks that are due, of the highest priority first and then the longest due.
+
+        Give each back with ``settle`` or ``restore``.
+        """
+        while (at := self._next_in_heap()) is not None and at <= now:
+            at, order, entry = heapq.heappop(self._heap)
+            heapq.heappush(self._ready, (-entry.policies.priority, at, order, entry))
         taken: list[DueTask] = []
         steps = 0
         # A long past is walked through in several turns, so that beats and other tasks come in between.
-        while len(taken) < limit and steps < STEP_LIMIT:
-            at = self.next_at()
-            if at is None or at > now:
-                break
-            entry = heapq.heappop(self._heap)[2]
+        while self._ready and len(taken) < limit and steps < STEP_LIMIT:
+            _priority, at, order, entry = heapq.heappop(self._ready)
+            if self._entries.get(entry.task_id) is not entry:
+                continue
+            if at > now:
+                # The clock has been set back since.
+                heapq.heappush(self._heap, (at, order, entry))
+                continue
             taken.append(_due(entry, now, up_since))
             steps += sum(verdict.stands_for for verdict in taken[-1].verdicts)
         return taken
@@ -183,4 +202,8 @@ def _due(entry: Entry, now: datetime, up_since: datetime) -> DueTask:
         verdicts=verdicts,
         cursor_at=found[-1].due_at,
         next_due_at=following.due_at if following else None,
+        overlap_limit=entry.policies.overlap_limit,
+        queue=entry.policies.queue,
+        priority=entry.policies.priority,
+        start_by=found[-1].due_at + entry.offset + latest_start(entry.policies, found[-1], following),
     )

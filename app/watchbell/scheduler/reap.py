@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import signal
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from watchbell.domain.policies import Uncertain
+from watchbell.domain import retry
+from watchbell.domain.policies import Policies, Uncertain
 from watchbell.domain.run_state import RunState
 from watchbell.execution import Captured, Finished, Outcome, Usage
+from watchbell.services.deadlines import NO_PAST, Past
+from watchbell.services.decisions import OPEN
 from watchbell.services.tickets import Result, Started, Ticket
 from watchbell.store.ledger import RESULT_COLUMNS
 
@@ -19,6 +23,10 @@ _TRIES = 10
 #: A file's time, which tells when a command ended, may lag behind the clock by a tick of the kernel.
 _FILE_TIME_STEP = timedelta(milliseconds=20)
 _AGAIN = (RunState.RETRY_WAIT, RunState.QUEUED)
+_FAILURES = frozenset({RunState.FAILED, RunState.TIMED_OUT})
+_ADOPTED = " (taken over after a restart of the scheduler)"
+#: For delays that differ from task to task, so that many do not come back at once.
+_random = random.SystemRandom().random
 _OUR_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL})
 
 
@@ -28,19 +36,23 @@ def to_result(
     started: Started | None,
     finished: Finished,
     *,
-    uncertain: Uncertain,
+    policies: Policies,
     output_root: Path,
     adopted: bool = False,
-    time_limit_seconds: float | None = None,
+    past: Past = NO_PAST,
 ) -> Result:
     """Return the result of an attempt; ``started`` is None for one whose process was never seen by this scheduler."""
     outcome = finished.outcome
     if adopted:
-        outcome = _blame_earlier_life(outcome, state, started, time_limit_seconds)
+        outcome = _blame_earlier_life(outcome, state, started, policies.time_limit_seconds)
         finished = dataclasses.replace(finished, outcome=outcome)
     if outcome.cancelled:
         state = RunState.CANCELLING
-    path, reason = _path(outcome, state, uncertain, ticket.number)
+    path, reason = _path(outcome, state, policies, ticket.number)
+    following = _retry(outcome, state, path, policies, past, started)
+    known = path[-1]
+    if following.at is not None:
+        path, reason = (RunState.RETRY_WAIT,), f"attempt {past.failures + 1} of {policies.retries + 1}: {reason}"
     if _never_ran(outcome):
         # The moment at which its folder was made is not one at which anything was started.
         started = None
@@ -48,10 +60,39 @@ def to_result(
         ticket=ticket,
         state=state,
         path=path,
-        reason=f"{reason} (taken over after a restart of the scheduler)" if adopted else reason,
+        reason="; ".join(filter(None, (f"{reason}{_ADOPTED}" if adopted else reason, following.words))),
         attempt=_columns(started, finished),
         outputs=_outputs(ticket, finished, output_root),
+        retry_at=following.at,
+        without_retry=known if following.at is not None else None,
+        decision=_decision(path, policies),
     )
+
+
+def _retry(
+    outcome: Outcome,
+    state: RunState,
+    path: tuple[RunState, ...],
+    policies: Policies,
+    past: Past,
+    started: Started | None,
+) -> retry.Decision:
+    """Return whether a failed attempt is followed by another one; of what somebody wanted to end there is none."""
+    if not policies.retries or path[-1] not in _FAILURES or state is RunState.CANCELLING:
+        return retry.Decision(None, "")
+    failure = retry.Failure(
+        count=past.failures + 1,
+        first_started_at=past.first_started_at or (started.at if started else None),
+        ended_at=outcome.ended_at,
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
+        timed_out=outcome.timed_out,
+    )
+    return retry.decide(policies, failure, _random)
+
+
+def _decision(path: tuple[RunState, ...], policies: Policies) -> str | None:
+    return OPEN if path[-1] is RunState.LOST and policies.uncertain is Uncertain.ASK else None
 
 
 def not_started(ticket: Ticket, reason: str, exit_code: int | None, at: datetime) -> Result:
@@ -62,11 +103,11 @@ def not_started(ticket: Ticket, reason: str, exit_code: int | None, at: datetime
 
 
 def gone(
-    ticket: Ticket, state: RunState, started: Started | None, reason: str, uncertain: Uncertain, at: datetime
+    ticket: Ticket, state: RunState, started: Started | None, reason: str, policies: Policies, at: datetime
 ) -> Result:
     """Return the result of an attempt of which nothing is left to look at."""
     outcome = Outcome(None, None, at, lost=True, reason=reason)
-    path, words = _path(outcome, state, uncertain, ticket.number)
+    path, words = _path(outcome, state, policies, ticket.number)
     columns: dict[str, Any] = dict.fromkeys(_RESULT_COLUMNS)
     columns |= {"new_ended_at": at, "new_reason": reason, "new_folder": ""}
     if started is not None:
@@ -76,7 +117,8 @@ def gone(
             "new_boot_id": started.boot_id,
             "new_started_at": started.at,
         }
-    return Result(ticket=ticket, state=state, path=path, reason=words, attempt=columns)
+    decision = _decision(path, policies)
+    return Result(ticket=ticket, state=state, path=path, reason=words, attempt=columns, decision=decision)
 
 
 def _blame_earlier_life(
@@ -102,12 +144,12 @@ def _never_ran(outcome: Outcome) -> bool:
     return outcome.not_started and outcome.exit_code is None
 
 
-def _path(outcome: Outcome, state: RunState, uncertain: Uncertain, number: int) -> tuple[tuple[RunState, ...], str]:
+def _path(outcome: Outcome, state: RunState, policies: Policies, number: int) -> tuple[tuple[RunState, ...], str]:
     """Return where a run goes after this end and why."""
     cancelling = state is RunState.CANCELLING
     if outcome.cancelled:
         return (RunState.CANCELLED,), outcome.reason
-    has_tries = number < _TRIES
+    has_tries = number < _TRIES + policies.retries
     if _never_ran(outcome):
         if cancelling:
             return (RunState.CANCELLED,), "cancelled before it was started"
@@ -115,8 +157,10 @@ def _path(outcome: Outcome, state: RunState, uncertain: Uncertain, number: int) 
             return (RunState.FAILED,), f"{outcome.reason}; given up after {number} tries"
         return _AGAIN, f"{outcome.reason}; it is started again"
     if outcome.lost:
-        if uncertain is Uncertain.RUN_AGAIN and has_tries and not cancelling:
+        if policies.uncertain is Uncertain.RUN_AGAIN and has_tries and not cancelling:
             return _AGAIN, f"{outcome.reason}; policy: run again"
+        if policies.uncertain is Uncertain.ASK:
+            return (RunState.LOST,), f"{outcome.reason}; policy: a person decides whether it is run again"
         return (RunState.LOST,), f"{outcome.reason}; it may have run in part or in full"
     if outcome.timed_out:
         return (RunState.TIMED_OUT,), outcome.reason

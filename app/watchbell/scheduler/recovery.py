@@ -39,7 +39,7 @@ def adopt(
         if bundle is None:
             job = launcher.job(orphan.ticket.task_id, orphan.ticket.task_version)
             started = _started(orphan, None)
-            results.append(gone(orphan.ticket, orphan.state, started, "host rebooted", job.policies.uncertain, now))
+            results.append(gone(orphan.ticket, orphan.state, started, "host rebooted", job.policies, now))
             continue
         kept.add(bundle.name)
         flights[key] = follow(orphan.ticket, orphan.state, bundle, watcher, limits, _process(orphan))

@@ -11,11 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from watchbell.domain.catch_up import Trigger, Verdict
+from watchbell.domain.overlap import Turnout, meet
 from watchbell.domain.policies import Overlap
 from watchbell.domain.run_state import FINAL, RunState
+from watchbell.services.claims import Seats, choose
 from watchbell.services.tickets import DueTask, Ticket, Turn
-from watchbell.services.transitions import log_moves, outbox_row
+from watchbell.services.transitions import log_moves, move_all, outbox_row
 from watchbell.store import ledger as store
+from watchbell.store import waiting
+from watchbell.store.ledger import Active
 from watchbell.store.session import Session
 
 _BIRTH = (RunState.QUEUED, RunState.CLAIMED, RunState.STARTING)
@@ -31,10 +35,9 @@ class Claimed:
     has_more: bool
 
 
-def claim(session: Session, turn: Turn) -> Claimed:
-    """Take queued runs to starting, the one due first first, as far as the room goes."""
-    rows = store.list_startable(session, max(turn.room, 0) + 1, turn.host)
-    chosen = rows[: max(turn.room, 0)]
+def claim(session: Session, turn: Turn, seats: Seats) -> Claimed:
+    """Take queued runs to starting in their order, as far as room and queues go."""
+    chosen, has_more = choose(session, turn, seats)
     failed = set(
         store.swap_runs(
             session,
@@ -57,7 +60,7 @@ def claim(session: Session, turn: Turn) -> Claimed:
     log_moves(
         session, turn, RunState.QUEUED, [(t, _BIRTH[1:], b.row.reason) for t, b in zip(tickets, births, strict=True)]
     )
-    return Claimed(tickets, has_backlog=store.has_queued(session), has_more=len(rows) > len(chosen))
+    return Claimed(tickets, has_backlog=waiting.has_queued(session), has_more=has_more)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,6 +120,11 @@ class _Draft:
     stands_for: int
     path: tuple[RunState, ...]
     reason: str
+    queue: str
+    priority: int
+    start_by: datetime | None
+    #: The active runs of its task that it takes the place of.
+    replaces: Sequence[Active] = ()
 
     @property
     def is_starting(self) -> bool:
@@ -141,30 +149,56 @@ class _Draft:
             "fence": 1 if self.is_starting else 0,
             "attempts": 1 if self.is_starting else 0,
             "holder": turn.holder if self.is_starting else None,
+            "queue": self.queue,
+            "priority": self.priority,
+            "start_by": self.start_by,
             "created_at": turn.now,
             "ended_at": turn.now if final else None,
         }
 
 
-def materialise(session: Session, turn: Turn, due: Sequence[DueTask], room: int) -> tuple[list[Ticket], bool]:
-    """Make a row of each occurrence that is due; the cursors have been moved.
+@dataclasses.dataclass(slots=True)
+class Born:
+    """What came of the occurrences that were due."""
 
-    Returns tickets for those that start at once, and whether any has to wait in the queue.
-    """
+    tickets: list[Ticket] = dataclasses.field(default_factory=list)
+    #: Whether any has to wait in the queue, and when the first of those is given up.
+    is_waiting: bool = False
+    start_by: datetime | None = None
+    #: Runs in flight whose end is to be brought about, because another takes their place, in words.
+    replaced: dict[int, str] = dataclasses.field(default_factory=dict)
+    #: Whether a run has come to the queue that nothing may keep from starting.
+    has_made_way: bool = False
+
+
+def materialise(session: Session, turn: Turn, due: Sequence[DueTask], room: int, seats: Seats) -> Born:
+    """Make a row of each occurrence that is due; the cursors have been moved."""
     if not due:
-        return [], False
+        return Born()
     active = store.list_active_by_task(session, [task.task_id for task in due])
     drafts: list[_Draft] = []
     for task in due:
+        known = active.get(task.task_id, [])
+        own: list[_Draft] = []
         for verdict in task.verdicts:
-            draft = _draft(task, verdict, active.setdefault(task.task_id, []), has_room=room > 0)
-            room -= draft.is_starting
-            drafts.append(draft)
+            draft = _draft(turn, task, verdict, known, own, has_room=room > 0 and seats.is_free(task.queue))
+            if draft.is_starting:
+                room -= 1
+                seats.take(task.queue)
+            own.append(draft)
+        drafts += own
     made = store.insert_runs(session, [draft.to_row(turn) for draft in drafts])
     pairs = [(draft, made[draft.task_id, draft.key]) for draft in drafts if (draft.task_id, draft.key) in made]
     _log_births(session, turn, pairs)
     births = [_Birth(run_id, 1, 1, draft) for draft, run_id in pairs if draft.is_starting]
-    return _tickets(session, turn, births), any(draft.path[-1] is RunState.QUEUED for draft in drafts)
+    queued = [draft for draft in drafts if draft.path[-1] is RunState.QUEUED]
+    return Born(
+        tickets=_tickets(session, turn, births),
+        is_waiting=bool(queued),
+        start_by=min((draft.start_by for draft in queued if draft.start_by is not None), default=None),
+        replaced=_replace(session, turn, [(draft, run_id) for draft, run_id in pairs if draft.replaces]),
+        has_made_way=any(draft.replaces for draft in drafts),
+    )
 
 
 def _log_births(session: Session, turn: Turn, pairs: Sequence[tuple[_Draft, int]]) -> None:
@@ -182,11 +216,17 @@ def _log_births(session: Session, turn: Turn, pairs: Sequence[tuple[_Draft, int]
     )
 
 
-def _draft(task: DueTask, verdict: Verdict, active: list[tuple[int, str]], *, has_room: bool) -> _Draft:
-    """Decide how one occurrence is born; ``active`` are the task's active runs and learns of this one."""
-    path, reason = _path(task, verdict, active, has_room=has_room)
-    if path[-1] not in FINAL:
-        active.append((0, path[-1].value))
+def _draft(
+    turn: Turn,
+    task: DueTask,
+    verdict: Verdict,
+    active: Sequence[Active],
+    earlier: Sequence[_Draft],
+    *,
+    has_room: bool,
+) -> _Draft:
+    """Decide how one occurrence is born; ``earlier`` are those of the same task in the same turn."""
+    path, reason, replaces = _path(turn, task, verdict, active, earlier, has_room=has_room)
     occurrence = verdict.occurrence
     return _Draft(
         task_id=task.task_id,
@@ -201,25 +241,86 @@ def _draft(task: DueTask, verdict: Verdict, active: list[tuple[int, str]], *, ha
         stands_for=verdict.stands_for,
         path=path,
         reason=reason,
+        queue=task.queue,
+        priority=task.priority,
+        start_by=None if verdict.trigger is Trigger.CATCH_UP else task.start_by,
+        replaces=replaces,
     )
 
 
+_SKIPPED, _MISSED, _QUEUED = (RunState.SKIPPED,), (RunState.MISSED,), (RunState.QUEUED,)
+_NO_ROOM = "waits for room: as many commands as allowed are running"
+
+
 def _path(
-    task: DueTask, verdict: Verdict, active: Sequence[tuple[int, str]], *, has_room: bool
-) -> tuple[tuple[RunState, ...], str]:
+    turn: Turn,
+    task: DueTask,
+    verdict: Verdict,
+    active: Sequence[Active],
+    earlier: Sequence[_Draft],
+    *,
+    has_room: bool,
+) -> tuple[tuple[RunState, ...], str, Sequence[Active]]:
+    """Return the path of an occurrence, why it goes there, and which runs it takes the place of."""
+    holds = turn.holds
     if verdict.is_missed:
-        return (RunState.MISSED,), verdict.reason
-    if active and task.overlap is not Overlap.ALLOW:
-        number, state = active[-1]
-        other = f"run #{number} is still {state}" if number else "another run of this task has just become due"
-        waiting = any(state == RunState.QUEUED.value for _number, state in active)
-        queues = verdict.trigger is Trigger.CATCH_UP or (task.overlap is Overlap.QUEUE_ONE and not waiting)
-        if queues:
-            return (RunState.QUEUED,), "; ".join(filter(None, (verdict.reason, f"waits its turn: {other}")))
-        policy = "one waits already" if task.overlap is Overlap.QUEUE_ONE else "skip on overlap"
-        return (RunState.SKIPPED,), f"overlap: {other}; policy: {policy}"
+        return _MISSED, verdict.reason, ()
+    if holds.everything:
+        return _SKIPPED, _join(verdict.reason, f"everything is {holds.everything}"), ()
+    if task.task_id in holds.tasks:
+        return _SKIPPED, _join(verdict.reason, f"the task is {holds.tasks[task.task_id]}"), ()
+    if not (active or earlier) and has_room and not holds.queues:
+        return _BIRTH, verdict.reason, ()
+    states = [(run.id, run.state) for run in active]
+    states += [(0, draft.path[-1].value) for draft in earlier if draft.path[-1] not in FINAL]
+    meeting = meet(task.overlap, task.overlap_limit, states, is_caught_up=verdict.trigger is Trigger.CATCH_UP)
+    if meeting.turnout is Turnout.SKIP:
+        return _SKIPPED, _join(meeting.reason, ""), ()
+    if task.queue in holds.queues:
+        replaced = active if meeting.turnout is Turnout.REPLACE else ()
+        return _QUEUED, _join(verdict.reason, f"queue {task.queue} is {holds.queues[task.queue]}"), replaced
+    if meeting.turnout is Turnout.REPLACE:
+        return _QUEUED, _join(verdict.reason, meeting.reason), active
+    if meeting.turnout is Turnout.WAIT:
+        return _QUEUED, _join(verdict.reason, meeting.reason), ()
     if not has_room:
-        return (RunState.QUEUED,), "; ".join(
-            filter(None, (verdict.reason, "waits for room: as many commands as allowed are running"))
-        )
-    return _BIRTH, verdict.reason
+        is_full = turn.room > 0 and task.queue in holds.bounded
+        words = f"waits for room in queue {task.queue}" if is_full else _NO_ROOM
+        return _QUEUED, _join(verdict.reason, words), ()
+    return _BIRTH, verdict.reason, ()
+
+
+def _join(*words: str) -> str:
+    return "; ".join(filter(None, words))
+
+
+#: What has a process, or is about to have one: its end is asked for, and it may still finish first.
+_ENDED_ON_REQUEST = frozenset({RunState.CLAIMED.value, RunState.STARTING.value, RunState.RUNNING.value})
+
+
+def _replace(session: Session, turn: Turn, pairs: Sequence[tuple[_Draft, int]]) -> dict[int, str]:
+    """Make way for runs that take the place of others: what is in flight is ended, what waits does not start any more."""
+    ended: dict[int, str] = {}
+    for draft, run_id in pairs:
+        words = f"replaced by run #{run_id}"
+        runs = [_Replaced(run, draft) for run in draft.replaces]
+        is_held = draft.queue in turn.holds.queues
+        in_flight = [] if is_held else [run for run in runs if run.state in _ENDED_ON_REQUEST]
+        tried = [run for run in runs if run.state in _NOT_IN_FLIGHT and run.attempts]
+        untried = [run for run in runs if run.state in _NOT_IN_FLIGHT and not run.attempts]
+        steps = ((in_flight, RunState.CANCELLING), (tried, RunState.CANCELLED), (untried, RunState.SKIPPED))
+        for group, to in steps:
+            moved = move_all(session, group, [to], now=turn.now, actor=turn.actor, reason=words)
+            ended |= dict.fromkeys(moved, words) if to is RunState.CANCELLING else {}
+    return ended
+
+
+_NOT_IN_FLIGHT = frozenset({RunState.QUEUED.value, RunState.RETRY_WAIT.value})
+
+
+class _Replaced:
+    """A run that is to make way, as the log of moves wants it."""
+
+    def __init__(self, run: Active, by: _Draft) -> None:
+        self.id, self.state, self.fence, self.attempts = run
+        self.task_id, self.task_name = by.task_id, by.task_name

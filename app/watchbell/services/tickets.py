@@ -27,6 +27,12 @@ class DueTask:
     #: The last nominal moment that these verdicts cover, and the moment after it.
     cursor_at: datetime
     next_due_at: datetime | None
+    #: How many may wait, where they wait, and how early they are taken from there.
+    overlap_limit: int = 100
+    queue: str = "default"
+    priority: int = 0
+    #: Until when the newest occurrence must have been started, unless it is caught up.
+    start_by: datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,6 +94,11 @@ class Result:
     #: All result columns of the attempt, see store.runs.
     attempt: Mapping[str, Any]
     outputs: Sequence[dict[str, Any]] = ()
+    #: When the next attempt is to be made, and what the state would be if there were none.
+    retry_at: datetime | None = None
+    without_retry: RunState | None = None
+    #: "open" if a person is to decide what becomes of a lost run.
+    decision: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,6 +117,10 @@ class Turn:
     claims: bool = True
     #: The host that processes are started on; runs of tasks that name another one stay in the queue. None for any.
     host: str | None = None
+    #: What keeps runs from starting by a person's will.
+    holds: Holds = NO_HOLDS
+    #: Whether the time of a waiting run may have come, for another attempt or to be given up; it costs queries.
+    is_time: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,3 +138,7 @@ class Turned:
     has_backlog: bool
     #: Whether one of those could have been started, had there been more room in this turn.
     has_more: bool = False
+    #: When the time of a waiting run comes: of all of them if the turn looked for it, else of those that it made.
+    next_moment: datetime | None = None
+    #: Runs in flight whose end is to be brought about, because another takes their place, in words.
+    replaced: Mapping[int, str] = dataclasses.field(default_factory=dict)

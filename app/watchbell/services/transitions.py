@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -70,27 +70,39 @@ def move(
 
 
 def move_all(
-    session: Session, runs: Sequence[Any], path: Sequence[RunState], *, now: datetime, actor: str, reason: str
-) -> int:
-    """Take many runs, from whatever state each is in, along one path and return how many nobody else moved first.
+    session: Session,
+    runs: Sequence[Any],
+    path: Sequence[RunState],
+    *,
+    now: datetime,
+    actor: str,
+    reason: str | Callable[[Any], str],
+    values: Mapping[str, Any] | None = None,
+) -> set[int]:
+    """Take many runs, from whatever state each is in, along one path and return those that nobody else moved first.
 
-    Each of ``runs`` has id, task_id, task_name, state and fence. Raises IllegalTransition as ``move`` does.
+    Each of ``runs`` has id, task_id, task_name, state and fence; the reason may differ by run. Raises IllegalTransition as
+    ``move`` does.
     """
     to = path[-1]
-    changes = {"new_state": to.value, "new_reason": reason, **({"new_ended_at": now} if to in FINAL else {})}
-    stay = set(
-        store.swap_runs(session, [{"run": r.id, "from_state": r.state, "from_fence": r.fence, **changes} for r in runs])
-    )
-    moved = [run for run in runs if run.id not in stay]
+    changes = {f"new_{name}": value for name, value in (values or {}).items()}
+    changes |= {"new_state": to.value, **({"new_ended_at": now} if to in FINAL else {})}
+    told = [reason if isinstance(reason, str) else reason(run) for run in runs]
+    rows = [
+        {"run": r.id, "from_state": r.state, "from_fence": r.fence, "new_reason": words, **changes}
+        for r, words in zip(runs, told, strict=True)
+    ]
+    stay = set(store.swap_runs(session, rows))
+    moved = [(run, words) for run, words in zip(runs, told, strict=True) if run.id not in stay]
     store.add_events(
         session,
         [
-            store.event_row(r.id, RunState(r.state), path, at=now, actor=actor, fence=r.fence, reason=reason)
-            for r in moved
+            store.event_row(r.id, RunState(r.state), path, at=now, actor=actor, fence=r.fence, reason=words)
+            for r, words in moved
         ],
     )
-    store.add_outbox(session, [outbox_row(r.id, r.task_id, r.task_name, to, now, reason) for r in moved])
-    return len(moved)
+    store.add_outbox(session, [outbox_row(r.id, r.task_id, r.task_name, to, now, words) for r, words in moved])
+    return {run.id for run, _words in moved}
 
 
 def log_moves(

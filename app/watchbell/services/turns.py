@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from datetime import datetime
 
 from watchbell.domain.run_state import FINAL, RunState
-from watchbell.services import births
+from watchbell.services import births, deadlines
+from watchbell.services.claims import Seats
 from watchbell.services.tickets import DueTask, Result, Started, Ticket, Turn, Turned
 from watchbell.services.transitions import log_moves
 from watchbell.store import ledger as store
 from watchbell.store import runs as run_store
 from watchbell.store import tasks as task_store
+from watchbell.store import waiting
 from watchbell.store.session import Database, Session
 
 __all__ = ["DueTask", "Result", "Started", "Ticket", "Turn", "Turned", "take_turn"]
@@ -25,24 +28,35 @@ def take_turn(db: Database, turn: Turn) -> Turned:
     """Store a turn and return the tickets that it gives; raises Unavailable with nothing stored."""
     with db.write() as session:
         surprises = _store_started(session, turn) | _store_results(session, turn)
+        is_released = deadlines.pass_time(session, turn) if turn.is_time else False
         tickets: list[Ticket] = []
-        claimed = births.claim(session, turn) if turn.claims else None
+        seats = Seats.count(session, turn)
+        claimed = births.claim(session, turn, seats) if turn.claims else None
         if claimed is not None:
             tickets += claimed.tickets
         moves = [(due.task_id, due.change, due.cursor_at, due.next_due_at) for due in turn.due]
         stale = set(task_store.move_cursors(session, moves))
         current = [due for due in turn.due if due.task_id not in stale]
-        born, queued = births.materialise(session, turn, current, turn.room - len(tickets))
-        tickets += born
+        born = births.materialise(session, turn, current, turn.room - len(tickets), seats)
+        tickets += born.tickets
+        next_moment = waiting.next_moment(session) if turn.is_time else _next_made(turn, born)
     planned = frozenset(due.task_id for due in current)
     return Turned(
         tickets=tickets,
         changed_tasks=frozenset(due.task_id for due in turn.due) - planned,
         planned_tasks=planned,
         surprises=frozenset(surprises),
-        has_backlog=queued or (claimed is not None and claimed.has_backlog),
-        has_more=claimed is not None and claimed.has_more,
+        has_backlog=born.is_waiting or is_released or (claimed is not None and claimed.has_backlog),
+        has_more=(claimed is not None and claimed.has_more) or is_released or born.has_made_way,
+        next_moment=next_moment,
+        replaced=born.replaced,
     )
+
+
+def _next_made(turn: Turn, born: births.Born) -> datetime | None:
+    """Return when the time comes of a run that this turn has made wait."""
+    moments = [born.start_by, *(result.retry_at for result in turn.results)]
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _store_started(session: Session, turn: Turn) -> set[int]:
@@ -85,17 +99,25 @@ def _store_results(session: Session, turn: Turn) -> set[int]:
         if result.ticket.run_id in surprises and result.state is not RunState.CANCELLING:
             run = run_store.find_run(session, result.ticket.run_id)
             if run is not None and run.state == RunState.CANCELLING.value and run.fence == result.ticket.fence:
-                known = result
-                if result.path[-1] not in FINAL:
-                    reason = f"cancelled; {result.attempt['new_reason']}"
-                    known = dataclasses.replace(result, path=(RunState.CANCELLED,), reason=reason)
-                again.append(dataclasses.replace(known, state=RunState.CANCELLING))
+                again.append(_without_another(result))
     left = _swap_results(session, turn, again)
     surprises = (surprises - {result.ticket.run_id for result in again}) | left
     stored = [result for result in turn.results if result.ticket.run_id not in surprises]
     store.set_attempts_ended(session, [{"attempt": r.ticket.attempt_id, **r.attempt} for r in stored])
     store.add_outputs(session, [row for result in stored for row in result.outputs])
     return surprises
+
+
+def _without_another(result: Result) -> Result:
+    """Return what becomes of an attempt whose run somebody has asked to end: no other one is made."""
+    known = dataclasses.replace(result, state=RunState.CANCELLING, retry_at=None, decision=None)
+    if result.path[-1] in FINAL:
+        return known
+    words = str(result.attempt["new_reason"])
+    if result.without_retry is not None:
+        # It had failed before it could be ended.
+        return dataclasses.replace(known, path=(result.without_retry,), reason=words)
+    return dataclasses.replace(known, path=(RunState.CANCELLED,), reason=f"cancelled; {words}")
 
 
 def _swap_results(session: Session, turn: Turn, results: Sequence[Result]) -> set[int]:
@@ -112,6 +134,9 @@ def _swap_results(session: Session, turn: Turn, results: Sequence[Result]) -> se
         }
         for r in results
     ]
+    if any(r.retry_at or r.decision for r in results):
+        for row, r in zip(rows, results, strict=True):
+            row |= {"new_retry_at": r.retry_at, "new_decision": r.decision}
     failed = set(store.swap_runs(session, rows))
     for state in {r.state for r in results}:
         told = [(r.ticket, r.path, r.reason) for r in results if r.state is state and r.ticket.run_id not in failed]

@@ -9,20 +9,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, exists, func, or_, select, text, tuple_, update
+from sqlalchemy import Select, bindparam, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from watchbell.domain.run_state import FINAL, IN_FLIGHT, RunState, advance
+from watchbell.domain.run_state import FINAL, RunState, advance
 from watchbell.store import totals
 from watchbell.store.base import id_list, ids_select
 from watchbell.store.batch import Batch
 from watchbell.store.events import Outbox
 from watchbell.store.runs import ACTIVE_SQL, Attempt, Output, Run, RunEvent
 from watchbell.store.session import all_or_none
-from watchbell.store.tasks import Task
 
 _FINAL = frozenset(state.value for state in FINAL)
 _RUN: Any = Run.__table__
@@ -212,73 +211,28 @@ def add_outputs(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     _ADD_OUTPUTS.execute(session, rows)
 
 
-def list_active_by_task(session: Session, task_ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
-    """Return the id and state of each active run of the given tasks, oldest first; tasks without one are left out."""
-    found: dict[int, list[tuple[int, str]]] = {}
+class Active(NamedTuple):
+    """An active run of a task."""
+
+    id: int
+    state: str
+    fence: int
+    attempts: int
+
+
+def list_active_by_task(session: Session, task_ids: Sequence[int]) -> dict[int, list[Active]]:
+    """Return the active runs of the given tasks, oldest first; tasks without one are left out."""
+    found: dict[int, list[Active]] = {}
     if task_ids:
         statement = _active_statement(session.get_bind().dialect.name)
         rows = session.connection().execute(statement, {"ids": id_list(session, task_ids)})
-        for task_id, run_id, state in rows:
-            found.setdefault(task_id, []).append((run_id, state))
+        for task_id, *values in rows:
+            found.setdefault(task_id, []).append(Active(*values))
     return found
 
 
 @functools.cache
 def _active_statement(dialect_name: str) -> Select[Any]:
     wanted = _RUN.c.task_id.in_(ids_select(dialect_name))
-    return select(_RUN.c.task_id, _RUN.c.id, _RUN.c.state).where(text(ACTIVE_SQL), wanted).order_by(_RUN.c.id)
-
-
-def has_queued(session: Session) -> bool:
-    """Return whether any run waits in the queue, held up by its own task or not."""
-    statement = select(_RUN.c.id).where(text(ACTIVE_SQL), _RUN.c.state == RunState.QUEUED.value).limit(1)
-    return session.connection().execute(statement).first() is not None
-
-
-def list_startable(session: Session, limit: int, host: str | None = None) -> Sequence[Any]:
-    """Return queued runs that nothing of their own task holds up, the one due first first, one of each task.
-
-    A task that allows overlap may have several. With ``host``, runs of tasks that name another host are left out. Of a
-    deleted task only what has been tried before is started again: the others are about to be cancelled. Each row has
-    id, task_id, task_name, task_version, fence, attempts, due_at, trigger, may_overlap and reason.
-    """
-    return session.connection().execute(_startable(limit, host.lower() if host is not None else None)).all()
-
-
-_STARTABLE_COLUMNS = (
-    "id",
-    "task_id",
-    "task_name",
-    "task_version",
-    "fence",
-    "attempts",
-    "due_at",
-    "trigger",
-    "may_overlap",
-    "reason",
-)
-
-
-@functools.lru_cache(maxsize=1024)
-def _startable(limit: int, host: str | None) -> Select[Any]:
-    other, older = _RUN.alias("other"), _RUN.alias("older")
-    in_flight = [state.value for state in (*sorted(IN_FLIGHT), RunState.CLAIMED)]
-    held_up = exists().where(
-        text("other." + ACTIVE_SQL), other.c.task_id == _RUN.c.task_id, other.c.state.in_(in_flight)
-    )
-    is_behind = exists().where(
-        text("older." + ACTIVE_SQL),
-        older.c.task_id == _RUN.c.task_id,
-        older.c.state == RunState.QUEUED.value,
-        tuple_(older.c.due_at, older.c.id) < tuple_(_RUN.c.due_at, _RUN.c.id),
-    )
-    statement = select(*(_RUN.c[name] for name in _STARTABLE_COLUMNS)).where(
-        text("run." + ACTIVE_SQL),
-        _RUN.c.state == RunState.QUEUED.value,
-        or_(_RUN.c.may_overlap, and_(~held_up, ~is_behind)),
-        or_(_RUN.c.attempts > 0, ~exists().where(Task.id == _RUN.c.task_id, Task.deleted_at.is_not(None))),
-    )
-    if host is not None:
-        here = select(Task.id).where(func.lower(Task.host).in_(["", host]))
-        statement = statement.where(_RUN.c.task_id.in_(here))
-    return statement.order_by(_RUN.c.due_at, _RUN.c.id).limit(limit)
+    columns = (_RUN.c.task_id, _RUN.c.id, _RUN.c.state, _RUN.c.fence, _RUN.c.attempts)
+    return select(*columns).where(text(ACTIVE_SQL), wanted).order_by(_RUN.c.id)

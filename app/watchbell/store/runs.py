@@ -16,6 +16,8 @@ from watchbell.store.tasks import Task
 #: The condition of the partial indexes on what is not over; a query says it in the same words to use them.
 ACTIVE_SQL = "state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"
 
+#: The condition of the partial index on what waits to be started, in the order in which it is taken.
+QUEUED_SQL = "state = 'queued'"
 #: The condition of the partial index on what waits for a person's decision.
 UNDECIDED_SQL = "decision = 'open'"
 
@@ -37,6 +39,15 @@ class Run(Base):
             "state",
             sqlite_where=text(ACTIVE_SQL),
             postgresql_where=text(ACTIVE_SQL),
+        ),
+        Index(
+            "ix_run_queued",
+            "state",
+            "priority",
+            "due_at",
+            "id",
+            sqlite_where=text(QUEUED_SQL),
+            postgresql_where=text(QUEUED_SQL),
         ),
         Index("ix_run_decision", "id", sqlite_where=text(UNDECIDED_SQL), postgresql_where=text(UNDECIDED_SQL)),
         # A run keeps its number for ever, also after the newest ones have been deleted.
@@ -161,6 +172,11 @@ class RunEvent(Base):
 def find_run(session: Session, run_id: int) -> Run | None:
     """Return a run, or None."""
     return session.get(Run, run_id) if can_hold(run_id) else None
+
+
+def newest_id(session: Session) -> int:
+    """Return the number of the newest run, 0 if there is none."""
+    return int(session.scalar(select(func.max(Run.id))) or 0)
 
 
 def find_run_by_key(session: Session, task_id: int, occurrence_key: str) -> Run | None:
