@@ -171,6 +171,12 @@ SETTINGS: tuple[Setting, ...] = (
             "Directory on tmpfs for the folders of active runs.", "/dev/shm or XDG_RUNTIME_DIR where one is tmpfs"),
     Setting("runtime_limit_mib", ("WATCHBELL_RUNTIME_LIMIT_MIB",), _whole(0, 1_048_576), lambda: 512,
             "Output of active runs that may lie on tmpfs, in MiB; beyond it the disk is used."),
+    Setting("retention_days", ("WATCHBELL_RETENTION_DAYS",), _whole(0, 36_500), lambda: 90,
+            "Days that ended runs and their output are kept; 0 for ever. A task may say otherwise."),
+    Setting("retention_runs", ("WATCHBELL_RETENTION_RUNS",), _whole(0, 100_000_000), lambda: 10_000,
+            "How many runs of each task are kept at the most; 0 for any number. A task may say otherwise."),
+    Setting("retention_output_mib", ("WATCHBELL_RETENTION_OUTPUT_MIB",), _whole(0, 1_073_741_824), lambda: 10_240,
+            "Room for all kept output files, in MiB; beyond it the oldest go first. 0 for no bound."),
     Setting("sample_task", ("WATCHBELL_SAMPLE_TASK",), _switch, lambda: "on",
             "Make a sample task when the database is new."),
 )
@@ -202,6 +208,9 @@ class Config:
     output_limit_mib: int
     runtime_dir: str
     runtime_limit_mib: int
+    retention_days: int
+    retention_runs: int
+    retention_output_mib: int
     sample_task: str
     #: The environment that commands inherit.
     child_environment: Mapping[str, str] = dataclasses.field(repr=False)

@@ -1,18 +1,26 @@
-"""``watchbell db``: the schema and the health of the database."""
+"""``watchbell db``: the schema and the health of the database, and what is kept in it."""
 
 from __future__ import annotations
 
+import dataclasses
+from datetime import datetime
+
 import click
 
+from watchbell import clock
 from watchbell.cli.program import Program, pass_program
 from watchbell.cli.screen import json_option, one_line, print_json, say
+from watchbell.config import MIB
+from watchbell.control import pidfile
 from watchbell.errors import WatchbellError
+from watchbell.services import output_files, retention
+from watchbell.store import retention as retention_store
 from watchbell.store import schema
 
 
-@click.group("db", short_help="Upgrade and check the database.")
+@click.group("db", short_help="Upgrade, check, prune and compact the database.")
 def database() -> None:
-    """Upgrade and check the database."""
+    """Upgrade, check, prune and compact the database."""
 
 
 @database.command(short_help="Bring the database to this version's schema.")
@@ -49,3 +57,69 @@ def check(program: Program, *, as_json: bool) -> None:
         raise WatchbellError(f"the database has {len(problems)} problem(s): {one_line('; '.join(problems))}")
     if not as_json:
         say(f"The database has schema {found.current}, and no damage was found.")
+
+
+@database.command(short_help="Delete what is older than it is to be kept.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@json_option
+@pass_program
+def prune(program: Program, *, dry_run: bool, as_json: bool) -> None:
+    """Delete runs that are older or more than the settings and their tasks say, with their output; daily totals stay.
+
+    The scheduler does the same by itself, a little at a time. Nothing is deleted that is not over, and the newest run of
+    each task stays. The room becomes free inside the database; "db compact" gives it back to the system.
+    """
+    # The settings are told in words, so that a preview can be judged without looking them up.
+    db, rules, now = program.existing_db, retention.Rules.of(program.config), clock.now()
+    found = retention.preview(db, rules, now=now)
+    pruned = None if dry_run else _prune(program, rules, now)
+    if as_json:
+        print_json({**dataclasses.asdict(found), "runs": found.runs, "deleted": pruned})
+        return
+    verb = "would be" if dry_run else "were"
+    kept = (
+        f"kept are {_bound(rules.days, 'day')} and {_bound(rules.runs, 'run')} of each task, unless it says otherwise"
+    )
+    runs = found.runs if pruned is None else pruned["runs"]
+    say(f"{runs:,} run(s) of {len(found.by_task):,} task(s) {verb} deleted; {kept}.")
+    others = {name: count for name, count in found.others.items() if count}
+    if others:
+        say(f"So {verb} {', '.join(f'{count:,} of {name}' for name, count in others.items())}.")
+    if pruned is not None and pruned["files"]:
+        say(f"{pruned['files']:,} output file(s) are gone, {pruned['given_up']:,} of them because the rest had to fit.")
+
+
+def _bound(number: int | None, what: str) -> str:
+    return f"{number:,} {what}s" if number is not None else f"all {what}s"
+
+
+def _prune(program: Program, rules: retention.Rules, now: datetime) -> dict[str, int]:
+    db, root = program.db, program.config.output_path
+    counts = {"runs": 0, "files": 0, "others": 0, "given_up": 0}
+    work = retention.Pass(db, rules, now=now, output_root=root)
+    while (done := work.step()).more:
+        counts["runs"] += done.runs
+        counts["files"] += done.files
+        counts["others"] += done.others
+    sweep = output_files.Sweep(db, root, rules.output_bytes, now=now)
+    while (swept := sweep.step()).more:
+        counts["files"] += swept.orphans + swept.given_up
+        counts["given_up"] += swept.given_up
+    return counts
+
+
+@database.command(short_help="Give the room of deleted rows back to the system.")
+@json_option
+@pass_program
+def compact(program: Program, *, as_json: bool) -> None:
+    """Write the file of the database anew without the room that deleted rows have left; the scheduler has to be stopped.
+
+    There is seldom a need: new rows use that room first. While it works, the file needs its size once more.
+    """
+    program.require_data()
+    with pidfile.hold(program.config):
+        before, after = retention_store.compact(program.bare_database)
+    if as_json:
+        print_json({"before_bytes": before, "now_bytes": after})
+    else:
+        say(f"The database has {after / MIB:,.1f} MiB now; it had {before / MIB:,.1f}.")

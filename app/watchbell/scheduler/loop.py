@@ -22,6 +22,7 @@ from watchbell.errors import NotFound, Unavailable
 from watchbell.execution import AlreadyStarted, BundleExists, Bundles, Finished, SpawnFailed
 from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.beat import Beat
+from watchbell.scheduler.chores import PASS_SECONDS, Chores
 from watchbell.scheduler.clockwork import Clockwork
 from watchbell.scheduler.flights import Flight, Flights, Key
 from watchbell.scheduler.gate import Gate
@@ -63,6 +64,7 @@ class Tools:
     launcher: Launcher
     plan: Plan
     beat: Beat
+    chores: Chores
     host: str
     max_running: int
     output_root: Path
@@ -87,6 +89,7 @@ class Loop:
         self._results: list[Result] = []
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._clockwork = Clockwork(self.ring)
+        self._clockwork.every(PASS_SECONDS, tools.chores.ask, "chores")
         self._gate = Gate(tools.db)
         self._looked_at = 0.0
         self._turned_at = 0.0
@@ -146,12 +149,13 @@ class Loop:
             busy = self._turn(clock.now())
             if self._tools.beat.due_in() == 0:
                 self._tools.beat.beat(len(self.flights), clock.now())
+            wait = self._tools.chores.step(clock.now(), busy=busy, due_at=self._tools.plan.next_at())
         except Unavailable as error:
             return self._put_off(error)
         if self._failures:
             log.info("The database answers again after %d attempts; nothing was lost", self._failures)
             self._failures = 0
-        return 0.0 if busy else LOOK_SECONDS
+        return 0.0 if busy else min(LOOK_SECONDS, wait)
 
     def finish(self) -> None:
         """Store the results that have come in; what still runs goes on under its shim."""

@@ -20,10 +20,12 @@ from watchbell.errors import EXIT_FAILURE, EXIT_OK, Unavailable
 from watchbell.execution import Bundles, Watcher, runtime_root
 from watchbell.scheduler import recovery
 from watchbell.scheduler.beat import Beat
+from watchbell.scheduler.chores import Chores
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.loop import Loop, Tools
 from watchbell.scheduler.plan import Plan
 from watchbell.services import adoption, heartbeats
+from watchbell.services.retention import Rules
 from watchbell.store import schema
 from watchbell.store.session import Database, prepare_home
 
@@ -78,6 +80,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
             launcher=launcher,
             plan=plan,
             beat=beat,
+            chores=Chores(db, Rules.of(config), config.output_path, actor=f"scheduler@{config.hostname}"),
             host=config.hostname,
             max_running=_max_running(config),
             output_root=config.output_path,

@@ -12,7 +12,7 @@ from watchbell.services import transitions
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
-from watchbell.store.session import Database
+from watchbell.store.session import Database, Session
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,21 +33,38 @@ class RunDetail:
         return self.attempts[-1] if self.attempts else None
 
 
-def get(db: Database, run_id: int) -> Run:
-    """Return a run; raises NotFound."""
-    with db.read() as session:
-        run = store.find_run(session, run_id)
-        if run is None:
-            raise NotFound(f"there is no run {run_id}")
+class RunDeleted(NotFound):
+    """This run has been deleted: it was older than runs are kept here."""
+
+    code = "gone"
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__(
+            f"run {run_id} has been deleted: runs are kept for a time or in a number that the settings say"
+        )
+        self.run_id = run_id
+
+
+def _require(session: Session, run_id: int) -> Run:
+    run = store.find_run(session, run_id)
+    if run is not None:
         return run
+    # A number is given once and never again, so one below the newest was a run's.
+    if 0 < run_id < store.newest_id(session):
+        raise RunDeleted(run_id)
+    raise NotFound(f"there is no run {run_id}")
+
+
+def get(db: Database, run_id: int) -> Run:
+    """Return a run; raises NotFound, RunDeleted for one that there was."""
+    with db.read() as session:
+        return _require(session, run_id)
 
 
 def get_detail(db: Database, run_id: int) -> RunDetail:
     """Return a run with its attempts, transitions and definition; raises NotFound."""
     with db.read() as session:
-        run = store.find_run(session, run_id)
-        if run is None:
-            raise NotFound(f"there is no run {run_id}")
+        run = _require(session, run_id)
         revision = task_store.find_revision(session, run.task_id, run.task_version)
         return RunDetail(
             run=run,
@@ -72,9 +89,7 @@ class OutputSource:
 def find_output(db: Database, run_id: int, stream: str, *, attempt: int | None = None) -> OutputSource | None:
     """Return where a stream of a run can be read, or None if nothing of it was ever started; raises NotFound."""
     with db.read() as session:
-        run = store.find_run(session, run_id)
-        if run is None:
-            raise NotFound(f"there is no run {run_id}")
+        run = _require(session, run_id)
         found = store.find_attempt(session, run_id, attempt)
         if found is None:
             if attempt is not None:
@@ -90,9 +105,7 @@ def cancel(db: Database, run_id: int, *, now: datetime, actor: str) -> Run:
     Raises NotFound, and Conflict if it has ended already: a command that finished first keeps its result.
     """
     with db.write() as session:
-        run = store.find_run(session, run_id)
-        if run is None:
-            raise NotFound(f"there is no run {run_id}")
+        run = _require(session, run_id)
         state = RunState(run.state)
         if state in FINAL:
             raise Conflict(f"run {run_id} has ended already: {state}")

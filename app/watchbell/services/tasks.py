@@ -153,13 +153,18 @@ def delete(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
 
 def finish_deletions(db: Database, *, now: datetime, actor: str) -> None:
     """Cancel what still waits of deleted tasks, because a program was killed while it cancelled a long queue."""
+    while finish_some_deletions(db, now=now, actor=actor):
+        continue
+
+
+def finish_some_deletions(db: Database, *, now: datetime, actor: str) -> bool:
+    """Do a part of ``finish_deletions`` in one short transaction and return whether there was anything to do."""
     with db.read() as session:
         unfinished = run_store.list_deleted_waiting(session)
-    for task_id in unfinished:
-        is_rest = True
-        while is_rest:
-            with db.write() as session:
-                is_rest = _cancel_some(session, task_id, now=now, actor=actor)
+    if unfinished:
+        with db.write() as session:
+            _cancel_some(session, unfinished[0], now=now, actor=actor)
+    return bool(unfinished)
 
 
 def _cancel_some(session: Session, task_id: int, *, now: datetime, actor: str) -> bool:

@@ -19,6 +19,7 @@ from watchbell.errors import (
     Unavailable,
     WatchbellError,
 )
+from watchbell.services.runs import RunDeleted
 from watchbell.web import current
 
 _log = logging.getLogger("watchbell.web")
@@ -26,6 +27,7 @@ _log = logging.getLogger("watchbell.web")
 #: The first class that fits decides.
 STATUSES: tuple[tuple[type[WatchbellError], int], ...] = (
     (InputError, 422),
+    (RunDeleted, 410),
     (NotFound, 404),
     (Conflict, 409),
     (AlreadyRunning, 409),
@@ -49,6 +51,7 @@ _TEXTS: dict[int, tuple[str, str]] = {
     ),
     405: ("Not possible like this", "This address exists, but not for this kind of request."),
     409: ("Not possible now", "That collides with the present state. Look again and try once more."),
+    410: ("Deleted", "This was here, and it is older than such things are kept."),
     413: ("Too large", "More was sent than the server takes at once, which is 1 MiB."),
     422: ("Not accepted", "Something in what was sent is not valid."),
     429: ("Too many tries", "Wait a minute, then try again."),

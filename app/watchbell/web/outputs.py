@@ -98,6 +98,9 @@ class Stream:
         kept = source.kept
         if kept is None:
             return Captured(0)
+        if kept.file is None and kept.content is None:
+            # It gave way to newer ones; the row stays, to say how long it was.
+            raise OutputGone
         path = None
         if kept.file is not None:
             inside = Path(kept.file)
