@@ -24,14 +24,15 @@ from watchbell.cli.screen import (
     table,
 )
 from watchbell.domain.run_state import RunState
+from watchbell.services import decisions, tasks
 from watchbell.services import runs as service
-from watchbell.services import tasks
-from watchbell.services.runs import RunFilter
+from watchbell.services.runs import RunFilter, RunPage
 from watchbell.store.runs import Run
 
 _COLUMNS = (
     "id", "task_id", "task_name", "task_version", "trigger", "due_at", "local_time", "zone", "state", "reason",
-    "stands_for", "requested_by", "attempts", "created_at", "started_at", "ended_at", "exit_code",
+    "stands_for", "requested_by", "attempts", "created_at", "started_at", "ended_at", "exit_code", "queue", "priority",
+    "start_by", "retry_at", "rerun_of", "decision",
 )  # fmt: skip
 _ATTEMPT = (
     "number", "pid", "started_at", "ended_at", "exit_code", "signal", "reason", "user_seconds", "system_seconds",
@@ -41,6 +42,8 @@ _EVENT = ("at", "from_state", "to_state", "path", "actor", "reason")
 _STREAMS = ("stdout", "stderr")
 _CHUNK = 256 * 1024
 _LOOK_SECONDS = 0.2
+#: People decide one by one; more than this are open nowhere.
+_MOST_UNDECIDED = 10_000
 _OPEN_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4096}|[ -/]*)\Z")
 _NUMBER = click.IntRange(min=1, max=2**63 - 1)
 _ID = click.argument("run_id", metavar="ID", type=_NUMBER)
@@ -59,18 +62,24 @@ def runs() -> None:
 @click.option("--task", "task_name", metavar="NAME", help="Only runs of this task.")
 @click.option("--state", "states", multiple=True, type=click.Choice([state.value for state in RunState]), metavar="STATE",
               help=f"Only runs in this state; give it again for more: {', '.join(RunState)}.")  # fmt: skip
+@click.option("--undecided", is_flag=True, help="Only lost runs that wait for a decision.")
 @click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
 @click.option("--before", "before_id", type=_NUMBER, metavar="ID", help="Only runs older than this one, to page on.")
 @json_option
 @pass_program
 def list_runs(
-    program: Program, *, task_name: str | None, states: tuple[str, ...], limit: int, before_id: int | None,
-    as_json: bool,
+    program: Program, *, task_name: str | None, states: tuple[str, ...], undecided: bool, limit: int,
+    before_id: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """List runs, newest first."""
+    if undecided and (states or before_id is not None):
+        raise click.UsageError("--undecided goes with --task and --limit only.")
     task_id = tasks.find_by_name(program.existing_db, task_name).id if task_name is not None else None
-    chosen = RunFilter(task_id=task_id, states=states)
-    page = service.list_page(program.existing_db, chosen, before_id=before_id, limit=limit)
+    if undecided:
+        page = _undecided(program, task_id, limit)
+    else:
+        chosen = RunFilter(task_id=task_id, states=states)
+        page = service.list_page(program.existing_db, chosen, before_id=before_id, limit=limit)
     if as_json:
         print_json([columns_of(run, _COLUMNS) for run in page.runs])
         return
@@ -79,8 +88,14 @@ def list_runs(
         return
     heads = ("ID", "TASK", "STATE", f"DUE ({program.zone.key})", "TOOK", "EXIT", "WHY")
     table(heads, [_row(program, run) for run in page.runs], right=(0,))
-    if page.has_older:
+    if page.has_older and not undecided:
         say(f"More: --before {page.runs[-1].id}")
+
+
+def _undecided(program: Program, task_id: int | None, limit: int) -> RunPage:
+    found = decisions.list_open(program.existing_db, limit=_MOST_UNDECIDED)
+    shown = [run for run in found if task_id is None or run.task_id == task_id]
+    return RunPage(shown[:limit], len(shown), has_older=len(shown) > limit)
 
 
 @runs.command(short_help="Show one run with its transitions.")
@@ -112,6 +127,12 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
             "Started": moment(run.started_at, zone),
             "Ended": moment(run.ended_at, zone),
             "Took": _took(run),
+            "Queue": f"{run.queue}, priority {run.priority}" if run.priority else run.queue,
+            "Given up at": moment(run.start_by, zone) if run.start_by and run.state == RunState.QUEUED else None,
+            "Attempts": run.attempts if run.attempts > 1 else None,
+            "Next attempt": moment(run.retry_at, zone) if run.retry_at else None,
+            "Repeats run": run.rerun_of,
+            "Decision": _decision(run),
             "Exit code": run.exit_code,
             "PID": attempt.pid if attempt else None,
             "CPU": f"{attempt.user_seconds:.2f} s user, {attempt.system_seconds or 0:.2f} s system"
@@ -218,6 +239,32 @@ class _Reader:
         found = None if is_end else _OPEN_ESCAPE.search(text)
         self._open = text[found.start() :] if found else ""
         return self._plain_text(text.removesuffix(self._open).encode())
+
+
+@runs.command(
+    short_help="Decide about a run of which nobody knows whether it ran.",
+    epilog=examples("watchbell runs list --undecided", "watchbell runs decide 17 run_again"),
+)
+@_ID
+@click.argument("choice", type=click.Choice(decisions.CHOICES), metavar="CHOICE")
+@json_option
+@pass_program
+def decide(program: Program, *, run_id: int, choice: str, as_json: bool) -> None:
+    """Decide about a lost run of a task that is set to ask: run_again makes a new run of it, leave makes none."""
+    made = decisions.decide(program.existing_db, run_id, choice, now=clock.now(), actor=program.actor)
+    if as_json:
+        print_json(columns_of(made, _COLUMNS))
+    elif made.id == run_id:
+        say(f"Run {run_id} is left as it is.")
+    else:
+        say(f"Run {run_id} is run again as run {made.id}.")
+
+
+def _decision(run: Run) -> str | None:
+    if run.decision is None:
+        return None
+    told = {decisions.OPEN: f"open; decide: watchbell runs decide {run.id} run_again, or leave"}
+    return told.get(run.decision, run.decision)
 
 
 def _row(program: Program, run: Run) -> tuple[object, ...]:

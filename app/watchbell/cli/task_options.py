@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
@@ -184,6 +185,16 @@ def _variable(text: str) -> tuple[str, str]:
     if not equals:
         raise InputError.of("environment", f"{text[:40]!r} has no '='", "LANG=C.UTF-8")
     return name, value
+
+
+def span_of(text: str) -> timedelta | None:
+    """Return a length of time such as 2h, or None for what is none; raises OverflowError beyond what can be counted."""
+    try:
+        count, unit = read_span(text)
+    except InputError:
+        # It may be a moment, whose own check has the better message.
+        return None
+    return timedelta(seconds=count * UNITS[unit])
 
 
 def _seconds(text: str) -> str:

@@ -27,7 +27,7 @@ from watchbell.control import process
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.domain.schedule import ScheduleKind
 from watchbell.errors import InputError, Problem, WatchbellError
-from watchbell.services import runs, tasks, triggers
+from watchbell.services import pauses, runs, tasks, triggers
 from watchbell.store.runs import Run
 from watchbell.store.tasks import Task
 
@@ -107,6 +107,7 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
     """Show what a task runs, when, under which policies, and its next moments."""
     found = tasks.find_by_name(program.existing_db, name)
     upcoming = tasks.upcoming(found, after=clock.now(), limit=5)
+    paused = pauses.find(program.db, pauses.task_scope(found.id), now=clock.now())
     if as_json:
         print_json({**columns_of(found, _COLUMNS), "upcoming": [occurrence.due_at for occurrence in upcoming]})
         return
@@ -117,6 +118,7 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
             "Schedule": found.schedule_words,
             "Zone": found.zone,
             "Enabled": "yes" if found.enabled else "no",
+            "Paused": pauses.describe(paused).removeprefix("paused ") if paused else None,
             "Directory": found.directory,
             "Environment": " ".join(f"{key}={value}" for key, value in found.environment.items()),
             "Tags": ", ".join(found.tags),

@@ -1,0 +1,147 @@
+"""``watchbell pause`` and ``watchbell resume``: keep tasks, queues or everything from starting, and let them start again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+
+from watchbell import clock
+from watchbell.cli.program import Program, not_empty, pass_program
+from watchbell.cli.screen import columns_of, examples, json_option, moment, one_line, print_json, say, table
+from watchbell.cli.task_options import span_of
+from watchbell.domain.schedule.moment import read_moment
+from watchbell.errors import InputError, NotFound, Problem
+from watchbell.services import pauses, tasks
+from watchbell.store.pauses import Pause
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_COLUMNS = ("scope", "since", "until", "by", "reason")
+_QUEUE, _TASK = pauses.queue_scope(""), pauses.task_scope("")
+
+
+def _what(function: F) -> F:
+    for decorate in (
+        click.option("--all", "everything", is_flag=True, help="Everything."),
+        click.option("--queue", metavar="NAME", callback=not_empty, help="One queue."),
+        click.argument("task", metavar="[TASK]", required=False),
+    ):
+        function = decorate(function)
+    return function
+
+
+@click.command(
+    short_help="Keep a task, a queue or everything from starting.",
+    epilog=examples(
+        "watchbell pause backup --reason 'the disk is changed'",
+        "watchbell pause --all --until 2h",
+        "watchbell pause --queue database --until '2030-01-31 09:30'",
+        "watchbell pause",
+    ),
+)
+@_what
+@click.option("--until", metavar="WHEN", callback=not_empty,
+              help="End by itself: a span such as 2h, or a moment. Default: until somebody resumes.")  # fmt: skip
+@click.option("--reason", default="", metavar="TEXT", help="Why; it stands in every run that is skipped because of it.")
+@json_option
+@pass_program
+def pause(
+    program: Program, *, task: str | None, queue: str | None, everything: bool, until: str | None, reason: str,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Keep a task, a queue or everything from starting; without either, list what is paused. Running commands go on."""
+    if task is None and queue is None and not everything:
+        if until is not None or reason:
+            raise click.UsageError("Say what is to be paused: a TASK, --queue or --all.")
+        _list(program, as_json)
+        return
+    scope, words = _scope(program, task, queue, everything)
+    now = clock.now()
+    end = _end(program, until, now) if until is not None else None
+    made = pauses.pause(program.db, scope, now=now, actor=program.actor, reason=reason, until=end)
+    if as_json:
+        print_json(columns_of(made, _COLUMNS))
+        return
+    say(f"Paused {words} {_until(program, made)}.")
+
+
+@click.command(
+    short_help="Let what is paused start again.",
+    epilog=examples("watchbell resume backup", "watchbell resume --queue database", "watchbell resume --all"),
+)
+@_what
+@json_option
+@pass_program
+def resume(program: Program, *, task: str | None, queue: str | None, everything: bool, as_json: bool) -> None:
+    """Let a task, a queue or everything start again. What is paused on its own stays paused when everything is resumed."""
+    if task is None and queue is None and not everything:
+        raise click.UsageError("Say what is to be resumed: a TASK, --queue or --all.")
+    scope, words = _scope(program, task, queue, everything)
+    was_paused = pauses.resume(program.db, scope, now=clock.now(), actor=program.actor)
+    if as_json:
+        print_json({"scope": scope, "was_paused": was_paused})
+    else:
+        say(f"Resumed {words}." if was_paused else f"Not paused: {words}.")
+
+
+def _scope(program: Program, task: str | None, queue: str | None, everything: bool) -> tuple[str, str]:
+    if (task is not None) + (queue is not None) + everything > 1:
+        raise click.UsageError("Give one of TASK, --queue and --all.")
+    program.require_data()
+    if everything:
+        return pauses.EVERYTHING, "everything"
+    if queue is not None:
+        return pauses.queue_scope(queue), f"queue {one_line(queue)}"
+    found = tasks.find_by_name(program.db, task or "")
+    return pauses.task_scope(found.id), f"task {one_line(found.name)}"
+
+
+def _end(program: Program, text: str, now: datetime) -> datetime:
+    """Return the end that a person gave as a length of time or a moment."""
+    try:
+        span = span_of(text)
+        return now + span if span is not None else read_moment(text, program.zone.key, now)
+    except InputError as error:
+        raise InputError(*(Problem("until", problem.message, problem.example) for problem in error.problems)) from None
+    except OverflowError:
+        raise InputError.of("until", f"{text[:40]!r} is too far away", "2h") from None
+
+
+def _list(program: Program, as_json: bool) -> None:
+    found = pauses.list_all(program.existing_db, now=clock.now())
+    if as_json:
+        print_json([columns_of(one, _COLUMNS) for one in found])
+        return
+    if not found:
+        say("Nothing is paused.")
+        return
+    rows = [
+        (
+            _words(program, one.scope),
+            moment(one.since, program.zone),
+            moment(one.until, program.zone),
+            one.by,
+            one.reason,
+        )
+        for one in found
+    ]
+    table(("PAUSED", f"SINCE ({program.zone.key})", "UNTIL", "BY", "WHY"), rows)
+
+
+def _words(program: Program, scope: str) -> str:
+    if scope.startswith(_TASK):
+        try:
+            return f"task {tasks.get(program.db, int(scope.removeprefix(_TASK))).name}"
+        except NotFound:
+            # It was deleted while it was paused.
+            return f"task {scope.removeprefix(_TASK)}, deleted"
+    return f"queue {scope.removeprefix(_QUEUE)}" if scope.startswith(_QUEUE) else scope
+
+
+def _until(program: Program, made: Pause) -> str:
+    return (
+        f"until {moment(made.until, program.zone)}, {program.zone.key}" if made.until else "until somebody resumes it"
+    )
