@@ -8,6 +8,7 @@ import select
 import time
 from pathlib import Path
 
+from tests.waiting import wait_until
 from watchbell.execution import (
     Bundle,
     Bundles,
@@ -16,7 +17,6 @@ from watchbell.execution import (
     Limits,
     Process,
     Watcher,
-    launch,
     runtime_root,
     shell_command,
 )
@@ -34,18 +34,42 @@ class Bench:
     watcher: Watcher
     finished: dict[object, Finished] = dataclasses.field(default_factory=dict)
 
-    def claim(self, run_id: str = "r1", limits: Limits = QUICK) -> Bundle:
-        return self.bundles.claim(run_id, 1, limits, started=time.time())
+    def claim(self, run_id: str = "r1") -> Bundle:
+        return self.bundles.claim(run_id, 1)
 
     def start(
         self, command: str | tuple[str, ...], *, run_id: str = "r1", limits: Limits = QUICK, environment=None
     ) -> tuple[Bundle, Process]:
-        """Launch a command, as text for the shell or as arguments, and watch it under its run id."""
-        argv = shell_command(command) if isinstance(command, str) else command
-        bundle = self.claim(run_id, limits)
-        process = launch(bundle, Command(argv, environment or ENVIRONMENT, str(self.home)))
-        self.watcher.watch(run_id, bundle, process, limits)
+        """Launch a command, as text for the shell or as arguments, under its run id; return once it is known to run.
+
+        One that ends at once has a process without a start time.
+        """
+        bundle = self.launch(command, run_id=run_id, limits=limits, environment=environment)
+        process = wait_until(lambda: self._process(run_id))
         return bundle, process
+
+    def launch(
+        self,
+        command: str | tuple[str, ...],
+        *,
+        run_id: str = "r1",
+        limits: Limits = QUICK,
+        environment=None,
+        directory: str | None = None,
+    ) -> Bundle:
+        """Ask for a command to be started."""
+        argv = shell_command(command) if isinstance(command, str) else command
+        bundle = self.claim(run_id)
+        ready = Command(argv, environment or ENVIRONMENT, directory or str(self.home))
+        self.watcher.launch(run_id, bundle, ready, limits)
+        return bundle
+
+    def _process(self, run_id: str) -> Process | None:
+        self.finished.update((item.key, item) for item in self.watcher.drain())
+        if run_id in self.finished:
+            return self.finished[run_id].process or Process(0, 0, "")
+        found = self.watcher.started(run_id)
+        return found[0] if found is not None else None
 
     def wait(self, run_id: str = "r1", timeout: float = 20) -> Finished:
         """Return the result of a run."""
@@ -58,7 +82,7 @@ class Bench:
         return self.finished[run_id]
 
     def run(self, command: str | tuple[str, ...], **options) -> Finished:
-        self.start(command, **options)
+        self.launch(command, **options)
         return self.wait(options.get("run_id", "r1"))
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from watchbell.errors import Unavailable
 from watchbell.execution import bundle, watcher
-from watchbell.scheduler import launch, loop, main, recovery
+from watchbell.execution.keeping import HasStarted, Keeping
+from watchbell.scheduler import loop, main, recovery
 from watchbell.services import births, turns
 
 
@@ -23,12 +24,12 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _before(owner: Any, name: str, when: Callable[..., bool] = lambda *_args: True) -> None:
+def _before(owner: Any, name: str, when: Callable[..., bool] = lambda *_args, **_named: True) -> None:
     real = getattr(owner, name)
 
     @functools.wraps(real)
     def replaced(*args: Any, **kwargs: Any) -> Any:
-        if when(*args):
+        if when(*args, **kwargs):
             die()
         return real(*args, **kwargs)
 
@@ -52,12 +53,8 @@ def _has_results(_db: object, turn: Any) -> bool:
     return bool(turn.results)
 
 
-def _killed_between_folder_and_meta() -> None:
-    def make(_self: bundle.Bundles, made: bundle.Bundle, _limits: object, _started: float) -> None:
-        Path(made.path).mkdir(mode=0o700)
-        die()
-
-    bundle.Bundles._make = make  # type: ignore[method-assign]
+def _is_start(_watcher: object, _run: object, *, answer: object, **_more: object) -> bool:
+    return isinstance(answer, HasStarted)
 
 
 def _killed_before_the_pid_is_committed() -> None:
@@ -91,18 +88,18 @@ FAIL_NOW = "fail-now"
 POINTS: dict[str, Callable[[], None]] = {
     "before the ticket is committed": lambda: _after(births.store, "add_attempts", bool),
     "after the ticket is committed": lambda: _after(loop, "take_turn", lambda turned: bool(turned.tickets)),
-    "in the middle of claiming the folder": _killed_between_folder_and_meta,
-    "after the folder is claimed": lambda: _before(launch, "launch"),
-    "after the spawn": lambda: _after(launch, "launch"),
-    "before it is watched": lambda: _before(watcher.Watcher, "watch"),
-    "after it is watched": lambda: _after(watcher.Watcher, "watch"),
+    "before the keeper is asked": lambda: _before(Keeping, "ask"),
+    "after the keeper is asked": lambda: _after(Keeping, "ask", lambda _answer: True),
+    "before its start is heard": lambda: _before(watcher.Watcher, "_act", _is_start),
     "before the pid is committed": _killed_before_the_pid_is_committed,
-    "after the shim has ended": lambda: _before(watcher.Watcher, "_finish"),
+    "after the command has ended": lambda: _before(watcher.Watcher, "_finish"),
     "after the output is kept": lambda: _after(watcher, "capture"),
     "after the result is collected": lambda: _before(loop, "take_turn", _has_results),
     "before the result is committed": lambda: _before(turns.store, "add_outputs", lambda _session, rows: bool(rows)),
     "after the result is committed": lambda: _before(bundle.Bundles, "remove"),
-    "in the middle of removing the folder": lambda: _before(os, "rmdir"),
+    "in the middle of removing its files": lambda: _before(
+        os, "unlink", lambda path, **_more: str(path).endswith(".status")
+    ),
     "before runs are taken over": lambda: _before(main.adoption, "take_over"),
     "after runs are taken over": lambda: _before(recovery, "adopt"),
     "in the middle of adopting": lambda: _after(watcher.Watcher, "adopt"),

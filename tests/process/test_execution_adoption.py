@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import json
 import os
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.execution_bench import ENVIRONMENT, QUICK, is_alive, kept_bytes, make_bench, marked_processes
+from tests.process.execution_bench import QUICK, is_alive, kept_bytes, make_bench, marked_processes
 from tests.waiting import wait_until
-from watchbell.execution import AlreadyStarted, Command, Limits, Process, launch, runtime_root, shell_command
-from watchbell.execution.process import find_shim
+from watchbell.execution import Limits, Process, runtime_root
+from watchbell.execution.adoption import refuse
+from watchbell.execution.process import find_leader
+from watchbell.execution.record import parse_record
 
 #: A scheduler in small: it launches one command, says who the shim is, watches, and waits to be killed.
 LAUNCHER = """
@@ -29,12 +32,17 @@ bundles = Bundles(runtime_root(home), home / "active", 1 << 30)
 bundles.prepare()
 watcher = Watcher(bundles, home / "output")
 watcher.start()
-bundle = bundles.claim("r1", 1, limits, started=time.time())
-process = launch(bundle, Command(shell_command(text), {"PATH": "/usr/bin:/bin"}, str(home)))
-watcher.watch("r1", bundle, process, limits)
-print(json.dumps(dataclasses.asdict(process)), flush=True)
+bundle = bundles.claim("r1", 1)
+watcher.launch("r1", bundle, Command(shell_command(text), {"PATH": "/usr/bin:/bin"}, str(home)), limits)
+while (found := watcher.started("r1")) is None:
+    time.sleep(0.001)
+print(json.dumps([dataclasses.asdict(found[0]), watcher._keeping.pid]), flush=True)
 time.sleep(600)
 """
+
+
+#: A record of an end with exit code 5.
+WHOLE = b"[]\npid 4711 1600000000000000000\nend 1280 1.010000 2.020000 9000 1 2 3 4 5 6 1700000000000000000\n"
 
 
 @pytest.fixture
@@ -45,13 +53,22 @@ def bench(tmp_path):
     shutil.rmtree(runtime_root(tmp_path), ignore_errors=True)
 
 
-def launch_and_kill(home: Path, text: str, limits: Limits = QUICK) -> Process:
-    """Start a command from another process and kill that one -9; return the identity of the shim."""
+def launch_and_kill(home: Path, text: str, limits: Limits = QUICK, *, keeper_too: bool = False) -> Process:
+    """Start a command from another process and kill that one -9; return the identity of the command's own process."""
     arguments = [sys.executable, "-c", LAUNCHER, str(home), text, json.dumps(dataclasses.astuple(limits))]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, start_new_session=True) as launcher:
-        line = launcher.stdout.readline()
+        process, keeper = json.loads(launcher.stdout.readline())
+        if keeper_too:
+            # First the one that would take over from the other.
+            os.kill(launcher.pid, signal.SIGSTOP)
+            os.kill(keeper, signal.SIGKILL)
         launcher.kill()
-    return Process(**json.loads(line))
+    return Process(**process)
+
+
+def adopt_no_orphans() -> None:
+    """Be no subreaper any more: a scheduler that starts later is no ancestor of what an earlier one has left."""
+    assert ctypes.CDLL(None).prctl(36, 0, 0, 0, 0) == 0
 
 
 def test_a_run_that_goes_on_is_adopted_and_gives_its_true_result(bench, tmp_path):
@@ -120,7 +137,7 @@ def test_an_adopted_tree_is_cancelled_whole(bench, tmp_path):
     launch_and_kill(tmp_path, "trap '' TERM; setsid sleep 60 & while :; do sleep 0.05; done")
     bundle = bench.bundles.find("r1", 1)
     bench.watcher.adopt("r1", bundle)
-    wait_until(lambda: len(marked_processes(bundle.token)) >= 3)
+    wait_until(lambda: len(marked_processes(bundle.token)) >= 2)
 
     bench.watcher.cancel("r1")
 
@@ -142,19 +159,86 @@ def test_what_an_adopted_run_left_behind_is_swept_though_it_is_no_child_of_ours(
 
 def test_without_a_mark_nothing_was_started_and_nothing_will_be(bench, tmp_path):
     effect = tmp_path / "effect"
-    bundle = bench.claim()
 
-    bench.watcher.adopt("r1", bundle)
+    bench.watcher.adopt("r1", refuse(bench.bundles, "r1", 1))
 
     outcome = bench.wait().outcome
     assert (outcome.not_started, outcome.lost) == (True, False)
-    with pytest.raises(AlreadyStarted):
-        launch(bundle, Command(shell_command(f"touch {effect}"), ENVIRONMENT, "/tmp"))
+    bench.finished.clear()
+    assert bench.run(f"touch {effect}").outcome.not_started
     assert not effect.exists()
 
 
+def test_a_start_that_is_refused_is_refused_wherever_it_was_about_to_be_made(bench):
+    refused = refuse(bench.bundles, "r1", 1)
+
+    assert [place.status for place in bench.bundles.places("r1", 1) if Path(place.status).exists()] == [
+        f"{place.root}/r1.1.status" for place in bench.bundles.places("r1", 1)
+    ]
+    assert refused.on_tmpfs
+
+
+def test_a_keeper_whose_asker_is_dead_starts_nothing_more(bench, tmp_path):
+    """What was asked for but not begun when the scheduler died is left to the next life."""
+    effect = tmp_path / "effect"
+    keeper = bench.watcher._keeping
+    os.kill(keeper.pid, signal.SIGSTOP)
+    bench.launch(f"touch {effect}")
+    bench.watcher.stop()
+
+    os.kill(keeper.pid, signal.SIGCONT)
+
+    wait_until(lambda: not is_alive(keeper.pid))
+    assert not effect.exists()
+    assert bench.bundles.find("r1", 1) is None
+    bench.watcher = make_bench(tmp_path).watcher
+
+
+def test_a_keeper_that_dies_costs_no_result(bench, tmp_path):
+    """Its commands come to the scheduler, which waits for them itself, and starts another keeper."""
+    _, process = bench.start("while [ ! -e go-on ]; do sleep 0.02; done; echo done; exit 6")
+    bench.start("while [ ! -e go-on ]; do sleep 0.02; done; kill -9 $$", run_id="r2")
+    keeper = bench.watcher._keeping.pid
+
+    os.kill(keeper, signal.SIGKILL)
+
+    wait_until(lambda: bench.watcher._keeping.pid != keeper)
+    assert is_alive(process.pid)
+    (tmp_path / "go-on").touch()
+    finished = bench.wait()
+    assert (finished.outcome.exit_code, kept_bytes(finished)) == (6, b"done\n")
+    assert finished.usage.user_seconds is not None
+    assert bench.wait("r2").outcome.signal == signal.SIGKILL
+    assert bench.run("exit 7", run_id="r3").outcome.exit_code == 7
+
+
+def test_what_was_asked_of_a_keeper_that_dies_is_never_started_twice(bench, tmp_path):
+    effect = tmp_path / "effect"
+    keeper = bench.watcher._keeping.pid
+    os.kill(keeper, signal.SIGSTOP)
+    for number in range(20):
+        bench.launch(f"echo {number} >> {effect}; exit 3", run_id=f"k{number}")
+
+    os.kill(keeper, signal.SIGKILL)
+
+    outcomes = [bench.wait(f"k{number}").outcome for number in range(20)]
+    assert all(outcome.not_started and outcome.exit_code is None for outcome in outcomes)
+    assert not effect.exists()
+
+
+def test_when_scheduler_and_keeper_die_together_the_command_goes_on_and_its_end_is_unknown(bench, tmp_path):
+    adopt_no_orphans()
+    process = launch_and_kill(tmp_path, "while [ ! -e go-on ]; do sleep 0.02; done; exit 6", keeper_too=True)
+
+    bench.watcher.adopt("r1", bench.bundles.find("r1", 1), process)
+    assert "r1" in bench.watcher.live()
+    (tmp_path / "go-on").touch()
+
+    assert bench.wait().outcome.lost
+
+
 def test_a_second_adoption_of_what_was_never_started_says_so_again(bench):
-    bundle = bench.claim()
+    bundle = refuse(bench.bundles, "r1", 1)
     bench.watcher.adopt("r1", bundle)
     bench.wait()
     bench.finished.clear()
@@ -166,7 +250,7 @@ def test_a_second_adoption_of_what_was_never_started_says_so_again(bench):
 
 def test_a_reboot_is_told(bench, tmp_path):
     bundle, process = bench.claim("b1"), None
-    Path(bundle.status).write_bytes(b"4711\n")
+    Path(bundle.status).write_bytes(b"[]\npid 4711 1\n")
     process = Process(os.getpid(), 1, "00000000-0000-0000-0000-000000000000")
 
     bench.watcher.adopt("b1", bundle, process)
@@ -177,18 +261,19 @@ def test_a_reboot_is_told(bench, tmp_path):
 
 def test_a_result_that_was_recorded_before_a_reboot_counts(bench):
     bundle = bench.claim("b1")
-    Path(bundle.status).write_bytes(b"4711\n0m0.01s 0m0.02s\n0m1.00s 0m2.00s\nend 5\n")
+    Path(bundle.status).write_bytes(WHOLE)
 
     bench.watcher.adopt("b1", bundle, Process(4711, 1, "00000000-0000-0000-0000-000000000000"))
 
     finished = bench.wait("b1")
     assert (finished.outcome.exit_code, finished.outcome.lost) == (5, False)
     assert (finished.usage.user_seconds, finished.usage.system_seconds) == (1.01, 2.02)
+    assert finished.outcome.ended_at.timestamp() == 1_700_000_000
 
 
 def test_neither_process_nor_result_is_lost(bench):
     bundle = bench.claim("b1")
-    Path(bundle.status).write_bytes(b"4711\n0m0.01s 0m0.02s\n0m1.0")
+    Path(bundle.status).write_bytes(WHOLE[:-1])
 
     bench.watcher.adopt("b1", bundle)
 
@@ -200,10 +285,10 @@ def test_a_stranger_with_the_recorded_number_is_left_alone(bench):
     """The status file names a living process that is not ours, as after the reuse of a pid."""
     bundle = bench.claim("b1")
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
-        Path(bundle.status).write_bytes(b"%d\n" % stranger.pid)
+        Path(bundle.status).write_bytes(b"[]\npid %d 1\n" % stranger.pid)
         from_stat = int(Path(f"/proc/{stranger.pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
 
-        assert find_shim(bundle, stranger.pid) is None
+        assert find_leader(bundle, stranger.pid) is None
         wrong = Process(stranger.pid, from_stat - 1, Path("/proc/sys/kernel/random/boot_id").read_text().strip())
         bench.watcher.adopt("b1", bundle, wrong)
 
@@ -235,11 +320,18 @@ def test_a_watcher_that_stops_leaves_the_command_to_the_next(bench, tmp_path):
     bench.watcher = second.watcher
 
 
-def test_every_bundle_is_listed_for_adoption(bench):
-    names = {bench.claim(f"l{number}").name for number in range(5)}
+def test_every_bundle_is_listed_for_adoption_with_what_it_was_started_under(bench):
+    for number in range(5):
+        bench.run("true", run_id=f"l{number}")
 
-    assert {bundle.name for bundle in bench.bundles.list()} == names
+    assert {bundle.name for bundle in bench.bundles.list()} == {f"l{number}.1" for number in range(5)}
     for bundle in list(bench.bundles.list()):
         assert bundle.read_meta().limits == QUICK
         bench.bundles.remove(bundle)
     assert list(bench.bundles.list()) == []
+
+
+def test_half_a_record_is_no_result():
+    for length in range(len(WHOLE)):
+        assert parse_record(WHOLE[:length]).wait_status is None
+    assert parse_record(WHOLE).wait_status == 5 << 8

@@ -57,7 +57,7 @@ def test_what_a_command_does_on_term_is_its_own_business_within_the_grace(bench)
 
 def test_a_tree_that_ignores_term_is_killed_with_its_escaped_grandchild(bench):
     bundle, _ = bench.start(STUBBORN, limits=Limits(time_seconds=0.4, grace_seconds=0.3))
-    wait_until(lambda: len(marked_processes(bundle.token)) >= 3)
+    wait_until(lambda: len(marked_processes(bundle.token)) >= 2)
 
     outcome = bench.wait().outcome
 
@@ -97,7 +97,7 @@ def test_a_command_that_finished_first_keeps_its_result(bench):
         "sh -c \"trap '' TERM; while :; do sleep 0.05; done\" & sleep 0.1; exit 3",
         limits=Limits(time_seconds=30, grace_seconds=1),
     )
-    wait_until(lambda: b"end 3" in Path(bundle.status).read_bytes())
+    wait_until(lambda: b"end 768 " in Path(bundle.status).read_bytes())
 
     bench.watcher.cancel("r1")
 
@@ -157,7 +157,7 @@ def test_no_zombie_is_left_of_orphans_that_end_while_their_run_goes_on(bench):
     assert own == []
 
 
-def test_killing_the_shim_ends_the_command_and_is_told(bench):
+def test_killing_the_command_from_outside_is_told_and_its_children_are_swept(bench):
     bundle, process = bench.start("sleep 60; :")
     wait_until(lambda: len(marked_processes(bundle.token)) >= 2)
 
@@ -165,13 +165,13 @@ def test_killing_the_shim_ends_the_command_and_is_told(bench):
 
     outcome = bench.wait().outcome
     assert (outcome.exit_code, outcome.signal) == (None, signal.SIGKILL)
-    assert "supervising shell" in outcome.reason
+    assert outcome.left_behind == 1
     assert marked_processes(bundle.token) == []
 
 
 def test_a_run_killed_with_its_whole_group_is_told(bench):
     bundle, process = bench.start("sleep 60; :")
-    wait_until(lambda: len(marked_processes(bundle.token)) >= 3)
+    wait_until(lambda: len(marked_processes(bundle.token)) >= 2)
 
     os.killpg(process.pid, signal.SIGTERM)
 

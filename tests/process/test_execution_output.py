@@ -186,7 +186,7 @@ def test_a_link_in_place_of_the_output_is_not_followed(bench, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("a secret")
 
-    finished = bench.run(f"d={runtime_root(tmp_path)}/r1.1; rm $d/out; ln -s {secret} $d/out")
+    finished = bench.run(f"d={runtime_root(tmp_path)}/r1.1; rm $d.out; ln -s {secret} $d.out")
 
     assert b"secret" not in kept_bytes(finished)
     assert "could not be kept" in finished.outcome.reason

@@ -6,21 +6,15 @@ import os
 import resource
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.process.execution_bench import ENVIRONMENT, QUICK, kept_bytes, make_bench
+from tests.process.execution_bench import ENVIRONMENT, kept_bytes, make_bench
 from watchbell.execution import (
-    AlreadyStarted,
-    BundleExists,
     Bundles,
-    Command,
     SpawnFailed,
     kernel,
-    launch,
     runtime_root,
-    shell_command,
 )
 
 
@@ -65,7 +59,7 @@ def test_an_exit_code_that_looks_like_a_signal_says_so_in_words(bench):
 
 def test_a_program_that_is_not_there_is_known_not_to_have_started(bench):
     with pytest.raises(SpawnFailed) as caught:
-        launch(bench.claim(), Command(("no-such-program", "x"), ENVIRONMENT, "/tmp"))
+        bench.launch(("no-such-program", "x"))
 
     assert caught.value.exit_code == 127
     assert "no-such-program" in caught.value.reason
@@ -77,7 +71,7 @@ def test_a_program_that_may_not_be_executed_is_126(bench, tmp_path):
     program.chmod(0o600)
 
     with pytest.raises(SpawnFailed) as caught:
-        launch(bench.claim(), Command((str(program),), ENVIRONMENT, "/tmp"))
+        bench.launch((str(program),))
 
     assert caught.value.exit_code == 126
 
@@ -95,32 +89,55 @@ def test_the_shell_answers_126_and_127_for_its_own_commands(bench, text, code):
 )
 def test_a_wrong_working_directory_is_known_not_to_have_started(bench, directory, code):
     with pytest.raises(SpawnFailed) as caught:
-        launch(bench.claim(), Command(shell_command("true"), ENVIRONMENT, directory))
+        bench.launch("true", directory=directory)
 
     assert caught.value.exit_code == code
     assert directory in caught.value.reason
 
 
 def test_a_command_that_is_too_long_is_known_not_to_have_started(bench):
-    with pytest.raises(SpawnFailed, match="too long"):
-        launch(bench.claim(), Command(("true", "x" * 3_000_000), ENVIRONMENT, "/tmp"))
+    outcome = bench.run(("true", "x" * 3_000_000)).outcome
+
+    assert (outcome.not_started, outcome.exit_code, outcome.lost) == (True, 1, False)
+    assert "too long" in outcome.reason
+
+
+def test_a_script_without_an_interpreter_is_run_by_a_shell_as_a_shell_would(bench, tmp_path):
+    program = tmp_path / "plain"
+    program.write_text("echo $1; exit 3\n")
+    program.chmod(0o700)
+
+    finished = bench.run((str(program), "an argument"))
+
+    assert (finished.outcome.exit_code, kept_bytes(finished)) == (3, b"an argument\n")
+
+
+def test_a_script_whose_interpreter_is_not_there_is_known_not_to_have_started(bench, tmp_path):
+    program = tmp_path / "odd"
+    program.write_text("#!/no/such/interpreter\n")
+    program.chmod(0o700)
+
+    outcome = bench.run((str(program),)).outcome
+
+    assert (outcome.not_started, outcome.exit_code) == (True, 127)
+    assert "interpreter" in outcome.reason
 
 
 def test_a_nul_in_an_argument_is_known_not_to_have_started(bench):
-    with pytest.raises(SpawnFailed):
-        launch(bench.claim(), Command(("echo", "a\0b"), ENVIRONMENT, "/tmp"))
+    with pytest.raises(ValueError, match="null"):
+        bench.launch(("echo", "a\0b"))
+    assert len(bench.watcher) == 0
 
 
 def test_an_attempt_is_never_started_twice(bench, tmp_path):
+    """The second start finds the mark, and gives the result of the first."""
     effect = tmp_path / "effect"
-    bundle, _ = bench.start(f"echo ran >> {effect}")
+    first = bench.run(f"echo ran >> {effect}; exit 3")
+    bench.finished.clear()
 
-    with pytest.raises(AlreadyStarted):
-        launch(bundle, Command(shell_command(f"echo ran >> {effect}"), ENVIRONMENT, "/tmp"))
-    with pytest.raises(BundleExists):
-        bench.claim()
+    second = bench.run(f"echo ran >> {effect}; exit 4")
 
-    bench.wait()
+    assert (first.outcome.exit_code, second.outcome.exit_code) == (3, 3)
     assert effect.read_text() == "ran\n"
 
 
@@ -231,11 +248,11 @@ def test_a_bundle_of_an_untrusted_folder_is_not_used(tmp_path):
     bundles = Bundles(stranger, tmp_path / "active", 1 << 20)
     bundles.prepare()
 
-    bundle = bundles.claim("r1", 1, QUICK, started=1.0)
+    bundle = bundles.claim("r1", 1)
 
     assert not bundle.on_tmpfs
     assert list((tmp_path / "elsewhere").iterdir()) == []
-    assert oct(Path(bundle.path).stat().st_mode)[-3:] == "700"
+    assert oct((tmp_path / "active").stat().st_mode)[-3:] == "700"
 
 
 def test_bundles_go_to_disk_when_the_bound_of_tmpfs_is_reached(bench):

@@ -20,7 +20,8 @@ from watchbell import clock
 from watchbell.config import Config
 from watchbell.errors import AlreadyRunning, ConfigError
 from watchbell.execution import proc
-from watchbell.execution.process import Process, current_boot_id, open_process
+from watchbell.execution.identity import Process
+from watchbell.execution.process import current_boot_id, open_process
 
 #: Those who look at the lock take it shared for an instant, so one refusal does not yet mean that it is held.
 _RETRY_SECONDS = 1.0

@@ -1,24 +1,24 @@
 """Run one command on this machine so that neither it nor its result is lost when whoever started it dies.
 
-``Bundles.claim`` makes the folder of an attempt, ``launch`` starts the command in it under a shim, a ``Watcher`` follows any
-number of them in one thread, enforces the limits and hands out a ``Finished`` for each. After a restart ``Watcher.adopt``
+``Bundles.claim`` chooses where the files of an attempt lie, ``Watcher.launch`` has the command started by a keeper that
+outlives us; the ``Watcher`` follows any number of them in one thread, enforces the limits and hands out a ``Finished`` for each. After a restart ``Watcher.adopt``
 takes over every bundle that ``Bundles.list`` still finds. Shared by scheduler and agent; knows no database.
 """
 
 from __future__ import annotations
 
-from watchbell.execution.bundle import Bundle, BundleExists, Bundles, Meta, runtime_root
+from watchbell.execution.bundle import Bundle, Bundles, runtime_root
 from watchbell.execution.capture import Slice, read_captured, read_output
 from watchbell.execution.command import Command, Limits, plain_argv, shell_command
+from watchbell.execution.identity import Process
 from watchbell.execution.kernel import become_subreaper
 from watchbell.execution.outcome import Captured, Finished, Outcome, SamplePoint, Usage
-from watchbell.execution.process import AlreadyStarted, Process, SpawnFailed, current_boot_id, launch
+from watchbell.execution.process import SpawnFailed, current_boot_id
+from watchbell.execution.record import Meta
 from watchbell.execution.watcher import Live, Watcher
 
 __all__ = [
-    "AlreadyStarted",
     "Bundle",
-    "BundleExists",
     "Bundles",
     "Captured",
     "Command",
@@ -35,7 +35,6 @@ __all__ = [
     "Watcher",
     "become_subreaper",
     "current_boot_id",
-    "launch",
     "plain_argv",
     "read_captured",
     "read_output",

@@ -6,59 +6,70 @@ import os
 from collections.abc import Hashable
 
 from watchbell import clock
-from watchbell.execution import tracking
-from watchbell.execution.bundle import Bundle, Meta
+from watchbell.execution import proc, tracking
+from watchbell.execution.bundle import Bundle, Bundles
 from watchbell.execution.command import Limits
-from watchbell.execution.process import Process, children, current_boot_id, find_shim, open_process
-from watchbell.execution.shim import REFUSED, Record, read_record
+from watchbell.execution.identity import Process
+from watchbell.execution.process import current_boot_id, find_leader, open_process
+from watchbell.execution.record import REFUSED, Meta, Record, read_record
 from watchbell.execution.tracking import Run
 
-#: How long a mark may be without the pid that the shim writes first.
+#: How long a mark may be without the number of the process that the keeper writes as soon as there is one.
 _BIRTH_SECONDS = 0.2
 _LOOK_SECONDS = 0.01
 
 
 def take_over(key: Hashable, bundle: Bundle, process: Process | None, limits: Limits | None) -> Run:
-    """Return the run to watch: with a pidfd when its shim lives, without one when there is only a result to be read."""
-    meta = bundle.read_meta()
+    """Return the run to watch: with a pidfd when its command lives, without one when there is only a record to be read."""
+    # Making the mark first is what keeps a keeper that is still about to start it from doing so after we said "never".
+    is_marked_here = set_mark(bundle)
+    record = read_record(bundle.status) or Record()
+    meta = record.meta
     limits = limits or (meta.limits if meta is not None else Limits())
     started_on = process.boot_id if process is not None else meta.boot_id if meta is not None else current_boot_id()
     if started_on != current_boot_id():
         run = _track(key, bundle, limits, None, None, meta)
         run.ending.rebooted = True
-        _set_mark(bundle)
         return run
-    # Making the mark first is what keeps a shim that is still on its way from starting after we have said "never".
-    if _set_mark(bundle):
-        # A folder without a mark was never started in. But it may stand in for one that has been taken away, as a logout
-        # does with what lies on tmpfs: a process that is known or found says that the command did start.
-        process = process or find_shim(bundle, None)
-        is_folder_lost = process is not None
+    if is_marked_here:
+        # Without a mark it was never started. But its files may have been taken away, as a logout does with what lies on
+        # tmpfs: a process that is known or found says that the command did start.
+        process = process or find_leader(bundle, None)
+    elif record.is_over:
+        process = None
     else:
         process = process or _find(bundle)
-        is_folder_lost = False
     pidfd = open_process(process) if process is not None else None
     run = _track(key, bundle, limits, process, pidfd, meta)
-    run.ending.is_folder_lost = is_folder_lost
+    run.at_ns = record.at_ns
+    run.ending.is_folder_lost = is_marked_here and process is not None
     tracking.resume_if_orphaned_stop(run)
     return run
 
 
+def refuse(bundles: Bundles, run_id: str, attempt: int) -> Bundle:
+    """Make sure that an attempt does not start any more, wherever it may have been about to; return where it was, or is not.
+
+    Which of the two folders was chosen for it is not known before its mark is there, so it is set in both.
+    """
+    places = bundles.places(run_id, attempt)
+    started = [place for place in places if not set_mark(place)]
+    return next((place for place in started if not (read_record(place.status) or Record()).is_refused), places[0])
+
+
 def goes_on(bundle: Bundle) -> bool:
-    """Return whether the shim of a bundle lives."""
+    """Return whether the command of a bundle lives."""
     record = read_record(bundle.status)
-    return record is not None and not _is_over(record) and find_shim(bundle, record.pid) is not None
+    return record is not None and not record.is_over and _leader(bundle, record) is not None
 
 
-def _track(
-    key: Hashable, bundle: Bundle, limits: Limits, process: Process | None, pidfd: int | None, meta: Meta | None
-) -> Run:
-    elapsed = max(clock.now().timestamp() - meta.started, 0.0) if meta is not None else 0.0
-    own = process is not None and pidfd is not None and process.pid in children.pids
-    return tracking.track(key, bundle, limits, process, pidfd, own=own, now=clock.monotonic(), elapsed=elapsed)
+def is_being_kept(keeper: tuple[int, int]) -> bool:
+    """Return whether a keeper lives, so that the record of a command that has just ended is still to come."""
+    found = proc.read_stat(keeper[0]) if keeper[0] else None
+    return found is not None and found.start_ticks == keeper[1] and found.state != "Z"
 
 
-def _set_mark(bundle: Bundle) -> bool:
+def set_mark(bundle: Bundle) -> bool:
     """Set the mark if it is not set; True when it was set here, so nothing was ever started."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -75,18 +86,34 @@ def _set_mark(bundle: Bundle) -> bool:
     return True
 
 
+def _track(
+    key: Hashable, bundle: Bundle, limits: Limits, process: Process | None, pidfd: int | None, meta: Meta | None
+) -> Run:
+    # By the clock that counts from the boot: the wall clock may have been set since.
+    elapsed = 0.0
+    if process is not None and process.start_ticks:
+        elapsed = clock.boot_time() - process.start_ticks / proc.TICKS
+    elif meta is not None and meta.boot_id == current_boot_id():
+        elapsed = clock.boot_time() - meta.boot_clock
+    elapsed = max(elapsed, 0.0)
+    now = clock.monotonic()
+    run = tracking.track(key, bundle, limits, process, pidfd, is_kept=False, now=now, elapsed=elapsed)
+    run.keeper = meta.keeper if meta is not None else (0, 0)
+    return run
+
+
 def _find(bundle: Bundle) -> Process | None:
-    """Return the living shim, giving one that was only just born the time to say who it is."""
+    """Return the living process of a command, giving its keeper the time to say who it is."""
     deadline = clock.monotonic() + _BIRTH_SECONDS
     while True:
         record = read_record(bundle.status)
-        if record is None or _is_over(record):
+        if record is None or record.is_over:
             return None
-        found = find_shim(bundle, record.pid)
+        found = _leader(bundle, record)
         if found is not None or record.pid is not None or clock.monotonic() >= deadline:
             return found
         clock.pause(_LOOK_SECONDS)
 
 
-def _is_over(record: Record) -> bool:
-    return record.exit_code is not None or record.text == REFUSED.decode().strip()
+def _leader(bundle: Bundle, record: Record) -> Process | None:
+    return find_leader(bundle, record.pid, record.start_ticks)

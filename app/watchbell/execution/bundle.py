@@ -1,53 +1,35 @@
-"""The folders of active attempts: where they lie, what is in them, and who may claim one.
+"""The bundles of active attempts: where their files lie, what is in them, and who may claim one.
 
-A bundle is a folder named ``<run_id>.<attempt>`` that holds
+A bundle is three files, ``<run_id>.<attempt>.status``, ``.out`` and ``.err``, in one of two folders:
 
-``meta``    what an adopter needs: when, on which boot and under which limits the attempt was started
-``status``  made exclusively by the kernel when the shim is spawned, so it is the mark that forbids a second start; the
-            shim writes its pid and at the end its times, the exit status and an end marker into it
+``status``  made exclusively by the keeper before it starts the command, so it is the mark that forbids a second start; it
+            says when, on which boot and under which limits the attempt was started, and at the end how it ended
 ``out``, ``err``   what the command wrote
 
-Bundles lie on tmpfs, where making four files costs microseconds, while the bytes that they hold there stay below a
-bound, else on disk. Nothing in them outlives a reboot, and no process of a run does either; the boot id tells. Note that
+Bundles lie on tmpfs, where making files costs microseconds, while the bytes that they hold there stay below a bound,
+else on disk. Nothing in them outlives a reboot, and no process of a run does either; the boot id tells. Note that
 systemd-logind removes a person's files in /dev/shm and /run/user at their last logout unless lingering is on for them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import errno
+import functools
 import hashlib
-import json
 import os
 import re
-import shutil
 import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from watchbell.errors import ConfigError, Conflict
-from watchbell.execution.command import Limits
-from watchbell.execution.kernel import boot_id
+from watchbell.errors import ConfigError
+from watchbell.execution.record import Meta, read_record
 
 #: The variable by which every process of a run is found again, wherever it has moved in the process tree.
 MARKER = "WATCHBELL_RUN_TOKEN"
-_NAME = re.compile(r"(?P<run>[A-Za-z0-9_-]{1,64})\.(?P<attempt>[0-9]{1,9})")
-_FILES = ("out", "err", "status", "meta")
-
-
-class BundleExists(Conflict):
-    """The folder of this attempt exists already: it was claimed before."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Meta:
-    """What was written down when the bundle was claimed."""
-
-    #: Seconds since the epoch.
-    started: float
-    boot_id: str
-    limits: Limits
+_NAME = re.compile(r"(?P<run>[A-Za-z0-9_-]{1,64})\.(?P<attempt>[0-9]{1,9})\.(?:status|out|err)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,34 +43,35 @@ class Bundle:
     #: The value of the marker variable; it names the data directory too, so that two installations never meet.
     token: str
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
+        """Return what its files are named after."""
         return f"{self.run_id}.{self.attempt}"
 
-    @property
+    @functools.cached_property
     def path(self) -> str:
+        """Return what the paths of its files begin with."""
         return f"{self.root}/{self.name}"
 
-    @property
+    @functools.cached_property
     def out(self) -> str:
-        return f"{self.path}/out"
+        """Return the file of its standard output."""
+        return f"{self.path}.out"
 
-    @property
+    @functools.cached_property
     def err(self) -> str:
-        return f"{self.path}/err"
+        """Return the file of its standard error."""
+        return f"{self.path}.err"
 
-    @property
+    @functools.cached_property
     def status(self) -> str:
-        return f"{self.path}/status"
+        """Return the file of its record."""
+        return f"{self.path}.status"
 
     def read_meta(self) -> Meta | None:
-        """Return what was written at the claim, or None when the claimer died in the middle of it."""
-        try:
-            with open(f"{self.path}/meta", "rb") as file:
-                data = json.load(file)
-            return Meta(data["started"], data["boot_id"], Limits(*data["limits"]))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
+        """Return what was written at the start, or None when nothing was started or the writer died in the middle of it."""
+        record = read_record(self.status)
+        return record.meta if record is not None else None
 
 
 class Bundles:
@@ -99,7 +82,6 @@ class Bundles:
         self._runtime = str(runtime_root) if runtime_root is not None else None
         self._limit = runtime_limit_bytes
         self._prefix = hashlib.sha256(os.fsencode(self._disk)).hexdigest()[:12]
-        self._boot = boot_id()
         self._lock = threading.Lock()
         self._charges: dict[str, int] = {}
         self._charged = 0
@@ -118,59 +100,39 @@ class Bundles:
             if bundle.on_tmpfs:
                 self.charge(bundle, sum(_allocated(path) for path in (bundle.out, bundle.err)))
 
-    def claim(self, run_id: str, attempt: int, limits: Limits, *, started: float) -> Bundle:
-        """Make the folder of an attempt. Raises BundleExists when it was made before, by whomever."""
-        if self.find(run_id, attempt) is not None:
-            raise BundleExists
-        bundle = self._bundle(run_id, attempt, on_tmpfs=self._runtime is not None and self._charged < self._limit)
-        try:
-            self._make(bundle, limits, started)
-        except OSError as error:
-            if error.errno == errno.EEXIST:
-                raise BundleExists from None
-            if not bundle.on_tmpfs or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.EROFS):
-                raise
-            shutil.rmtree(bundle.path, ignore_errors=True)
-            bundle = self._bundle(run_id, attempt, on_tmpfs=False)
-            self._make(bundle, limits, started)
-        return bundle
+    def claim(self, run_id: str, attempt: int, *, on_disk: bool = False) -> Bundle:
+        """Return the bundle of an attempt that is to be started; its keeper makes the files.
+
+        Nothing is looked at here: that no attempt is started twice is the mark's business.
+        """
+        has_room = self._runtime is not None and self._charged < self._limit
+        return self._bundle(run_id, attempt, on_tmpfs=has_room and not on_disk)
+
+    def places(self, run_id: str, attempt: int) -> list[Bundle]:
+        """Return where an attempt may have been started: on tmpfs, if there is any, and on disk."""
+        there = [True, False] if self._runtime is not None else [False]
+        return [self._bundle(run_id, attempt, on_tmpfs=on_tmpfs) for on_tmpfs in there]
 
     def find(self, run_id: str, attempt: int) -> Bundle | None:
-        """Return the bundle of an attempt while its folder exists."""
-        for on_tmpfs in (True, False):
-            if on_tmpfs and self._runtime is None:
-                continue
-            bundle = self._bundle(run_id, attempt, on_tmpfs=on_tmpfs)
-            if os.path.lexists(bundle.path):
-                return bundle
-        return None
+        """Return the bundle of an attempt that was started, or refused, while its files exist."""
+        return next((place for place in self.places(run_id, attempt) if os.path.lexists(place.status)), None)
 
     def list(self) -> Iterator[Bundle]:
         """Yield every bundle there is."""
         for root, on_tmpfs in ((self._runtime, True), (self._disk, False)):
             if root is None or not os.path.isdir(root):
                 continue
-            for name in sorted(os.listdir(root)):
-                match = _NAME.fullmatch(name)
-                if match:
-                    yield self._bundle(match["run"], int(match["attempt"]), on_tmpfs=on_tmpfs)
+            matches = map(_NAME.fullmatch, sorted(os.listdir(root)))
+            for run_id, attempt in dict.fromkeys((match["run"], match["attempt"]) for match in matches if match):
+                yield self._bundle(run_id, int(attempt), on_tmpfs=on_tmpfs)
 
     def remove(self, bundle: Bundle) -> None:
         """Remove a bundle whose result is stored for good."""
         self.charge(bundle, 0)
-        try:
-            for name in _FILES:
-                try:
-                    os.unlink(f"{bundle.path}/{name}")
-                except FileNotFoundError:
-                    # An attempt that never started has no output.
-                    continue
-            os.rmdir(bundle.path)
-        except FileNotFoundError:
-            return
-        except OSError:
-            # A command may have put something of its own there; rmtree does not follow symbolic links.
-            shutil.rmtree(bundle.path, ignore_errors=True)
+        # The mark goes last: while it is there, nothing can start under this name.
+        for path in (bundle.out, bundle.err, bundle.status):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
     def leave(self) -> None:
         """Give back the folder on tmpfs if nothing is in it; the next start makes it again."""
@@ -189,19 +151,6 @@ class Bundles:
     def _bundle(self, run_id: str, attempt: int, *, on_tmpfs: bool) -> Bundle:
         root = self._runtime if on_tmpfs and self._runtime is not None else self._disk
         return Bundle(str(run_id), attempt, root, on_tmpfs, f"{self._prefix}.{run_id}.{attempt}")
-
-    def _make(self, bundle: Bundle, limits: Limits, started: float) -> None:
-        os.mkdir(bundle.path, 0o700)
-        data = {
-            "started": started,
-            "boot_id": self._boot,
-            "limits": (limits.time_seconds, limits.grace_seconds, limits.output_bytes),
-        }
-        descriptor = os.open(f"{bundle.path}/meta", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        try:
-            os.write(descriptor, json.dumps(data).encode())
-        finally:
-            os.close(descriptor)
 
 
 def runtime_root(home: Path, configured: str = "") -> Path | None:

@@ -28,10 +28,10 @@ class Command:
     """
 
     argv: tuple[str, ...]
-    environment: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    environment: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NOTHING)
     directory: str | None = None
     #: What many commands see beside their own variables; it is told to the keeper once.
-    common: Mapping[str, str] = _NOTHING
+    common: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NOTHING)
 
     def variable(self, name: str) -> str | None:
         """Return a variable as the command sees it."""

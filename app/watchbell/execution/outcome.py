@@ -8,6 +8,8 @@ from collections.abc import Hashable
 from datetime import datetime
 from pathlib import Path
 
+from watchbell.execution.identity import Process
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Usage:
@@ -86,6 +88,9 @@ class Finished:
     series: tuple[SamplePoint, ...]
     stdout: Captured
     stderr: Captured
+    #: Who it was, and when it was started; None if nothing was, or nobody can know.
+    process: Process | None = None
+    started_at: datetime | None = None
 
 
 def signal_name(number: int) -> str:

@@ -1,24 +1,20 @@
-"""Starting one command under its shim, and telling our processes from strangers that got their number."""
+"""Getting one command ready to be started, and telling our processes from strangers that got their number."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import os
-import signal
 import stat
-import threading
 
 from watchbell import clock
-from watchbell.errors import Conflict, WatchbellError
-from watchbell.execution import proc, shim
-from watchbell.execution.bundle import MARKER, Bundle
+from watchbell.errors import WatchbellError
+from watchbell.execution import proc
+from watchbell.execution.bundle import Bundle
 from watchbell.execution.command import SHELL, Command
+from watchbell.execution.identity import Process
 from watchbell.execution.kernel import boot_id
 
-_ALL_SIGNALS = tuple(sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
-_REAL_SHELL = os.path.realpath(SHELL)
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -34,77 +30,36 @@ class SpawnFailed(WatchbellError):
         self.exit_code = exit_code
 
 
-class AlreadyStarted(Conflict):
-    """This attempt was started before; it may be running."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Process:
-    """The identity of a shim, which leads the session of its command. A pid alone may be anybody's."""
-
-    pid: int
-    #: Field 22 of /proc/PID/stat.
-    start_ticks: int
-    boot_id: str
-
-
-class Children:
-    """The shims that this process has spawned and not yet waited for.
-
-    Held while spawning, so that whoever looks at the list of our children never takes a shim that is just being born
-    for an orphan.
-    """
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.pids: set[int] = set()
-
-
-#: One process has one list of children, so this is one per process too.
-children = Children()
 _boot = boot_id()
 
 
-def launch(bundle: Bundle, command: Command) -> Process:
-    """Start a command under its shim and return the shim's identity.
+def find_program(command: Command) -> str:
+    """Return the file that a command runs.
 
-    Raises SpawnFailed when it is known that nothing ran, and AlreadyStarted when the bundle has its mark already.
+    Raises SpawnFailed when it, or the working directory, is not there or may not be used.
     """
     _check_directory(command.directory)
-    program = _programs.find(command)
-    spawn = shim.prepare(
-        command.argv,
-        command.environment,
-        command.directory,
-        f"{MARKER}={bundle.token}",
-        is_shell=program.is_shell,
-    )
-    writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    files = (
-        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, bundle.out, writing, 0o600),
-        (os.POSIX_SPAWN_OPEN, 2, bundle.status, writing | os.O_EXCL, 0o600),
-        (os.POSIX_SPAWN_OPEN, 3, bundle.err, writing, 0o600),
-    )
-    try:
-        with children.lock:
-            pid = os.posix_spawn(
-                SHELL,
-                spawn.arguments,
-                spawn.environment,
-                file_actions=files,
-                setsid=True,
-                setsigmask=(),
-                setsigdef=_ALL_SIGNALS,
-            )
-            children.pids.add(pid)
-    except FileExistsError:
-        raise AlreadyStarted from None
-    except (OSError, ValueError) as error:
-        raise SpawnFailed(_spawn_reason(error), 1) from error
-    # It is our child and not waited for, so the number is its own even if it has ended already.
-    found = proc.read_stat(pid)
-    return Process(pid, found.start_ticks if found is not None else 0, _boot)
+    return _programs.find(command)
+
+
+def fail_start(step: str, number: int, command: Command) -> SpawnFailed:
+    """Return why a command could not be started, from the keeper's word: what was being done, and the error's number."""
+    name = command.argv[0] if command.argv else ""
+    if step == "directory":
+        missing = number in (errno.ENOENT, errno.ENOTDIR)
+        reason = "does not exist" if missing else "may not be entered"
+        return SpawnFailed(f"the working directory {command.directory} {reason}", 127 if missing else 126)
+    if step == "mark":
+        return SpawnFailed(f"nothing could be recorded: {os.strerror(number)}", 1)
+    if number == errno.ENOENT:
+        return SpawnFailed(f"{name}: command not found, or its interpreter is not there", 127)
+    if number in (errno.EACCES, errno.EPERM):
+        return SpawnFailed(f"{name}: permission denied", 126)
+    if number == errno.E2BIG:
+        return SpawnFailed("the command and its environment are too long for this system", 1)
+    if number == errno.EAGAIN:
+        return SpawnFailed("no more processes are allowed at the moment", 1)
+    return SpawnFailed(f"the command could not be started: {os.strerror(number)}", 1)
 
 
 def open_process(process: Process) -> int | None:
@@ -125,17 +80,18 @@ def open_process(process: Process) -> int | None:
     return descriptor
 
 
-def find_shim(bundle: Bundle, pid: int | None) -> Process | None:
-    """Return the living shim of a bundle; ``pid`` is where its status file says that it is.
+def find_leader(bundle: Bundle, pid: int | None, start_ticks: int | None = None) -> Process | None:
+    """Return the living process of a bundle's command; ``pid`` and ``start_ticks`` are what its record says.
 
-    The marker in the environment is the proof, and that it leads its session tells it from the command's processes. A
-    status file without a pid was made by a shim that is only just starting, so all processes are looked at.
+    Both together are proof enough. Else the marker in the environment is the proof, and that it leads its session tells
+    it from its descendants. Without a number all processes are looked at.
     """
     for candidate in (pid,) if pid is not None else proc.list_pids():
         found = proc.read_stat(candidate)
         if found is None or found.session != candidate or found.state == "Z":
             continue
-        if proc.read_marker(candidate) == bundle.token:
+        is_it = found.start_ticks == start_ticks if start_ticks is not None else False
+        if is_it or (start_ticks is None and proc.read_marker(candidate) == bundle.token):
             return Process(candidate, found.start_ticks, _boot)
     return None
 
@@ -175,7 +131,7 @@ def _find_program(command: Command) -> str:
     if "/" in name:
         candidates = [os.path.join(base, name)]
     else:
-        search = command.environment.get("PATH", _DEFAULT_PATH)
+        search = command.variable("PATH") or _DEFAULT_PATH
         candidates = [os.path.join(base, place or ".", name) for place in search.split(":")]
     found_any = False
     for candidate in candidates:
@@ -192,49 +148,30 @@ def _find_program(command: Command) -> str:
     raise SpawnFailed(f"{name}: command not found", 127)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Program:
-    """What a name on a command line stands for."""
-
-    is_shell: bool
-    until: float
-
-
 class _Programs:
     """Remembers for a moment which programs are there: many runs of the same second ask for the same few.
 
-    Should one vanish within that moment, the shell inside the shim finds out, and its exit code 127 or 126 says so.
+    Should one vanish within that moment, the keeper finds out.
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str | None, str], _Program] = {}
+        self._found: dict[tuple[str, str | None, str | None], tuple[str, float]] = {}
 
-    def find(self, command: Command) -> _Program:
-        """Return the program of a command; raises SpawnFailed when it is not there or may not be executed."""
+    def find(self, command: Command) -> str:
+        """Return the file of a command's program; raises SpawnFailed when it is not there or may not be executed."""
         name = command.argv[0] if command.argv else ""
-        key = (name, command.directory, command.environment.get("PATH", _DEFAULT_PATH))
+        key = (name, command.directory, command.variable("PATH"))
         now = clock.monotonic()
         known = self._found.get(key)
-        if known is not None and now < known.until:
-            return known
+        if known is not None and now < known[1]:
+            return known[0]
         file = _find_program(command)
-        is_shell = file == SHELL or (name == "sh" and os.path.realpath(file) == _REAL_SHELL)
         if len(self._found) > _REMEMBERED_PROGRAMS:
             self._found.clear()
-        found = self._found[key] = _Program(is_shell, now + _REMEMBERED_SECONDS)
-        return found
+        self._found[key] = (file, now + _REMEMBERED_SECONDS)
+        return file
 
 
 _REMEMBERED_PROGRAMS = 4096
 _REMEMBERED_SECONDS = 1.0
 _programs = _Programs()
-
-
-def _spawn_reason(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError):
-        if error.errno == errno.E2BIG:
-            return "the command and its environment are too long for this system"
-        if error.errno == errno.EAGAIN:
-            return "no more processes are allowed at the moment"
-        return f"the command could not be started: {error.strerror}"
-    return f"the command could not be started: {error}"

@@ -1,11 +1,10 @@
-"""Turning what a shim left (its record, its wait status, the output files) into a Finished."""
+"""Turning what is left of an attempt (its record, its output files) into a Finished."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
 import os
-import resource
 import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,10 +14,15 @@ from pathlib import Path
 from watchbell import clock
 from watchbell.execution.bundle import Bundle
 from watchbell.execution.capture import INLINE_BYTES, collect
-from watchbell.execution.outcome import Captured, Outcome, SamplePoint, Usage, exit_reason, signal_name, signal_reason
-from watchbell.execution.shim import REFUSED, Record
+from watchbell.execution.outcome import Captured, Outcome, SamplePoint, Usage, exit_reason, signal_reason
+from watchbell.execution.process import SpawnFailed
+from watchbell.execution.record import Record
 
 log = logging.getLogger(__name__)
+
+
+#: What a keeper's peak of memory is taken for when it is not there to say.
+STARTER_RSS_KIB = 24 * 1024
 
 
 class Why(StrEnum):
@@ -32,28 +36,32 @@ class Why(StrEnum):
 
 @dataclasses.dataclass(slots=True)
 class Ending:
-    """What the watcher knows about an end beside the shim's own record."""
+    """What the watcher knows about an end beside the keeper's record."""
 
     #: Told to end before the command had ended.
     why: Why | None = None
     words: str = ""
     #: KILL was sent.
     killed: bool = False
-    #: From wait4, when the shim was our child.
-    wait_status: int | None = None
-    usage: resource.struct_rusage | None = None
+    #: Why it is certain that nothing was started.
+    failure: SpawnFailed | None = None
+    #: What the keeper told of the end.
+    record: Record | None = None
+    #: The peak of memory, in KiB, of whoever spawned it: the kernel counts that into the command's own.
+    starter_rss_kib: int = 0
     left_behind: int = 0
     #: Processes that not even KILL could end.
     unkillable: int = 0
     rebooted: bool = False
-    #: The command was started in a folder that is gone, so that its record can never be read.
+    #: The command was started where nothing is left, so that its record can never be read.
     is_folder_lost: bool = False
 
 
 def conclude(record: Record | None, ending: Ending) -> Outcome:
     """Return how an attempt ended."""
-    outcome = _recorded(record, ending) if record is not None and record.exit_code is not None else None
-    if outcome is None:
+    if record is not None and record.wait_status is not None:
+        outcome = _recorded(record.wait_status, record.ended_ns, ending)
+    else:
         outcome = _unrecorded(record, ending)
     if not ending.left_behind and not ending.unkillable:
         return outcome
@@ -66,29 +74,20 @@ def conclude(record: Record | None, ending: Ending) -> Outcome:
 
 
 def measure(record: Record | None, ending: Ending, series: Sequence[SamplePoint] = ()) -> Usage:
-    """Return the resources used: all of them from wait4, else the times that the shim wrote down.
+    """Return the resources used, as wait4 told the keeper.
 
     The kernel counts the memory of the one who spawned into the peak of what was spawned (it shares that memory until it
-    becomes another program). A peak no higher than our own is therefore no news, and the samples tell instead.
+    becomes another program). A peak no higher than the keeper's is therefore no news, and the samples tell instead.
     """
     sampled = max((point[2] // 1024 for point in series), default=None)
-    used = ending.usage
-    if used is not None:
-        ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return Usage(
-            used.ru_utime,
-            used.ru_stime,
-            used.ru_maxrss if used.ru_maxrss > ours else sampled,
-            used.ru_minflt,
-            used.ru_majflt,
-            used.ru_inblock,
-            used.ru_oublock,
-            used.ru_nvcsw,
-            used.ru_nivcsw,
-        )
-    if record is None:
-        return Usage()
-    return Usage(record.user_seconds, record.system_seconds, sampled)
+    if record is None or record.usage is None:
+        return Usage(max_rss_kib=sampled)
+    peak = record.usage.max_rss_kib or 0
+    return (
+        record.usage
+        if peak > (ending.starter_rss_kib or STARTER_RSS_KIB)
+        else dataclasses.replace(record.usage, max_rss_kib=sampled)
+    )
 
 
 def capture(bundle: Bundle, limit: int, output_root: Path) -> tuple[Captured, Captured, str]:
@@ -112,15 +111,13 @@ def _collect_little(path: str) -> Captured:
         return Captured(0)
 
 
-def _recorded(record: Record, ending: Ending) -> Outcome | None:
-    code = record.exit_code
-    if code is None:
-        return None
-    ended_at = datetime.fromtimestamp(record.ended_ns / 1e9, UTC)
-    number = code - 128 if record.by_signal else None
-    said = signal_reason(number, sent_by_us=ending.killed) if number is not None else exit_reason(code)
+def _recorded(status: int, ended_ns: int, ending: Ending) -> Outcome:
+    ended_at = datetime.fromtimestamp(ended_ns / 1e9, UTC)
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    code = os.WEXITSTATUS(status) if number is None else None
+    said = signal_reason(number, sent_by_us=ending.killed) if number is not None else exit_reason(code or 0)
     return Outcome(
-        exit_code=None if number is not None else code,
+        exit_code=code,
         signal=number,
         ended_at=ended_at,
         timed_out=ending.why is Why.TIME,
@@ -130,16 +127,13 @@ def _recorded(record: Record, ending: Ending) -> Outcome | None:
 
 
 def _unrecorded(record: Record | None, ending: Ending) -> Outcome:
-    """Return the outcome of a shim that wrote no end mark."""
+    """Return the outcome of an attempt whose end nobody wrote down."""
     now = clock.now()
-    text = record.text if record is not None else ""
-    if record is not None and record.no_directory:
-        return Outcome(126, None, now, not_started=True, reason="the working directory could not be entered")
-    refused = text == REFUSED.decode().strip()
+    if ending.failure is not None:
+        return Outcome(ending.failure.exit_code, None, now, not_started=True, reason=ending.failure.reason)
+    refused = record is not None and record.is_refused
     if refused and not ending.is_folder_lost and not ending.left_behind:
         return Outcome(None, None, now, not_started=True, reason="never started")
-    if "annot fork" in text:
-        return Outcome(1, None, now, not_started=True, reason=f"no process could be made: {text}")
     if ending.why is not None:
         number = int(signal.SIGKILL) if ending.killed else None
         return Outcome(
@@ -152,20 +146,9 @@ def _unrecorded(record: Record | None, ending: Ending) -> Outcome:
         )
     if ending.rebooted:
         return Outcome(None, None, now, lost=True, reason="host rebooted")
-    status = ending.wait_status
     if ending.is_folder_lost:
         return Outcome(None, None, now, lost=True, reason="its run folder is gone")
-    if status is None:
-        return Outcome(None, None, now, lost=True, reason="neither a process nor a result is left")
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        reason = f"its supervising shell was killed by {signal_name(number)}"
-        return Outcome(None, number, now, reason=reason)
-    code = os.waitstatus_to_exitcode(status)
-    if code == 125:
-        return Outcome(None, None, now, not_started=True, reason="nothing could be recorded (disk full?)")
-    # The shim ends with the command's own status, which helps when its record could not be written or was removed.
-    return Outcome(code, None, now, reason=exit_reason(code))
+    return Outcome(None, None, now, lost=True, reason="neither a process nor a result is left")
 
 
 def _processes(count: int) -> str:

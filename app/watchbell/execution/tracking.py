@@ -12,18 +12,18 @@ from enum import IntEnum
 
 from watchbell.execution import proc, throttle
 from watchbell.execution.bundle import Bundle
-from watchbell.execution.command import Limits
-from watchbell.execution.process import Process
+from watchbell.execution.command import Command, Limits
+from watchbell.execution.identity import Process
+from watchbell.execution.keeping import Request
+from watchbell.execution.process import open_process
+from watchbell.execution.record import read_record
 from watchbell.execution.result import Ending, Why
 from watchbell.execution.sampling import Series
-from watchbell.execution.shim import read_record
 from watchbell.execution.throttle import Stream
 from watchbell.execution.tree import Member, find_members, signal_group, signal_member
 
 #: How often a tree that is being ended is looked at.
 LOOK_SECONDS = 0.05
-#: After this time of KILL the shim goes too; until then it is spared, so that it can record what happened.
-SPARE_SHIM_SECONDS = 1.0
 #: After this time of KILL what still stands (uninterruptible in the kernel) is reported and let go.
 GIVE_UP_SECONDS = 10.0
 
@@ -34,7 +34,7 @@ class Phase(IntEnum):
     RUNNING = 0
     #: TERM was sent to the tree.
     TERM = 1
-    #: KILL is being sent until the shim has ended.
+    #: KILL is being sent until the command has ended.
     KILL = 2
     #: The command has ended; what it left behind was sent TERM.
     SWEEP = 3
@@ -59,11 +59,12 @@ class Run:
     key: Hashable
     bundle: Bundle
     limits: Limits
-    #: None when there is nothing to wait for: the shim had ended before the run was adopted.
+    #: None while it is not known yet that it runs, and when it had ended before the run was adopted.
     process: Process | None
+    #: Opened when it is needed; of an adopted run it tells the end.
     pidfd: int | None
-    #: The shim is our child, so wait4 tells its status.
-    own: bool
+    #: Our own keeper tells its end; of another run the end is seen by the pidfd.
+    is_kept: bool
     #: On the monotonic clock; lies before this process's own start for an adopted run.
     started: float
     outputs: tuple[Output, Output]
@@ -81,6 +82,17 @@ class Run:
     next_step: float = math.inf
     #: Set while handling it has failed and is to be tried again.
     retry_at: float = 0.0
+    #: Whether its command may have left processes, from the keeper: none, some, or unknown.
+    left_hint: str = "unknown"
+    #: The keeper that will write its record, by number and start time.
+    keeper: tuple[int, int] = (0, 0)
+    #: Its number in what is said to our own keeper.
+    number: int = 0
+    #: What is needed to say why it could not be started, or to start it on disk instead.
+    request: Request | None = None
+    command: Command | None = None
+    #: When its process was started, in nanoseconds since the epoch.
+    at_ns: int = 0
     #: The entry of the timer heap that counts; older ones are stale.
     timer: float = math.inf
 
@@ -97,9 +109,16 @@ class Run:
         return self.process.pid if self.process is not None else None
 
     def members(self) -> list[Member]:
-        """Return the run's processes, without its shim."""
-        found = find_members(self.session, self.bundle.token, shim_is_ours=self.own)
+        """Return the run's processes."""
+        leader = (self.process.pid, self.process.start_ticks) if self.process is not None else None
+        found = find_members(leader, self.bundle.token)
         return [member for member in found if not member.zombie]
+
+    def handle(self) -> int | None:
+        """Return a pidfd of the command's own process, None when that is gone or not known."""
+        if self.pidfd is None and self.process is not None and self.phase < Phase.SWEEP:
+            self.pidfd = open_process(self.process)
+        return self.pidfd
 
     def leftovers(self) -> list[Member]:
         """Return the processes that are there after the command has ended, and count each once."""
@@ -115,7 +134,7 @@ def track(
     process: Process | None,
     pidfd: int | None,
     *,
-    own: bool,
+    is_kept: bool,
     now: float,
     elapsed: float,
 ) -> Run:
@@ -129,7 +148,7 @@ def track(
         limits=limits,
         process=process,
         pidfd=pidfd,
-        own=own,
+        is_kept=is_kept,
         started=started,
         outputs=(out, err),
         series=Series(started),
@@ -142,7 +161,7 @@ def track(
 def begin_end(run: Run, why: Why, words: str, now: float) -> None:
     """Tell the whole tree to end, unless the command has ended already: then its own result stands."""
     record = read_record(run.bundle.status)
-    if run.phase is not Phase.RUNNING or (record is not None and record.exit_code is not None):
+    if run.phase is not Phase.RUNNING or (record is not None and record.wait_status is not None):
         return
     run.ending.why, run.ending.words = why, words
     run.phase, run.phase_since = Phase.TERM, now
@@ -154,20 +173,21 @@ def begin_end(run: Run, why: Why, words: str, now: float) -> None:
     run.next_step = now + run.limits.grace_seconds
 
 
+def repeat_end(run: Run) -> None:
+    """Tell a command to end that had not come into being when it was told first."""
+    if run.phase in (Phase.TERM, Phase.KILL):
+        _signal_tree(run, signal.SIGTERM)
+
+
 def proceed(run: Run, now: float) -> None:
-    """Take the next step of ending a tree whose shim still lives."""
+    """Take the next step of ending a tree whose command still lives."""
     if run.phase is Phase.TERM:
         run.phase, run.phase_since = Phase.KILL, now
-    if run.phase is not Phase.KILL or run.pidfd is None:
+    if run.phase is not Phase.KILL:
         return
     run.ending.killed = True
-    for member in run.members():
-        signal_member(member, signal.SIGKILL)
-    if now - run.phase_since >= SPARE_SHIM_SECONDS:
-        # A tree that forks faster than it is counted dies at one stroke; the shim with it.
-        signal_group(run.pidfd, signal.SIGKILL)
-    else:
-        signal.pidfd_send_signal(run.pidfd, signal.SIGCONT)
+    # A tree that forks faster than it is counted dies at one stroke.
+    _signal_tree(run, signal.SIGKILL)
     run.next_step = now + LOOK_SECONDS
 
 
@@ -211,7 +231,7 @@ def look_at_output(run: Run, now: float, alarm: throttle.WriteAlarm[tuple[Run, O
             continue
         grown = output.stream.look()
         wait = throttle.next_look(grown, now - output.looked)
-        if output.stream.is_ahead and run.pidfd is not None and run.phase is Phase.RUNNING:
+        if output.stream.is_ahead and run.process is not None and run.phase is Phase.RUNNING:
             _hold(run, now)
             output.stream.look()
             wait = throttle.PAUSE_SECONDS + throttle.WARY_SECONDS
@@ -226,9 +246,10 @@ def look_at_output(run: Run, now: float, alarm: throttle.WriteAlarm[tuple[Run, O
 
 def _hold(run: Run, now: float) -> None:
     """Stop a run for a moment because its output got too far ahead."""
-    if run.pidfd is None or run.process is None:
+    pidfd = run.handle()
+    if pidfd is None or run.process is None:
         return
-    signal_group(run.pidfd, signal.SIGSTOP)
+    signal_group(pidfd, signal.SIGSTOP)
     run.stopped_until = now + throttle.PAUSE_SECONDS
     run.times_ahead += 1
     if run.times_ahead == throttle.PATIENCE:
@@ -246,12 +267,13 @@ def resume(run: Run, now: float) -> None:
     """Let a run go on that was stopped for its output."""
     if run.stopped_until and now >= run.stopped_until:
         run.stopped_until = 0.0
-        if run.pidfd is not None:
-            signal_group(run.pidfd, signal.SIGCONT)
+        pidfd = run.handle()
+        if pidfd is not None:
+            signal_group(pidfd, signal.SIGCONT)
 
 
 def resume_if_orphaned_stop(run: Run) -> None:
-    """Let an adopted run go on that its former watcher had stopped and could not resume: the shim itself is stopped."""
+    """Let an adopted run go on that its former watcher had stopped and could not resume."""
     if run.process is None or run.pidfd is None:
         return
     state = proc.read_stat(run.process.pid)
@@ -261,8 +283,9 @@ def resume_if_orphaned_stop(run: Run) -> None:
 
 def _signal_tree(run: Run, number: signal.Signals) -> None:
     """Send a signal to the group at one stroke, and to those that have left it one by one."""
-    if run.pidfd is not None:
-        signal_group(run.pidfd, number)
+    pidfd = run.handle()
+    if pidfd is not None:
+        signal_group(pidfd, number)
     group = run.session
     for member in run.members():
         if member.group != group:

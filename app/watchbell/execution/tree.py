@@ -1,6 +1,6 @@
 """Finding and signalling every process of a run, wherever it has moved to.
 
-A process belongs to a run when it is in the session that the shim leads, when it carries the run's marker in its
+A process belongs to a run when it is in the session that its command leads, when it carries the run's marker in its
 environment, or when an ancestor of it does. Each is signalled through a pidfd that was opened before the proof was
 looked at, so a number that has passed to a stranger in between is never hit.
 """
@@ -27,22 +27,21 @@ class Member:
     zombie: bool
 
 
-def find_members(session: int | None, token: str, *, shim_is_ours: bool) -> list[Member]:
-    """Return the processes of a run, without its shim. One pass over /proc.
+def find_members(leader: tuple[int, int] | None, token: str) -> list[Member]:
+    """Return the processes of a run. One pass over /proc.
 
-    ``session`` is the pid that the shim has or had. When the shim is our child it is not waited for yet, so the number is
-    still its own; otherwise it may have passed to a stranger, and counts only while no process bears it.
+    ``leader`` is the number and start time of its command's own process, whose session is the run's. The number cannot
+    pass to a stranger while anybody is left in that session; a stranger who bears it says that nobody is.
     """
     processes = proc.read_all()
-    if session is not None and not shim_is_ours:
-        leader = processes.get(session)
-        if leader is not None and proc.read_marker(session) != token:
-            session = None
+    session = leader[0] if leader is not None else None
+    if leader is not None and leader[0] in processes and processes[leader[0]].start_ticks != leader[1]:
+        session = None
     verdicts: dict[int, bool] = {os.getpid(): False, 1: False}
     return [
         Member(pid, state.start_ticks, state.group, state.state == "Z")
         for pid, state in processes.items()
-        if _belongs(pid, processes, verdicts, session, token) and pid != session
+        if _belongs(pid, processes, verdicts, session, token)
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import heapq
 import itertools
 import logging
@@ -17,19 +18,23 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from watchbell import clock
 from watchbell.execution import adoption, kernel, proc, tracking
 from watchbell.execution.bundle import Bundle, Bundles
-from watchbell.execution.command import Limits
+from watchbell.execution.command import Command, Limits
+from watchbell.execution.identity import Process
+from watchbell.execution.keeping import Answer, HasEnded, HasFailed, HasStarted, Keeping
 from watchbell.execution.orphans import Orphans
-from watchbell.execution.outcome import Finished, SamplePoint
-from watchbell.execution.process import Process, children
-from watchbell.execution.result import Ending, Why, capture, conclude, measure
+from watchbell.execution.outcome import Finished, SamplePoint, Usage
+from watchbell.execution.process import current_boot_id, fail_start
+from watchbell.execution.record import Record, read_record
+from watchbell.execution.request import make_request
+from watchbell.execution.result import Why, capture, conclude, measure
 from watchbell.execution.sampling import group_by_session
-from watchbell.execution.shim import read_record
 from watchbell.execution.throttle import WriteAlarm
 from watchbell.execution.tracking import Output, Phase, Run
 
@@ -37,6 +42,8 @@ log = logging.getLogger(__name__)
 
 #: A run whose handling failed is looked at again after this time.
 _RETRY_SECONDS = 1.0
+#: How often the record of an adopted command that has ended is looked for while its keeper lives.
+_RECORD_SECONDS = 0.01
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ class Watcher:
     """
 
     def __init__(self, bundles: Bundles, output_root: Path) -> None:
+        self._keeping = Keeping()
+        self._is_sending = False
         self._bundles = bundles
         self._output_root = output_root
         self._epoll = select.epoll()
@@ -70,6 +79,8 @@ class Watcher:
         self._epoll.register(self._alarm.descriptor, select.EPOLLIN)
         self._runs: dict[Hashable, Run] = {}
         self._by_fd: dict[int, Run] = {}
+        #: Runs that our keeper was asked to start, by their number there.
+        self._by_number: dict[int, Run] = {}
         self._incoming: deque[Run] = deque()
         self._cancels: deque[tuple[Hashable, str]] = deque()
         self._finished: deque[Finished] = deque()
@@ -81,10 +92,16 @@ class Watcher:
         self._thread = threading.Thread(target=self._loop, name="watcher", daemon=True)
 
     def start(self) -> None:
-        """Start watching, and make this process the one to which orphans of its runs come."""
+        """Start a keeper, and watch. Should the keeper ever die, its orphans come to this process."""
         kernel.close_inherited_descriptors_on_exec()
         kernel.become_subreaper()
+        self._start_keeper()
         self._thread.start()
+
+    def _start_keeper(self) -> None:
+        self._keeping.start()
+        self._epoll.register(self._keeping, select.EPOLLIN)
+        self._is_sending = False
 
     def stop(self) -> None:
         """Stop watching. The commands run on, and their results can be had by adopting them later."""
@@ -92,6 +109,8 @@ class Watcher:
         os.eventfd_write(self._wake, 1)
         if self._thread.is_alive():
             self._thread.join()
+        # The keeper goes on until its commands have ended.
+        self._keeping.close()
         for run in self._runs.values():
             if run.pidfd is not None:
                 os.close(run.pidfd)
@@ -111,21 +130,45 @@ class Watcher:
     def __len__(self) -> int:
         return len(self._runs)
 
-    def watch(self, key: Hashable, bundle: Bundle, process: Process, limits: Limits, *, elapsed: float = 0.0) -> None:
-        """Watch a run that this process has launched ``elapsed`` seconds ago."""
-        pidfd = os.pidfd_open(process.pid)
-        now = clock.monotonic()
-        self._add(tracking.track(key, bundle, limits, process, pidfd, own=True, now=now, elapsed=elapsed))
+    def launch(self, key: Hashable, bundle: Bundle, command: Command, limits: Limits) -> None:
+        """Ask the keeper to start a command, and watch it.
+
+        Raises SpawnFailed when it is known at once that it cannot be started. What turns out later comes as a Finished that
+        says so; an attempt that had been started before is adopted instead.
+        """
+        number = next(self._count)
+        request, meta = make_request(number, bundle, command, limits, (self._keeping.pid, self._keeping.start_ticks))
+        run = tracking.track(key, bundle, limits, None, None, is_kept=True, now=clock.monotonic(), elapsed=0.0)
+        run.number, run.request, run.command, run.keeper = number, request, command, meta.keeper
+        if key in self._runs:
+            raise ValueError(f"run {key!r} is being watched already")
+        self._by_number[number] = run
+        self._runs[key] = run
+        try:
+            self._keeping.share(command.common)
+            self._keeping.ask(request)
+        except BaseException:
+            del self._runs[key], self._by_number[number]
+            raise
+        if self._keeping.wants_to_send:
+            os.eventfd_write(self._wake, 1)
+
+    def started(self, key: Hashable) -> tuple[Process, datetime] | None:
+        """Return the process of a run that goes on and when it was started; None while that is not known."""
+        run = self._runs.get(key)
+        if run is None or run.process is None or not run.at_ns:
+            return None
+        return run.process, datetime.fromtimestamp(run.at_ns / 1e9, UTC)
 
     def adopt(
         self, key: Hashable, bundle: Bundle, process: Process | None = None, limits: Limits | None = None
     ) -> Process | None:
-        """Take over an attempt that an earlier process had started, or was about to start; return its shim if it lives.
+        """Take over an attempt that an earlier process had started, or was about to start; return its process if it lives.
 
-        A living shim is watched on. A finished one gives its result. Without a mark nothing was ever started, and by setting
-        the mark it is made sure that nothing will be: the outcome is ``not_started``. Else it is ``lost``. Without
-        ``process`` the shim is found by what it wrote down and by its marker. A folder made anew for a run whose own one
-        has been taken away is no proof of anything: such a run is watched while it lives and is then ``lost``.
+        A living command is watched on. A finished one gives its result. Without a mark nothing was ever started, and by
+        setting the mark it is made sure that nothing will be: the outcome is ``not_started``. Else it is ``lost``. Without
+        ``process`` the command is found by what its keeper wrote down or by its marker. Where the files of a run have been
+        taken away, a mark made anew is no proof of anything: such a run is watched while it lives and is then ``lost``.
         """
         run = adoption.take_over(key, bundle, process, limits)
         self._add(run)
@@ -200,22 +243,105 @@ class Watcher:
         for descriptor, _ in events:
             if descriptor == self._wake:
                 os.eventfd_read(self._wake)
+            elif descriptor == self._keeping.fileno():
+                self._hear(now)
             elif descriptor == self._alarm.descriptor:
                 self._answer_alarm(now)
             elif descriptor in self._by_fd:
                 ended.append(self._by_fd[descriptor])
+        self._send()
         while self._incoming:
             run = self._incoming.popleft()
             if run.pidfd is None:
                 ended.append(run)
             self._set_timer(run)
-        if ended:
-            self._shims_ended(ended, now)
+        for run in ended:
+            self._adopted_ended(run, now)
         while self._cancels:
             key, words = self._cancels.popleft()
             if key in self._runs:
                 self._guarded(self._runs[key], partial(tracking.begin_end, why=Why.CANCEL, words=words, now=now))
         self._run_timers(now)
+
+    def _send(self) -> None:
+        """Send what the keeper could not take at once, and be told when it can take more."""
+        if self._keeping.wants_to_send:
+            self._keeping.flush()
+        if self._keeping.wants_to_send is not self._is_sending:
+            self._is_sending = not self._is_sending
+            self._epoll.modify(self._keeping, select.EPOLLIN | (select.EPOLLOUT if self._is_sending else 0))
+
+    def _hear(self, now: float) -> None:
+        """Act on what the keeper tells."""
+        answers = self._keeping.hear()
+        if answers is None:
+            self._replace_keeper(now)
+            return
+        for answer in answers:
+            run = self._by_number.get(getattr(answer, "number", -1))
+            if run is not None:
+                self._guarded(run, partial(self._act, answer=answer, now=now))
+
+    def _act(self, run: Run, answer: Answer, now: float) -> None:
+        if isinstance(answer, HasStarted):
+            run.process = Process(answer.pid, answer.start_ticks, current_boot_id())
+            run.at_ns = answer.at_ns
+            tracking.repeat_end(run)
+        elif isinstance(answer, HasEnded):
+            run.ending.record, run.ending.starter_rss_kib = answer.record, answer.keeper_rss_kib
+            run.at_ns = run.at_ns or answer.record.at_ns
+            run.left_hint = answer.left
+            if run.process is None and answer.left != "none":
+                # It ended before anybody asked for its start time; with it its number is free to be anybody's.
+                run.process = Process(answer.record.pid or 0, 0, current_boot_id())
+            self._after_end(run, now)
+        elif isinstance(answer, HasFailed):
+            self._has_failed(run, answer)
+
+    def _has_failed(self, run: Run, answer: HasFailed) -> None:
+        """Handle a start that was not made: on disk instead of a full tmpfs, by whoever made it before, or not at all."""
+        full = answer.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.EROFS) and answer.step == "mark"
+        if answer.step == "mark" and answer.errno == errno.EEXIST:
+            self._forget(run)
+            self.adopt(run.key, run.bundle, None, run.limits)
+        elif full and run.bundle.on_tmpfs and run.command is not None:
+            self._forget(run)
+            bundle = self._bundles.claim(run.bundle.run_id, run.bundle.attempt, on_disk=True)
+            self.launch(run.key, bundle, run.command, run.limits)
+        elif run.command is not None:
+            run.ending.failure = fail_start(answer.step, answer.errno, run.command)
+            self._finish(run)
+
+    def _forget(self, run: Run) -> None:
+        run.phase = Phase.DONE
+        self._by_number.pop(run.number, None)
+        del self._runs[run.key]
+
+    def _replace_keeper(self, now: float) -> None:
+        """Take over the commands of a keeper that has died: they are our children now; start another one."""
+        log.error("The keeper of commands (PID %d) has died; its commands run on and are taken over", self._keeping.pid)
+        self._epoll.unregister(self._keeping)
+        self._keeping.bury()
+        orphaned = list(self._by_number.values())
+        self._start_keeper()
+        for run in orphaned:
+            if run.phase is Phase.DONE:
+                continue
+            self._by_number.pop(run.number, None)
+            self._guarded(run, partial(self._inherit, now=now))
+
+    def _inherit(self, run: Run, now: float) -> None:
+        found = adoption.take_over(run.key, run.bundle, run.process, run.limits)
+        run.is_kept, run.process, run.at_ns = False, found.process, found.at_ns
+        run.ending.is_folder_lost = found.ending.is_folder_lost
+        if run.pidfd is not None:
+            os.close(run.pidfd)
+        run.pidfd = found.pidfd
+        if run.pidfd is None:
+            self._adopted_ended(run, now)
+            return
+        self._by_fd[run.pidfd] = run
+        self._epoll.register(run.pidfd, select.EPOLLIN)
 
     def _run_timers(self, now: float) -> None:
         sampled = []
@@ -254,11 +380,10 @@ class Watcher:
         if run.phase >= Phase.SWEEP:
             if not tracking.proceed_sweep(run, now):
                 self._finish(run)
-            self._orphans.look()
             return
-        if run.pidfd is None or run.pidfd not in self._by_fd:
-            # Its end was seen but could not be handled; it is taken up where it stood.
-            self._shims_ended([run], now)
+        if run.ending.record is not None or not (run.is_kept or run.pidfd in self._by_fd):
+            # Its end was seen but could not be handled, or not yet; it is taken up where it stood.
+            self._after_end(run, now)
             return
         tracking.resume(run, now)
         tracking.look_at_output(run, now, self._alarm)
@@ -280,39 +405,56 @@ class Watcher:
 
     def _sample(self, due: list[Run], now: float) -> None:
         """Take one sample of each run that is due, all from one pass over /proc."""
-        self._orphans.look()
         # Copies, since another thread may add a run meanwhile.
-        by_token = {run.bundle.token: run for run in list(self._runs.values())}
-        watched = list(self._by_fd.values())
+        watched = list(self._runs.values())
         leaders: dict[int, Run] = {run.process.pid: run for run in watched if run.process is not None}
-        strays = {pid: by_token[token] for pid, token in self._orphans.tokens().items() if token in by_token}
-        groups = group_by_session(proc.read_all(), leaders, strays)
+        processes = proc.read_all()
+        by_token = {run.bundle.token: run for run in watched}
+        tokens = self._orphans.tokens(processes, self._keeping.pid, leaders)
+        strays = {pid: by_token[token] for pid, token in tokens.items() if token in by_token}
+        groups = group_by_session(processes, leaders, strays)
         for run in due:
             run.series.add(groups.get(run, ()), now)
             run.next_sample = now + run.series.interval
 
-    def _shims_ended(self, ended: list[Run], now: float) -> None:
-        """Handle runs whose shim has ended: sweep what is left behind, or finish them at once."""
-        complete = self._orphans.look()
-        for run in ended:
-            if run.pidfd is not None and self._by_fd.pop(run.pidfd, None) is not None:
-                # By hand, since a child that is just being spawned may hold a copy of the descriptor for a moment longer.
-                self._epoll.unregister(run.pidfd)
-            self._guarded(run, partial(self._after_shim, now=now, complete=complete))
+    def _adopted_ended(self, run: Run, now: float) -> None:
+        """Handle a run that is not our keeper's and whose command has ended."""
+        if run.pidfd is not None and self._by_fd.pop(run.pidfd, None) is not None:
+            self._epoll.unregister(run.pidfd)
+        self._guarded(run, partial(self._after_end, now=now))
 
-    def _after_shim(self, run: Run, now: float, *, complete: bool) -> None:
-        # The list of our children says all about runs of our own. Orphans of an adopted shim may have gone to another
-        # process, and so may those of an older kernel's list: then all processes are looked at.
-        nothing_left = run.own and complete and not self._orphans.belong_to(run.bundle.token)
-        if run.ending.rebooted or nothing_left or not tracking.begin_sweep(run, now):
+    def _after_end(self, run: Run, now: float) -> None:
+        """Sweep what a command has left behind, or finish it at once."""
+        if run.ending.record is None:
+            run.ending.record = self._read_end(run)
+            if (
+                run.ending.record is None
+                and not run.ending.rebooted
+                and adoption.is_being_kept(run.keeper)
+                and run.process is not None
+            ):
+                run.retry_at = now + _RECORD_SECONDS
+                return
+        if run.ending.rebooted or run.left_hint == "none" or not tracking.begin_sweep(run, now):
             self._finish(run)
 
-    def _finish(self, run: Run) -> None:
-        """Read the result, tell it and forget the run."""
-        ending = run.ending
-        if run.own and run.process is not None and ending.wait_status is None:
-            self._wait(run.process.pid, ending)
+    def _read_end(self, run: Run) -> Record | None:
+        """Return the record of an end: what the keeper wrote, else what we are told as the one who inherited the command."""
         record = read_record(run.bundle.status)
+        if (record is None or not record.is_over) and run.process is not None:
+            with contextlib.suppress(ChildProcessError):
+                pid, status, used = os.wait4(run.process.pid, os.WNOHANG)
+                if pid:
+                    usage = Usage(used.ru_utime, used.ru_stime, used.ru_maxrss, used.ru_minflt, used.ru_majflt,
+                                  used.ru_inblock, used.ru_oublock, used.ru_nvcsw, used.ru_nivcsw)  # fmt: skip
+                    return Record(pid, run.at_ns, None, status, usage, int(clock.now().timestamp() * 1e9))
+        return record if record is not None and record.is_over else None
+
+    def _finish(self, run: Run) -> None:
+        """Read the result, note it and forget the run."""
+        ending, record = run.ending, run.ending.record
+        if not run.is_kept:
+            self._orphans.reap({other.process.pid for other in list(self._runs.values()) if other.process is not None})
         ending.left_behind = len(run.left)
         outcome = conclude(record, ending)
         stdout, stderr, trouble = capture(run.bundle, run.limits.output_bytes, self._output_root)
@@ -321,20 +463,12 @@ class Watcher:
         if run.pidfd is not None:
             os.close(run.pidfd)
             run.pidfd = None
-        run.phase = Phase.DONE
-        del self._runs[run.key]
+        self._forget(run)
+        points = tuple(run.series.points)
+        at = datetime.fromtimestamp(run.at_ns / 1e9, UTC) if run.at_ns else None
+        pid = run.process.pid if run.process is not None else record.pid if record is not None else None
+        process = Process(pid, run.process.start_ticks if run.process else 0, current_boot_id()) if pid else None
         self._finished.append(
-            Finished(
-                run.key, outcome, measure(record, ending, run.series.points), tuple(run.series.points), stdout, stderr
-            )
+            Finished(run.key, outcome, measure(record, ending, points), points, stdout, stderr, process, at)
         )
         os.eventfd_write(self._done, 1)
-
-    def _wait(self, pid: int, ending: Ending) -> None:
-        """Wait for a shim of ours that has ended. Only now may its number be given to somebody else."""
-        with children.lock:
-            children.pids.discard(pid)
-            try:
-                _, ending.wait_status, ending.usage = os.wait4(pid, 0)
-            except ChildProcessError:
-                log.warning("Somebody else has waited for process %d; its exact usage is unknown", pid)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 
 from watchbell.config import MIB, Config
 from watchbell.domain.policies import Policies
 from watchbell.errors import NotFound
-from watchbell.execution import Bundle, Bundles, Command, Limits, Process, launch, plain_argv, shell_command
+from watchbell.execution import Bundle, Bundles, Command, Limits, Watcher, plain_argv, shell_command
 from watchbell.scheduler.plan import Plan
 from watchbell.services import tasks
-from watchbell.services.tickets import Started, Ticket
+from watchbell.services.tickets import Ticket
 from watchbell.store.session import Database
 
 
@@ -31,11 +31,12 @@ class Job:
 class Launcher:
     """Starts the processes of tickets; knows the definitions that were used lately."""
 
-    def __init__(self, db: Database, config: Config, bundles: Bundles, plan: Plan) -> None:
+    def __init__(self, db: Database, config: Config, bundles: Bundles, watcher: Watcher, plan: Plan) -> None:
         self._db = db
         self._plan = plan
         self._config = config
         self._bundles = bundles
+        self._watcher = watcher
         self._jobs: dict[tuple[int, int], Job] = {}
 
     def job(self, task_id: int, version: int) -> Job:
@@ -50,17 +51,13 @@ class Launcher:
             found = self._jobs[task_id, version] = self._build(definition)
         return found
 
-    def start(self, ticket: Ticket, now: datetime) -> tuple[Bundle, Process, Started]:
-        """Start the process of a ticket.
-
-        Raises SpawnFailed when nothing was started, and AlreadyStarted or BundleExists when this very attempt was
-        started before, in which case its folder tells the rest.
-        """
+    def start(self, ticket: Ticket) -> Bundle:
+        """Have the process of a ticket started; raises SpawnFailed when it is known at once that it cannot be."""
         job = self.job(ticket.task_id, ticket.task_version)
-        bundle = self._bundles.claim(str(ticket.run_id), ticket.number, job.limits, started=now.timestamp())
-        process = launch(bundle, Command(job.argv, self._environment(job, ticket), job.directory))
-        started = Started(ticket, bundle.path, process.pid, process.start_ticks, process.boot_id, now)
-        return bundle, process, started
+        bundle = self._bundles.claim(str(ticket.run_id), ticket.number)
+        command = Command(job.argv, self._environment(job, ticket), job.directory, self._config.child_environment)
+        self._watcher.launch((ticket.run_id, ticket.number), bundle, command, job.limits)
+        return bundle
 
     def limits(self, ticket: Ticket) -> Limits:
         """Return the limits of a ticket's run, the defaults if its definition is gone."""
@@ -89,7 +86,7 @@ class Launcher:
         return Job(
             name=str(definition["name"]),
             argv=plain_argv(text) or shell_command(text),
-            environment={**self._config.child_environment, **own},
+            environment=own,
             directory=str(definition["directory"]) if definition["directory"] else None,
             limits=Limits(policies.time_limit_seconds, policies.grace_seconds, output_mib * MIB),
             policies=policies,

@@ -19,7 +19,7 @@ from watchbell import clock
 from watchbell.domain.policies import Policies, Uncertain
 from watchbell.domain.run_state import RunState
 from watchbell.errors import NotFound, Unavailable
-from watchbell.execution import AlreadyStarted, BundleExists, Bundles, Finished, SpawnFailed
+from watchbell.execution import Bundles, Finished, Process, SpawnFailed
 from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.beat import Beat
 from watchbell.scheduler.chores import PASS_SECONDS, Chores
@@ -29,10 +29,9 @@ from watchbell.scheduler.gate import Gate
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.reap import not_started, to_result
-from watchbell.scheduler.recovery import follow
 from watchbell.services import adoption, tasks
 from watchbell.services.deadlines import NO_PAST, look_back
-from watchbell.services.tickets import DueTask, Result, Ticket, Turn, Turned
+from watchbell.services.tickets import DueTask, Result, Started, Ticket, Turn, Turned
 from watchbell.services.turns import take_turn
 from watchbell.store.session import ChangeWatch, Database
 
@@ -269,7 +268,14 @@ class Loop:
     def _unrecorded(self, age_seconds: float) -> list[Flight]:
         """Return the flights whose rows do not say yet that they run, and which have run for that long."""
         youngest = clock.monotonic() - age_seconds
-        return [f for f in self._fresh.values() if f.started is not None and f.since <= youngest]
+        return [f for f in self._fresh.values() if f.since <= youngest and self._is_known(f)]
+
+    def _is_known(self, flight: Flight) -> bool:
+        """Return whether it is known who a run's process is, which the keeper tells when it lives for a moment."""
+        if flight.started is None:
+            found = self._tools.watcher.started(flight.key)
+            flight.started = _started(flight, *found) if found is not None else None
+        return flight.started is not None
 
     def _collect(self) -> None:
         """Turn what the watcher hands over into results."""
@@ -295,7 +301,7 @@ class Loop:
             to_result(
                 ticket,
                 flight.state,
-                flight.started,
+                flight.started or (_started(flight, finished.process, finished.started_at)),
                 finished,
                 policies=policies,
                 output_root=self._tools.output_root,
@@ -346,31 +352,16 @@ class Loop:
             self._tickets.popleft()
 
     def _start(self, ticket: Ticket) -> None:
-        now = clock.now()
+        key = (ticket.run_id, ticket.number)
         try:
-            bundle, process, started = self._tools.launcher.start(ticket, now)
+            bundle = self._tools.launcher.start(ticket)
         except SpawnFailed as error:
             self._give_up(ticket, error.reason, error.exit_code)
-        except (BundleExists, AlreadyStarted):
-            self._adopt(ticket)
         except (NotFound, OSError, ValueError, KeyError, TypeError) as error:
             # One definition that cannot be used, such as a row of a newer version, must not end the scheduler.
             self._give_up(ticket, f"it could not be started: {error}", None)
         else:
-            key = (ticket.run_id, ticket.number)
-            self.flights[key] = self._fresh[key] = Flight(ticket, bundle, RunState.STARTING, started)
-            self._tools.watcher.watch(key, bundle, process, self._tools.launcher.limits(ticket))
-
-    def _adopt(self, ticket: Ticket) -> None:
-        """Follow an attempt whose folder exists already, as after a start whose answer was lost."""
-        bundle = self._tools.bundles.find(str(ticket.run_id), ticket.number)
-        if bundle is None:
-            self._give_up(ticket, "its run folder has vanished", None)
-            return
-        limits = self._tools.launcher.limits(ticket)
-        flight = follow(ticket, RunState.STARTING, bundle, self._tools.watcher, limits, None)
-        self.flights[flight.key] = flight
-        self._note_fresh(flight)
+            self.flights[key] = self._fresh[key] = Flight(ticket, bundle, RunState.STARTING, None)
 
     def _note_fresh(self, flight: Flight) -> None:
         """Remember that the row of a process that is known does not say yet that it runs."""
@@ -380,6 +371,9 @@ class Loop:
     def _give_up(self, ticket: Ticket, reason: str, exit_code: int | None) -> None:
         """Note that nothing was started on a ticket."""
         self._results.append(not_started(ticket, reason, exit_code, clock.now()))
-        bundle = self._tools.bundles.find(str(ticket.run_id), ticket.number)
-        if bundle is not None:
-            self._tools.bundles.remove(bundle)
+
+
+def _started(flight: Flight, process: Process | None, at: datetime | None) -> Started | None:
+    if process is None or at is None:
+        return None
+    return Started(flight.ticket, flight.bundle.path, process.pid, process.start_ticks, process.boot_id, at)

@@ -71,7 +71,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
     beat = Beat(db, config, owner)
     watcher = Watcher(bundles, config.output_path)
     plan = Plan(config.hostname)
-    launcher = Launcher(db, config, bundles, plan)
+    launcher = Launcher(db, config, bundles, watcher, plan)
     loop = Loop(
         Tools(
             db=db,

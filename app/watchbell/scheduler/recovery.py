@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from watchbell import clock
 from watchbell.domain.run_state import RunState
 from watchbell.execution import Bundle, Bundles, Limits, Process, current_boot_id
-from watchbell.execution.adoption import goes_on
+from watchbell.execution.adoption import goes_on, refuse
 from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.flights import Flight, Flights
 from watchbell.scheduler.launch import Launcher
@@ -35,7 +34,7 @@ def adopt(
             kept.add(flights[key].bundle.name)
             continue
         limits = launcher.limits(orphan.ticket)
-        bundle = _find_bundle(orphan, bundles, limits)
+        bundle = _find_bundle(orphan, bundles)
         if bundle is None:
             job = launcher.job(orphan.ticket.task_id, orphan.ticket.task_version)
             started = _started(orphan, None)
@@ -71,18 +70,15 @@ def follow(
     return Flight(ticket, bundle, state, started, is_adopted=True)
 
 
-def _find_bundle(orphan: Orphan, bundles: Bundles, limits: Limits) -> Bundle | None:
-    """Return the folder of a run in flight; one that is not there is made, so that nothing can start in it.
+def _find_bundle(orphan: Orphan, bundles: Bundles) -> Bundle | None:
+    """Return where a run in flight was started; one that was not is kept from starting.
 
-    An attempt whose row says "starting" without a folder was not launched, because the folder comes first; unless the
-    folder lay on tmpfs and was taken away, which its processes tell, or the host was rebooted since: then None.
+    An attempt whose row says "starting" without a mark was not launched, because the mark comes first; unless its files
+    lay on tmpfs and were taken away, which its processes tell, or the host was rebooted since: then None.
     """
-    ticket = orphan.ticket
-    bundle = bundles.find(str(ticket.run_id), ticket.number)
+    bundle = bundles.find(str(orphan.ticket.run_id), orphan.ticket.number)
     if bundle is None and not _was_reboot(orphan):
-        # Its time limit counts from what is known of its start, or else from now.
-        started = orphan.attempt.started_at or clock.now()
-        bundle = bundles.claim(str(ticket.run_id), ticket.number, limits, started=started.timestamp())
+        bundle = refuse(bundles, str(orphan.ticket.run_id), orphan.ticket.number)
     return bundle
 
 

@@ -18,7 +18,7 @@ from watchbell.services.runs import OutputSource
 from watchbell.store.session import Database
 
 STREAMS = ("stdout", "stderr")
-#: The names that the streams have in the folder of an active attempt.
+#: What the files of an active attempt's streams end with.
 _FILES = {"stdout": "out", "stderr": "err"}
 #: Bytes that one answer to a live page holds at most.
 CHUNK = 256 * 1024
@@ -87,9 +87,9 @@ class Stream:
                 return read_captured(self._captured(source), offset, limit)
             if source.is_complete:
                 return _NOTHING
-            folder = Path(source.attempt.folder)
-            # Between the decision to start and the start there is no folder yet.
-            return read_output(folder / _FILES[self._stream], offset, limit) if folder.is_absolute() else _NOTHING
+            place = Path(f"{source.attempt.folder}.{_FILES[self._stream]}")
+            # Between the decision to start and the start there is no place yet.
+            return read_output(place, offset, limit) if place.is_absolute() else _NOTHING
         except OSError:
             # Gone, or something that is not an output lies in its place, or another user's: there is nothing to show.
             return None

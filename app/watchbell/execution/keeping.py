@@ -1,0 +1,238 @@
+"""The scheduler's end of the keeper: starting it, asking it to start commands, and understanding what it answers."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from watchbell.errors import WatchbellError
+from watchbell.execution import keeper
+from watchbell.execution.record import Record, parse_end
+
+#: Variables that tell about the shell somebody started the scheduler from, and would be untrue for the command.
+_STALE = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
+#: How long the keeper may take to say who it is.
+_START_SECONDS = 10.0
+#: How long it is waited for at the end, in case that it has nothing to keep any more.
+_END_SECONDS = 0.1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Hello:
+    """The keeper says who it is."""
+
+    pid: int
+    start_ticks: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HasStarted:
+    """A command runs."""
+
+    number: int
+    pid: int
+    start_ticks: int
+    at_ns: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HasEnded:
+    """A command has ended."""
+
+    number: int
+    record: Record
+    #: Whether it left processes: none, some, or unknown.
+    left: str
+    #: The keeper's own peak of memory in KiB, which the kernel counts into that of what it starts.
+    keeper_rss_kib: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HasFailed:
+    """A command was not started, and nothing of it runs."""
+
+    number: int
+    #: What was being done: mark, directory or spawn.
+    step: str
+    errno: int
+
+
+Answer = Hello | HasStarted | HasEnded | HasFailed
+
+
+class KeeperGone(WatchbellError):
+    """The keeper of commands could not be started."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """What the keeper is asked to start; see keeper.py for what becomes of the paths."""
+
+    number: int
+    status: str
+    out: str
+    err: str
+    header: bytes
+    directory: str | None
+    program: str
+    argv: Sequence[str]
+    #: What the command sees beyond the common environment.
+    environment: Mapping[str, str]
+    #: NAME=value of the marker variable.
+    marker: str
+
+
+class Keeping:
+    """A keeper of our own and the socket to it. Safe to ask from any thread; read from one only."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        #: Our child until it was waited for.
+        self._child = 0
+        self._lock = threading.Lock()
+        self._unsent = b""
+        self._heard = b""
+        self._common: Mapping[str, str] = {}
+        self.pid = 0
+        self.start_ticks = 0
+
+    def start(self) -> None:
+        """Start a keeper and wait until it says who it is; raises KeeperGone."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            os.set_inheritable(theirs.fileno(), True)
+            self._child = os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-I", "-S", str(Path(keeper.__file__)), str(theirs.fileno())],
+                {"LC_ALL": "C.UTF-8"},
+                file_actions=((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),),
+                setsid=True,
+                setsigmask=(),
+            )
+        ours.setblocking(False)
+        self._socket, self._unsent, self._heard, self._common = ours, b"", b"", {}
+        if not select.select([ours], [], [], _START_SECONDS)[0]:
+            os.kill(self._child, signal.SIGKILL)
+        for answer in self.hear() or ():
+            if isinstance(answer, Hello):
+                self.pid, self.start_ticks = answer.pid, answer.start_ticks
+                return
+        self.close()
+        raise KeeperGone
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for waiting on it."""
+        return self._socket.fileno() if self._socket is not None else -1
+
+    @property
+    def wants_to_send(self) -> bool:
+        """Return whether something waits until the keeper takes it."""
+        return bool(self._unsent)
+
+    def ask(self, request: Request) -> None:
+        """Ask for a command to be started. Raises ValueError for what no command line can hold."""
+        environment = request.environment
+        fields = [
+            "start",
+            str(request.number),
+            request.status,
+            request.out,
+            request.err,
+            "",
+            request.directory or "",
+            request.program,
+            str(len(request.argv)),
+            *request.argv,
+            *[f"{name}={value}" for name, value in environment.items() if name not in _STALE],
+            request.marker,
+        ]
+        encoded = os.fsencode("\0".join(fields)).split(b"\0")
+        if len(encoded) != len(fields):
+            raise ValueError("embedded null byte")
+        encoded[5] = request.header
+        self._send(b"\0".join(encoded))
+
+    def share(self, environment: Mapping[str, str]) -> None:
+        """Tell the environment that all commands have in common; only what a command adds to it is sent from now on."""
+        if environment is not self._common:
+            pairs = [f"{name}={value}" for name, value in environment.items() if name not in _STALE]
+            self._send(os.fsencode("\0".join(["environment", *pairs])))
+            self._common = environment
+
+    def _send(self, message: bytes) -> None:
+        with self._lock:
+            self._unsent += len(message).to_bytes(4, "big") + message
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, as far as the keeper takes it. One that is gone takes nothing; reading tells that."""
+        with self._lock:
+            if not self._unsent or self._socket is None:
+                return
+            with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+
+    def hear(self) -> list[Answer] | None:
+        """Return what the keeper has told since the last call, None when it is gone and has told all."""
+        if self._socket is None:
+            return None
+        try:
+            data = self._socket.recv(1 << 18)
+        except BlockingIOError:
+            return []
+        except OSError:
+            data = b""
+        if not data:
+            return None
+        *lines, self._heard = (self._heard + data).split(b"\n")
+        return [_parse(line) for line in lines]
+
+    def close(self) -> None:
+        """Let the keeper alone: it ends when its commands have."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+            self._socket = None
+        if self._child:
+            # One without commands ends at once, and should not stay as a zombie. Another one outlives us.
+            descriptor = os.pidfd_open(self._child)
+            select.select([descriptor], [], [], _END_SECONDS)
+            os.close(descriptor)
+            self._wait(os.WNOHANG)
+
+    def bury(self) -> None:
+        """Wait for a keeper whose socket is at its end, so that its commands have come to us; kill it if it is stuck."""
+        if self._child:
+            os.kill(self._child, signal.SIGKILL)
+            self._wait(0)
+        self.close()
+
+    def _wait(self, options: int) -> None:
+        if self._child:
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(self._child, options) == (0, 0):
+                    return
+            self._child = 0
+
+
+def _parse(line: bytes) -> Answer:
+    kind, *words = line.split(b" ")
+    if kind == b"ended":
+        number, pid, at, left, ours = words[:5]
+        record = parse_end(words[5:], pid=int(pid), at_ns=int(at))
+        return HasEnded(int(number), record, left.decode(), int(ours))
+    if kind == b"started":
+        return HasStarted(*map(int, words))
+    if kind == b"failed":
+        return HasFailed(int(words[0]), words[1].decode(), int(words[2]))
+    if kind == b"keeper":
+        return Hello(*map(int, words))
+    raise ValueError(f"the keeper said something unknown: {line[:100]!r}")
