@@ -110,8 +110,12 @@ class Oracle:
     def snapshot(self) -> None:
         """Compare every row that was final before with what it is now, and note those that are final now (P4)."""
         marks = ",".join(f"'{state}'" for state in FINAL)
+        columns = ", ".join(
+            f"run.{row['name']}" for row in self.read("PRAGMA table_info(run)") if row["name"] != "decision"
+        )
         rows = self.read(
-            "SELECT run.*, attempt.number, attempt.fence AS f, attempt.exit_code AS e, attempt.ended_at AS a, "
+            # What a person decides about a lost run is noted on it later, and is no part of what it became.
+            f"SELECT {columns}, attempt.number, attempt.fence AS f, attempt.exit_code AS e, attempt.ended_at AS a, "
             "attempt.reason AS r, (SELECT group_concat(stream || size || hex(coalesce(content, file))) FROM output "
             f"WHERE attempt_id = attempt.id) FROM run LEFT JOIN attempt ON run_id = run.id WHERE state IN ({marks}) "
             "ORDER BY run.id, attempt.number"

@@ -12,7 +12,7 @@ from watchbell.domain.schedule import Occurrence
 
 #: Where a task says nothing, a run may start as late as its next moment, but at most this late.
 LATEST_START_LIMIT = timedelta(hours=1)
-_WAITING = frozenset({Overlap.QUEUE_ONE, Overlap.QUEUE_ALL})
+_WAITING = frozenset({Overlap.QUEUE_ONE, Overlap.QUEUE_ALL, Overlap.REPLACE})
 #: More missed occurrences than this are told by one row with a count.
 ROWS_LIMIT = 1000
 
@@ -51,7 +51,7 @@ class Verdict:
 def latest_start(policies: Policies, occurrence: Occurrence, following: Occurrence | None) -> timedelta:
     """Return how late a run may start: what the task says, else its own interval, at most an hour.
 
-    Where runs wait for each other by policy, an interval would give up what is to wait: there it is that hour.
+    Where runs wait for each other by policy, an interval would give up what is to wait: there it is that hour alone.
     """
     if policies.latest_start_seconds is not None:
         return timedelta(seconds=policies.latest_start_seconds)
