@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -14,9 +16,10 @@ import pytest
 from tests.process.programs import end_scheduler
 from tests.waiting import wait_until
 from watchbell import clock
-from watchbell.control import pidfile, process
+from watchbell.control import pidfile, process, pulse
 from watchbell.control.detached import StartFailed
 from watchbell.control.pidfile import DamagedPIDFile, Owner
+from watchbell.control.pulse import PulseWriter
 from watchbell.domain.presence import STALL_SECONDS, SchedulerState
 from watchbell.errors import AlreadyRunning, NotRunning, WatchbellError
 from watchbell.execution import proc
@@ -210,13 +213,27 @@ def test_a_scheduler_whose_loop_does_not_turn_is_stalled_though_its_process_live
     life = place.start()
     life.wait_for_beat()
     life.signal(signal.SIGSTOP)
+    # As if it had been suspended for so long already.
+    said = wait_until(lambda: pulse.read(place.config), 5, "its pulse")
+    PulseWriter(place.config).write(dataclasses.replace(said, at=said.at - 21))
+
+    found = status(place)
+
+    assert found.state is SchedulerState.STALLED
+    assert re.fullmatch("No tick for 2[1-9] s.", found.message)
+    assert STALL_SECONDS < 21
+
+
+def test_a_scheduler_of_which_only_the_row_is_known_is_judged_by_its_last_beat(place):
+    life = place.start()
+    life.wait_for_beat()
+    pulse.path_of(place.config).unlink()
     beat_at = status(place).beat_at
 
     found = process.status(place.config, place.db, now=beat_at + timedelta(seconds=21))
 
     assert found.state is SchedulerState.STALLED
     assert found.message == "No tick for 21 s."
-    assert STALL_SECONDS < 21
 
 
 def test_a_suspended_scheduler_can_be_stopped(place):

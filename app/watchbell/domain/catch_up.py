@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from watchbell.domain.incidents import Gap, explain
 from watchbell.domain.policies import CatchUp, Overlap, Policies
 from watchbell.domain.schedule import Occurrence
 
@@ -68,10 +69,12 @@ def judge(
     now: datetime,
     up_since: datetime,
     is_complete: bool = True,
+    gaps: Sequence[Gap] = (),
 ) -> list[Verdict]:
     """Return a verdict for each of the occurrences that are due, oldest first.
 
-    ``following`` is the one after them, ``up_since`` when the present scheduler began to work. With ``is_complete``
+    ``following`` is the one after them, ``up_since`` when the present scheduler began to work, ``gaps`` are the stretches
+    of time in which it is known why it could not. With ``is_complete``
     False there are more due ones than could be looked at, and newer ones than these are what may still be run.
     """
     if not due:
@@ -90,7 +93,7 @@ def judge(
     split = len(older) - min(may_run, sum(1 for occurrence in older if occurrence.due_at >= window_start))
 
     def reason_of(occurrence: Occurrence) -> str:
-        return _reason(occurrence, policies, now, up_since)
+        return reason_for(occurrence, policies, now, up_since, gaps)
 
     caught_up = [Verdict(o, is_missed=False, trigger=Trigger.CATCH_UP, reason=reason_of(o)) for o in older[split:]]
     return _missed(older[:split], reason_of) + caught_up + verdicts
@@ -126,7 +129,12 @@ _POLICY_WORDS = {
 }
 
 
-def _reason(occurrence: Occurrence, policies: Policies, now: datetime, up_since: datetime) -> str:
-    late = int((now - occurrence.due_at).total_seconds())
-    why = "no scheduler was running" if occurrence.due_at < up_since else f"the scheduler was held up for {late} s"
+def reason_for(
+    occurrence: Occurrence, policies: Policies, now: datetime, up_since: datetime, gaps: Sequence[Gap]
+) -> str:
+    """Return why an occurrence was not started in time, and by which policy it is treated now."""
+    why = "no scheduler was running"
+    if occurrence.due_at >= up_since:
+        late = int((now - occurrence.due_at).total_seconds())
+        why = explain(gaps, occurrence.due_at) or f"the scheduler was held up for {late} s"
     return f"{why}; policy: {_POLICY_WORDS[policies.catch_up]}"

@@ -28,6 +28,8 @@ class Beat:
         now = clock.now()
         self.incarnation = name_life(uuid.uuid4().hex, str(config.home))
         self.started_at = now
+        #: The newest beat that is stored.
+        self.beaten_at: datetime | None = None
         self._last = self._last_kept = clock.monotonic()
         self._row = Scheduler(
             incarnation=self.incarnation,
@@ -47,6 +49,7 @@ class Beat:
     def begin(self) -> None:
         """Store the first heartbeat; raises Unavailable."""
         heartbeats.begin(self._db, self._row)
+        self.beaten_at = self.started_at
 
     def due_in(self) -> float:
         """Return the seconds until the next beat, at least 0."""
@@ -57,6 +60,6 @@ class Beat:
         at = clock.monotonic()
         keep = at - self._last_kept >= KEEP_SECONDS
         heartbeats.beat(self._db, self.incarnation, now=now, running=running, keep=keep)
-        self._last = at
+        self._last, self.beaten_at = at, now
         if keep:
             self._last_kept = at

@@ -7,13 +7,13 @@ rings, the loop asks the plan what is due; should it ever fail to ring, the loop
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 #: Where no task has a next moment; far enough to be never.
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -30,6 +30,18 @@ class PlanTrigger(BaseTrigger):  # type: ignore[misc]
         return self.moment if previous_fire_time is None or self.moment > previous_fire_time else _NEVER
 
 
+class _Every(BaseTrigger):  # type: ignore[misc]
+    """Fires again and again. The library's own trigger would list every moment of a year that a jump of the clock passes."""
+
+    def __init__(self, seconds: float) -> None:
+        self._step = timedelta(seconds=seconds)
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Return the next moment of the rhythm, or one step from now when that has passed already."""
+        planned = (previous_fire_time or now) + self._step
+        return planned if planned > now else now + self._step
+
+
 class Clockwork:
     """A clock that calls ``ring`` in its own thread when the moment that was set has come; ``ring`` returns at once."""
 
@@ -44,8 +56,12 @@ class Clockwork:
 
     def every(self, seconds: float, call: Callable[[], None], name: str) -> None:
         """Call something again and again, in the clock's thread: it must return at once."""
-        trigger = IntervalTrigger(seconds=seconds, timezone=UTC)
-        self._scheduler.add_job(call, trigger, id=name, misfire_grace_time=None, coalesce=True)
+        self._scheduler.add_job(call, _Every(seconds), id=name, misfire_grace_time=None, coalesce=True)
+
+    def is_alive(self) -> bool:
+        """Return whether the clock's thread lives."""
+        thread: threading.Thread | None = self._scheduler._thread
+        return thread is not None and thread.is_alive()
 
     def start(self) -> None:
         """Let the clock run, in a thread of its own."""

@@ -11,7 +11,7 @@ import logging
 import os
 import select
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from watchbell.scheduler.gate import Gate
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.reap import not_started, to_result
+from watchbell.scheduler.vitals import Vitals
 from watchbell.services import adoption, tasks
 from watchbell.services.deadlines import NO_PAST, look_back
 from watchbell.services.tickets import DueTask, Result, Started, Ticket, Turn, Turned
@@ -50,7 +51,6 @@ GATHER_STEP_SECONDS = 0.005
 STUCK_SECONDS = 2.0
 #: Why a run is ended that somebody has asked to end; who it was, its row says.
 _ASKED = "ended on request"
-_RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Tools:
     plan: Plan
     beat: Beat
     chores: Chores
+    vitals: Vitals
     host: str
     max_running: int
     output_root: Path
@@ -93,7 +94,6 @@ class Loop:
         self._looked_at = 0.0
         self._turned_at = 0.0
         self._room_at = clock.monotonic()
-        self._failures = 0
         self._stop_reason = ""
 
     def ring(self) -> None:
@@ -104,6 +104,10 @@ class Loop:
         """Ask the loop to end in good order."""
         self._stop_reason = reason
         self.ring()
+
+    def is_clock_alive(self) -> bool:
+        """Return whether the thread that rings when something is due lives."""
+        return self._clockwork.is_alive()
 
     @property
     def stop_reason(self) -> str:
@@ -120,13 +124,14 @@ class Loop:
         for flight in self.flights.values():
             self._note_fresh(flight)
 
-    def run(self) -> None:
-        """Turn until asked to stop; the database's absence only delays."""
+    def run(self, begun: Callable[[], None] = lambda: None) -> None:
+        """Turn until asked to stop; the database's absence only delays. ``begun`` is called when all threads live."""
         poll, bell = select.poll(), select.poll()
         poll.register(self._bell, select.POLLIN)
         bell.register(self._bell, select.POLLIN)
         poll.register(self._tools.watcher.fileno(), select.POLLIN)
         self._clockwork.start()
+        begun()
         try:
             while not self._stop_reason:
                 wait = self.step()
@@ -142,18 +147,18 @@ class Loop:
         """Do all that there is to do now and return for how many seconds the loop may wait."""
         if not self._tools.watcher.is_alive():
             raise RuntimeError("the watcher of processes has ended")
+        vitals = self._tools.vitals
         try:
+            self._has_news = vitals.turn() or self._has_news
             self._look()
             self._launch()
-            busy = self._turn(clock.now())
+            busy = self._turn(clock.now(), starts=vitals.may_start)
             if self._tools.beat.due_in() == 0:
                 self._tools.beat.beat(len(self.flights), clock.now())
             wait = self._tools.chores.step(clock.now(), busy=busy, due_at=self._tools.plan.next_at())
+            vitals.settle()
         except Unavailable as error:
-            return self._put_off(error)
-        if self._failures:
-            log.info("The database answers again after %d attempts; nothing was lost", self._failures)
-            self._failures = 0
+            return vitals.put_off(error)
         return 0.0 if busy else min(LOOK_SECONDS, wait)
 
     def finish(self) -> None:
@@ -180,12 +185,6 @@ class Loop:
             if bell.poll(min(left, GATHER_STEP_SECONDS) * 1000):
                 self._clear_bell()
                 return
-
-    def _put_off(self, error: Unavailable) -> float:
-        if self._failures == 0:
-            log.warning("Late: %s. Commands run on; nothing is lost", error)
-        self._failures += 1
-        return _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS)) - 1]
 
     def _clear_bell(self) -> None:
         try:

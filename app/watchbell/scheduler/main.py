@@ -8,30 +8,32 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
 
 from watchbell import clock, logs
 from watchbell.config import MIB, Config
-from watchbell.control import pidfile
-from watchbell.errors import EXIT_FAILURE, EXIT_OK, Unavailable
+from watchbell.control import pidfile, pulse
+from watchbell.domain.incidents import IncidentKind
+from watchbell.errors import EXIT_FAILURE, EXIT_OK, ConfigError, Unavailable
 from watchbell.execution import Bundles, Watcher, runtime_root
-from watchbell.scheduler import recovery
+from watchbell.scheduler import recovery, start_checks
 from watchbell.scheduler.beat import Beat
 from watchbell.scheduler.chores import Chores
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.loop import Loop, Tools
 from watchbell.scheduler.plan import Plan
-from watchbell.services import adoption, heartbeats
+from watchbell.scheduler.vitals import Vitals
+from watchbell.scheduler.watchdog import Watchdog
+from watchbell.services import adoption, clock_changes, heartbeats, incidents
 from watchbell.services.retention import Rules
 from watchbell.store import schema
 from watchbell.store.session import Database, prepare_home
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 #: Files that the scheduler holds open for itself, and for each command at the most.
 _OWN_FILES = 32
 _FILES_PER_RUN = 4
@@ -47,6 +49,8 @@ def run(config: Config) -> int:
 
     Raises AlreadyRunning with the owner's PID for a second one, and ConfigError when a start is impossible.
     """
+    said = pulse.read(config)
+    start_checks.require_file(config, said)
     prepare_home(config.home, config.database_url)
     os.umask(0o077)
     with pidfile.hold(config) as owner:
@@ -54,14 +58,17 @@ def run(config: Config) -> int:
         if sys.stderr.isatty():
             logs.configure_console(config.log_level, config.zone)
         db = Database.open(config.database_url, single_connection=True, busy_timeout_seconds=_BUSY_SECONDS)
+        vitals = Vitals(config, db, owner)
         try:
-            _patiently(lambda: schema.upgrade(db), lambda: False)
-            return _serve(config, db, owner)
+            vitals.patiently(lambda: start_checks.require_whole(db), lambda: False)
+            vitals.patiently(lambda: schema.upgrade(db), lambda: False)
+            vitals.patiently(lambda: start_checks.require_rows(config, db, said), lambda: False)
+            return _serve(config, db, owner, vitals)
         finally:
             db.close()
 
 
-def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
+def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -> int:
     _go_home()
     bundles = Bundles(
         runtime_root(config.home, config.runtime_dir), config.home / "active", config.runtime_limit_mib * MIB
@@ -70,7 +77,8 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
     config.output_path.mkdir(mode=0o700, exist_ok=True)
     beat = Beat(db, config, owner)
     watcher = Watcher(bundles, config.output_path)
-    plan = Plan(config.hostname)
+    vitals.incarnation, vitals.beaten_at = beat.incarnation, lambda: beat.beaten_at
+    plan = Plan(config.hostname, vitals.timekeeper)
     launcher = Launcher(db, config, bundles, watcher, plan)
     loop = Loop(
         Tools(
@@ -81,29 +89,41 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner) -> int:
             plan=plan,
             beat=beat,
             chores=Chores(db, Rules.of(config), config.output_path, actor=f"scheduler@{config.hostname}"),
+            vitals=vitals,
             host=config.hostname,
             max_running=_max_running(config),
             output_root=config.output_path,
         )
     )
+    watchdog = Watchdog(
+        lambda: vitals.turned_at, {"the watcher of processes": watcher.is_alive, "the clock": loop.is_clock_alive}
+    )
+    watchdog.last_words = partial(_last_words, config, owner, beat.incarnation)
     with _signals(loop):
         watcher.start()
         try:
-            _patiently(beat.begin, loop.is_stopping)
+            _greet(db, vitals, beat, loop, config.hostname)
             log.info(
                 "Scheduler started (PID %d, %s@%s, home %s)", os.getpid(), config.user, config.hostname, config.home
             )
-            _recover(loop, db, config, beat, bundles=bundles, watcher=watcher, launcher=launcher)
-            loop.run()
-            return _end(loop, db, beat)
+            _recover(loop, db, config, beat, vitals, bundles=bundles, watcher=watcher, launcher=launcher)
+            loop.run(watchdog.start)
+            watchdog.stop()
+            return _end(loop, db, beat, vitals)
         except Unavailable as error:
             # Only a stop lets the start give up waiting; what was taken over so far is taken over again.
             log.info("Scheduler stopped while it waited (%s): %s", loop.stop_reason, error)
             return EXIT_OK
-        except Exception:
+        except ConfigError:
+            # Whoever has started this says it, in one line.
+            raise
+        except Exception as error:
             log.exception("The scheduler has failed and ends; its commands run on")
+            message = f"The scheduler has failed and ended: {type(error).__name__}. Its commands run on."
+            vitals.tell_now(IncidentKind.FAILED, message)
             return EXIT_FAILURE
         finally:
+            watchdog.stop()
             watcher.stop()
             bundles.leave()
 
@@ -127,10 +147,45 @@ def _go_home() -> None:
         os.chdir("/")
 
 
+def _greet(db: Database, vitals: Vitals, beat: Beat, loop: Loop, host: str) -> None:
+    """Store the first beat, after having looked whether the clock shows an earlier time than the last life saw."""
+
+    def look_at_clock() -> str:
+        return clock_changes.notice(db, host=host, incarnation=beat.incarnation, now=clock.now())
+
+    words = vitals.patiently(look_at_clock, loop.is_stopping)
+    if words:
+        log.warning("%s", words)
+    vitals.patiently(vitals.read_passes, loop.is_stopping)
+    vitals.patiently(beat.begin, loop.is_stopping)
+    vitals.make_reserve()
+
+
+def _last_words(config: Config, owner: pidfile.Owner, incarnation: str, reason: str) -> None:
+    """Write down why the watchdog ends this process, on a connection that nobody else holds."""
+    db = Database.open(config.database_url, busy_timeout_seconds=1.0)
+    try:
+        message = f"The watchdog has ended the scheduler (PID {owner.pid}): {reason}. Its commands run on."
+        kind = IncidentKind.WATCHDOG
+        incidents.add(db, kind, message, at=clock.now(), host=config.hostname, incarnation=incarnation)
+    except Unavailable as error:
+        log.warning("That could not be written down: %s", error)
+    finally:
+        db.close()
+
+
 def _recover(
-    loop: Loop, db: Database, config: Config, beat: Beat, *, bundles: Bundles, watcher: Watcher, launcher: Launcher
+    loop: Loop,
+    db: Database,
+    config: Config,
+    beat: Beat,
+    vitals: Vitals,
+    *,
+    bundles: Bundles,
+    watcher: Watcher,
+    launcher: Launcher,
 ) -> None:
-    orphans = _patiently(
+    orphans = vitals.patiently(
         lambda: adoption.take_over(
             db,
             holder=beat.incarnation,
@@ -142,7 +197,7 @@ def _recover(
         loop.is_stopping,
     )
     loop.add_results(
-        _patiently(
+        vitals.patiently(
             lambda: recovery.adopt(
                 orphans, bundles=bundles, watcher=watcher, launcher=launcher, flights=loop.flights, now=clock.now()
             ),
@@ -151,7 +206,7 @@ def _recover(
     )
 
 
-def _end(loop: Loop, db: Database, beat: Beat) -> int:
+def _end(loop: Loop, db: Database, beat: Beat, vitals: Vitals) -> int:
     """Write the last rows; commands that still run go on under their shims and are taken over by the next start."""
     deadline = clock.monotonic() + _FINISH_SECONDS
 
@@ -159,32 +214,17 @@ def _end(loop: Loop, db: Database, beat: Beat) -> int:
         return clock.monotonic() > deadline
 
     try:
-        _patiently(
+        vitals.patiently(
             lambda: heartbeats.begin_stop(db, beat.incarnation, now=clock.now(), reason=loop.stop_reason), is_over
         )
-        _patiently(loop.finish, is_over)
+        vitals.patiently(loop.finish, is_over)
         running = len(loop.flights)
-        _patiently(lambda: heartbeats.end(db, beat.incarnation, now=clock.now(), running=running), is_over)
+        vitals.patiently(lambda: heartbeats.end(db, beat.incarnation, now=clock.now(), running=running), is_over)
     except Unavailable as error:
         log.warning("The end could not be written down: %s", error)
         return EXIT_FAILURE
     log.info("Scheduler stopped (%s); %d command(s) run on", loop.stop_reason, len(loop.flights))
     return EXIT_OK
-
-
-def _patiently(call: Callable[[], T], is_enough: Callable[[], bool]) -> T:
-    """Return what a call returns, trying again while the database does not answer, until it is enough."""
-    told = False
-    while True:
-        try:
-            return call()
-        except Unavailable as error:
-            if is_enough():
-                raise
-            if not told:
-                log.warning("Waiting: %s", error)
-                told = True
-            clock.pause(0.5)
 
 
 @contextlib.contextmanager

@@ -11,13 +11,15 @@ import hashlib
 import heapq
 import itertools
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from watchbell.domain.catch_up import judge, latest_start
+from watchbell.domain.incidents import Gap
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import Occurrence, Schedule, from_json, next_occurrence
 from watchbell.errors import WatchbellError
+from watchbell.scheduler.timekeeper import Timekeeper
 from watchbell.services.tickets import DueTask
 from watchbell.store.tasks import Task
 
@@ -56,7 +58,8 @@ class Entry:
 class Plan:
     """The next moments of all tasks that this scheduler works for."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, timekeeper: Timekeeper | None = None) -> None:
+        self._timekeeper = timekeeper
         self._host = host.lower()
         self._entries: dict[int, Entry] = {}
         self._heap: list[tuple[datetime, int, Entry]] = []
@@ -122,7 +125,7 @@ class Plan:
                 # The clock has been set back since.
                 heapq.heappush(self._heap, (at, order, entry))
                 continue
-            taken.append(_due(entry, now, up_since))
+            taken.append(_due(entry, now, up_since, self._timekeeper))
             steps += sum(verdict.stands_for for verdict in taken[-1].verdicts)
         return taken
 
@@ -177,7 +180,11 @@ def _spread(task_id: int, seconds: int) -> timedelta:
     return timedelta(milliseconds=int.from_bytes(digest[:8]) % (seconds * 1000 + 1))
 
 
-def _due(entry: Entry, now: datetime, up_since: datetime) -> DueTask:
+def _due(entry: Entry, now: datetime, up_since: datetime, timekeeper: Timekeeper | None) -> DueTask:
+    gaps: Sequence[Gap] = ()
+    if timekeeper is not None:
+        up_since = min(up_since, timekeeper.up_since)
+        gaps = [gap.moved(-entry.offset) for gap in timekeeper.gaps]
     found: list[Occurrence] = []
     following = entry.following
     planned_now = now - entry.offset
@@ -189,9 +196,12 @@ def _due(entry: Entry, now: datetime, up_since: datetime) -> DueTask:
         # Those that may still be caught up are left to the last step, which alone knows that they are the newest.
         following = found[-entry.policies.catch_up_limit]
         del found[-entry.policies.catch_up_limit :]
+    up_since -= entry.offset
     verdicts = judge(
-        found, following, entry.policies, now=planned_now, up_since=up_since - entry.offset, is_complete=is_complete
+        found, following, entry.policies, now=planned_now, up_since=up_since, is_complete=is_complete, gaps=gaps
     )
+    if timekeeper is not None and timekeeper.passes:
+        verdicts = timekeeper.name_passes(verdicts)
     return DueTask(
         task_id=entry.task_id,
         name=entry.name,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -17,7 +18,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from watchbell import resources
+from watchbell import clock, resources
 from watchbell.errors import ConfigError, DatabaseDamaged, DatabaseTrouble, Unavailable
 from watchbell.store import place
 from watchbell.store.session import Database, damage_words, is_damaged, reason_of
@@ -128,6 +129,35 @@ def check_integrity(database: Database) -> list[str]:
         return [_plain(error)]
     problems = [line for line in lines if line != "ok"]
     return problems + [f"row {row[1]} of {row[0]} refers to a missing {row[2]}" for row in orphans]
+
+
+def find_damage(database: Database, seconds: float) -> tuple[bool, str]:
+    """Look for damage, as a start does, for so long at the most; return whether the look came to its end, and the damage.
+
+    The database looks at one table after the other; what a big one leaves unlooked at is for ``watchbell db check``.
+    """
+    if not database.is_sqlite:
+        return True, ""
+    deadline = clock.monotonic() + seconds
+    is_over = False
+
+    def watch() -> int:
+        nonlocal is_over
+        is_over = clock.monotonic() > deadline
+        return int(is_over)
+
+    with _told(database), database.engine.connect() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        driver.set_progress_handler(watch, 20_000)
+        try:
+            lines = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(3)")]
+        except OperationalError:
+            if not is_over:
+                raise
+            return False, ""
+        finally:
+            driver.set_progress_handler(None, 0)
+    return True, "; ".join(line for line in lines if line != "ok")
 
 
 def _plain(error: DatabaseError) -> str:

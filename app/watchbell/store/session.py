@@ -84,6 +84,32 @@ class Database:
             yield session
             session.commit()
 
+    def log_bytes(self) -> int:
+        """Return the size of the log beside the embedded database."""
+        log = self.file.with_name(f"{self.file.name}-wal") if self.file is not None else None
+        try:
+            return log.stat().st_size if log is not None else 0
+        except OSError:
+            return 0
+
+    def work_off_log(self) -> None:
+        """Move a long log into the database, so that it starts anew; waits for nobody, and tries again another time.
+
+        What is written moves it by itself, but never quite to the end while readers follow each other closely.
+        """
+        if self.log_bytes() < WAL_KEPT_BYTES:
+            return
+        with (
+            _translated(self.file),
+            self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection,
+        ):
+            busy = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+            connection.exec_driver_sql("PRAGMA busy_timeout=0")
+            try:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(RESTART)")
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={busy}")
+
     def close(self) -> None:
         """Give all connections back to the system."""
         self.engine.dispose()

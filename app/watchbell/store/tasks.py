@@ -135,6 +135,13 @@ def list_changed_tasks(session: Session, since: int) -> Sequence[Task]:
     return session.scalars(select(Task).where(Task.change > since).order_by(Task.change)).all()
 
 
+def list_ahead(session: Session, moment: datetime) -> Sequence[Task]:
+    """Return the enabled tasks whose rows reach beyond a moment, as after a clock was set back to it."""
+    return session.scalars(
+        select(Task).where(Task.cursor_at > moment, Task.enabled, Task.deleted_at.is_(None)).order_by(Task.id)
+    ).all()
+
+
 def _filtered(statement: Select[Any], *, search: str, enabled: bool | None, owner: str | None) -> Select[Any]:
     statement = statement.where(Task.deleted_at.is_(None))
     if enabled is not None:
