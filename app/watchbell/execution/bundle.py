@@ -86,6 +86,11 @@ class Bundles:
         self._charges: dict[str, int] = {}
         self._charged = 0
 
+    @property
+    def prefix(self) -> str:
+        """Return what the tokens of this installation's runs begin with."""
+        return self._prefix
+
     def prepare(self) -> None:
         """Make the roots, for their owner alone; a runtime root that is not ours is left alone and the disk is used.
 

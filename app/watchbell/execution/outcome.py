@@ -52,6 +52,8 @@ class Outcome:
     left_behind: int = 0
     #: One line for people.
     reason: str = ""
+    #: A limit on memory, processes or output was reached: a failure, whatever the exit code.
+    limit_reached: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class Why(StrEnum):
     TIME = "time"
     #: Somebody asked for it.
     CANCEL = "cancel"
+    #: It wrote more than it may.
+    LIMIT = "limit"
 
 
 @dataclasses.dataclass(slots=True)
@@ -55,6 +57,10 @@ class Ending:
     rebooted: bool = False
     #: The command was started where nothing is left, so that its record can never be read.
     is_folder_lost: bool = False
+    #: The words for a limit that was reached while it ran, whoever ended it.
+    limit: str = ""
+    #: What is added to a failure whose cause may be a limit that nobody saw being reached.
+    remark: str = ""
 
 
 def conclude(record: Record | None, ending: Ending) -> Outcome:
@@ -63,14 +69,24 @@ def conclude(record: Record | None, ending: Ending) -> Outcome:
         outcome = _recorded(record.wait_status, record.ended_ns, ending)
     else:
         outcome = _unrecorded(record, ending)
-    if not ending.left_behind and not ending.unkillable:
-        return outcome
-    reason = outcome.reason
+    reason = _name_limit(outcome, ending)
     if ending.left_behind:
         reason += f"; {_processes(ending.left_behind)} left behind and ended"
     if ending.unkillable:
         reason += f"; {_processes(ending.unkillable)} could not be ended"
-    return dataclasses.replace(outcome, left_behind=ending.left_behind, reason=reason)
+    has_reached = not outcome.not_started and bool(ending.limit or ending.why is Why.LIMIT)
+    return dataclasses.replace(outcome, left_behind=ending.left_behind, reason=reason, limit_reached=has_reached)
+
+
+def _name_limit(outcome: Outcome, ending: Ending) -> str:
+    """Return the reason of an end with the limit that was its cause, or came on top of it."""
+    if outcome.not_started:
+        return outcome.reason
+    if ending.limit and ending.limit != ending.words:
+        return f"{outcome.reason}; {ending.limit}" if ending.why is not None else f"{ending.limit}: {outcome.reason}"
+    if ending.remark and ending.why is None and outcome.exit_code != 0 and not outcome.lost:
+        return f"{outcome.reason}; {ending.remark}"
+    return outcome.reason
 
 
 def measure(record: Record | None, ending: Ending, series: Sequence[SamplePoint] = ()) -> Usage:

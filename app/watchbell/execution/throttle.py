@@ -30,8 +30,6 @@ MOST_SECONDS = 0.200
 STEP_BYTES = 4 * 1024 * 1024
 #: How far a command may get ahead before it is stopped for a moment.
 AHEAD_BYTES = 8 * 1024 * 1024
-#: It goes on as soon as the hole is punched.
-PAUSE_SECONDS = 0.0
 #: When a command that was stopped is looked at after it goes on.
 WARY_SECONDS = 0.002
 #: A command that got ahead more often than this gives way to everything else.

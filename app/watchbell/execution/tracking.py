@@ -10,11 +10,12 @@ import signal
 from collections.abc import Hashable
 from enum import IntEnum
 
-from watchbell.execution import proc, throttle
+from watchbell.execution import cgroups, proc, throttle
 from watchbell.execution.bundle import Bundle
 from watchbell.execution.command import Command, Limits
 from watchbell.execution.identity import Process
 from watchbell.execution.keeping import Request
+from watchbell.execution.limits import explain, remark
 from watchbell.execution.process import open_process
 from watchbell.execution.record import read_record
 from watchbell.execution.result import Ending, Why
@@ -74,8 +75,6 @@ class Run:
     phase: Phase = Phase.RUNNING
     phase_since: float = 0.0
     ending: Ending = dataclasses.field(default_factory=Ending)
-    #: Set while the group is stopped because its output got too far ahead.
-    stopped_until: float = 0.0
     times_ahead: int = 0
     #: Processes that were seen to belong to the run, by (pid, start).
     left: set[tuple[int, int]] = dataclasses.field(default_factory=set)
@@ -93,6 +92,10 @@ class Run:
     command: Command | None = None
     #: When its process was started, in nanoseconds since the epoch.
     at_ns: int = 0
+    #: Its control group, if it has limits that got it one.
+    group: cgroups.Group | None = None
+    #: It may make no more processes, because it is being killed.
+    is_hindered: bool = False
     #: The entry of the timer heap that counts; older ones are stale.
     timer: float = math.inf
 
@@ -101,7 +104,7 @@ class Run:
         if self.phase >= Phase.SWEEP:
             return self.next_step
         looks = min(self.outputs[0].next_look, self.outputs[1].next_look)
-        return min(looks, self.next_sample, self.deadline, self.next_step, self.stopped_until or math.inf)
+        return min(looks, self.next_sample, self.deadline, self.next_step)
 
     @property
     def session(self) -> int | None:
@@ -112,7 +115,14 @@ class Run:
         """Return the run's processes."""
         leader = (self.process.pid, self.process.start_ticks) if self.process is not None else None
         found = find_members(leader, self.bundle.token)
+        if self.group is not None:
+            known = {member.pid for member in found}
+            found += [member for member in self.group.members() if member.pid not in known]
         return [member for member in found if not member.zombie]
+
+    def may_leave_some(self) -> bool:
+        """Return whether processes may be left when the command has ended."""
+        return self.left_hint != "none" or (self.group is not None and bool(self.group.members()))
 
     def handle(self) -> int | None:
         """Return a pidfd of the command's own process, None when that is gone or not known."""
@@ -155,6 +165,7 @@ def track(
         next_sample=now + Series(started).interval,
         deadline=started + limits.time_seconds if limits.time_seconds is not None else math.inf,
         phase_since=now,
+        group=cgroups.find(bundle.token) if limits.is_confined else None,
     )
 
 
@@ -169,7 +180,6 @@ def begin_end(run: Run, why: Why, words: str, now: float) -> None:
     _signal_tree(run, signal.SIGTERM)
     # A stopped process would keep the TERM for later.
     _signal_tree(run, signal.SIGCONT)
-    run.stopped_until = 0.0
     run.next_step = now + run.limits.grace_seconds
 
 
@@ -187,8 +197,18 @@ def proceed(run: Run, now: float) -> None:
         return
     run.ending.killed = True
     # A tree that forks faster than it is counted dies at one stroke.
+    _hinder_forks(run)
     _signal_tree(run, signal.SIGKILL)
     run.next_step = now + LOOK_SECONDS
+
+
+def _hinder_forks(run: Run) -> None:
+    """Let a tree that is being killed make no more processes. What it is refused from now on is our doing, not its limit's."""
+    if run.group is not None:
+        if not run.is_hindered:
+            run.ending.limit = explain(run.limits, run.group)
+        run.is_hindered = True
+        run.group.hinder_forks()
 
 
 def begin_sweep(run: Run, now: float) -> bool:
@@ -202,6 +222,8 @@ def begin_sweep(run: Run, now: float) -> bool:
         return False
     told = run.ending.why is not None
     run.phase, run.phase_since = (Phase.SWEEP_KILL if told else Phase.SWEEP), now
+    if told:
+        _hinder_forks(run)
     for member in members:
         signal_member(member, signal.SIGKILL if told else signal.SIGTERM)
         signal_member(member, signal.SIGCONT)
@@ -215,6 +237,8 @@ def proceed_sweep(run: Run, now: float) -> bool:
     if members and run.phase is Phase.SWEEP and now - run.phase_since >= run.limits.grace_seconds:
         run.phase, run.phase_since = Phase.SWEEP_KILL, now
     if run.phase is Phase.SWEEP_KILL:
+        if members:
+            _hinder_forks(run)
         for member in members:
             signal_member(member, signal.SIGKILL)
         if members and now - run.phase_since >= GIVE_UP_SECONDS:
@@ -232,25 +256,29 @@ def look_at_output(run: Run, now: float, alarm: throttle.WriteAlarm[tuple[Run, O
         grown = output.stream.look()
         wait = throttle.next_look(grown, now - output.looked)
         if output.stream.is_ahead and run.process is not None and run.phase is Phase.RUNNING:
-            _hold(run, now)
-            output.stream.look()
-            wait = throttle.PAUSE_SECONDS + throttle.WARY_SECONDS
-        output.stream.trim()
+            _catch_up(run, output.stream)
+            wait = throttle.WARY_SECONDS
+        else:
+            output.stream.trim()
         output.looked = now
         output.next_look = now + wait
         if grown == 0 and alarm.arm(output.stream.path, (run, output)):
             # A write between the look and the alarm would ring for nobody, hence the second look.
-            if os.path.getsize(output.stream.path) == output.stream.size:
-                output.next_look = math.inf
+            is_still = os.path.getsize(output.stream.path) == output.stream.size
+            output.next_look = math.inf if is_still else now + throttle.LEAST_SECONDS
 
 
-def _hold(run: Run, now: float) -> None:
-    """Stop a run for a moment because its output got too far ahead."""
+def _catch_up(run: Run, stream: Stream) -> None:
+    """Stop a run whose output got too far ahead until the hole is punched."""
     pidfd = run.handle()
     if pidfd is None or run.process is None:
         return
     signal_group(pidfd, signal.SIGSTOP)
-    run.stopped_until = now + throttle.PAUSE_SECONDS
+    try:
+        stream.look()
+        stream.trim()
+    finally:
+        signal_group(pidfd, signal.SIGCONT)
     run.times_ahead += 1
     if run.times_ahead == throttle.PATIENCE:
         # A group that has just ended, or belongs to another user by now, needs no slowing down.
@@ -258,18 +286,27 @@ def _hold(run: Run, now: float) -> None:
             os.setpriority(os.PRIO_PGRP, run.process.pid, 10)
 
 
-def cannot_be_bounded(run: Run) -> bool:
-    """Return whether a stream is over its bound on a file system that cannot give the middle back."""
-    return any(output.stream.stuck and output.stream.is_ahead for output in run.outputs)
+def excess(run: Run) -> str:
+    """Return the words for an output that is longer than it may be, or nothing while it may go on."""
+    if run.limits.output_ends and any(output.stream.size > run.limits.output_bytes for output in run.outputs):
+        return f"output limit of {run.limits.output_bytes / 2**20:g} MiB reached"
+    if any(output.stream.stuck and output.stream.is_ahead for output in run.outputs):
+        return "output limit reached on a file system that cannot drop the middle"
+    return ""
 
 
-def resume(run: Run, now: float) -> None:
-    """Let a run go on that was stopped for its output."""
-    if run.stopped_until and now >= run.stopped_until:
-        run.stopped_until = 0.0
-        pidfd = run.handle()
-        if pidfd is not None:
-            signal_group(pidfd, signal.SIGCONT)
+def note_limits(run: Run) -> None:
+    """Note at the end which limits were reached, and give the control group back."""
+    if run.limits.output_ends:
+        for output in run.outputs:
+            output.stream.look()
+        run.ending.limit = run.ending.limit or excess(run)
+    if run.limits.is_confined:
+        if not run.is_hindered:
+            run.ending.limit = explain(run.limits, run.group) or run.ending.limit
+        run.ending.remark = remark(run.limits, run.group)
+    if run.group is not None:
+        run.group.remove()
 
 
 def resume_if_orphaned_stop(run: Run) -> None:

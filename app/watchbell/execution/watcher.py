@@ -385,16 +385,13 @@ class Watcher:
             # Its end was seen but could not be handled, or not yet; it is taken up where it stood.
             self._after_end(run, now)
             return
-        tracking.resume(run, now)
         tracking.look_at_output(run, now, self._alarm)
         self._bundles.charge(run.bundle, sum(output.stream.allocated for output in run.outputs))
         if now >= run.deadline:
             tracking.begin_end(run, Why.TIME, f"time limit of {run.limits.time_seconds:g} s reached", now)
             run.deadline = math.inf
-        elif tracking.cannot_be_bounded(run):
-            tracking.begin_end(
-                run, Why.CANCEL, "output limit reached on a file system that cannot drop the middle", now
-            )
+        elif run.phase is Phase.RUNNING and (words := tracking.excess(run)):
+            tracking.begin_end(run, Why.LIMIT, words, now)
         elif now >= run.next_step:
             tracking.proceed(run, now)
 
@@ -435,7 +432,7 @@ class Watcher:
             ):
                 run.retry_at = now + _RECORD_SECONDS
                 return
-        if run.ending.rebooted or run.left_hint == "none" or not tracking.begin_sweep(run, now):
+        if run.ending.rebooted or not run.may_leave_some() or not tracking.begin_sweep(run, now):
             self._finish(run)
 
     def _read_end(self, run: Run) -> Record | None:
@@ -456,6 +453,7 @@ class Watcher:
         if not run.is_kept:
             self._orphans.reap({other.process.pid for other in list(self._runs.values()) if other.process is not None})
         ending.left_behind = len(run.left)
+        tracking.note_limits(run)
         outcome = conclude(record, ending)
         stdout, stderr, trouble = capture(run.bundle, run.limits.output_bytes, self._output_root)
         if trouble:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC
 
 from watchbell.config import MIB, Config
-from watchbell.domain.policies import Policies
+from watchbell.domain.policies import OutputExcess, Policies
 from watchbell.errors import NotFound
 from watchbell.execution import Bundle, Bundles, Command, Limits, Watcher, plain_argv, shell_command
 from watchbell.scheduler.plan import Plan
@@ -54,7 +54,9 @@ class Launcher:
     def start(self, ticket: Ticket) -> Bundle:
         """Have the process of a ticket started; raises SpawnFailed when it is known at once that it cannot be."""
         job = self.job(ticket.task_id, ticket.task_version)
-        bundle = self._bundles.claim(str(ticket.run_id), ticket.number)
+        # What a command writes to tmpfs would count as memory of its own.
+        on_disk = job.limits.memory_bytes is not None
+        bundle = self._bundles.claim(str(ticket.run_id), ticket.number, on_disk=on_disk)
         command = Command(job.argv, self._environment(job, ticket), job.directory, self._config.child_environment)
         self._watcher.launch((ticket.run_id, ticket.number), bundle, command, job.limits)
         return bundle
@@ -88,6 +90,19 @@ class Launcher:
             argv=plain_argv(text) or shell_command(text),
             environment=own,
             directory=str(definition["directory"]) if definition["directory"] else None,
-            limits=Limits(policies.time_limit_seconds, policies.grace_seconds, output_mib * MIB),
+            limits=_limits(policies, output_mib * MIB),
             policies=policies,
         )
+
+
+def _limits(policies: Policies, output_bytes: int) -> Limits:
+    memory = policies.memory_limit_mib
+    return Limits(
+        time_seconds=policies.time_limit_seconds,
+        grace_seconds=policies.grace_seconds,
+        output_bytes=output_bytes,
+        output_ends=policies.output_excess is OutputExcess.END,
+        memory_bytes=memory * MIB if memory else None,
+        processes=policies.process_limit,
+        niceness=policies.niceness,
+    )

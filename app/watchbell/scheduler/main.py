@@ -18,7 +18,8 @@ from watchbell.config import MIB, Config
 from watchbell.control import pidfile, pulse
 from watchbell.domain.incidents import IncidentKind
 from watchbell.errors import EXIT_FAILURE, EXIT_OK, ConfigError, Unavailable
-from watchbell.execution import Bundles, Watcher, runtime_root
+from watchbell.execution import Bundles, Watcher, cgroups, runtime_root
+from watchbell.execution.limits import describe_limits
 from watchbell.scheduler import recovery, start_checks
 from watchbell.scheduler.beat import Beat
 from watchbell.scheduler.chores import Chores
@@ -74,6 +75,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
         runtime_root(config.home, config.runtime_dir), config.home / "active", config.runtime_limit_mib * MIB
     )
     bundles.prepare()
+    cgroups.prepare()
     config.output_path.mkdir(mode=0o700, exist_ok=True)
     beat = Beat(db, config, owner)
     watcher = Watcher(bundles, config.output_path)
@@ -106,6 +108,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
             log.info(
                 "Scheduler started (PID %d, %s@%s, home %s)", os.getpid(), config.user, config.hostname, config.home
             )
+            log.info("On this machine: %s", describe_limits())
             _recover(loop, db, config, beat, vitals, bundles=bundles, watcher=watcher, launcher=launcher)
             loop.run(watchdog.start)
             watchdog.stop()

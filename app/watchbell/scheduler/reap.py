@@ -164,7 +164,8 @@ def _path(outcome: Outcome, state: RunState, policies: Policies, number: int) ->
         return (RunState.LOST,), f"{outcome.reason}; it may have run in part or in full"
     if outcome.timed_out:
         return (RunState.TIMED_OUT,), outcome.reason
-    return (RunState.SUCCEEDED if outcome.exit_code == 0 else RunState.FAILED,), outcome.reason
+    is_fine = outcome.exit_code == 0 and not outcome.limit_reached
+    return (RunState.SUCCEEDED if is_fine else RunState.FAILED,), outcome.reason
 
 
 _USAGE = tuple(field.name for field in dataclasses.fields(Usage))

@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime
 
 from watchbell.domain.run_state import RunState
-from watchbell.execution import Bundle, Bundles, Limits, Process, current_boot_id
+from watchbell.execution import Bundle, Bundles, Limits, Process, cgroups, current_boot_id
 from watchbell.execution.adoption import goes_on, refuse
 from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.flights import Flight, Flights
@@ -52,6 +52,7 @@ def adopt(
             log.warning("Run %s goes on but is not in this database; its folder is left alone", bundle.name)
         elif bundle.name not in kept:
             bundles.remove(bundle)
+    cgroups.remove_left_over(bundles.prefix, {bundle.name for bundle in bundles.list()})
     if orphans:
         log.info("Took over %d run(s) in flight from an earlier life", len(orphans))
     return results
