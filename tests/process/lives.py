@@ -117,6 +117,24 @@ class Life:
         self.signal(signal.SIGKILL)
         assert self.reap() == -signal.SIGKILL, f"it had ended by itself:\n{self.lab.scheduler_words()}"
 
+    def keepers(self) -> list[int]:
+        """Return the processes that start and keep this scheduler's commands."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            # A process may end while it is looked at.
+            with contextlib.suppress(OSError):
+                parent = int((place / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                if parent == self.pid and b"keeper.py" in (place / "cmdline").read_bytes():
+                    found.append(int(place.name))
+        return found
+
+    def kill_with_keeper(self) -> None:
+        """Kill the scheduler and its keeper at one moment, so that nobody is left who waits for its commands."""
+        self.signal(signal.SIGSTOP)
+        for pid in self.keepers():
+            os.kill(pid, signal.SIGKILL)
+        self.kill()
+
     def stop(self, timeout: float = 20) -> int:
         self.signal(signal.SIGTERM)
         return self.reap(timeout)
@@ -227,7 +245,7 @@ class Lab:
 
 
 def list_processes(token: str) -> dict[int, dict[str, str]]:
-    """Return the environment of every living process of an installation's commands, shims included, by pid."""
+    """Return the environment of every living process of an installation's commands, by pid."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         # A process that ends while it is looked at has no environment any more.

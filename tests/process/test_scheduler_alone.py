@@ -117,7 +117,7 @@ def test_a_run_that_another_data_directory_left_in_the_air_is_not_started_again(
     one, two = shared
     task = one.add_task("job", 1, 7)
     triggers.run_now(one.db, task.id, now=clock.now(), actor="tester")
-    assert one.start("after it is watched").reap() == -signal.SIGKILL
+    assert one.start("before its start is heard").reap() == -signal.SIGKILL
     assert one.run(1)["state"] == "starting"
 
     with two.running():

@@ -366,12 +366,11 @@ def test_a_stream_of_urgent_runs_starves_nobody(make_lab):
 
 def end_all(lab, life) -> None:
     """Kill the scheduler and all that it has started, so that nothing is left that could tell how a command ended."""
-    life.kill()
-    lab.wait(lambda: not _kill_some(lab), "the commands and their shims to be gone")
+    life.kill_with_keeper()
+    lab.wait(lambda: not _kill_some(lab), "the commands to be gone")
 
 
 def _kill_some(lab) -> list[int]:
-    # A shim is older than its command, and must not outlive it to tell of its end.
     found = sorted(list_processes(lab.token))
     for pid in found:
         with contextlib.suppress(ProcessLookupError):

@@ -71,7 +71,7 @@ class StopOutcome:
     """How a stop went."""
 
     pid: int
-    #: Commands that go on under their shims, to be adopted by the next scheduler.
+    #: Commands that go on under their keeper, to be adopted by the next scheduler.
     still_running: int
 
     @property

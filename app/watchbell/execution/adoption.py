@@ -54,6 +54,7 @@ def refuse(bundles: Bundles, run_id: str, attempt: int) -> Bundle:
     """
     places = bundles.places(run_id, attempt)
     started = [place for place in places if not set_mark(place)]
+    bundles.note_refused(places[0])
     return next((place for place in started if not (read_record(place.status) or Record()).is_refused), places[0])
 
 

@@ -83,6 +83,8 @@ class Bundles:
         self._limit = runtime_limit_bytes
         self._prefix = hashlib.sha256(os.fsencode(self._disk)).hexdigest()[:12]
         self._lock = threading.Lock()
+        #: Names whose mark was set in both folders, because it was not known where they were to be started.
+        self._refused: set[str] = set()
         self._charges: dict[str, int] = {}
         self._charged = 0
 
@@ -118,6 +120,10 @@ class Bundles:
         there = [True, False] if self._runtime is not None else [False]
         return [self._bundle(run_id, attempt, on_tmpfs=on_tmpfs) for on_tmpfs in there]
 
+    def note_refused(self, bundle: Bundle) -> None:
+        """Remember that a bundle is to be removed wherever it may be."""
+        self._refused.add(bundle.name)
+
     def find(self, run_id: str, attempt: int) -> Bundle | None:
         """Return the bundle of an attempt that was started, or refused, while its files exist."""
         return next((place for place in self.places(run_id, attempt) if os.path.lexists(place.status)), None)
@@ -134,6 +140,10 @@ class Bundles:
     def remove(self, bundle: Bundle) -> None:
         """Remove a bundle whose result is stored for good."""
         self.charge(bundle, 0)
+        if bundle.name in self._refused:
+            self._refused.discard(bundle.name)
+            for place in self.places(bundle.run_id, bundle.attempt):
+                self.remove(place)
         # The mark goes last: while it is there, nothing can start under this name.
         for path in (bundle.out, bundle.err, bundle.status):
             with contextlib.suppress(FileNotFoundError):

@@ -6,7 +6,7 @@ the session, cleared its environment and forked twice: no process can leave its 
 A group has one manager, so we make ours only inside one that is ours to divide: the top of what we can see (a container, a
 machine without a manager), one that systemd has delegated (``Delegate=yes``), or one that was given to our user. Both
 versions are known; on version 1 each controller stands for itself, on version 2 one folder holds both. The command moves
-itself into its group before anything of it runs, so the shim stays outside and can tell how it ended.
+itself into its group before anything of it runs, so its keeper stays outside and can tell how it ended.
 """
 
 from __future__ import annotations

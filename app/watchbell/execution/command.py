@@ -1,4 +1,4 @@
-"""What is run: argument vectors, environments and limits. How it is run is in shim.py and process.py."""
+"""What is run: argument vectors, environments and limits. How it is run is in keeper.py and watcher.py."""
 
 from __future__ import annotations
 

@@ -15,8 +15,7 @@ from watchbell.execution.identity import Process
 class Usage:
     """Resources of the whole tree. A field is None where it cannot be known.
 
-    All but the memory are known when this process started the shim (wait4); for an adopted run only the two times are,
-    from the shim's own record. ``max_rss_kib`` is the peak of the largest single process where the kernel could tell
+    All are known as long as somebody waited for the command (wait4), which its keeper does. ``max_rss_kib`` is the peak of the largest single process where the kernel could tell
     it, else the highest sample of the tree; a command that ends before its first sample leaves it unknown.
     """
 

@@ -163,7 +163,7 @@ def _unrecorded(record: Record | None, ending: Ending) -> Outcome:
     if ending.rebooted:
         return Outcome(None, None, now, lost=True, reason="host rebooted")
     if ending.is_folder_lost:
-        return Outcome(None, None, now, lost=True, reason="its run folder is gone")
+        return Outcome(None, None, now, lost=True, reason="its run files are gone")
     return Outcome(None, None, now, lost=True, reason="neither a process nor a result is left")
 
 

@@ -79,14 +79,14 @@ def group_by_session(
 ) -> dict[Run, list[Stat]]:
     """Return the processes of each run, by session or by descent.
 
-    ``leaders`` maps shims to runs; a shim itself is left out, since it is ours and not the command's. ``strays`` maps
+    ``leaders`` maps the commands' own processes to runs. ``strays`` maps
     orphans that have left their run's session.
     """
     groups: dict[Run, list[Stat]] = {}
     verdicts: dict[int, Run | None] = {}
     for pid, process in processes.items():
         run = _owner(pid, processes, leaders, strays, verdicts)
-        if run is not None and pid not in leaders and process.state != "Z":
+        if run is not None and process.state != "Z":
             groups.setdefault(run, []).append(process)
     return groups
 

@@ -162,7 +162,7 @@ class Loop:
         return 0.0 if busy else min(LOOK_SECONDS, wait)
 
     def finish(self) -> None:
-        """Store the results that have come in; what still runs goes on under its shim."""
+        """Store the results that have come in; what still runs goes on under its keeper."""
         self._collect()
         while self._finished or self._results or self._unrecorded(0.0):
             self._turn(clock.now(), starts=False)

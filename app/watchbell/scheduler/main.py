@@ -210,7 +210,7 @@ def _recover(
 
 
 def _end(loop: Loop, db: Database, beat: Beat, vitals: Vitals) -> int:
-    """Write the last rows; commands that still run go on under their shims and are taken over by the next start."""
+    """Write the last rows; commands that still run go on under their keeper and are taken over by the next start."""
     deadline = clock.monotonic() + _FINISH_SECONDS
 
     def is_over() -> bool:

@@ -126,7 +126,7 @@ def _blame_earlier_life(
 ) -> Outcome:
     """Return the outcome with what an earlier life must have done.
 
-    It may have told the command to end and died before it could write that down; the shim only knows of the signal.
+    It may have told the command to end and died before it could write that down; the record only knows of the signal.
     """
     if outcome.signal not in _OUR_SIGNALS or outcome.cancelled or outcome.timed_out:
         return outcome
