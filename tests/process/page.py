@@ -50,8 +50,11 @@ class Page:
             return isinstance(error, urllib.error.HTTPError)
 
     def get(self, path: str) -> str:
+        return self.download(path).decode()
+
+    def download(self, path: str) -> bytes:
         with self._visitor.open(self.url + path, timeout=20) as answer:
-            return answer.read().decode()
+            return bytes(answer.read())
 
     def post(self, path: str) -> str:
         """Press a button as the page would: with the token of its form."""
