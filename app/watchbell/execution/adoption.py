@@ -22,8 +22,8 @@ _LOOK_SECONDS = 0.01
 def take_over(key: Hashable, bundle: Bundle, process: Process | None, limits: Limits | None) -> Run:
     """Return the run to watch: with a pidfd when its command lives, without one when there is only a record to be read."""
     # Making the mark first is what keeps a keeper that is still about to start it from doing so after we said "never".
-    is_marked_here = set_mark(bundle)
-    record = read_record(bundle.status) or Record()
+    set_mark(bundle)
+    record = read_record(bundle.status) or Record(is_refused=True)
     meta = record.meta
     limits = limits or (meta.limits if meta is not None else Limits())
     started_on = process.boot_id if process is not None else meta.boot_id if meta is not None else current_boot_id()
@@ -31,8 +31,8 @@ def take_over(key: Hashable, bundle: Bundle, process: Process | None, limits: Li
         run = _track(key, bundle, limits, None, None, meta)
         run.ending.rebooted = True
         return run
-    if is_marked_here:
-        # Without a mark it was never started. But its files may have been taken away, as a logout does with what lies on
+    if record.is_refused:
+        # Without another mark than ours it was never started. But its files may have been taken away, as a logout does with what lies on
         # tmpfs: a process that is known or found says that the command did start.
         process = process or find_leader(bundle, None)
     elif record.is_over:
@@ -42,7 +42,7 @@ def take_over(key: Hashable, bundle: Bundle, process: Process | None, limits: Li
     pidfd = open_process(process) if process is not None else None
     run = _track(key, bundle, limits, process, pidfd, meta)
     run.at_ns = record.at_ns
-    run.ending.is_folder_lost = is_marked_here and process is not None
+    run.ending.is_folder_lost = record.is_refused and process is not None
     tracking.resume_if_orphaned_stop(run)
     return run
 

@@ -15,8 +15,9 @@ from watchbell.execution.identity import Process
 class Usage:
     """Resources of the whole tree. A field is None where it cannot be known.
 
-    All are known as long as somebody waited for the command (wait4), which its keeper does. ``max_rss_kib`` is the peak of the largest single process where the kernel could tell
-    it, else the highest sample of the tree; a command that ends before its first sample leaves it unknown.
+    All are known as long as somebody waited for the command (wait4), which its keeper does. ``max_rss_kib`` is the peak of
+    the largest single process where the kernel could tell it, else the highest sample of the tree; a command that ends
+    before its first sample leaves it unknown.
     """
 
     user_seconds: float | None = None
