@@ -13,7 +13,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint format types arch assets fault calendar bench screenshot clean
+.PHONY: help run test unit lint format types arch assets fault calendar bench compare screenshot clean
 
 help: ## Tell what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ calendar: $(VENV)/.test ## Compare all cron texts, zones and years with a minute
 bench: $(VENV)/.test ## Measure start lag and throughput
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+compare: $(VENV)/.test ## Measure against other schedulers, and write docs/benchmarks-peers.md
+	@$(BIN)/python -m benchmarks.compare --to docs/benchmarks-peers.md $(ARGS)
+
 screenshot: $(VENV)/.test assets ## Take the README's screenshot anew
 	@$(BIN)/python docs/take_screenshot.py $(ARGS)
 
@@ -62,7 +65,7 @@ assets: | $(VENV)/bin/python ## Fetch the browser libraries into static/vendor
 		$(BIN)/python setup_assets.py; }
 
 clean: ## Remove everything that was built, fetched or cached
-	rm -rf $(VENV) build dist app/*.egg-info static/vendor static/.vendor-*
+	rm -rf $(VENV) benchmarks/.peers-venv build dist app/*.egg-info static/vendor static/.vendor-*
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
