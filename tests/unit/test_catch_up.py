@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.database import NOW
 from watchbell.domain.catch_up import LATEST_START_LIMIT, ROWS_LIMIT, Trigger, Verdict, judge, latest_start
-from watchbell.domain.policies import CatchUp, Policies
+from watchbell.domain.policies import CatchUp, Overlap, Policies
 from watchbell.domain.schedule import Occurrence
 
 MINUTE = timedelta(minutes=1)
@@ -209,3 +209,12 @@ def test_every_due_occurrence_is_accounted_for_exactly_once(
     assert all(v.occurrence.due_at >= NOW - timedelta(seconds=window) for v in caught_up)
     # Whatever is not simply on time says why.
     assert all(bool(v.reason) is (letter != "s") for v, letter in zip(verdicts, told, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("overlap", "minutes"), [("skip", 10), ("allow", 10), ("queue_one", 60), ("queue_all", 60), ("replace", 60)]
+)
+def test_what_is_to_wait_for_an_earlier_run_may_do_so_for_an_hour(overlap: str, minutes: int) -> None:
+    policies, due, following = Policies(overlap=Overlap(overlap)), _at(NOW), _at(NOW + 10 * MINUTE)
+
+    assert latest_start(policies, due, following) == minutes * MINUTE

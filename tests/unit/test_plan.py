@@ -228,3 +228,55 @@ def test_a_plan_knows_the_definition_of_the_present_version_only() -> None:
     assert plan.find_definition(1, 1)["command"] == "true"
     assert plan.find_definition(1, 2) is None
     assert plan.find_definition(2, 1) is None
+
+
+def test_of_more_that_is_due_than_there_is_room_for_the_highest_priority_comes_first_then_the_longest_due() -> None:
+    plan = _plan(_task(1, "30s"), _task(2, "10s", priority=-1), _task(3, "20s"), _task(4, "40s", priority=3))
+
+    taken = [due.task_id for _ in range(5) for due in _take(plan, 60 * SECOND, limit=1)]
+
+    assert taken == [4, 3, 1, 2]
+
+
+def test_what_waits_for_room_stays_due_and_later_ones_of_a_higher_priority_pass_it() -> None:
+    plan = _plan(_task(1, "10s"), _task(2, "10s"), _task(3, "20s", priority=1))
+    (first,) = _take(plan, 10 * SECOND, limit=1)
+    plan.settle(first)
+
+    assert plan.next_at() == NOW + 10 * SECOND
+    assert [due.task_id for due in _take(plan, 20 * SECOND)] == [3, 2, 1]
+
+
+def test_what_waits_for_room_and_is_switched_off_is_dropped() -> None:
+    plan = _plan(_task(1, "10s"), _task(2, "10s"))
+    _take(plan, 10 * SECOND, limit=1)
+
+    plan.read([_task(2, enabled=False, change=2)])
+
+    assert (plan.next_at(), _take(plan, 60 * SECOND)) == (None, [])
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_who_is_due_waiting() -> None:
+    plan = _plan(_task(1, "10s"), _task(2, "40s", priority=9), _task(3, "40s"))
+    _take(plan, 40 * SECOND, limit=0)
+
+    assert [due.task_id for due in _take(plan, 20 * SECOND)] == [1]
+    assert sorted(due.task_id for due in _take(plan, 40 * SECOND)) == [2, 3]
+
+
+def test_a_due_task_says_where_it_waits_and_until_when_it_must_have_been_started() -> None:
+    plan = _plan(_task(queue="backup", priority=4, overlap_limit=7, latest_start_seconds=3))
+
+    (due,) = _take(plan, 11 * SECOND)
+
+    assert (due.queue, due.priority, due.overlap_limit) == ("backup", 4, 7)
+    assert due.start_by == NOW + 13 * SECOND
+
+
+def test_the_latest_start_counts_from_the_start_that_the_spread_has_moved() -> None:
+    plan = _plan(_task(7, "1h", spread_seconds=1800, latest_start_seconds=60))
+    at = plan.next_at()
+
+    (due,) = plan.take_due(at, 9, NOW)
+
+    assert due.start_by == at + 60 * SECOND
