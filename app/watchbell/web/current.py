@@ -17,6 +17,7 @@ from watchbell.control.health import Health
 from watchbell.control.process import SchedulerStatus
 from watchbell.domain.presence import SchedulerState
 from watchbell.errors import ConfigError, Unavailable
+from watchbell.services.retention import Rules
 from watchbell.web.db import database
 
 _NAME = "watchbell.config"
@@ -98,6 +99,11 @@ def health() -> Health:
             status = None
         g.health = healths.look(config(), database(), now=now(), status=status)
     return cast(Health, g.health)
+
+
+def rules() -> Rules:
+    """Return how long the server keeps runs where a task does not say otherwise."""
+    return Rules.of(config())
 
 
 def _is_being_begun(status: SchedulerStatus) -> bool:

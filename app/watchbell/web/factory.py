@@ -93,4 +93,5 @@ def _page_context() -> dict[str, Any]:
         if current.user().role is not None:
             context["scheduler"] = presenters.scheduler_view(current.scheduler())
             context["pause_of_everything"] = pausing.of_everything()
+            context["health"] = current.health()
     return context

@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from watchbell.control.process import SchedulerStatus
-from watchbell.domain.run_state import RunState
+from watchbell.domain.run_state import IN_FLIGHT, RunState
 from watchbell.store.runs import Run
 
 #: States whose own name is not the best word for them.
@@ -91,6 +91,8 @@ class SchedulerView:
     since: datetime | None
     running: int
     message: str
+    #: Seconds since its loop turned last, where that is known.
+    tick_age: float | None
 
 
 def scheduler_view(status: SchedulerStatus) -> SchedulerView:
@@ -108,6 +110,7 @@ def scheduler_view(status: SchedulerStatus) -> SchedulerView:
         since=status.since,
         running=status.running or 0,
         message=status.message or "",
+        tick_age=status.tick_age,
     )
 
 
@@ -140,6 +143,8 @@ class RunView:
     #: What a person decided, or is to decide, about a run whose end nobody knows.
     decision: str | None
     rerun_of: int | None
+    #: Whether a process of it may exist.
+    is_in_flight: bool
 
 
 def run_view(run: Run, now: datetime) -> RunView:
@@ -168,6 +173,7 @@ def run_view(run: Run, now: datetime) -> RunView:
         retry_at=run.retry_at,
         decision=run.decision,
         rerun_of=run.rerun_of,
+        is_in_flight=RunState(run.state) in IN_FLIGHT and run.started_at is not None,
     )
 
 

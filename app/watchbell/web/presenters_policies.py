@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from watchbell.domain import retry
 from watchbell.domain.policies import CatchUp, Overlap, Policies, build_policies
 from watchbell.errors import InputError
+from watchbell.services.retention import Rules
 from watchbell.web.spans import span_words
 
 #: The folds of the form, their titles and their fields.
@@ -78,7 +79,7 @@ def group_words(policies: Policies) -> dict[str, str]:
 
 
 def _limit_words(policies: Policies) -> list[str]:
-    words = [span_words(policies.time_limit_seconds)]
+    words = [f"time {span_words(policies.time_limit_seconds)}"]
     if policies.output_limit_mib is not None:
         words.append(f"{policies.output_limit_mib} MiB of output")
     if policies.memory_limit_mib is not None:
@@ -97,8 +98,8 @@ def _order_words(policies: Policies) -> list[str]:
 
 def _kept_words(policies: Policies) -> str:
     days, runs = policies.keep_days, policies.keep_runs
-    told = [f"{days:,} day{'' if days == 1 else 's'}"] if days is not None else []
-    told += [f"the newest {runs:,}" if runs != 1 else "the newest one"] if runs is not None else []
+    told = [kept_days(days)] if days is not None else []
+    told += [kept_runs(runs)] if runs is not None else []
     return " · ".join(told) or "as the server's settings say"
 
 
@@ -142,17 +143,18 @@ class FactGroup:
     """Some decisions of a task under one heading."""
 
     title: str
-    facts: list[tuple[str, str]]
+    #: Label and words; a third entry that is true asks for a line of its own.
+    facts: Sequence[tuple[str, str] | tuple[str, str, bool]]
 
 
-def policy_facts(policies: Policies) -> list[FactGroup]:
-    """Return everything that a task decides, in words."""
-    facts = {
+def policy_facts(policies: Policies, server: Rules) -> list[FactGroup]:
+    """Return everything that a task decides, in words; where it leaves a thing to the server, what the server says."""
+    facts: dict[str, Sequence[tuple[str, str] | tuple[str, str, bool]]] = {
         "turns": _turn_facts(policies),
         "retries": _retry_facts(policies),
         "limits": _limit_facts(policies),
         "order": _order_facts(policies),
-        "keeping": [("Runs are kept", _kept_words(policies))],
+        "keeping": _keeping_facts(policies, server),
     }
     return [FactGroup(title, facts[key]) for key, title in GROUP_TITLES.items()]
 
@@ -175,10 +177,10 @@ def _turn_facts(policies: Policies) -> list[tuple[str, str]]:
     ]
 
 
-def _retry_facts(policies: Policies) -> list[tuple[str, str]]:
+def _retry_facts(policies: Policies) -> list[tuple[str, str] | tuple[str, str, bool]]:
     if not policies.retries:
         return [("After a failure", "not tried again")]
-    facts = [("After a failure", retry_words(policies))]
+    facts: list[tuple[str, str] | tuple[str, str, bool]] = [("After a failure", retry_words(policies), True)]
     if policies.retry_on:
         facts.append(("Only on", policies.retry_on))
     if policies.retry_not_on:
@@ -201,6 +203,26 @@ def _limit_facts(policies: Policies) -> list[tuple[str, str]]:
         ("Processes", f"{processes:,}" if processes is not None else "no limit"),
         ("Niceness", str(policies.niceness) if policies.niceness else "0, as the scheduler"),
     ]
+
+
+def _keeping_facts(policies: Policies, server: Rules) -> list[tuple[str, str]]:
+    days, runs = policies.keep_days, policies.keep_runs
+    said = "" if days is not None else ", as the server's settings say"
+    most = "" if runs is not None else ", as the server's settings say"
+    return [
+        ("Runs are kept", f"{kept_days(days if days is not None else server.days)}{said}"),
+        ("At the most", f"{kept_runs(runs if runs is not None else server.runs)}{most}"),
+    ]
+
+
+def kept_days(days: int | None) -> str:
+    """Return for how long runs are kept, in words."""
+    return "for ever" if days is None else f"{days:,} day{'' if days == 1 else 's'}"
+
+
+def kept_runs(runs: int | None) -> str:
+    """Return how many runs are kept, in words."""
+    return "any number" if runs is None else "the newest one" if runs == 1 else f"the newest {runs:,}"
 
 
 def _order_facts(policies: Policies) -> list[tuple[str, str]]:

@@ -209,7 +209,8 @@ class RunPageView:
     @property
     def reason(self) -> str:
         """Return why it is in its state, as a sentence; empty where the line above has said it already."""
-        reason = self.run.reason.strip()
+        # When it is tried again stands beside it, in the zone of the page.
+        reason = self.run.reason.strip().partition("; next attempt at ")[0]
         if reason in {"", "exit code 0", f"run by hand by {self.run.requested_by}"}:
             return ""
         return f"{reason[:1].upper()}{reason[1:]}{'' if reason[-1] in '.!?' else '.'}"

@@ -15,12 +15,12 @@ def span_text(seconds: int) -> str:
     for size, letter in _LETTERS:
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size}{letter}"
-    return f"{seconds}s"
+    return f"{seconds}s" if seconds else "0"
 
 
 def span_words(seconds: int) -> str:
     """Return a length of time as people read it, such as 5 min."""
-    text = span_text(seconds)
+    text = span_text(seconds) if seconds else "0s"
     return f"{text[:-1]} {'min' if text[-1] == 'm' else text[-1]}"
 
 

@@ -154,6 +154,7 @@ def page(form: TaskForm, task: Task | None, refusal: Refusal | None = None) -> t
         moment_widget=moment_widget(form.at.data),
         zones=sorted(schedules.valid_zones()),
         group_titles=GROUP_TITLES,
+        rules=current.rules(),
         retry_sentence=retry_sentence(policies_of(form.how_data())),
     )
     return html, refusal.status if refusal else 200

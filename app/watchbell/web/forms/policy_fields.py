@@ -44,7 +44,7 @@ class PolicyFields:
     )  # fmt: skip
     overlap_limit = _number("So many may wait")
     catch_up = _select(
-        "Moments missed while the scheduler was down",
+        "Missed while the scheduler was down",
         ("last", "run the last one"), ("all", "run all"), ("skip", "run none"),
     )  # fmt: skip
     catch_up_limit = _number("At most so many of them")
@@ -65,7 +65,7 @@ class PolicyFields:
     retry_delay_seconds = _text("First delay")
     retry_multiplier = StringField("Factor", render_kw={"inputmode": "decimal", "autocomplete": "off"})
     retry_max_delay_seconds = _text("Longest delay")
-    retry_total_seconds = _text("None later than")
+    retry_total_seconds = _text("No retry later than")
     retry_on = _text("Retry only on")
     retry_not_on = _text("Never retry on")
 

@@ -9,15 +9,18 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, jsonify, render_template
 
 from watchbell.domain.presence import Presence, SchedulerState, Tier
-from watchbell.services import heartbeats
+from watchbell.services import heartbeats, incidents
 from watchbell.services.heartbeats import Life
 from watchbell.store.heartbeats import Scheduler
+from watchbell.store.incidents import Incident
 from watchbell.web import current
 from watchbell.web.beats import DayStrip, day_strip
 from watchbell.web.db import database
 from watchbell.web.presenters import count_words, local_text
 
 blueprint = Blueprint("heartbeats", __name__)
+
+INCIDENT_ROWS = 50
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,20 +40,29 @@ class Card:
 def index() -> str:
     """Show all cards, the one that beat last first."""
     cards = _cards()
-    return render_template("heartbeats/index.html", cards=cards, answer=_answer(cards))
+    return render_template("heartbeats/index.html", cards=cards, answer=_answer(cards), incidents=_incidents())
 
 
 @blueprint.get("/heartbeats/parts")
 def parts() -> str:
     """Return the parts of the page that change, for the page to put in place."""
     cards = _cards()
-    return render_template("heartbeats/parts.html", cards=cards, answer=_answer(cards))
+    return render_template("heartbeats/parts.html", cards=cards, answer=_answer(cards), incidents=_incidents())
 
 
 @blueprint.get("/heartbeats.json")
 def data() -> Response:
     """Return what the cards show."""
-    return jsonify(heartbeats=[_card_json(card, current.zone()) for card in _cards()])
+    zone = current.zone()
+    told = [
+        {"at": local_text(one.at, zone), "kind": one.kind, "message": one.message, "host": one.host, "data": one.data}
+        for one in _incidents()
+    ]
+    return jsonify(heartbeats=[_card_json(card, zone) for card in _cards()], incidents=told)
+
+
+def _incidents() -> list[Incident]:
+    return incidents.list_newest(database(), INCIDENT_ROWS)
 
 
 def _cards() -> list[Card]:

@@ -144,7 +144,8 @@ def _page_json(page: Page, zone: ZoneInfo) -> dict[str, object]:
 def _page() -> Page:
     now, db = current.now(), database()
     found = runs.overview(db, day_start=_day_start(now), recent=RECENT_ROWS)
-    troubles = attention.list_troubles(db, now=now)
+    # What waits for a decision is told apart from the rest, so that nobody runs it again without one.
+    troubles = [bad for bad in attention.list_troubles(db, now=now) if bad.run.decision != decisions.OPEN]
     upcoming = tasks.list_upcoming(db, now=now, limit=SCHEDULED_MOST + 1)
     scheduler = presenters.scheduler_view(current.scheduler())
     paused, undecided = pausing.views(), decisions.count_open(db)

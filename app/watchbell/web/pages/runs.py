@@ -161,7 +161,9 @@ def _run_page(run_id: int) -> presenters_runs.RunPageView:
 def _tab_context(page: presenters_runs.RunPageView, tab: str) -> dict[str, object]:
     if tab == "definition":
         stored = page.definition.get("policies")
-        return {"policies": policy_facts(Policies.from_json(stored)) if isinstance(stored, Mapping) else ()}
+        return {
+            "policies": policy_facts(Policies.from_json(stored), current.rules()) if isinstance(stored, Mapping) else ()
+        }
     if tab == "resources":
         return {"resources": presenters_runs.resources(_chosen_attempt(page))}
     if tab == "output":

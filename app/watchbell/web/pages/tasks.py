@@ -82,7 +82,7 @@ def detail(task_id: int) -> str:
         row=presenters_tasks.task_row(task, recent, current.now(), pausing.of_tasks()),
         recent=run_views(recent[:_SHOWN_RUNS], current.now()),
         preview=preview_of_task(task, current.now()),
-        policies=presenters_policies.policy_facts(tasks.definition_of(task).policies),
+        policies=presenters_policies.policy_facts(tasks.definition_of(task).policies, current.rules()),
         revisions=_newest_revisions(task),
     )
 
