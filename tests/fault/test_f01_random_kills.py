@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.process.oracle import Oracle
 from watchbell import clock
 from watchbell.domain.task_definition import Defaults
 from watchbell.errors import Conflict
-from watchbell.services import runs, tasks, triggers
+from watchbell.services import pauses, queues, runs, tasks, triggers
 
 pytestmark = pytest.mark.fault
 
@@ -27,6 +27,11 @@ MIX = [
     ("long", 1.5, 3, 0, {"every": "2s"}),
     ("beside", 1.2, 5, 0, {"every": "1s", "overlap": "allow"}),
     ("queues", 0.8, 0, 0, {"every": "1s", "overlap": "queue_one"}),
+    ("lines-up", 0.8, 0, 0, {"every": "1s", "overlap": "queue_all", "overlap_limit": 3}),
+    ("replaces", 1.5, "own", 0, {"every": "1s", "overlap": "replace", "grace_seconds": 1}),
+    ("retries", 0.1, 7, 0, {"every": "2s", "retries": 2, "retry_delay_seconds": 1, "retry_backoff": "linear"}),
+    ("first", 0.3, 4, 0, {"every": "1s", "queue": "narrow", "priority": 5}),
+    ("second", 0.3, "own", 0, {"every": "1s", "queue": "narrow", "overlap": "queue_one"}),
     ("again", 0.3, "own", 0, {"every": "2s", "uncertain": "run_again"}),
     ("asks", 0.3, "own", 0, {"every": "2s", "uncertain": "ask"}),
     ("all", 0, 0, 0, {"every": "1s", "catch_up": "all"}),
@@ -70,6 +75,7 @@ def test_random_kills_lose_nothing_and_double_nothing(lab, claims):
     chance = random.Random(SEED)
     oracle = Oracle(lab.file, lab.effects, (LAB, lab.token))
     made = [lab.add_task(name, seconds, code, size, **fields) for name, seconds, code, size, fields in MIX]
+    queues.set_bounds(lab.db, "narrow", max_running=1, comment="", now=clock.now(), actor="tester")
     kills = 0
     recoveries = []
 
@@ -105,13 +111,19 @@ def meddle(lab, chance: random.Random, made) -> None:
     """Do what a person at the page might do at this moment."""
     task = chance.choice(made)
     active = lab.rows("SELECT id FROM run WHERE ended_at IS NULL")
-    kind = chance.randrange(3)
+    kind = chance.randrange(5)
     if kind == 0:
         triggers.run_now(lab.db, task.id, now=clock.now(), actor="tester")
     elif kind == 1:
         defaults = Defaults(zone="UTC", owner="tester", host="")
         fields = {"comment": f"change {chance.random()}"}
         tasks.update(lab.db, task.id, fields, now=clock.now(), actor="tester", defaults=defaults)
+    elif kind == 2:
+        scope = chance.choice([pauses.EVERYTHING, pauses.task_scope(task.id), pauses.queue_scope("narrow")])
+        until = clock.now() + timedelta(seconds=1)
+        pauses.pause(lab.db, scope, now=clock.now(), actor="tester", reason="a look", until=until)
+    elif kind == 3:
+        triggers.run_soon(lab.db, task.id, now=clock.now(), actor="tester")
     elif active:
         # One that ends by itself at this very moment keeps its own result, which is said by a Conflict.
         with contextlib.suppress(Conflict):
@@ -122,7 +134,8 @@ def test_random_kills_among_changes_and_cancels_lose_nothing_either(lab, claims)
     chance = random.Random(SEED)
     oracle = Oracle(lab.file, lab.effects, (LAB, lab.token))
     made = [
-        lab.add_task(name, seconds, code, size, grace_seconds=1, **fields) for name, seconds, code, size, fields in MIX
+        lab.add_task(name, seconds, code, size, **{"grace_seconds": 1, **fields})
+        for name, seconds, code, size, fields in MIX
     ]
 
     kills = 0

@@ -88,6 +88,8 @@ class Oracle:
         self.log = effects
         self._marker = marker
         self._final: dict[int, tuple[Any, ...]] = {}
+        #: Runs that somebody wanted to end; one that ends by itself all the same is not tried again.
+        self._asked_to_end: set[int] = set()
         self.verdict = Verdict()
 
     def read(self, query: str) -> list[sqlite3.Row]:
@@ -164,7 +166,9 @@ class Oracle:
         self._judge_results(runs, effects)
         self._judge_outputs(runs, tasks)
         ended_by_us = {run["id"] for run in runs.values() if run["state"] in ENDED_BY_US}
-        self._judge_overlaps(tasks, [effect for effect in effects if effect.run not in ended_by_us])
+        ended_by_themselves = [effect for effect in effects if effect.run not in ended_by_us]
+        self._judge_overlaps(tasks, ended_by_themselves)
+        self._judge_queues(tasks, ended_by_themselves)
         self.verdict.counts.update(row["state"] for row in runs.values())
         return self.verdict
 
@@ -216,6 +220,8 @@ class Oracle:
             claims = path.count("claimed")
             self.verdict.check("fences rise with every claim", event["fence"] == fence[run] + claims, words)
             state[run], fence[run] = event["to_state"], event["fence"]
+            if "cancelling" in path:
+                self._asked_to_end.add(run)
         for run, row in runs.items():
             agrees = (state[run], fence[run]) == (row["state"], row["fence"])
             self.verdict.check(
@@ -235,7 +241,7 @@ class Oracle:
             found = starts.pop(run, [])
             if policies["uncertain"] != "run_again":
                 self._judge_repetitions(row, found, attempts, ends, policies.get("retries", 0))
-            if row["start_by"] and found:
+            if row["start_by"] and found and found[0].attempt == 1:
                 late = booted + found[0].at - _moment(row["start_by"]).timestamp()
                 words = f"run {run} started {late:.2f} s after {row['start_by']}"
                 self.verdict.check("no first start after the latest start", late <= START_SLACK_SECONDS, words)
@@ -272,7 +278,7 @@ class Oracle:
             known = ends.get((run, effect.attempt)) or (attempt is not None and attempt["signal"])
             words = f"run {run}: attempt {effect.attempt} ended with {known}, and another one followed"
             self.verdict.check("a retry only after a known failure", bool(known), words)
-        if row["state"] == "failed" and retries and not row["rerun_of"]:
+        if row["state"] == "failed" and retries and run not in self._asked_to_end:
             words = f"run {run} is failed after {len(starts)} starts of {1 + retries}"
             self.verdict.check("retries are made before a run is failed", len(starts) == 1 + retries, words)
 
@@ -323,6 +329,20 @@ class Oracle:
                 going[effect.task].add(key)
             else:
                 going[effect.task].discard(key)
+
+    def _judge_queues(self, tasks: dict[int, sqlite3.Row], effects: list[Effect]) -> None:
+        """Check that no more commands of a queue ran at a time than it allows."""
+        bounds = {row["name"]: row["max_running"] for row in self.read("SELECT * FROM queue") if row["max_running"]}
+        queue_of = {task["name"]: json.loads(task["policies"]).get("queue") for task in tasks.values()}
+        going: dict[str, set[tuple[int, int]]] = defaultdict(set)
+        for effect in effects:
+            queue = queue_of.get(effect.task)
+            if queue in bounds and effect.what == "START":
+                going[queue].add((effect.run, effect.attempt))
+                words = f"{effect} in queue {queue} beside {going[queue]}"
+                self.verdict.check("no more of a queue than it allows", len(going[queue]) <= bounds[queue], words)
+            elif queue in bounds:
+                going[queue].discard((effect.run, effect.attempt))
 
 
 def expected_moments(schedule: dict[str, Any], created: datetime, until: datetime) -> list[datetime]:
