@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Sequence
@@ -28,8 +29,19 @@ class Meta:
 
     def encode(self) -> bytes:
         """Return one line that ``decode_meta`` reads back."""
-        limits = dataclasses.astuple(self.limits)
-        return json.dumps([self.started, self.boot_clock, self.boot_id, limits, self.keeper]).encode()
+        return b'[%f,%f,"%b",%b,[%d,%d]]' % (
+            self.started,
+            self.boot_clock,
+            self.boot_id.encode(),
+            _encode_limits(self.limits),
+            *self.keeper,
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def _encode_limits(limits: Limits) -> bytes:
+    """Return limits as JSON; thousands of runs share the same few."""
+    return json.dumps(dataclasses.astuple(limits)).encode()
 
 
 def _decode_meta(line: bytes) -> Meta | None:

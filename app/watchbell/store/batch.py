@@ -15,7 +15,7 @@ from sqlalchemy import Executable
 from sqlalchemy.engine import Dialect
 
 from watchbell.store.base import UTCDateTime
-from watchbell.store.session import Session
+from watchbell.store.session import Session, driver_cursor
 
 _Processor = Callable[[Any], Any] | None
 #: By dialect, statement and columns: the text, and name and conversion of each place in it; None has to go the usual way.
@@ -45,7 +45,8 @@ class Batch:
         values = [
             tuple([row[name] if process is None else process(row[name]) for name, process in places]) for row in rows
         ]
-        return int(connection.exec_driver_sql(text, values).rowcount)
+        with driver_cursor(session) as cursor:
+            return cursor.executemany(text, values).rowcount
 
     def _prepare(self, dialect: Dialect, names: tuple[str, ...]) -> _Prepared:
         if dialect.name != "sqlite":

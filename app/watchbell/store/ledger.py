@@ -21,7 +21,7 @@ from watchbell.store.base import id_list, ids_select
 from watchbell.store.batch import Batch
 from watchbell.store.events import Outbox
 from watchbell.store.runs import ACTIVE_SQL, Attempt, Output, Run, RunEvent
-from watchbell.store.session import all_or_none
+from watchbell.store.session import all_or_none, driver_cursor
 
 _FINAL = frozenset(state.value for state in FINAL)
 _RUN: Any = Run.__table__
@@ -72,7 +72,8 @@ def _allocate(session: Session, table: str, count: int) -> Sequence[int]:
         return [int(row[0]) for row in connection.execute(sequence, {"table": table, "count": count})]
     # The writing transaction excludes every other writer. AUTOINCREMENT tables remember ids of rows that are gone.
     newest = "SELECT max(coalesce((SELECT max(id) FROM {0}), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{0}'), 0))"
-    first = int(connection.exec_driver_sql(newest.format(table)).scalar_one()) + 1
+    with driver_cursor(session) as cursor:
+        first = int(cursor.execute(newest.format(table)).fetchone()[0]) + 1
     return range(first, first + count)
 
 
