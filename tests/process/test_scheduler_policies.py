@@ -1,70 +1,26 @@
-"""What a person decides about starting, waiting and trying again, with a real scheduler; the commands themselves are witnesses."""
+"""What a person decides about starting and waiting, with a real scheduler; the commands themselves are witnesses."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
-import signal
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from tests.process.lives import LAB, list_processes
-from tests.process.oracle import Oracle
+from tests.process.asking import (
+    all_over,
+    check,
+    disable,
+    moment,
+    most_at_once,
+    pause,
+    reasons,
+    resume,
+    run_now,
+    started,
+)
 from watchbell import clock
-from watchbell.services import decisions, pauses, queues, runs, tasks, triggers
-
-
-def run_now(lab, task) -> int:
-    return triggers.run_now(lab.db, task.id, now=clock.now(), actor="tester").id
-
-
-def pause(lab, scope: str, **options: object) -> None:
-    pauses.pause(lab.db, scope, now=clock.now(), actor="anna", **options)
-
-
-def resume(lab, scope: str) -> None:
-    assert pauses.resume(lab.db, scope, now=clock.now(), actor="anna")
-
-
-def disable(lab, task) -> None:
-    tasks.set_enabled(lab.db, task.id, False, now=clock.now(), actor="tester")
-
-
-def reasons(lab, state: str) -> list[str]:
-    return [row["reason"] for row in lab.rows("SELECT reason FROM run WHERE state = ? ORDER BY id", state)]
-
-
-def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def started(lab) -> list[str]:
-    """Return the names of the tasks whose commands have begun, in the order in which they did."""
-    return [line[3] for line in lab.effect_lines("START")]
-
-
-def most_at_once(lab) -> int:
-    """Return how many commands were going at a time, by their own words."""
-    going = most = 0
-    for line in lab.effects.read_text().splitlines():
-        going += 1 if line.split()[5] == "START" else -1
-        most = max(most, going)
-    return most
-
-
-def all_over(lab) -> bool:
-    return not lab.rows("SELECT 1 FROM run WHERE ended_at IS NULL")
-
-
-def check(lab) -> None:
-    """Let the oracle look at what is over, every occurrence of every interval included."""
-    oracle = Oracle(lab.file, lab.effects, (LAB, lab.token))
-    # The rows of what was due are checked until the tasks were disabled, which is when their cursors stand still.
-    rows = lab.rows("SELECT min(cursor_at) AS at FROM task WHERE json_extract(schedule, '$.kind') = 'interval'")
-    until = moment(rows[0]["at"]) if rows[0]["at"] else clock.now()
-    assert not oracle.judge(until).all_violations
+from watchbell.services import pauses, queues, runs, triggers
 
 
 @pytest.mark.parametrize(
@@ -119,75 +75,6 @@ def test_of_what_waits_to_replace_a_run_only_the_newest_is_started(lab):
     rows = lab.rows("SELECT * FROM run WHERE state = 'skipped'")
     assert [row["reason"] for row in rows] == [f"replaced by run #{row['id'] + 1}" for row in rows]
     assert all(row["attempts"] == 0 for row in rows)
-
-
-def retried(lab, code: int | str, **policies: object) -> int:
-    made = {"retries": 3, "retry_delay_seconds": 0, "uncertain": "run_again", **policies}
-    return run_now(lab, lab.add_task(f"job-{code}-{len(lab.rows('SELECT 1 FROM task'))}", 0, code, **made))
-
-
-def test_a_failed_run_is_tried_again_as_often_as_its_task_says(lab):
-    always = retried(lab, 7)
-    never = retried(lab, 0)
-    wanted = retried(lab, 75, retry_on="75-79")
-    other = retried(lab, 7, retry_on="75-79")
-    excluded = retried(lab, 2, retry_not_on="2")
-    absent = retried(lab, 127)
-    bounded = retried(lab, 7, retry_delay_seconds=60, retry_total_seconds=5)
-    slow = lab.add_task("slow", 60, 0, time_limit_seconds=1, grace_seconds=0, retries=1, retry_delay_seconds=0)
-    late = run_now(lab, slow)
-
-    with lab.running():
-        lab.wait(lambda: all_over(lab), "all runs to end", 30)
-
-    times = {run: len(lab.effect_lines("START", run)) for run in range(1, 9)}
-    assert times == {always: 4, never: 1, wanted: 4, other: 1, excluded: 1, absent: 1, bounded: 1, late: 2}
-    assert lab.run(always)["reason"] == "exit code 7; given up after 4 attempts"
-    assert lab.run(other)["reason"] == "exit code 7; attempt 1 of 4; policy: this result is not retried"
-    assert "no attempt later than 5 s" in lab.run(bounded)["reason"]
-    assert (lab.run(late)["state"], lab.run(late)["attempts"]) == ("timed_out", 2)
-    waits = lab.rows("SELECT reason FROM run_event WHERE run_id = ? AND to_state = 'retry_wait' ORDER BY id", always)
-    assert [row["reason"].partition("; next")[0] for row in waits] == [
-        f"attempt {n} of 4: exit code 7" for n in (1, 2, 3)
-    ]
-
-
-def test_an_attempt_that_succeeds_ends_the_tries(lab):
-    file = lab.home / "tries"
-    task = lab.add("job", f"echo x >> {file}; [ $(wc -l < {file}) -eq 3 ]", retries=5, retry_delay_seconds=0)
-    run = run_now(lab, task)
-    with lab.running():
-        row = lab.wait_for_state(run, "succeeded")
-    assert (row["attempts"], row["exit_code"]) == (3, 0)
-    assert file.read_text() == "x\n" * 3
-
-
-def test_the_delay_before_an_attempt_holds_across_a_kill_of_the_scheduler_and_blocks_its_task(lab):
-    task = lab.add_task("job", 0, 7, retries=1, retry_delay_seconds=3, uncertain="run_again")
-    run = run_now(lab, task)
-    life = lab.start()
-    row = lab.wait_for_state(run, "retry_wait")
-    second = run_now(lab, task)
-    life.kill()
-
-    with lab.running():
-        lab.wait_for_state(run, "failed")
-        lab.wait(lambda: all_over(lab), "the second run to end", 20)
-
-    begins = [moment(a["started_at"]) for a in lab.rows("SELECT * FROM attempt WHERE run_id = ? ORDER BY number", run)]
-    assert moment(row["retry_at"]) <= begins[1] < moment(row["retry_at"]) + timedelta(seconds=5)
-    first_start_of_second = moment(lab.rows("SELECT * FROM attempt WHERE run_id = ?", second)[0]["started_at"])
-    assert first_start_of_second > begins[1]
-    check(lab)
-
-
-def test_a_run_that_waits_for_its_next_attempt_can_be_cancelled(lab):
-    run = retried(lab, 7, retry_delay_seconds=3600, retry_max_delay_seconds=3600)
-    with lab.running():
-        lab.wait_for_state(run, "retry_wait")
-        runs.cancel(lab.db, run, now=clock.now(), actor="tester")
-        assert lab.run(run)["state"] == "cancelled"
-    assert len(lab.effect_lines("START", run)) == 1
 
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["no room for long", "after a restart"])
@@ -362,40 +249,3 @@ def test_a_stream_of_urgent_runs_starves_nobody(make_lab):
         lab.wait(lambda: all_over(lab), "the end")
     assert started(lab).count("urgent") >= 4
     check(lab)
-
-
-def end_all(lab, life) -> None:
-    """Kill the scheduler and all that it has started, so that nothing is left that could tell how a command ended."""
-    life.kill_with_keeper()
-    lab.wait(lambda: not _kill_some(lab), "the commands to be gone")
-
-
-def _kill_some(lab) -> list[int]:
-    found = sorted(list_processes(lab.token))
-    for pid in found:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return found
-
-
-@pytest.mark.parametrize("choice", decisions.CHOICES)
-def test_where_nobody_knows_whether_it_ran_a_person_is_asked_and_decides_once(lab, choice):
-    run = run_now(lab, lab.add_task("job", 30, uncertain="ask"))
-    life = lab.start()
-    lab.wait_for_state(run, "running")
-    end_all(lab, life)
-
-    with lab.running():
-        lost = lab.wait_for_state(run, "lost")
-        assert lost["decision"] == "open"
-        assert "policy: a person decides" in lost["reason"]
-        assert [found.id for found in decisions.list_open(lab.db)] == [run]
-        answer = decisions.decide(lab.db, run, choice, now=clock.now(), actor="anna")
-        if choice == "run_again":
-            lab.wait_for_state(answer.id, "running")
-            runs.cancel(lab.db, answer.id, now=clock.now(), actor="tester")
-            lab.wait_for_state(answer.id, "cancelled")
-    assert decisions.count_open(lab.db) == 0
-    assert len(lab.effect_lines("START", run)) == 1
-    assert len(lab.states()) == (2 if choice == "run_again" else 1)
-    assert lab.run(run)["state"] == "lost"
