@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -40,10 +40,18 @@ class Lab:
     config: Config
     db: Database
 
-    def add_tasks(self, count: int, command: str, schedule: schedules.Schedule, *, prefix: str = "task") -> None:
-        """Insert many tasks in one transaction."""
+    def add_tasks(
+        self,
+        count: int,
+        command: str,
+        schedule: schedules.Schedule,
+        *,
+        prefix: str = "task",
+        since: datetime | None = None,
+    ) -> None:
+        """Insert many tasks in one transaction, due from ``since`` on."""
         now = clock.now()
-        cursor = min(now, min(schedule.moments, default=now) - timedelta(seconds=1))
+        cursor = (since or min(now, *schedule.moments, now)) - timedelta(seconds=1)
         first = schedules.next_occurrence(schedule, cursor)
         with self.db.write() as session:
             change = next_change(session)
@@ -141,13 +149,13 @@ def lab_at(folder: Path, **overrides: object) -> Iterator[Lab]:
         db.close()
 
 
-def wait_for(condition, seconds: float) -> None:
+def wait_for(condition: Callable[[], object], seconds: float, step: float = 0.05) -> None:
     """Wait until a condition holds; raise TimeoutError after some seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError("the benchmark's condition did not come true")
-        time.sleep(0.05)
+        time.sleep(step)
 
 
 def parse(text: str) -> datetime:

@@ -14,7 +14,7 @@ import pytest
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.domain.task_definition import Defaults
 from watchbell.services import tasks
-from watchbell.store import ledger, schema
+from watchbell.store import ledger, schema, totals
 from watchbell.store import runs as run_store
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
@@ -84,6 +84,8 @@ def add_run(db: Database, task: Task, state: RunState = RunState.QUEUED, key: st
     """Put a run into the ledger."""
     with db.write() as session:
         (run_id,) = ledger.insert_runs(session, [run_row(task, state, key, **values)]).values()
+        if state in FINAL:
+            totals.count_ended(session, [run_id])
         found = run_store.find_run(session, run_id)
     assert found is not None
     return found

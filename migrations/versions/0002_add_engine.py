@@ -10,6 +10,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+_TROUBLED = "state IN ('failed', 'timed_out', 'cancelled', 'lost', 'skipped', 'missed')"
+
 
 def upgrade() -> None:
     op.create_table(
@@ -55,6 +57,7 @@ def upgrade() -> None:
         sa.Column("longest_seconds", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("day", "task_id", "state", name=op.f("pk_run_day")),
     )
+    op.create_index("ix_run_day_task", "run_day", ["task_id", "day"], unique=False)
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.add_column(sa.Column("queue", sa.String(), server_default="default", nullable=False))
         batch_op.add_column(sa.Column("priority", sa.Integer(), server_default="0", nullable=False))
@@ -68,6 +71,22 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("state = 'queued'"),
             postgresql_where=sa.text("state = 'queued'"),
+        )
+        batch_op.drop_index("ix_run_due")
+        batch_op.create_index("ix_run_due", ["due_at", "state", "stands_for"], unique=False)
+        batch_op.create_index(
+            "ix_run_task_troubled",
+            ["task_id", "state", "id"],
+            unique=False,
+            sqlite_where=sa.text(_TROUBLED),
+            postgresql_where=sa.text(_TROUBLED),
+        )
+        batch_op.create_index(
+            "ix_run_not_scheduled",
+            ["trigger", "id"],
+            unique=False,
+            sqlite_where=sa.text("trigger <> 'schedule'"),
+            postgresql_where=sa.text("trigger <> 'schedule'"),
         )
         batch_op.create_index(
             "ix_run_decision",
@@ -100,7 +119,9 @@ def _count_days() -> None:
 def downgrade() -> None:
     # Without a batch: that would make the table anew, without the promise that a number of a run never comes back.
     op.drop_index("ix_run_decision", table_name="run")
-    op.drop_index("ix_run_queued", table_name="run")
+    for index in ("ix_run_queued", "ix_run_not_scheduled", "ix_run_task_troubled", "ix_run_due"):
+        op.drop_index(index, table_name="run")
+    op.create_index("ix_run_due", "run", ["due_at"], unique=False)
     for column in ("decision", "rerun_of", "retry_at", "start_by", "priority", "queue"):
         op.drop_column("run", column)
     for table in ("run_day", "queue", "pause", "incident"):

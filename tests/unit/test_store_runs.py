@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from tests.database import NOW, add_run, add_task, run_row
 from watchbell.domain.run_state import RunState
-from watchbell.store import ledger
+from watchbell.store import history, ledger
 from watchbell.store import runs as store
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
@@ -33,7 +33,7 @@ def many(db: Database) -> list[Run]:
     ]
     with db.write() as session:
         ledger.insert_runs(session, rows)
-        return list(store.list_runs(session, limit=1000))
+        return list(history.list_runs(session, limit=1000))
 
 
 FILTERS = [
@@ -58,11 +58,11 @@ def test_paging_backwards_shows_every_run_once_in_order(
 ) -> None:
     seen: list[int] = []
     with db.read() as session:
-        while page := store.list_runs(session, **filters, before_id=seen[-1] if seen else None, limit=limit):
+        while page := history.list_runs(session, **filters, before_id=seen[-1] if seen else None, limit=limit):
             assert len(page) <= limit
             seen += [run.id for run in page]
         expected = list(session.execute(text(f"SELECT id FROM run WHERE {where} ORDER BY id DESC")).scalars())
-        count = store.count_runs(session, **filters)
+        count = history.count_runs(session, **filters)
 
     assert seen == expected
     assert count == len(expected)
@@ -72,7 +72,7 @@ def test_paging_backwards_shows_every_run_once_in_order(
 def test_paging_forwards_shows_the_same_runs(db: Database, many: list[Run], filters: dict, where: str) -> None:
     pages: list[list[int]] = []
     with db.read() as session:
-        while page := store.list_runs(session, **filters, after_id=pages[-1][0] if pages else 0, limit=9):
+        while page := history.list_runs(session, **filters, after_id=pages[-1][0] if pages else 0, limit=9):
             pages.append([run.id for run in page])
         expected = list(session.execute(text(f"SELECT id FROM run WHERE {where} ORDER BY id DESC")).scalars())
 
@@ -81,20 +81,20 @@ def test_paging_forwards_shows_the_same_runs(db: Database, many: list[Run], filt
 
 def test_a_run_that_comes_in_meanwhile_shifts_no_page(db: Database, many: list[Run]) -> None:
     with db.read() as session:
-        first = store.list_runs(session, limit=10)
+        first = history.list_runs(session, limit=10)
     with db.read() as session:
-        expected = store.list_runs(session, before_id=first[-1].id, limit=10)
+        expected = history.list_runs(session, before_id=first[-1].id, limit=10)
 
     add_run(db, add_task(db, "late"))
 
     with db.read() as session:
-        second = store.list_runs(session, before_id=first[-1].id, limit=10)
+        second = history.list_runs(session, before_id=first[-1].id, limit=10)
     assert [run.id for run in second] == [run.id for run in expected]
 
 
 def test_counting_goes_no_further_than_its_bound(db: Database, many: list[Run]) -> None:
     with db.read() as session:
-        assert store.count_runs(session, at_most=50) == 50
+        assert history.count_runs(session, at_most=50) == 50
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_search_finds_what_is_written_and_no_pattern(db: Database, search: str
         add_run(db, task, reason=reason)
 
     with db.read() as session:
-        reasons = sorted(run.reason for run in store.list_runs(session, search=search))
+        reasons = sorted(run.reason for run in history.list_runs(session, search=search))
 
     assert reasons == found
 
@@ -141,7 +141,7 @@ def test_occurrences_are_counted_and_not_rows(db: Database) -> None:
     add_run(db, task, RunState.FAILED, due_at=NOW - timedelta(seconds=1))
 
     with db.read() as session:
-        assert store.count_by_state(session, NOW) == {"missed": 5001, "succeeded": 1}
+        assert history.count_by_state(session, NOW) == {"missed": 5001, "succeeded": 1}
 
 
 def test_active_runs_are_listed_by_their_moment_and_ended_ones_never(db: Database) -> None:
@@ -160,7 +160,7 @@ def test_active_runs_are_listed_by_their_moment_and_ended_ones_never(db: Databas
 
 def test_the_newest_runs_are_told_for_each_task(db: Database, many: list[Run]) -> None:
     with db.read() as session:
-        found = store.list_newest_per_task(session, [1, 2, 404], limit=5)
+        found = history.list_newest_per_task(session, [1, 2, 404], limit=5)
 
     for number in (1, 2):
         expected = sorted((run.id for run in many if run.task_id == number), reverse=True)[:5]
@@ -169,9 +169,9 @@ def test_the_newest_runs_are_told_for_each_task(db: Database, many: list[Run]) -
 
 
 QUERIES = [
-    ("the newest of a task", lambda s: store.list_runs(s, task_id=1, limit=30)),
-    ("the newest of all", lambda s: store.list_runs(s, limit=30)),
-    ("an older page", lambda s: store.list_runs(s, before_id=50, limit=30)),
+    ("the newest of a task", lambda s: history.list_runs(s, task_id=1, limit=30)),
+    ("the newest of all", lambda s: history.list_runs(s, limit=30)),
+    ("an older page", lambda s: history.list_runs(s, before_id=50, limit=30)),
     ("the active ones", lambda s: store.list_in_state(s, [RunState.RUNNING])),
     ("an occurrence", lambda s: store.find_run_by_key(s, 1, "x")),
     ("the transitions", lambda s: store.list_events(s, 1)),

@@ -6,9 +6,10 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from watchbell.domain.run_state import ACTIVE, FINAL, RunState
-from watchbell.store import runs as store
+from watchbell.store import history
 from watchbell.store import tasks as task_store
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
@@ -20,6 +21,7 @@ WINDOW = timedelta(days=7)
 _SILENT = frozenset({RunState.SKIPPED, RunState.CANCELLED})
 _LOOKED_AT = 200
 _RUNS_PER_TASK = 50
+_LAST_RUNS = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,16 +46,34 @@ def list_troubles(db: Database, *, now: datetime, limit: int = 100) -> list[Trou
     """
     with db.read() as session:
         since = now - WINDOW
-        bad = store.list_runs(session, states=[state.value for state in TROUBLE], since=since, limit=_LOOKED_AT)
-        task_ids = list(dict.fromkeys(run.task_id for run in bad))
-        newest = store.list_newest_per_task(session, task_ids, _RUNS_PER_TASK)
-        found = [task_store.find_task(session, task_id) for task_id in task_ids]
-    troubles = (trouble_of(newest[task.id]) for task in found if task is not None and task.enabled)
-    return [trouble for trouble in troubles if trouble is not None][:limit]
+        bad = history.list_runs(session, states=[state.value for state in TROUBLE], since=since, limit=_LOOKED_AT)
+        enabled = task_store.list_enabled(session, list({run.task_id for run in bad}))
+        task_ids = [task_id for task_id in dict.fromkeys(run.task_id for run in bad) if task_id in enabled]
+        # Most of them have gone well since, which a few runs tell.
+        last = history.list_newest_states(session, task_ids, _LAST_RUNS)
+        still_bad = [task_id for task_id, rows in last.items() if not _is_good(rows)]
+        newest = history.list_newest_states(session, still_bad, _RUNS_PER_TASK)
+        streaks = [streak for streak in map(_streak, newest.values()) if streak is not None][:limit]
+        runs = history.list_by_ids(session, [row.id for streak in streaks for row in (streak[0], streak[-1])])
+    return [
+        Trouble(run=runs[streak[0].id], since=runs[streak[-1].id].due_at, in_a_row=len(streak)) for streak in streaks
+    ]
 
 
 def trouble_of(runs: Sequence[Run]) -> Trouble | None:
     """Return the trouble that a task's runs, the newest first, tell of, or None if its newest result is a good one."""
+    streak = _streak(runs)
+    return Trouble(run=streak[0], since=streak[-1].due_at, in_a_row=len(streak)) if streak else None
+
+
+def _is_good(runs: Sequence[Any]) -> bool:
+    """Return whether the newest result among these runs, the newest first, is known and a good one."""
+    results = (state for state in (RunState(run.state) for run in runs) if state in FINAL - _SILENT)
+    return next(results, None) is RunState.SUCCEEDED
+
+
+def _streak(runs: Sequence[Any]) -> list[Any] | None:
+    """Return the newest results in a row that were not good, of what has id and state, or None."""
     results = [run for run in runs if RunState(run.state) in FINAL - _SILENT]
     bad = list(itertools.takewhile(lambda run: RunState(run.state) in TROUBLE, results))
     if not bad:
@@ -61,4 +81,4 @@ def trouble_of(runs: Sequence[Run]) -> Trouble | None:
     last = bad[0]
     if last.state == RunState.MISSED and any(run.id > last.id and RunState(run.state) in ACTIVE for run in runs):
         return None
-    return Trouble(run=last, since=bad[-1].due_at, in_a_row=len(bad))
+    return bad

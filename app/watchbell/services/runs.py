@@ -9,6 +9,7 @@ from datetime import datetime
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.errors import Conflict, NotFound
 from watchbell.services import transitions
+from watchbell.store import history
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
@@ -89,7 +90,7 @@ class OutputSource:
 def find_output(db: Database, run_id: int, stream: str, *, attempt: int | None = None) -> OutputSource | None:
     """Return where a stream of a run can be read, or None if nothing of it was ever started; raises NotFound."""
     with db.read() as session:
-        run = _require(session, run_id)
+        _require(session, run_id)
         found = store.find_attempt(session, run_id, attempt)
         if found is None:
             if attempt is not None:
@@ -138,9 +139,14 @@ class RunPage:
     #: How many there are with the filters; at COUNT_LIMIT it means "at least".
     filtered: int
     has_older: bool
+    #: The number before which the older ones go on, if there are any.
+    older_before: int | None = None
+    #: Whether the words of a search were looked for in so many runs only, and older ones may have them, too.
+    is_partial: bool = False
 
 
-COUNT_LIMIT = 100_000
+#: Counting further would take the longer the more there are, and nobody reads such a number.
+COUNT_LIMIT = 10_000
 
 
 def list_page(
@@ -154,12 +160,21 @@ def list_page(
     """Return a page of runs before or after a run id, without the cost of skipping over earlier pages."""
     filters = dataclasses.asdict(chosen or RunFilter())
     with db.read() as session:
-        rows = list(store.list_runs(session, **filters, before_id=before_id, after_id=after_id, limit=limit + 1))
-        return RunPage(
-            runs=rows[-limit:] if after_id is not None else rows[:limit],
-            filtered=store.count_runs(session, **filters, at_most=COUNT_LIMIT),
-            has_older=len(rows) > limit if after_id is None else True,
-        )
+        found = history.find_runs(session, **filters, before_id=before_id, after_id=after_id, limit=limit + 1)
+        filtered = history.count_runs(session, **filters, at_most=COUNT_LIMIT)
+    rows = list(found.runs)
+    if after_id is not None:
+        shown, has_older = rows[-limit:], True
+    else:
+        shown, has_older = rows[:limit], len(rows) > limit or found.looked_to is not None
+    last = shown[-1].id if shown else None
+    return RunPage(
+        runs=shown,
+        filtered=filtered,
+        has_older=has_older,
+        older_before=found.looked_to if found.looked_to is not None else last,
+        is_partial=found.looked_to is not None,
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -186,9 +201,9 @@ def overview(db: Database, *, day_start: datetime, recent: int = 10) -> Overview
         return Overview(
             total_tasks=task_store.count_tasks(session),
             enabled_tasks=task_store.count_tasks(session, enabled=True),
-            today=store.count_by_state(session, day_start),
+            today=history.count_by_state(session, day_start),
             running=store.list_in_state(session, [RunState.STARTING, RunState.RUNNING, RunState.CANCELLING], limit=20),
             waiting=store.list_in_state(session, [RunState.QUEUED, RunState.CLAIMED, RunState.RETRY_WAIT], limit=20),
-            recent=store.list_runs(session, limit=recent),
-            troubled=store.list_runs(session, states=TROUBLE, since=day_start, limit=5),
+            recent=history.list_runs(session, limit=recent),
+            troubled=history.list_runs(session, states=TROUBLE, since=day_start, limit=5),
         )

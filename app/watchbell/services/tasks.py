@@ -17,7 +17,7 @@ from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import left_over, pauses, transitions
-from watchbell.store import ledger
+from watchbell.store import history, ledger
 from watchbell.store import pauses as pause_store
 from watchbell.store import runs as run_store
 from watchbell.store import tasks as store
@@ -239,7 +239,7 @@ def list_page(
             tasks=tasks,
             total=store.count_tasks(session),
             filtered=store.count_tasks(session, search=search, enabled=enabled, owner=owner),
-            recent=run_store.list_newest_per_task(session, [t.id for t in tasks], recent) if recent else {},
+            recent=history.list_newest_per_task(session, [t.id for t in tasks], recent) if recent else {},
         )
 
 

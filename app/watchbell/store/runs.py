@@ -6,16 +6,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Select, UniqueConstraint, exists, func, select, text, update
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, exists, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.domain.run_state import ACTIVE, RunState
-from watchbell.store.base import Base, can_hold, pattern
+from watchbell.store.base import Base, can_hold
 from watchbell.store.tasks import Task
 
 #: The condition of the partial indexes on what is not over; a query says it in the same words to use them.
 ACTIVE_SQL = "state IN ('queued', 'claimed', 'starting', 'running', 'cancelling', 'retry_wait')"
 
+#: The conditions of those that lead to few runs among many: those that did not end well, and those that no schedule made.
+TROUBLED_SQL = "state IN ('failed', 'timed_out', 'cancelled', 'lost', 'skipped', 'missed')"
+NOT_SCHEDULED_SQL = "trigger <> 'schedule'"
 #: The condition of the partial index on what waits to be started, in the order in which it is taken.
 QUEUED_SQL = "state = 'queued'"
 #: The condition of the partial index on what waits for a person's decision.
@@ -31,7 +34,23 @@ class Run(Base):
         UniqueConstraint("task_id", "occurrence_key"),
         Index("ix_run_task_newest", "task_id", "id"),
         Index("ix_run_state_newest", "state", "id"),
-        Index("ix_run_due", "due_at"),
+        # With all that a count of the first page asks for, so that it need not look at the rows.
+        Index("ix_run_due", "due_at", "state", "stands_for"),
+        Index(
+            "ix_run_task_troubled",
+            "task_id",
+            "state",
+            "id",
+            sqlite_where=text(TROUBLED_SQL),
+            postgresql_where=text(TROUBLED_SQL),
+        ),
+        Index(
+            "ix_run_not_scheduled",
+            "trigger",
+            "id",
+            sqlite_where=text(NOT_SCHEDULED_SQL),
+            postgresql_where=text(NOT_SCHEDULED_SQL),
+        ),
         Index("ix_run_active", "state", "due_at", sqlite_where=text(ACTIVE_SQL), postgresql_where=text(ACTIVE_SQL)),
         Index(
             "ix_run_task_active",
@@ -268,84 +287,6 @@ def list_deleted_waiting(session: Session) -> Sequence[int]:
         )
     )
     return session.scalars(statement).all()
-
-
-def _filtered(
-    statement: Select[Any],
-    *,
-    task_id: int | None,
-    states: Sequence[str] | None,
-    trigger: str | None,
-    search: str,
-    since: datetime | None,
-) -> Select[Any]:
-    if task_id is not None:
-        statement = statement.where(Run.task_id == task_id)
-    if states:
-        statement = statement.where(Run.state.in_(states))
-    if trigger:
-        statement = statement.where(Run.trigger == trigger)
-    if since is not None:
-        statement = statement.where(Run.due_at >= since)
-    for word in search.split()[:8]:
-        statement = statement.where(
-            Run.task_name.ilike(pattern(word), escape="\\") | Run.reason.ilike(pattern(word), escape="\\")
-        )
-    return statement
-
-
-def list_runs(
-    session: Session,
-    *,
-    task_id: int | None = None,
-    states: Sequence[str] | None = None,
-    trigger: str | None = None,
-    search: str = "",
-    since: datetime | None = None,
-    before_id: int | None = None,
-    after_id: int | None = None,
-    limit: int = 50,
-) -> Sequence[Run]:
-    """Return runs, newest first, before (or, ascending turned round, just after) a run id: keyset paging."""
-    statement = _filtered(select(Run), task_id=task_id, states=states, trigger=trigger, search=search, since=since)
-    if after_id is not None:
-        rows = session.scalars(statement.where(Run.id > after_id).order_by(Run.id).limit(limit)).all()
-        return list(reversed(rows))
-    if before_id is not None:
-        statement = statement.where(Run.id < before_id)
-    return session.scalars(statement.order_by(Run.id.desc()).limit(limit)).all()
-
-
-def count_runs(
-    session: Session,
-    *,
-    task_id: int | None = None,
-    states: Sequence[str] | None = None,
-    trigger: str | None = None,
-    search: str = "",
-    since: datetime | None = None,
-    at_most: int = 100_000,
-) -> int:
-    """Return how many runs a list with these filters has, counting no further than a bound."""
-    inner = _filtered(
-        select(Run.id), task_id=task_id, states=states, trigger=trigger, search=search, since=since
-    ).limit(at_most)
-    return int(session.scalar(select(func.count()).select_from(inner.subquery())) or 0)
-
-
-def count_by_state(session: Session, since: datetime) -> dict[str, int]:
-    """Return how many occurrences that were due since a time are in each state."""
-    rows = session.execute(select(Run.state, func.sum(Run.stands_for)).where(Run.due_at >= since).group_by(Run.state))
-    return {state: int(count) for state, count in rows}
-
-
-def list_newest_per_task(session: Session, task_ids: Sequence[int], limit: int = 30) -> dict[int, list[Run]]:
-    """Return the newest runs of each of the given tasks, newest first."""
-    found: dict[int, list[Run]] = {}
-    for task_id in task_ids:
-        rows = session.scalars(select(Run).where(Run.task_id == task_id).order_by(Run.id.desc()).limit(limit)).all()
-        found[task_id] = list(rows)
-    return found
 
 
 def is_active_state(state: str) -> bool:

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, cast, delete, func, literal, or_, select, text
+from sqlalchemy import Index, Select, and_, cast, delete, func, literal, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Date, Double, String
@@ -23,6 +23,7 @@ class RunDay(Base):
     """How many occurrences of a task, due on one day in UTC, ended in one state, and how long those took together."""
 
     __tablename__ = "run_day"
+    __table_args__ = (Index("ix_run_day_task", "task_id", "day"),)
 
     day: Mapped[dt.date] = mapped_column(primary_key=True)
     task_id: Mapped[int] = mapped_column(primary_key=True)

@@ -1,0 +1,277 @@
+"""Lists and counts of runs as people look at them; none costs more because the history is long.
+
+Each list walks one index in the order of the numbers and stops when a page is full. Where no index leads to what is asked
+for, as with the words of a reason, so many runs are looked at and the rest is left to the next page.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, and_, func, or_, select, text
+from sqlalchemy.orm import Session
+
+from watchbell.domain.run_state import ACTIVE, RunState
+from watchbell.store import totals
+from watchbell.store.base import id_list, ids_select, pattern
+from watchbell.store.runs import ACTIVE_SQL, NOT_SCHEDULED_SQL, TROUBLED_SQL, Run
+from watchbell.store.tasks import Task
+
+#: So many runs are looked at for the words of one search.
+SEARCHED = 10_000
+#: A name that more tasks have in them than this does not lead to their runs; a search looks at the newest runs instead.
+_MOST_NAMED = 50
+#: How much earlier than it was due a run may have been made, because somebody has set the clock.
+_SLACK = timedelta(minutes=10)
+_ACTIVE = frozenset(state.value for state in ACTIVE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """A page of runs, newest first."""
+
+    runs: Sequence[Run]
+    #: The number down to which was looked, if there was more that was not looked at.
+    looked_to: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Asked:
+    task_id: int | None
+    states: Sequence[str]
+    trigger: str | None
+    since: datetime | None
+    #: Numbers between which the runs lie, both not included.
+    above: int
+    below: int | None
+    forwards: bool
+
+    def branches(self, columns: Sequence[Any], *, task_id: int | None = None) -> list[Select[Any]]:
+        """Return one query for each state, in the order of the numbers: the database can merge none without sorting."""
+        task = self.task_id if task_id is None else task_id
+        return [self._branch(select(*columns), task, state) for state in self.states or [None]]
+
+    def _branch(self, statement: Select[Any], task_id: int | None, state: str | None) -> Select[Any]:
+        by_hand = self.trigger is not None and self.trigger != "schedule"
+        if task_id is not None:
+            statement = statement.where(Run.task_id == task_id)
+        if state is not None:
+            # Few runs are not started by the schedule, so their index comes first; an expression hides that of the states.
+            statement = statement.where((Run.state.concat("") if by_hand else Run.state) == state)
+            if task_id is not None and state != RunState.SUCCEEDED.value:
+                statement = statement.where(text(ACTIVE_SQL if state in _ACTIVE else TROUBLED_SQL))
+        if self.trigger is not None:
+            statement = statement.where(Run.trigger == self.trigger)
+        if by_hand:
+            statement = statement.where(text(NOT_SCHEDULED_SQL))
+        if self.since is not None:
+            statement = statement.where(Run.due_at >= self.since)
+        if self.above > 0:
+            statement = statement.where(Run.id > self.above)
+        if self.below is not None:
+            statement = statement.where(Run.id < self.below)
+        return statement.order_by(Run.id.asc() if self.forwards else Run.id.desc())
+
+    def newest(self, ids: set[int], limit: int) -> list[int]:
+        """Return those that a page has room for."""
+        return sorted(ids, reverse=not self.forwards)[:limit]
+
+
+def list_runs(session: Session, **filters: Any) -> Sequence[Run]:
+    """Return what ``find_runs`` finds."""
+    return find_runs(session, **filters).runs
+
+
+def find_runs(
+    session: Session,
+    *,
+    task_id: int | None = None,
+    states: Sequence[str] | None = None,
+    trigger: str | None = None,
+    search: str = "",
+    since: datetime | None = None,
+    before_id: int | None = None,
+    after_id: int | None = None,
+    limit: int = 50,
+) -> Found:
+    """Return runs, newest first, before (or, ascending turned round, just after) a run id: keyset paging.
+
+    A search finds the words in the names of tasks, however old their runs are, and in what the newest SEARCHED runs with
+    the other marks tell.
+    """
+    above = max(after_id or 0, _first_since(session, since) - 1)
+    asked = _Asked(task_id, states or (), trigger, since, above, before_id, after_id is not None)
+    looked_to = None
+    words = search.split()[:8]
+    if words:
+        ids, looked_to = _search(session, asked, words, limit)
+    elif len(asked.states) > 1:
+        ids = {row.id for branch in asked.branches([Run.id]) for row in session.execute(branch.limit(limit))}
+    else:
+        (branch,) = asked.branches([Run])
+        rows = session.scalars(branch.limit(limit)).all()
+        return Found(list(reversed(rows)) if asked.forwards else rows)
+    chosen = asked.newest(ids, limit)
+    if len(chosen) == limit:
+        looked_to = None
+    return Found(_by_ids(session, chosen), looked_to)
+
+
+def _by_ids(session: Session, ids: Sequence[int]) -> list[Run]:
+    """Return runs by their numbers, newest first."""
+    if not ids:
+        return []
+    wanted = select(Run).where(Run.id.in_(ids_select(session.get_bind().dialect.name)))
+    return sorted(session.scalars(wanted, {"ids": id_list(session, ids)}), key=lambda run: run.id, reverse=True)
+
+
+def _search(session: Session, asked: _Asked, words: Sequence[str], limit: int) -> tuple[set[int], int | None]:
+    """Return matching ids, at least the first ``limit`` of them in order, and how far was looked."""
+    named = _named(session, words) if asked.task_id is None else []
+    found = {
+        row.id
+        for task_id in named
+        for branch in asked.branches([Run.id], task_id=task_id)
+        for row in session.execute(branch.limit(limit))
+    }
+    ends = []
+    for branch in asked.branches([Run.id, Run.task_name, Run.reason]):
+        window = branch.limit(SEARCHED).subquery()
+        ids = session.scalars(select(window.c.id).where(_matches(window, words)).limit(limit)).all()
+        found.update(ids)
+        if len(ids) < limit:
+            seen, lowest = session.execute(select(func.count(), func.min(window.c.id)).select_from(window)).one()
+            ends += [int(lowest)] if seen == SEARCHED else []
+    if named or asked.forwards or not ends:
+        return found, None
+    # Below the first end one of the branches has not been looked at.
+    return {number for number in found if number >= max(ends)}, max(ends)
+
+
+def _matches(window: Any, words: Sequence[str]) -> Any:
+    return and_(
+        *(
+            or_(
+                window.c.task_name.ilike(pattern(word), escape="\\"),
+                window.c.reason.ilike(pattern(word), escape="\\"),
+            )
+            for word in words
+        )
+    )
+
+
+def _named(session: Session, words: Sequence[str]) -> Sequence[int]:
+    """Return the tasks, deleted ones included, that have all words in their names; none if they are too many."""
+    names = [Task.name.ilike(pattern(word), escape="\\") for word in words]
+    found = session.scalars(select(Task.id).where(*names).limit(_MOST_NAMED + 1)).all()
+    return found if len(found) <= _MOST_NAMED else []
+
+
+def count_runs(
+    session: Session,
+    *,
+    task_id: int | None = None,
+    states: Sequence[str] | None = None,
+    trigger: str | None = None,
+    search: str = "",
+    since: datetime | None = None,
+    at_most: int = 10_000,
+) -> int:
+    """Return how many runs a list with these filters has, counting no further than a bound."""
+    is_by_due = since is not None and task_id is None and not states
+    above = 0 if is_by_due else max(0, _first_since(session, since) - 1)
+    asked = _Asked(task_id, states or (), trigger, since, above, None, forwards=False)
+    words = search.split()[:8]
+    if not words:
+        return _count(session, asked.branches([Run.id]), at_most, ordered=not is_by_due)
+    named = _named(session, words) if task_id is None else []
+    total = 0
+    for number in named:
+        total += _count(session, asked.branches([Run.id], task_id=number), at_most - total)
+    for branch in asked.branches([Run.id, Run.task_id, Run.task_name, Run.reason]):
+        window = branch.limit(SEARCHED).subquery()
+        matches = select(func.count()).select_from(window).where(_matches(window, words))
+        total += int(session.scalar(matches.where(window.c.task_id.not_in(named)) if named else matches) or 0)
+    return min(total, at_most)
+
+
+def _count(session: Session, branches: Sequence[Select[Any]], at_most: int, *, ordered: bool = True) -> int:
+    total = 0
+    for branch in branches:
+        inner = branch if ordered else branch.order_by(None)
+        counted = select(func.count()).select_from(inner.limit(max(at_most - total, 0)).subquery())
+        total += int(session.scalar(counted) or 0)
+    return total
+
+
+def _first_since(session: Session, since: datetime | None) -> int:
+    """Return a number below which no run was due since a time; 0 without one.
+
+    Numbers rise with the time at which runs are made, which is not before they are due, so a few looks find the place.
+    """
+    if since is None:
+        return 0
+    before = since - _SLACK
+    low, high = 0, int(session.scalar(select(func.max(Run.id))) or 0)
+    # What is at or below ``low`` was made too early; a place that is near enough will do.
+    while high - low > 100:
+        middle = (low + high) // 2
+        row = session.execute(
+            select(Run.id, Run.created_at).where(Run.id >= middle).order_by(Run.id).limit(1)
+        ).one_or_none()
+        if row is None or row.created_at >= before:
+            high = middle
+        elif row.created_at >= before - _SLACK:
+            return int(row.id)
+        else:
+            low = int(row.id)
+    return low
+
+
+def count_by_state(session: Session, since: datetime) -> dict[str, int]:
+    """Return how many occurrences that were due since a time are in each state; of whole days from their totals.
+
+    Runs of those days that have been deleted are counted, too.
+    """
+    midnight = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    counts: dict[str, int] = {}
+    if midnight < since:
+        midnight += timedelta(days=1)
+        _add(counts, _count_due(session, Run.due_at >= since, Run.due_at < midnight, Run.state.not_in(sorted(_ACTIVE))))
+    _add(counts, totals.sum_occurrences(session, midnight.date()))
+    _add(counts, _count_due(session, text(ACTIVE_SQL), Run.due_at >= since))
+    return counts
+
+
+def _count_due(session: Session, *conditions: Any) -> dict[str, int]:
+    rows = session.execute(select(Run.state, func.sum(Run.stands_for)).where(*conditions).group_by(Run.state))
+    return {state: int(count) for state, count in rows}
+
+
+def _add(counts: dict[str, int], more: dict[str, int]) -> None:
+    for state, count in more.items():
+        counts[state] = counts.get(state, 0) + count
+
+
+def list_newest_per_task(session: Session, task_ids: Sequence[int], limit: int = 30) -> dict[int, list[Run]]:
+    """Return the newest runs of each of the given tasks, newest first."""
+    found: dict[int, list[Run]] = {}
+    for task_id in task_ids:
+        rows = session.scalars(select(Run).where(Run.task_id == task_id).order_by(Run.id.desc()).limit(limit)).all()
+        found[task_id] = list(rows)
+    return found
+
+
+def list_newest_states(session: Session, task_ids: Sequence[int], limit: int) -> dict[int, Sequence[Any]]:
+    """Return id and state of the newest runs of each of the given tasks, newest first."""
+    statement = select(Run.id, Run.state).order_by(Run.id.desc()).limit(limit)
+    connection = session.connection()
+    return {task_id: connection.execute(statement.where(Run.task_id == task_id)).all() for task_id in task_ids}
+
+
+def list_by_ids(session: Session, ids: Sequence[int]) -> dict[int, Run]:
+    """Return runs by their numbers; those that are not there are left out."""
+    return {run.id: run for run in _by_ids(session, ids)}
