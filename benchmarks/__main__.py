@@ -7,12 +7,12 @@ Every table holds its own baseline, measured in the same run: quote ratios, not 
 
 from __future__ import annotations
 
-from benchmarks import burst, idle, save_to_start, shim
+from benchmarks import burst, idle, keeper, save_to_start
 
 
 def main() -> None:
     """Print one table after the other."""
-    for benchmark in (shim, burst, idle, save_to_start):
+    for benchmark in (keeper, burst, idle, save_to_start):
         benchmark.main()
 
 
