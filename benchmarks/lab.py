@@ -86,10 +86,10 @@ class Lab:
             session.add_all(TaskRevision(task_id=t.id, version=1, definition=definition, at=now) for t in tasks)
 
     @contextlib.contextmanager
-    def scheduler(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a real scheduler for the length of the block."""
+    def scheduler(self, program: str = START) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a real scheduler for the length of the block; another ``program`` is the same with something around it."""
         process = subprocess.Popen(
-            [sys.executable, "-c", START],
+            [sys.executable, "-c", program],
             env=self.config.process_environment(),
             stdin=subprocess.DEVNULL,
         )
