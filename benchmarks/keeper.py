@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from watchbell.execution import Bundles, Command, Limits, Watcher, launch, runtime_root, shell_command
+from watchbell.execution import Bundles, Command, Limits, Watcher, runtime_root, shell_command
 
 IN_FLIGHT = 16
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C"}
