@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.database import NOW, add_task
+from tests.database import NOW, add_run, add_task
+from watchbell.domain.run_state import RunState
 from watchbell.errors import InputError, NotFound
-from watchbell.services import pauses, tasks
+from watchbell.services import pauses, runs, tasks, triggers
 from watchbell.store.pauses import Pause
 from watchbell.store.session import Database
 
@@ -117,3 +118,47 @@ def test_the_pause_of_a_deleted_task_is_gone(db: Database) -> None:
     tasks.delete(db, task.id, now=NOW, actor="ann")
 
     assert pauses.list_all(db, now=NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "thing", "held"),
+    [
+        ("everything", "everything", {1, 2, 3}),
+        ("queue:backup", "queue backup", {2}),
+        ("task:1", "the task", {1}),
+    ],
+)
+def test_what_waits_says_why_it_does_not_start_and_until_when_that_was_so(
+    db: Database, scope: str, thing: str, held: set[int]
+) -> None:
+    task, other = add_task(db), add_task(db, "other")
+    add_run(db, task, reason="waits for room")
+    add_run(db, other, queue="backup", priority=0)
+    add_run(db, other)
+    going = add_run(db, task, RunState.RUNNING, reason="mine", queue="backup", priority=0)
+    _pause(db, scope, reason="a move")
+
+    def told() -> dict[int, str]:
+        return {run_id: runs.get(db, run_id).reason for run_id in (1, 2, 3, going.id)}
+
+    before = {1: "waits for room; ", 2: "", 3: "", going.id: "mine"}
+    words = f"{thing} is paused by ann since 2026-11-22 12:00 UTC"
+    assert told() == {
+        n: f"{text}{words}: a move" if n in held else text.removesuffix("; ") for n, text in before.items()
+    }
+    _pause(db, scope, actor="bob", reason="a longer move")
+    assert all(told()[n].endswith("is paused by bob since 2026-11-22 12:00 UTC: a longer move") for n in held)
+    pauses.resume(db, scope, now=NOW + HOUR, actor="ann")
+    over = f"{thing} was paused until 2026-11-22 13:00 UTC"
+    assert told() == {n: f"{text}{over}" if n in held else text.removesuffix("; ") for n, text in before.items()}
+
+
+def test_a_run_asked_for_during_a_pause_says_so(db: Database) -> None:
+    task = add_task(db, queue="backup")
+    for scope in ("everything", "queue:backup", "queue:other", "task:1"):
+        _pause(db, scope)
+
+    run = triggers.run_now(db, task.id, now=NOW, actor="bob")
+
+    words = "paused by ann since 2026-11-22 12:00 UTC"
+    assert run.reason == f"run by hand by bob; everything is {words}; queue backup is {words}; the task is {words}"

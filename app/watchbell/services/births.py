@@ -266,9 +266,9 @@ def _path(
     if verdict.is_missed:
         return _MISSED, verdict.reason, ()
     if holds.everything:
-        return _SKIPPED, _join(verdict.reason, f"everything is {holds.everything}"), ()
+        return _SKIPPED, _join(verdict.reason, holds.everything), ()
     if task.task_id in holds.tasks:
-        return _SKIPPED, _join(verdict.reason, f"the task is {holds.tasks[task.task_id]}"), ()
+        return _SKIPPED, _join(verdict.reason, holds.tasks[task.task_id]), ()
     if not (active or earlier) and has_room and not holds.queues:
         return _BIRTH, verdict.reason, ()
     states = [(run.id, run.state) for run in active]
@@ -278,7 +278,7 @@ def _path(
         return _SKIPPED, _join(meeting.reason, ""), ()
     if task.queue in holds.queues:
         replaced = active if meeting.turnout is Turnout.REPLACE else ()
-        return _QUEUED, _join(verdict.reason, f"queue {task.queue} is {holds.queues[task.queue]}"), replaced
+        return _QUEUED, _join(verdict.reason, holds.queues[task.queue]), replaced
     if meeting.turnout is Turnout.REPLACE:
         return _QUEUED, _join(verdict.reason, meeting.reason), active
     if meeting.turnout is Turnout.WAIT:

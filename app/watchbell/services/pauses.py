@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from watchbell.domain.policies import build_policies
 from watchbell.errors import InputError, NotFound
@@ -53,10 +54,13 @@ def pause(
         earlier = store.list_in_force(session, now, scopes=[scope])
         if earlier:
             made = earlier[0]
+            before = hold_words(made)
             made.until, made.by, made.reason = until, actor, words
+            store.replace_words(session, before, hold_words(made), **_chosen(scope))
         else:
             made = Pause(scope=scope, since=now, until=until, by=actor, reason=words)
             store.add_pause(session, made)
+            store.add_words(session, hold_words(made), **_chosen(scope))
         _tell(session, "paused", scope, now, actor)
         return made
 
@@ -64,11 +68,13 @@ def pause(
 def resume(db: Database, scope: str, *, now: datetime, actor: str) -> bool:
     """End the pause of something and return whether it was paused."""
     with db.write() as session:
-        was_paused = bool(store.list_in_force(session, now, scopes=[scope]))
-        store.delete_pause(session, scope)
-        if was_paused:
+        found = store.list_in_force(session, now, scopes=[scope])
+        for pause in found:
+            over = f"{_thing(scope)} was paused until {_minute(now)}"
+            store.replace_words(session, hold_words(pause), over, **_chosen(scope))
             _tell(session, "resumed", scope, now, actor)
-        return was_paused
+        store.delete_pause(session, scope)
+        return bool(found)
 
 
 def list_all(db: Database, *, now: datetime) -> list[Pause]:
@@ -91,6 +97,17 @@ def describe(found: Pause) -> str:
     return f"{words}: {found.reason}" if found.reason else words
 
 
+def hold_words(found: Pause) -> str:
+    """Return why nothing of what is paused starts, as the reason of a run says it."""
+    return f"{_thing(found.scope)} is {describe(found)}"
+
+
+def why_held(session: Session, task_id: int, queue: str, now: datetime) -> list[str]:
+    """Return why a run of a task in a queue would not start now, for each pause that holds it."""
+    scopes = [EVERYTHING, queue_scope(queue), task_scope(task_id)]
+    return [hold_words(found) for found in store.list_in_force(session, now, scopes=scopes)]
+
+
 def load_holds(db: Database, *, now: datetime) -> Holds:
     """Return what keeps runs from starting by a person's will: pauses, and the queues that have a bound."""
     with db.read() as session:
@@ -101,7 +118,7 @@ def load_holds(db: Database, *, now: datetime) -> Holds:
 
 def to_holds(found: Sequence[Pause], bounded: frozenset[str] = frozenset()) -> Holds:
     """Return the pauses as a turn of the scheduler wants them."""
-    words = {item.scope: describe(item) for item in found}
+    words = {item.scope: hold_words(item) for item in found}
     return Holds(
         everything=words.get(EVERYTHING, ""),
         queues={scope.removeprefix(_QUEUE): told for scope, told in words.items() if scope.startswith(_QUEUE)},
@@ -122,6 +139,19 @@ def _check(session: Session, scope: str) -> None:
             raise NotFound(f"there is no task {number[:20]}")
     elif scope != EVERYTHING:
         raise InputError.of("scope", "must be everything, queue:NAME or task:NUMBER", EVERYTHING)
+
+
+def _thing(scope: str) -> str:
+    if scope.startswith(_QUEUE):
+        return f"queue {scope.removeprefix(_QUEUE)}"
+    return "the task" if scope.startswith(_TASK) else EVERYTHING
+
+
+def _chosen(scope: str) -> dict[str, Any]:
+    """Return whose runs a pause holds, as the store chooses them."""
+    if scope.startswith(_QUEUE):
+        return {"queue": scope.removeprefix(_QUEUE)}
+    return {"task_id": int(scope.removeprefix(_TASK))} if scope.startswith(_TASK) else {}
 
 
 def _minute(moment: datetime) -> str:

@@ -10,7 +10,7 @@ from watchbell.domain.catch_up import Trigger
 from watchbell.domain.policies import HIGHEST_PRIORITY, Overlap, Policies
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import transitions
+from watchbell.services import pauses, transitions
 from watchbell.store import ledger
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
@@ -70,6 +70,7 @@ def ask(
 ) -> Run:
     """Put a run of a task into its queue, unless there is one under this key, and return it; ``values`` are columns."""
     policies = Policies.from_json(task.policies)
+    reason = "; ".join([reason, *pauses.why_held(session, task.id, policies.queue, now)])
     row = {
         "task_id": task.id,
         "task_name": task.name,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import case, delete, func, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.base import Base
+from watchbell.store.runs import QUEUED_SQL, Run
 
 
 class Pause(Base):
@@ -49,3 +51,25 @@ def delete_pause(session: Session, scope: str) -> bool:
     # A deleted task resumes what it paused, in the middle of a session whose objects are looked at no more.
     statement = delete(Pause).where(Pause.scope == scope).execution_options(synchronize_session=False)
     return bool(session.connection().execute(statement).rowcount)
+
+
+def add_words(session: Session, words: str, *, queue: str | None = None, task_id: int | None = None) -> None:
+    """Say on the rows of what waits, of everything or of a queue or task, why it does not start."""
+    longer = case((Run.reason == "", words), else_=Run.reason + "; " + words)
+    _say(session, longer, queue=queue, task_id=task_id)
+
+
+def replace_words(
+    session: Session, before: str, words: str, *, queue: str | None = None, task_id: int | None = None
+) -> None:
+    """Say something else on the rows of what waits, of everything or of a queue or task, in place of what stood there."""
+    _say(session, func.replace(Run.reason, before, words), queue=queue, task_id=task_id)
+
+
+def _say(session: Session, reason: Any, *, queue: str | None, task_id: int | None) -> None:
+    statement = update(Run).where(text(QUEUED_SQL)).values(reason=reason)
+    if queue is not None:
+        statement = statement.where(Run.queue == queue)
+    if task_id is not None:
+        statement = statement.where(Run.task_id == task_id)
+    session.execute(statement.execution_options(synchronize_session=False))
