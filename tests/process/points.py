@@ -6,9 +6,12 @@ one has done its work. ``SIGKILL`` to itself cannot be caught, so nothing of the
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,8 +85,34 @@ def _fails_once(owner: Any, name: str) -> None:
     setattr(owner, name, replaced)
 
 
-#: The name of that file in the data directory.
+#: The name of that file in the data directory, and of the one at which a loop breaks for good.
 FAIL_NOW = "fail-now"
+BREAK_NOW = "break-now"
+
+
+def _breaks(how: Callable[[], None]) -> None:
+    """Do something to the loop's thread as soon as the test says so by a file."""
+    real = loop.Loop.step
+
+    def replaced(self: loop.Loop) -> float:
+        if (self._tools.output_root.parent / BREAK_NOW).exists():
+            how()
+        return real(self)
+
+    loop.Loop.step = replaced  # type: ignore[method-assign]
+
+
+def _raise_for_want_of_memory() -> None:
+    raise MemoryError("no room left")
+
+
+def _end_thread(name: str) -> None:
+    """Let a thread end at its next step of Python, as an error that nobody caught does."""
+    for thread in threading.enumerate():
+        if name in thread.name or name in type(thread).__name__:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+
+
 #: By name: how to arm it.
 POINTS: dict[str, Callable[[], None]] = {
     "before the ticket is committed": lambda: _after(births.store, "add_attempts", bool),
@@ -105,6 +134,10 @@ POINTS: dict[str, Callable[[], None]] = {
     "in the middle of adopting": lambda: _after(watcher.Watcher, "adopt"),
     "reading changed tasks fails once": lambda: _fails_once(loop.tasks, "list_changed"),
     "reading runs to be ended fails once": lambda: _fails_once(loop.adoption, "list_cancelling"),
+    "the loop raises": lambda: _breaks(_raise_for_want_of_memory),
+    "the loop hangs": lambda: _breaks(lambda: time.sleep(600)),
+    "the watcher dies": lambda: _breaks(lambda: _end_thread("watcher")),
+    "the clock dies": lambda: _breaks(lambda: _end_thread("APScheduler")),
     "in the middle of stopping": lambda: _before(loop.Loop, "finish"),
 }
 

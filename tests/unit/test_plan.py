@@ -28,9 +28,11 @@ def _task(
     change: int = 1,
     enabled: bool = True,
     deleted_at: datetime | None = None,
+    cron: str = "",
     **policies: object,
 ) -> Task:
-    schedule = build_schedule({"every": every, "anchor_at": NOW - timedelta(days=400)}, now=NOW, default_zone="UTC")
+    given = {"cron": cron} if cron else {"every": every, "anchor_at": NOW - timedelta(days=4000)}
+    schedule = build_schedule(given, now=NOW, default_zone="UTC")
     return Task(
         id=task_id,
         name=f"task-{task_id}",
@@ -190,7 +192,7 @@ def _work_off(plan: Plan, after: timedelta) -> list[DueTask]:
 
 
 def test_a_long_past_takes_several_steps_and_every_moment_is_counted_once() -> None:
-    plan = _plan(_task(every="2s", cursor_at=NOW - timedelta(days=1)))
+    plan = _plan(_task(cron="* * * * *", cursor_at=NOW - timedelta(days=30)))
 
     steps = _work_off(plan, timedelta(0))
 
@@ -220,6 +222,35 @@ def test_the_last_step_has_all_that_may_be_caught_up_however_short_it_is() -> No
 
     assert sum(not v.is_missed for step in steps for v in step.verdicts) == 1001
     assert sum(v.stands_for for step in steps for v in step.verdicts) == STEP_LIMIT + 1
+
+
+@pytest.mark.parametrize("policy", list(CatchUp), ids=str)
+def test_ten_years_of_an_interval_are_counted_and_not_walked_through(policy: CatchUp) -> None:
+    past = timedelta(days=3653)
+    plan = _plan(_task(every="1s", cursor_at=NOW - past, catch_up=policy, catch_up_limit=300))
+
+    steps = _work_off(plan, timedelta(0))
+
+    assert len(steps) == 2
+    assert sum(v.stands_for for step in steps for v in step.verdicts) == past // SECOND
+    (far,) = steps[0].verdicts
+    assert far.is_missed
+    assert far.reason.startswith(f"{far.stands_for} occurrences; no scheduler was running; policy: ")
+    assert steps[1].verdicts[0].occurrence.due_at - far.occurrence.due_at == SECOND
+    run = [v.occurrence.due_at for step in steps for v in step.verdicts if not v.is_missed]
+    assert run == [NOW - SECOND * n for n in reversed(range(301 if policy is CatchUp.ALL else 1))]
+
+
+def test_ten_years_of_a_calendar_are_not_walked_through_but_its_last_day_is() -> None:
+    plan = _plan(_task(cron="* * * * *", cursor_at=NOW - timedelta(days=3653), catch_up_window_seconds=86_400))
+
+    steps = _work_off(plan, timedelta(0))
+
+    (far,) = steps[0].verdicts
+    assert far.reason.startswith("at least 1000 occurrences until 2026-11-21 12:00 UTC; no scheduler was running; ")
+    assert (far.is_missed, far.stands_for) == (True, 1000)
+    assert sum(v.stands_for for step in steps[1:] for v in step.verdicts) == 1440
+    assert [v.occurrence.due_at for step in steps for v in step.verdicts if not v.is_missed] == [NOW]
 
 
 def test_a_plan_knows_the_definition_of_the_present_version_only() -> None:

@@ -14,11 +14,12 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from watchbell.domain.catch_up import judge, latest_start
+from watchbell.domain.catch_up import Verdict, judge, latest_start, reason_for
 from watchbell.domain.incidents import Gap
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import Occurrence, Schedule, from_json, next_occurrence
 from watchbell.errors import WatchbellError
+from watchbell.scheduler.long_past import leap
 from watchbell.scheduler.timekeeper import Timekeeper
 from watchbell.services.tickets import DueTask
 from watchbell.store.tasks import Task
@@ -185,9 +186,18 @@ def _due(entry: Entry, now: datetime, up_since: datetime, timekeeper: Timekeeper
     if timekeeper is not None:
         up_since = min(up_since, timekeeper.up_since)
         gaps = [gap.moved(-entry.offset) for gap in timekeeper.gaps]
-    found: list[Occurrence] = []
-    following = entry.following
+    up_since -= entry.offset
     planned_now = now - entry.offset
+    following = entry.following
+    assert following is not None, "a task without a next moment is not due"
+
+    def reason_of(occurrence: Occurrence) -> str:
+        return reason_for(occurrence, entry.policies, planned_now, up_since, gaps)
+
+    far = leap(entry.schedule, following, entry.policies, now=planned_now, reason_of=reason_of)
+    if far is not None:
+        return _due_task(entry, [far.verdict], far.verdict.occurrence, far.cursor_at, far.following, timekeeper)
+    found: list[Occurrence] = []
     while following is not None and following.due_at <= planned_now and len(found) < STEP_LIMIT:
         found.append(following)
         following = _next(entry.schedule, following.due_at)
@@ -196,10 +206,20 @@ def _due(entry: Entry, now: datetime, up_since: datetime, timekeeper: Timekeeper
         # Those that may still be caught up are left to the last step, which alone knows that they are the newest.
         following = found[-entry.policies.catch_up_limit]
         del found[-entry.policies.catch_up_limit :]
-    up_since -= entry.offset
     verdicts = judge(
         found, following, entry.policies, now=planned_now, up_since=up_since, is_complete=is_complete, gaps=gaps
     )
+    return _due_task(entry, verdicts, found[-1], found[-1].due_at, following, timekeeper)
+
+
+def _due_task(
+    entry: Entry,
+    verdicts: Sequence[Verdict],
+    newest: Occurrence,
+    cursor_at: datetime,
+    following: Occurrence | None,
+    timekeeper: Timekeeper | None,
+) -> DueTask:
     if timekeeper is not None and timekeeper.passes:
         verdicts = timekeeper.name_passes(verdicts)
     return DueTask(
@@ -210,10 +230,10 @@ def _due(entry: Entry, now: datetime, up_since: datetime, timekeeper: Timekeeper
         zone=entry.zone,
         overlap=entry.policies.overlap,
         verdicts=verdicts,
-        cursor_at=found[-1].due_at,
+        cursor_at=cursor_at,
         next_due_at=following.due_at if following else None,
         overlap_limit=entry.policies.overlap_limit,
         queue=entry.policies.queue,
         priority=entry.policies.priority,
-        start_by=found[-1].due_at + entry.offset + latest_start(entry.policies, found[-1], following),
+        start_by=newest.due_at + entry.offset + latest_start(entry.policies, newest, following),
     )
