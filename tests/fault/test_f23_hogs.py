@@ -75,7 +75,7 @@ def hogs(lab) -> dict[str, tuple[str, dict[str, object], Callable[[object], bool
         "a CPU hog": (f"{SPIN} & {SPIN}", {"niceness": 19}, lambda row: row["state"] == "timed_out"),
         "a CPU hog that pushes": (
             SPIN,
-            {"niceness": -20 if os.geteuid() == 0 else 0},
+            {"niceness": -20 if os.geteuid() == 0 and (os.cpu_count() or 1) > 1 else 0},
             lambda row: row["state"] == "timed_out",
         ),
     }

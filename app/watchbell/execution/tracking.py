@@ -283,7 +283,7 @@ def _catch_up(run: Run, stream: Stream) -> None:
     if run.times_ahead == throttle.PATIENCE:
         # A group that has just ended, or belongs to another user by now, needs no slowing down.
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.setpriority(os.PRIO_PGRP, run.process.pid, 10)
+            os.setpriority(os.PRIO_PGRP, run.process.pid, 5)
 
 
 def excess(run: Run) -> str:
