@@ -52,10 +52,11 @@ def test_a_change_in_the_second_a_task_is_due_starts_nothing_wrong(lab, claims):
     oracle = oracle_of(lab)
     changes = 0
 
-    with lab.running():
+    with lab.running() as life:
         for number in rounds("DUE_EDITS", 60, 2000):
             # A little before or after a whole second, which is when all of them are due.
-            time.sleep((1.0 - time.time() % 1.0 + chance.uniform(-0.06, 0.06)) % 0.35)
+            moment = (1.0 - time.time() % 1.0 + chance.uniform(-0.06, 0.06)) % 0.35
+            assert not life.ended(moment), lab.scheduler_words()
             task = chance.choice(made)
             try:
                 change(lab, chance, tasks.get(lab.db, task.id), number)

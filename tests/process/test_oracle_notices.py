@@ -14,7 +14,7 @@ from tests.process.lives import LAB, Lab
 from tests.process.oracle import Oracle
 from tests.waiting import wait_until
 from watchbell import clock
-from watchbell.services import tasks
+from watchbell.services import queues, tasks
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,7 @@ def history(tmp_path_factory, nursery, empty_database):
     """Return an installation in which a task ran a few times, and until when."""
     lab = Lab(tmp_path_factory.mktemp("history"), nursery, empty_database)
     task = lab.add_task("quick", 0, 3, every="1s")
+    queues.set_bounds(lab.db, "default", max_running=5, now=clock.now(), actor="tester")
     with lab.running():
         wait_until(lambda: len(lab.effect_lines("END")) >= 2, 20, "two runs")
         until = datetime.now(UTC)
@@ -73,6 +74,14 @@ def test_a_sound_history_is_not_blamed(history):
         ("UPDATE run SET fence = 9 WHERE id = 2", "the log of events ends where the row is"),
         ("DELETE FROM attempt WHERE id = 1", "every start has its attempt"),
         ("DELETE FROM run WHERE id = 2", "every start has its run"),
+        ("UPDATE output SET content = 'run 1' WHERE attempt_id = 1 AND stream = 'stdout'", "P8 true output kept"),
+        ("DELETE FROM output WHERE attempt_id = 2", "P8 true output kept"),
+        ("UPDATE run SET start_by = '2020-01-01 00:00:00' WHERE id = 1", "no first start after the latest start"),
+        ("UPDATE run SET due_at = '2030-01-01 00:00:00' WHERE id = 1", "no start before it is due"),
+        (
+            "UPDATE task SET policies = json_set(policies, '$.retries', 2)",
+            "retries are made before a run is failed",
+        ),
     ],
 )
 def test_a_forged_row_is_noticed(broken, statement, promise):
@@ -100,6 +109,25 @@ def test_a_forged_effect_is_noticed(broken, line, promise):
         file.write(f"{forged}\n{forged}\n")
 
     assert oracle.judge(until).violations[promise]
+
+
+def test_another_attempt_after_an_end_that_nobody_knows_is_noticed(broken):
+    oracle, until = broken
+    starts = [text for text in oracle.log.read_text().splitlines() if " START " in text]
+    run, _attempt, fence, *rest = starts[0].split()
+
+    oracle.log.write_text("\n".join([*starts, " ".join([run, "2", str(int(fence) + 1), *rest])]) + "\n")
+
+    assert oracle.judge(until).violations["a retry only after a known failure"]
+
+
+def test_more_of_a_queue_than_it_allows_is_noticed(broken):
+    oracle, until = broken
+    first = next(text for text in oracle.log.read_text().splitlines() if " START " in text).split()
+    with oracle.log.open("a") as file:
+        file.writelines(" ".join([str(number), *first[1:]]) + "\n" for number in range(90, 97))
+
+    assert oracle.judge(until).violations["no more of a queue than it allows"]
 
 
 def test_a_changed_final_row_is_noticed(broken):
