@@ -22,8 +22,8 @@ from benchmarks.lab import Lab, lab_at, table
 from watchbell import clock
 from watchbell.domain.catch_up import Trigger, Verdict
 from watchbell.domain.policies import Overlap
-from watchbell.domain.schedule import Occurrence, Schedule, ScheduleKind
 from watchbell.domain.run_state import RunState
+from watchbell.domain.schedule import Occurrence, Schedule, ScheduleKind
 from watchbell.services import attention, runs, tasks, totals
 from watchbell.services.runs import RunFilter
 from watchbell.services.tickets import DueTask, Result, Ticket, Turn
@@ -224,7 +224,7 @@ SELECT n, 1 + n % :tasks, 'task-' || (n % :tasks), 1, 'utc:' || replace(at, ' ',
   CASE WHEN state NOT IN ('missed', 'skipped') THEN at || '.050000' END, at || '.900000',
   CASE state WHEN 'succeeded' THEN 0 WHEN 'failed' THEN 1 END
 FROM ended
-"""  # noqa: S608 - the only words put in are the states above
+"""
 _ATTEMPTS = """
 INSERT INTO attempt (id, run_id, number, fence, holder, folder, pid, start_ticks, boot_id, started_at, ended_at, exit_code,
   reason, user_seconds, system_seconds, max_rss_kib)

@@ -22,7 +22,7 @@ from watchbell.errors import WatchbellError
 from watchbell.scheduler.long_past import leap
 from watchbell.scheduler.timekeeper import Timekeeper
 from watchbell.services.tickets import DueTask
-from watchbell.store.tasks import Task
+from watchbell.store.tasks import PlannedTask, Task
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +71,14 @@ class Plan:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def read(self, tasks: Iterable[Task]) -> None:
+    def read(self, tasks: Iterable[PlannedTask | Task]) -> None:
         """Take over tasks as they are now in the database; those that are off, deleted or another host's are dropped."""
         for task in tasks:
             self._entries.pop(task.id, None)
             if task.enabled and task.deleted_at is None and task.host.lower() in {"", self._host}:
                 self._add(task)
 
-    def _add(self, task: Task) -> None:
+    def _add(self, task: PlannedTask | Task) -> None:
         try:
             self._put(_entry(task))
         except (ValueError, KeyError, TypeError, WatchbellError) as error:
@@ -150,7 +150,7 @@ class Plan:
             heapq.heappush(self._heap, (at, next(self._order), entry))
 
 
-def _entry(task: Task) -> Entry:
+def _entry(task: PlannedTask | Task) -> Entry:
     schedule = from_json(task.schedule)
     policies = Policies.from_json(task.policies)
     return Entry(

@@ -23,7 +23,7 @@ from watchbell.store import runs as run_store
 from watchbell.store import tasks as store
 from watchbell.store.runs import Run
 from watchbell.store.session import Database, Session
-from watchbell.store.tasks import Task, TaskRevision
+from watchbell.store.tasks import PlannedTask, Task, TaskRevision
 
 #: So many waiting runs of a deleted task are cancelled in one transaction, during which nobody else can write.
 _CANCELLED_AT_ONCE = 500
@@ -191,7 +191,7 @@ def find_by_name(db: Database, name: str) -> Task:
         return task
 
 
-def list_changed(db: Database, since: int) -> Sequence[Task]:
+def list_changed(db: Database, since: int) -> Sequence[PlannedTask]:
     """Return all tasks, deleted ones included, that changed after a change mark, in the order of their changes."""
     with db.read() as session:
         return store.list_changed_tasks(session, since)

@@ -52,7 +52,8 @@ class _Asked:
     def branches(self, columns: Sequence[Any], *, task_id: int | None = None) -> list[Select[Any]]:
         """Return one query for each state, in the order of the numbers: the database can merge none without sorting."""
         task = self.task_id if task_id is None else task_id
-        return [self._branch(select(*columns), task, state) for state in self.states or [None]]
+        states: Sequence[str | None] = self.states or (None,)
+        return [self._branch(select(*columns), task, state) for state in states]
 
     def _branch(self, statement: Select[Any], task_id: int | None, state: str | None) -> Select[Any]:
         by_hand = self.trigger is not None and self.trigger != "schedule"
