@@ -70,11 +70,11 @@ def test_no_character_is_cut_in_two_between_answers(admin: Person, db: Database,
 
 def test_a_character_whose_end_is_not_written_yet_waits(admin: Person, db: Database, tmp_path: Path) -> None:
     run = add_run(db, add_task(db), RunState.RUNNING, started_at=NOW, attempts=1)
-    add_attempt(db, run, folder=str(tmp_path), ended=False)
-    (tmp_path / "out").write_bytes("a€".encode()[:-1])
+    add_attempt(db, run, folder=str(tmp_path / "1.1"), ended=False)
+    (tmp_path / "1.1.out").write_bytes("a€".encode()[:-1])
 
     before = admin.get(f"/runs/{run.id}/output?offset=0").get_json()
-    (tmp_path / "out").write_bytes("a€b".encode())
+    (tmp_path / "1.1.out").write_bytes("a€b".encode())
     after = admin.get(f"/runs/{run.id}/output?offset={before['next_offset']}").get_json()
 
     assert (before["text"], before["next_offset"], before["done"]) == ("a", 1, False)

@@ -15,7 +15,8 @@ from watchbell.execution.kernel import become_subreaper
 from watchbell.execution.outcome import Captured, Finished, Outcome, SamplePoint, Usage
 from watchbell.execution.process import SpawnFailed, current_boot_id
 from watchbell.execution.record import Meta
-from watchbell.execution.watcher import Live, Watcher
+from watchbell.execution.tracking import Live
+from watchbell.execution.watcher import Watcher
 
 __all__ = [
     "Bundle",

@@ -10,6 +10,7 @@ from watchbell.execution import proc, tracking
 from watchbell.execution.bundle import Bundle, Bundles
 from watchbell.execution.command import Limits
 from watchbell.execution.identity import Process
+from watchbell.execution.outcome import Usage
 from watchbell.execution.process import current_boot_id, find_leader, open_process
 from watchbell.execution.record import REFUSED, Meta, Record, read_record
 from watchbell.execution.tracking import Run
@@ -68,6 +69,21 @@ def is_being_kept(keeper: tuple[int, int]) -> bool:
     """Return whether a keeper lives, so that the record of a command that has just ended is still to come."""
     found = proc.read_stat(keeper[0]) if keeper[0] else None
     return found is not None and found.start_ticks == keeper[1] and found.state != "Z"
+
+
+def read_end(run: Run) -> Record | None:
+    """Return the record of an end: what the keeper wrote, else what we are told as the one who inherited the command."""
+    record = read_record(run.bundle.status)
+    if (record is None or not record.is_over) and run.process is not None:
+        try:
+            pid, status, used = os.wait4(run.process.pid, os.WNOHANG)
+        except ChildProcessError:
+            return None  # It is somebody else's child, whose word is still to come or never will.
+        if pid:
+            usage = Usage(used.ru_utime, used.ru_stime, used.ru_maxrss, used.ru_minflt, used.ru_majflt,
+                          used.ru_inblock, used.ru_oublock, used.ru_nvcsw, used.ru_nivcsw)  # fmt: skip
+            return Record(pid, run.at_ns, None, status, usage, int(clock.now().timestamp() * 1e9))
+    return record if record is not None and record.is_over else None
 
 
 def set_mark(bundle: Bundle) -> bool:

@@ -146,6 +146,7 @@ class Bundles:
                 self.remove(place)
         # The mark goes last: while it is there, nothing can start under this name.
         for path in (bundle.out, bundle.err, bundle.status):
+            # An attempt that never started has no output.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import logging
 import os
@@ -30,7 +31,8 @@ _FOLDER = "watchbell"
 #: Where the scheduler itself goes on version 2, which allows no processes in a group that hands controllers down.
 _OWN_FOLDER = "watchbell-scheduler"
 #: The kernel takes a moment to forget a process that has ended; until then its group cannot be removed.
-_REMOVE_SECONDS = 0.1
+_REMOVE_SECONDS = 0.02
+_TRIES = 5
 _V1_MEMORY, _V1_SWAP = "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"
 
 
@@ -55,7 +57,7 @@ class Hierarchy:
             return False
 
     def _hand_down(self) -> None:
-        wanted = " ".join(f"+{name}" for name in sorted(self.controllers))
+        wanted = self._wanted()
         try:
             _write(f"{self.base}/cgroup.subtree_control", wanted)
         except OSError:
@@ -67,26 +69,37 @@ class Hierarchy:
 
     def make(self, home: str, name: str, limits: dict[str, int]) -> str:
         """Make the group of an attempt under its limits and return its folder."""
-        parent = f"{self.base}/{_FOLDER}/{home}"
-        folder = f"{parent}/{name}"
-        try:
-            os.mkdir(folder)
-        except FileNotFoundError:
-            os.mkdir(parent)
-            if self.version == 2:
-                _write(f"{parent}/cgroup.subtree_control", " ".join(f"+{name}" for name in sorted(self.controllers)))
-            os.mkdir(folder)
-        except FileExistsError:
-            pass  # Its start was interrupted before anything ran.
+        folder = self._make_folder(f"{self.base}/{_FOLDER}/{home}", name)
         if MEMORY in limits and MEMORY in self.controllers:
             # Without the second one a run would only be swapped out.
             files = ("memory.max", "memory.swap.max") if self.version == 2 else (_V1_MEMORY, _V1_SWAP)
             _write(f"{folder}/{files[0]}", str(limits[MEMORY]))
+            # A kernel that does not account for swap has no such file.
             with contextlib.suppress(FileNotFoundError):
                 _write(f"{folder}/{files[1]}", "0" if self.version == 2 else str(limits[MEMORY]))
         if PIDS in limits and PIDS in self.controllers:
             _write(f"{folder}/pids.max", str(limits[PIDS]))
         return folder
+
+    def _make_folder(self, parent: str, name: str) -> str:
+        """Make a group below one that goes with the last one in it, at any moment."""
+        folder = f"{parent}/{name}"
+        for _ in range(_TRIES):
+            try:
+                os.mkdir(folder)
+                return folder
+            except FileExistsError:
+                return folder  # Its start was interrupted before anything ran.
+            except FileNotFoundError:
+                # The parent may vanish again before the next try.
+                with contextlib.suppress(FileNotFoundError):
+                    os.makedirs(parent, exist_ok=True)
+                    if self.version == 2:
+                        _write(f"{parent}/cgroup.subtree_control", self._wanted())
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
+
+    def _wanted(self) -> str:
+        return " ".join(f"+{name}" for name in sorted(self.controllers))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,6 +118,7 @@ class Group:
         """Let no new process come into being, or kill all at one stroke where the kernel can."""
         for folder in self.folders:
             for name, text in (("cgroup.kill", "1"), ("pids.max", "0")):
+                # Neither is there on every kernel and in every hierarchy; who forks meanwhile is killed in the next round.
                 with contextlib.suppress(OSError):
                     _write(f"{folder}/{name}", text)
 
@@ -122,11 +136,16 @@ class Group:
     def remove(self) -> bool:
         """Remove the group when nothing lives in it any more; False when the kernel still holds it."""
         gone = [folder for folder in self.folders if _remove(folder)]
+        _stale.update(set(self.folders) - set(gone))
         for folder in gone:
             # The last one of an installation takes its parent along; others still there refuse that.
             with contextlib.suppress(OSError):
                 os.rmdir(os.path.dirname(folder))
         return len(gone) == len(self.folders)
+
+
+#: Groups that the kernel still held when they were to be removed; they are tried again when the next one is made.
+_stale: set[str] = set()
 
 
 def controllers() -> dict[str, int]:
@@ -147,6 +166,9 @@ def make(token: str, limits: dict[str, int]) -> Group | None:
     Raises OSError when they should be possible and cannot be made.
     """
     home, _, name = token.partition(".")
+    for folder in list(_stale):
+        _stale.discard(folder)
+        Group((folder,)).remove()
     folders = tuple(tree.make(home, name, limits) for tree in _ready_hierarchies())
     return Group(folders) if folders else None
 

@@ -177,6 +177,7 @@ class Keeping:
         with self._lock:
             if not self._unsent or self._socket is None:
                 return
+            # A full socket takes the rest later, and that nobody is there any more is told by reading.
             with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
 
@@ -217,6 +218,7 @@ class Keeping:
 
     def _wait(self, options: int) -> None:
         if self._child:
+            # Whoever else has waited for it has done our work.
             with contextlib.suppress(ChildProcessError):
                 if os.waitpid(self._child, options) == (0, 0):
                     return

@@ -11,9 +11,7 @@ from watchbell.execution.process import SpawnFailed, current_boot_id, find_progr
 from watchbell.execution.record import Meta
 
 
-def make_request(
-    number: int, bundle: Bundle, command: Command, limits: Limits, keeper: tuple[int, int]
-) -> tuple[Request, Meta]:
+def make_request(number: int, bundle: Bundle, command: Command, limits: Limits, keeper: tuple[int, int]) -> Request:
     """Return what is asked of the keeper; raises SpawnFailed when the command cannot be started."""
     program = find_program(command)
     argv, environment = command.argv, command.environment
@@ -24,7 +22,7 @@ def make_request(
             raise SpawnFailed(str(error), 1) from error
         program = argv[0]
     meta = Meta(clock.now().timestamp(), clock.boot_time(), current_boot_id(), limits, keeper)
-    request = Request(
+    return Request(
         number=number,
         status=bundle.status,
         out=bundle.out,
@@ -36,4 +34,3 @@ def make_request(
         environment=environment,
         marker=f"{MARKER}={bundle.token}",
     )
-    return request, meta

@@ -16,6 +16,7 @@ from watchbell.execution.command import Command, Limits
 from watchbell.execution.identity import Process
 from watchbell.execution.keeping import Request
 from watchbell.execution.limits import explain, remark
+from watchbell.execution.outcome import SamplePoint
 from watchbell.execution.process import open_process
 from watchbell.execution.record import read_record
 from watchbell.execution.result import Ending, Why
@@ -42,6 +43,18 @@ class Phase(IntEnum):
     #: What it left behind is being sent KILL.
     SWEEP_KILL = 4
     DONE = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Live:
+    """What is known about a run that goes on."""
+
+    elapsed: float
+    series: tuple[SamplePoint, ...]
+    stdout_bytes: int
+    stderr_bytes: int
+    #: It was told to end and has not ended yet.
+    is_ending: bool
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -92,8 +105,8 @@ class Run:
     command: Command | None = None
     #: When its process was started, in nanoseconds since the epoch.
     at_ns: int = 0
-    #: Its control group, if it has limits that got it one.
-    group: cgroups.Group | None = None
+    #: Looked up when it is needed: the group is made later than this.
+    found_group: cgroups.Group | None = None
     #: It may make no more processes, because it is being killed.
     is_hindered: bool = False
     #: The entry of the timer heap that counts; older ones are stale.
@@ -111,6 +124,11 @@ class Run:
         """Return the number of the run's session."""
         return self.process.pid if self.process is not None else None
 
+    def live(self, now: float) -> Live:
+        """Return what is known about it while it goes on."""
+        out, err = (output.stream.size for output in self.outputs)
+        return Live(now - self.started, tuple(self.series.points), out, err, self.phase is not Phase.RUNNING)
+
     def members(self) -> list[Member]:
         """Return the run's processes."""
         leader = (self.process.pid, self.process.start_ticks) if self.process is not None else None
@@ -119,6 +137,13 @@ class Run:
             known = {member.pid for member in found}
             found += [member for member in self.group.members() if member.pid not in known]
         return [member for member in found if not member.zombie]
+
+    @property
+    def group(self) -> cgroups.Group | None:
+        """Return its control group, if it has limits that got it one."""
+        if self.found_group is None and self.limits.is_confined:
+            self.found_group = cgroups.find(self.bundle.token)
+        return self.found_group
 
     def may_leave_some(self) -> bool:
         """Return whether processes may be left when the command has ended."""
@@ -165,7 +190,6 @@ def track(
         next_sample=now + Series(started).interval,
         deadline=started + limits.time_seconds if limits.time_seconds is not None else math.inf,
         phase_since=now,
-        group=cgroups.find(bundle.token) if limits.is_confined else None,
     )
 
 

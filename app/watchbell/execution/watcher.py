@@ -27,16 +27,15 @@ from watchbell.execution import adoption, kernel, proc, tracking
 from watchbell.execution.bundle import Bundle, Bundles
 from watchbell.execution.command import Command, Limits
 from watchbell.execution.identity import Process
-from watchbell.execution.keeping import Answer, HasEnded, HasFailed, HasStarted, Keeping
+from watchbell.execution.keeping import Answer, HasEnded, HasFailed, HasStarted
+from watchbell.execution.kept import KeptRuns
 from watchbell.execution.orphans import Orphans
-from watchbell.execution.outcome import Finished, SamplePoint, Usage
+from watchbell.execution.outcome import Finished
 from watchbell.execution.process import current_boot_id, fail_start
-from watchbell.execution.record import Record, read_record
-from watchbell.execution.request import make_request
 from watchbell.execution.result import Why, capture, conclude, measure
 from watchbell.execution.sampling import group_by_session
 from watchbell.execution.throttle import WriteAlarm
-from watchbell.execution.tracking import Output, Phase, Run
+from watchbell.execution.tracking import Live, Output, Phase, Run
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +43,6 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 #: How often the record of an adopted command that has ended is looked for while its keeper lives.
 _RECORD_SECONDS = 0.01
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Live:
-    """What is known about a run that goes on."""
-
-    elapsed: float
-    series: tuple[SamplePoint, ...]
-    stdout_bytes: int
-    stderr_bytes: int
-    #: It was told to end and has not ended yet.
-    is_ending: bool
 
 
 class Watcher:
@@ -66,11 +53,10 @@ class Watcher:
     """
 
     def __init__(self, bundles: Bundles, output_root: Path) -> None:
-        self._keeping = Keeping()
-        self._is_sending = False
         self._bundles = bundles
         self._output_root = output_root
         self._epoll = select.epoll()
+        self._kept = KeptRuns(self._epoll)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._done = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._alarm: WriteAlarm[tuple[Run, Output]] = WriteAlarm()
@@ -79,8 +65,6 @@ class Watcher:
         self._epoll.register(self._alarm.descriptor, select.EPOLLIN)
         self._runs: dict[Hashable, Run] = {}
         self._by_fd: dict[int, Run] = {}
-        #: Runs that our keeper was asked to start, by their number there.
-        self._by_number: dict[int, Run] = {}
         self._incoming: deque[Run] = deque()
         self._cancels: deque[tuple[Hashable, str]] = deque()
         self._finished: deque[Finished] = deque()
@@ -95,13 +79,8 @@ class Watcher:
         """Start a keeper, and watch. Should the keeper ever die, its orphans come to this process."""
         kernel.close_inherited_descriptors_on_exec()
         kernel.become_subreaper()
-        self._start_keeper()
+        self._kept.start()
         self._thread.start()
-
-    def _start_keeper(self) -> None:
-        self._keeping.start()
-        self._epoll.register(self._keeping, select.EPOLLIN)
-        self._is_sending = False
 
     def stop(self) -> None:
         """Stop watching. The commands run on, and their results can be had by adopting them later."""
@@ -110,7 +89,7 @@ class Watcher:
         if self._thread.is_alive():
             self._thread.join()
         # The keeper goes on until its commands have ended.
-        self._keeping.close()
+        self._kept.close()
         for run in self._runs.values():
             if run.pidfd is not None:
                 os.close(run.pidfd)
@@ -136,21 +115,15 @@ class Watcher:
         Raises SpawnFailed when it is known at once that it cannot be started. What turns out later comes as a Finished that
         says so; an attempt that had been started before is adopted instead.
         """
-        number = next(self._count)
-        request, meta = make_request(number, bundle, command, limits, (self._keeping.pid, self._keeping.start_ticks))
-        run = tracking.track(key, bundle, limits, None, None, is_kept=True, now=clock.monotonic(), elapsed=0.0)
-        run.number, run.request, run.command, run.keeper = number, request, command, meta.keeper
-        if key in self._runs:
+        run = self._kept.prepare(key, bundle, command, limits)
+        if self._runs.setdefault(key, run) is not run:
             raise ValueError(f"run {key!r} is being watched already")
-        self._by_number[number] = run
-        self._runs[key] = run
         try:
-            self._keeping.share(command.common)
-            self._keeping.ask(request)
+            self._kept.ask(run)
         except BaseException:
-            del self._runs[key], self._by_number[number]
+            del self._runs[key]
             raise
-        if self._keeping.wants_to_send:
+        if self._kept.wants_to_send:
             os.eventfd_write(self._wake, 1)
 
     def started(self, key: Hashable) -> tuple[Process, datetime] | None:
@@ -195,21 +168,11 @@ class Watcher:
     def live(self) -> dict[Hashable, Live]:
         """Return what is known about every run that goes on."""
         now = clock.monotonic()
-        return {
-            key: Live(
-                now - run.started,
-                tuple(run.series.points),
-                run.outputs[0].stream.size,
-                run.outputs[1].stream.size,
-                run.phase is not Phase.RUNNING,
-            )
-            for key, run in list(self._runs.items())
-        }
+        return {key: run.live(now) for key, run in list(self._runs.items())}
 
     def _add(self, run: Run) -> None:
-        if run.key in self._runs:
+        if self._runs.setdefault(run.key, run) is not run:
             raise ValueError(f"run {run.key!r} is being watched already")
-        self._runs[run.key] = run
         self._incoming.append(run)
         if run.pidfd is not None:
             self._by_fd[run.pidfd] = run
@@ -243,13 +206,13 @@ class Watcher:
         for descriptor, _ in events:
             if descriptor == self._wake:
                 os.eventfd_read(self._wake)
-            elif descriptor == self._keeping.fileno():
+            elif descriptor == self._kept.descriptor:
                 self._hear(now)
             elif descriptor == self._alarm.descriptor:
                 self._answer_alarm(now)
             elif descriptor in self._by_fd:
                 ended.append(self._by_fd[descriptor])
-        self._send()
+        self._kept.send()
         while self._incoming:
             run = self._incoming.popleft()
             if run.pidfd is None:
@@ -263,24 +226,16 @@ class Watcher:
                 self._guarded(self._runs[key], partial(tracking.begin_end, why=Why.CANCEL, words=words, now=now))
         self._run_timers(now)
 
-    def _send(self) -> None:
-        """Send what the keeper could not take at once, and be told when it can take more."""
-        if self._keeping.wants_to_send:
-            self._keeping.flush()
-        if self._keeping.wants_to_send is not self._is_sending:
-            self._is_sending = not self._is_sending
-            self._epoll.modify(self._keeping, select.EPOLLIN | (select.EPOLLOUT if self._is_sending else 0))
-
     def _hear(self, now: float) -> None:
-        """Act on what the keeper tells."""
-        answers = self._keeping.hear()
-        if answers is None:
-            self._replace_keeper(now)
+        """Act on what the keeper tells, or on its death."""
+        told = self._kept.hear()
+        if told is None:
+            for run in self._kept.replace():
+                if run.phase is not Phase.DONE:
+                    self._guarded(run, partial(self._inherit, now=now))
             return
-        for answer in answers:
-            run = self._by_number.get(getattr(answer, "number", -1))
-            if run is not None:
-                self._guarded(run, partial(self._act, answer=answer, now=now))
+        for run, answer in told:
+            self._guarded(run, partial(self._act, answer=answer, now=now))
 
     def _act(self, run: Run, answer: Answer, now: float) -> None:
         if isinstance(answer, HasStarted):
@@ -306,6 +261,7 @@ class Watcher:
             self.adopt(run.key, run.bundle, None, run.limits)
         elif full and run.bundle.on_tmpfs and run.command is not None:
             self._forget(run)
+            self._bundles.note_refused(run.bundle)
             bundle = self._bundles.claim(run.bundle.run_id, run.bundle.attempt, on_disk=True)
             self.launch(run.key, bundle, run.command, run.limits)
         elif run.command is not None:
@@ -314,21 +270,8 @@ class Watcher:
 
     def _forget(self, run: Run) -> None:
         run.phase = Phase.DONE
-        self._by_number.pop(run.number, None)
+        self._kept.forget(run)
         del self._runs[run.key]
-
-    def _replace_keeper(self, now: float) -> None:
-        """Take over the commands of a keeper that has died: they are our children now; start another one."""
-        log.error("The keeper of commands (PID %d) has died; its commands run on and are taken over", self._keeping.pid)
-        self._epoll.unregister(self._keeping)
-        self._keeping.bury()
-        orphaned = list(self._by_number.values())
-        self._start_keeper()
-        for run in orphaned:
-            if run.phase is Phase.DONE:
-                continue
-            self._by_number.pop(run.number, None)
-            self._guarded(run, partial(self._inherit, now=now))
 
     def _inherit(self, run: Run, now: float) -> None:
         found = adoption.take_over(run.key, run.bundle, run.process, run.limits)
@@ -407,7 +350,7 @@ class Watcher:
         leaders: dict[int, Run] = {run.process.pid: run for run in watched if run.process is not None}
         processes = proc.read_all()
         by_token = {run.bundle.token: run for run in watched}
-        tokens = self._orphans.tokens(processes, self._keeping.pid, leaders)
+        tokens = self._orphans.tokens(processes, self._kept.keeper_pid, leaders)
         strays = {pid: by_token[token] for pid, token in tokens.items() if token in by_token}
         groups = group_by_session(processes, leaders, strays)
         for run in due:
@@ -423,29 +366,13 @@ class Watcher:
     def _after_end(self, run: Run, now: float) -> None:
         """Sweep what a command has left behind, or finish it at once."""
         if run.ending.record is None:
-            run.ending.record = self._read_end(run)
-            if (
-                run.ending.record is None
-                and not run.ending.rebooted
-                and adoption.is_being_kept(run.keeper)
-                and run.process is not None
-            ):
+            run.ending.record = adoption.read_end(run)
+            is_known = run.ending.record is not None or run.ending.rebooted or run.process is None
+            if not is_known and adoption.is_being_kept(run.keeper):
                 run.retry_at = now + _RECORD_SECONDS
                 return
         if run.ending.rebooted or not run.may_leave_some() or not tracking.begin_sweep(run, now):
             self._finish(run)
-
-    def _read_end(self, run: Run) -> Record | None:
-        """Return the record of an end: what the keeper wrote, else what we are told as the one who inherited the command."""
-        record = read_record(run.bundle.status)
-        if (record is None or not record.is_over) and run.process is not None:
-            with contextlib.suppress(ChildProcessError):
-                pid, status, used = os.wait4(run.process.pid, os.WNOHANG)
-                if pid:
-                    usage = Usage(used.ru_utime, used.ru_stime, used.ru_maxrss, used.ru_minflt, used.ru_majflt,
-                                  used.ru_inblock, used.ru_oublock, used.ru_nvcsw, used.ru_nivcsw)  # fmt: skip
-                    return Record(pid, run.at_ns, None, status, usage, int(clock.now().timestamp() * 1e9))
-        return record if record is not None and record.is_over else None
 
     def _finish(self, run: Run) -> None:
         """Read the result, note it and forget the run."""
@@ -464,8 +391,9 @@ class Watcher:
         self._forget(run)
         points = tuple(run.series.points)
         at = datetime.fromtimestamp(run.at_ns / 1e9, UTC) if run.at_ns else None
-        pid = run.process.pid if run.process is not None else record.pid if record is not None else None
-        process = Process(pid, run.process.start_ticks if run.process else 0, current_boot_id()) if pid else None
+        process = run.process
+        if process is None and record is not None and record.pid is not None:
+            process = Process(record.pid, 0, current_boot_id())
         self._finished.append(
             Finished(run.key, outcome, measure(record, ending, points), points, stdout, stderr, process, at)
         )
