@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 
 import pytest
@@ -208,3 +209,29 @@ def test_what_applies_on_this_machine_is_told_in_one_line(no_groups):
 
 def _give_up_niceness() -> None:
     resource.setrlimit(resource.RLIMIT_NICE, (0, 0))
+
+
+def test_groups_are_made_while_the_last_one_of_the_installation_is_removed(token):
+    """Runs start in one thread and end in another; the folder that they share comes and goes with them."""
+    home = token.split(".")[0]
+    troubles: list[BaseException] = []
+
+    def come_and_go(first: int) -> None:
+        try:
+            for number in range(first, first + 300):
+                group = cgroups.make(f"{home}.{number}.1", {cgroups.PIDS: 10})
+                if group is None:
+                    assert not cgroups.controllers()
+                else:
+                    wait_until(group.remove)
+        except BaseException as error:
+            troubles.append(error)
+
+    threads = [threading.Thread(target=come_and_go, args=(first,)) for first in (1000, 5000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert troubles == []
+    assert cgroups.remove_left_over(home, set()) == 0
