@@ -23,7 +23,8 @@ from watchbell.domain.schedule import Schedule, ScheduleKind
 from watchbell.store.models import Task
 from watchbell.store.tasks import next_change
 
-IDLE_SECONDS = 20
+#: Long enough for a pass of housekeeping, which begins 20 s after the start, to count for what it is: one in half an hour.
+IDLE_SECONDS = 120
 _ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo")
 
 

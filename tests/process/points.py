@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import os
 import signal
 import threading
@@ -19,8 +20,8 @@ from typing import Any
 from watchbell.errors import Unavailable
 from watchbell.execution import bundle, watcher
 from watchbell.execution.keeping import HasStarted, Keeping
-from watchbell.scheduler import loop, main, recovery
-from watchbell.services import births, turns
+from watchbell.scheduler import chores, loop, main, recovery
+from watchbell.services import births, retention, turns
 
 
 def die() -> None:
@@ -113,6 +114,25 @@ def _end_thread(name: str) -> None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
 
 
+def _housekeeping_at_once() -> None:
+    chores.FIRST_SECONDS = 0.0
+
+
+def _killed_at_the_third_removal() -> None:
+    numbers = itertools.count(1)
+    _before(Path, "unlink", lambda path, **_more: path.parent.name == "output" and next(numbers) == 3)
+
+
+def _while_deleting(arm_it: Callable[[], None]) -> Callable[[], None]:
+    """Begin to delete old runs at once, and arm a point of that."""
+
+    def armed() -> None:
+        _housekeeping_at_once()
+        arm_it()
+
+    return armed
+
+
 #: By name: how to arm it.
 POINTS: dict[str, Callable[[], None]] = {
     "before the ticket is committed": lambda: _after(births.store, "add_attempts", bool),
@@ -138,6 +158,14 @@ POINTS: dict[str, Callable[[], None]] = {
     "the loop hangs": lambda: _breaks(lambda: time.sleep(600)),
     "the watcher dies": lambda: _breaks(lambda: _end_thread("watcher")),
     "the clock dies": lambda: _breaks(lambda: _end_thread("APScheduler")),
+    "housekeeping at once": _housekeeping_at_once,
+    "before a deletion is committed": _while_deleting(
+        lambda: _after(retention.store, "delete_runs", lambda gone: gone.runs > 0)
+    ),
+    "before files of deleted runs are removed": _while_deleting(
+        lambda: _before(retention.output_files, "remove", lambda _root, files: bool(files))
+    ),
+    "in the middle of removing files of deleted runs": _while_deleting(_killed_at_the_third_removal),
     "in the middle of stopping": lambda: _before(loop.Loop, "finish"),
 }
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: How often a pass begins, and how long after the start the first one does.
-PASS_SECONDS = 600.0
+PASS_SECONDS = 1800.0
 FIRST_SECONDS = 20.0
 #: What a transaction of a step may take; the number of its rows follows from how long the last ones took.
 STEP_SECONDS = 0.05

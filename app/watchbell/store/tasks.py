@@ -156,7 +156,8 @@ _PLANNED: Any = select(
     *(getattr(Task, name) for name in PlannedTask._fields if name not in _READ_AS_TEXT),
     *(cast(getattr(Task, name), String) for name in _READ_AS_TEXT),
 )
-_decoded: Callable[[str], Any] = functools.lru_cache(maxsize=4096)(json.loads)
+#: Reads a stored text and keeps what it has read, which nobody may change.
+decoded: Callable[[str], Any] = functools.lru_cache(maxsize=4096)(json.loads)
 
 
 def list_changed_tasks(session: Session, since: int) -> Sequence[PlannedTask]:
@@ -165,7 +166,7 @@ def list_changed_tasks(session: Session, since: int) -> Sequence[PlannedTask]:
     A scheduler reads all of them at its start, however many there are: no objects with a state, and no text read twice.
     """
     rows = session.connection().execute(_PLANNED.where(Task.change > since).order_by(Task.change))
-    return [PlannedTask(*row[:-3], *map(_decoded, row[-3:])) for row in rows]
+    return [PlannedTask(*row[:-3], *map(decoded, row[-3:])) for row in rows]
 
 
 def list_ahead(session: Session, moment: datetime) -> Sequence[Task]:
