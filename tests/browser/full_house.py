@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 from tests.browser.installations import Installation
 from watchbell import clock
-from watchbell.services import runs, triggers
+from watchbell.services import incidents, pauses, queues, runs, triggers
 from watchbell.store.tasks import Task
 
 LONG_NAME = ("nightly-export-of-all-orders-to-the-warehouse-and-the-reporting-database-of-the-finance-department-eu-w")[
@@ -19,6 +20,12 @@ WORDS = "a rather long line of output, as programs write them when they mean wel
 
 def _trigger(house: Installation, task: Task) -> None:
     triggers.run_now(house.db, task.id, now=clock.now(), actor="admin")
+
+
+def _parent_of(pid: int) -> int:
+    """Return the process that waits for a command and would tell how it ended."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("PPid:")).split()[1])
 
 
 def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
@@ -41,22 +48,37 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
     colours = house.add(
         "colours", r"for i in 1 2 3 4 5 6 7; do printf '\033[3%sm%s\033[0m\n' $i '" + WORDS + "'; done; sleep 1.2"
     )
-    killed = house.add("killed-from-outside", "exec sleep 600")
+    killed = house.add("killed-from-outside", "exec sleep 600", uncertain="ask")
+    flaky = house.add(
+        "comes-back-later", "exit 75", retries="3", retry_delay_seconds="3000", retry_max_delay_seconds="4000"
+    )
     long = house.add("stopped-by-hand", "echo begun; exec sleep 600")
-    for task in (slow, fails, fails, gone, colours, killed, long):
+    for task in (slow, fails, fails, gone, colours, killed, flaky, long):
         _trigger(house, task)
     found["cancelled"] = house.wait_for_state("stopped-by-hand", "running")
     runs.cancel(house.db, found["cancelled"], now=clock.now(), actor="admin")
+    ends = {"too-slow": "timed_out", "fails": "failed", "colours": "succeeded", LONG_NAME: "failed"}
+    for name, state in ends.items():
+        found[f"{state}: {name[:10]}"] = house.wait_for_state(name, state)
     lost = house.wait_for_state("killed-from-outside", "running")
-    # Nobody can know the result of a command that ends together with its scheduler and its own guardian.
+    # Nobody can know the result of a command that ends together with its scheduler and whoever waits for it.
     house.kill_scheduler()
-    os.kill(house.rows("SELECT pid FROM attempt WHERE run_id = ?", lost)[0][0], signal.SIGKILL)
-    ends = {
-        "too-slow": "timed_out", "fails": "failed", "killed-from-outside": "lost", "colours": "succeeded",
-        "missed-while-away": "missed", LONG_NAME: "failed",
-    }  # fmt: skip
+    command = house.rows("SELECT pid FROM attempt WHERE run_id = ?", lost)[0][0]
+    for pid in (_parent_of(command), command):
+        os.kill(pid, signal.SIGKILL)
+    ends = {"killed-from-outside": "lost", "missed-while-away": "missed", "comes-back-later": "retry_wait"}
     for name, state in ends.items():
         found[f"{state}: {name[:10]}"] = house.wait_for_state(name, state)
     found["running"] = house.wait_for_state("overlaps", "running")
+    waits = house.add("waits-in-a-paused-queue", "true", queue="nightly-database-of-the-finance-department")
+    now = clock.now()
+    queues.set_bounds(house.db, waits.policies["queue"], max_running=2, comment=WORDS * 3, now=now, actor="admin")
+    for scope in (pauses.queue_scope(waits.policies["queue"]), pauses.task_scope(fails.id)):
+        pauses.pause(house.db, scope, now=now, actor="admin", reason=WORDS * 2, until=now + timedelta(hours=5))
+    _trigger(house, waits)
+    found["queued"] = house.wait_for_state("waits-in-a-paused-queue", "queued")
+    incidents.add(
+        house.db, "suspended", f"the machine slept for 7 h; {WORDS}", at=now, host="watchtower", incarnation="x"
+    )
     found["skipped"] = house.wait_for_state("overlaps", "skipped")
     return found

@@ -38,7 +38,7 @@ def test_the_first_tab_leads_past_the_frame(page: Page) -> None:
     assert page.evaluate("document.activeElement.closest('main') !== null")
 
 
-@pytest.mark.parametrize("path", ["/", "/tasks", "/tasks/new", "/runs", "/log"])
+@pytest.mark.parametrize("path", ["/", "/tasks", "/tasks/new", "/runs", "/queues", "/pause", "/log"])
 def test_the_focus_can_be_seen_wherever_tab_leads(page: Page, installation, path) -> None:
     if not installation.rows("SELECT 1 FROM task"):
         installation.add("something", "true", every="1h")

@@ -62,9 +62,10 @@ def judge_all(page: Page, paths: list[str]) -> dict[str, list[str]]:
 def test_full_pages_are_in_order(browser, installation, runs_of, scheme, width) -> None:
     task = installation.rows("SELECT max(id) FROM task WHERE name LIKE 'nightly%'")[0][0]
     paths = [
-        "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", "/tasks/new", "/next-runs", "/runs", "/heartbeats", "/log",
+        "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", "/tasks/new", "/next-runs", "/runs", "/queues", "/heartbeats", "/log",
+        "/queues/edit", "/queues/edit?name=default", "/pause?scope=everything", f"/pause?scope=task:{task}", "/runs?decision=open",
         "/account/password", "/logout", "/runs/999999", "/nowhere",
-        *(f"/runs/{runs_of[end]}" for end in ("failed: fails", "succeeded: colours", "lost: killed-fro", "running", "skipped")),
+        *(f"/runs/{runs_of[end]}" for end in ("failed: fails", "succeeded: colours", "lost: killed-fro", "retry_wait: comes-back", "queued", "running", "skipped")),
         *(f"/runs/{runs_of['failed: fails']}?tab={tab}" for tab in ("resources", "history", "definition")),
     ]  # fmt: skip
     with window(

@@ -172,9 +172,15 @@ def _turn_facts(policies: Policies) -> list[tuple[str, str]]:
     return [
         ("Earlier run still going", overlap),
         ("Missed while down", catch_up),
-        ("Latest start", f"{span_words(latest)} after due" if latest is not None else "its own interval, at most 1 h"),
+        ("Latest start", f"{span_words(latest)} after due" if latest is not None else _usual_latest(policies)),
         ("Unknown whether it ran", _UNCERTAIN_WORDS[policies.uncertain]),
     ]
+
+
+def _usual_latest(policies: Policies) -> str:
+    """Return the latest start of a task that names none; runs that wait for each other on purpose may wait an hour."""
+    waits = policies.overlap in {Overlap.QUEUE_ONE, Overlap.QUEUE_ALL, Overlap.REPLACE}
+    return "1 h after due" if waits else "its own interval, at most 1 h"
 
 
 def _retry_facts(policies: Policies) -> list[tuple[str, str] | tuple[str, str, bool]]:
