@@ -102,8 +102,6 @@ def test_a_scheduler_that_cannot_go_on_is_told_and_ends_with_a_code(lab, page, c
 
 def test_up_starts_a_scheduler_that_the_watchdog_has_ended_again(lab, page, claims):
     """The supervisor looks at how it ended, whatever the code."""
-    from watchbell.control.supervisor import Supervisor
-
     said = []
     supervisor = Supervisor(lab.config, said.append)
     life = lab.start("the loop hangs")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -34,7 +34,7 @@ JUMPS = {
     "-2 h": -2 * HOUR,
     "-1 day": -DAY,
 }
-CHOSEN = JUMPS if LONG else {name: JUMPS[name] for name in ("+1 h", "+10 years", "-2 h", "-1 day")}
+CHOSEN = JUMPS if LONG else {name: JUMPS[name] for name in ("+10 years", "-2 h")}
 
 
 class Clockmaker:

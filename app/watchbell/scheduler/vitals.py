@@ -54,6 +54,7 @@ class Vitals:
         #: When a beat was stored last.
         self.beaten_at: Callable[[], datetime | None] = lambda: None
         self._pulsed_at = 0.0
+        self._pulsed_beat: datetime | None = None
         self._pending: deque[Incident] = deque(maxlen=_PENDING)
         #: A clock that was set back, to be stored before anything else.
         self._set_back: Happening | None = None
@@ -243,10 +244,11 @@ class Vitals:
 
     def _pulse(self) -> None:
         now = clock.monotonic()
-        if now - self._pulsed_at < _PULSE_SECONDS:
-            return
-        self._pulsed_at = now
         beaten_at = self.beaten_at()
+        # A beat that is durable is told at once: by it the next start knows whether rows were lost.
+        if now - self._pulsed_at < _PULSE_SECONDS and beaten_at == self._pulsed_beat:
+            return
+        self._pulsed_at, self._pulsed_beat = now, beaten_at
         self._writer.write(
             Pulse(
                 pid=self._owner.pid,
