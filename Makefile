@@ -50,8 +50,8 @@ fault: $(VENV)/.test assets ## Run the experiments at length, hours, and write w
 calendar: $(VENV)/.test ## Compare all cron texts, zones and years with a minute stepper, hours, resumable
 	@$(BIN)/python -m tests.fault.every_calendar $(ARGS)
 
-bench: $(VENV)/.test ## Measure start lag and throughput
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: $(VENV)/.test ## Measure everything, and write docs/benchmarks-figures.md
+	@$(BIN)/python -m benchmarks --to docs/benchmarks-figures.md $(ARGS)
 
 compare: $(VENV)/.test ## Measure against other schedulers, and write docs/benchmarks-peers.md
 	@$(BIN)/python -m benchmarks.compare --to docs/benchmarks-peers.md $(ARGS)

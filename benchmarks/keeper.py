@@ -4,43 +4,25 @@ Usage: PYTHONPATH=app python -m benchmarks.keeper [RUNS] [ROUNDS]
 
 Every way runs RUNS times with 16 in flight, all ways in turn in each round; the medians are printed. "Bare" only spawns
 and reaps. The others ask the keeper, which makes the mark, starts, waits and writes the record; then they read results and
-output, and remove the files. Nothing is stored in a database. "Own ms" is the CPU time of this process alone.
+output, and remove the files. Nothing is stored in a database. "Own ms" is the CPU time of this process alone, "all ms" that of
+the keeper and the commands, too.
 """
 
 from __future__ import annotations
 
 import os
 import select
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from watchbell.execution import Bundles, Command, Limits, Watcher, runtime_root, shell_command
+from benchmarks.figures import commit, cpu_seconds, machine, median, table
+from benchmarks.yardstick import DIRECT, IN_FLIGHT, SHELL, bare
+from watchbell.execution import Bundles, Command, Limits, Watcher, runtime_root
 
-IN_FLIGHT = 16
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C"}
-
-
-def bare(argv: tuple[str, ...], runs: int) -> None:
-    """Spawn and reap, nothing else."""
-    epoll = select.epoll()
-    going: dict[int, int] = {}
-    started = ended = 0
-    while ended < runs:
-        while len(going) < IN_FLIGHT and started < runs:
-            pid = os.posix_spawnp(argv[0], argv, ENVIRONMENT)
-            descriptor = os.pidfd_open(pid)
-            epoll.register(descriptor, select.EPOLLIN)
-            going[descriptor] = pid
-            started += 1
-        for descriptor, _ in epoll.poll():
-            os.wait4(going.pop(descriptor), 0)
-            epoll.unregister(descriptor)
-            os.close(descriptor)
-            ended += 1
 
 
 def through(watcher: Watcher, bundles: Bundles, argv: tuple[str, ...], runs: int) -> None:
@@ -61,11 +43,13 @@ def through(watcher: Watcher, bundles: Bundles, argv: tuple[str, ...], runs: int
             ended += 1
 
 
-def measure(way: Callable[[int], None], runs: int) -> tuple[float, float]:
-    """Return runs per second and milliseconds of our own CPU per run."""
-    before, begun = time.process_time(), time.perf_counter()
+def measure(way: Callable[[int], object], runs: int) -> tuple[float, float, float]:
+    """Return runs per second and milliseconds of CPU per run, our own and everybody's."""
+    own, everybody, begun = time.process_time(), cpu_seconds(os.getpid()), time.perf_counter()
     way(runs)
-    return runs / (time.perf_counter() - begun), (time.process_time() - before) / runs * 1000
+    passed = time.perf_counter() - begun
+    used = (time.process_time() - own, cpu_seconds(os.getpid()) - everybody)
+    return runs / passed, used[0] / runs * 1000, used[1] / runs * 1000
 
 
 def main() -> None:
@@ -78,15 +62,14 @@ def main() -> None:
         watcher, disk_watcher = Watcher(on_tmpfs, home / "output"), Watcher(on_disk, home / "output")
         watcher.start()
         disk_watcher.start()
-        shell, direct = shell_command("true"), ("true",)
-        ways: dict[str, Callable[[int], None]] = {
-            "bare: sh -c true": lambda count: bare(shell, count),
-            "bare: true, no shell": lambda count: bare(direct, count),
-            "kept: sh -c true": lambda count: through(watcher, on_tmpfs, shell, count),
-            "kept: true, no shell": lambda count: through(watcher, on_tmpfs, direct, count),
-            "kept: sh -c true, files on disk": lambda count: through(disk_watcher, on_disk, shell, count),
+        ways: dict[str, Callable[[int], object]] = {
+            "bare: sh -c true": lambda count: bare(count, SHELL),
+            "bare: /bin/true": lambda count: bare(count, DIRECT),
+            "kept: sh -c true": lambda count: through(watcher, on_tmpfs, SHELL, count),
+            "kept: /bin/true": lambda count: through(watcher, on_tmpfs, DIRECT, count),
+            "kept: sh -c true, files on disk": lambda count: through(disk_watcher, on_disk, SHELL, count),
         }
-        results: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+        results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in ways}
         for _ in range(rounds):
             for name, way in ways.items():
                 results[name].append(measure(way, runs))
@@ -94,11 +77,18 @@ def main() -> None:
         disk_watcher.stop()
         if (root := runtime_root(home)) is not None:
             root.rmdir()
-    yardstick = statistics.median(rate for rate, _ in results["bare: sh -c true"])
-    print(f"{'way':40} {'runs/s':>8} {'ratio':>6} {'own ms':>7}")
+    print(f"\n{commit()}; {machine()}; medians of {rounds} rounds")
+    yardstick = [rate for rate, _own, _all in results["bare: sh -c true"]]
+    rows = []
     for name, figures in results.items():
-        rate, own = (statistics.median(column) for column in zip(*figures, strict=True))
-        print(f"{name:40} {rate:8.0f} {rate / yardstick:6.2f} {own:7.2f}")
+        rate, own, everybody = (median(column) for column in zip(*figures, strict=True))
+        ratio = median(figure[0] / bare_rate for figure, bare_rate in zip(figures, yardstick, strict=True))
+        rows.append((name, f"{rate:.0f}", f"{ratio:.2f}", f"{own:.2f}", f"{everybody:.2f}"))
+    table(
+        f"{runs} commands, {IN_FLIGHT} in the air, no database",
+        ("way", "runs/s", "rate ratio", "own ms", "all ms"),
+        rows,
+    )
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from benchmarks.lab import START, Lab, lab
 from watchbell import clock
 from watchbell.domain.schedule import Schedule, ScheduleKind
 
+_COMMANDS = "commands, once they have ended"
 _TICK = os.sysconf("SC_CLK_TCK")
 #: A scheduler whose threads bear their Python names in /proc, too, and is otherwise as in production.
 _NAMED = """
@@ -98,7 +99,7 @@ def threads(pid: int) -> dict[str, Used]:
             argv = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
             words = " ".join(Path(word.decode(errors="replace")).name for word in argv[:4] if word)
             found[f"its process {process}: {words[:40]}"] = Used(fields[0], fields[1])
-    found["commands, and what ended before"] = reaped
+    found[_COMMANDS] = reaped
     return found
 
 
@@ -115,7 +116,7 @@ def _fields(stat: Path) -> list[float]:
 @contextlib.contextmanager
 def burst(place: Lab, count: int, command: str, program: str) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
     """Run a program that is a scheduler with so many tasks; gives it and the moment at which they are due."""
-    due = (clock.now() + timedelta(seconds=6 + count / 600)).replace(microsecond=0)
+    due = (clock.now() + timedelta(seconds=12 + count / 600)).replace(microsecond=0)
     place.add_tasks(count, command, Schedule(ScheduleKind.MOMENT, moments=(due,)))
     with place.scheduler(program) as process:
         yield process, due.timestamp()
@@ -133,6 +134,9 @@ def by_thread(count: int, command: str) -> None:
         spent = now.minus(before.get(name, Used(0.0, 0.0)))
         both = spent.user + spent.system
         each = [f"{seconds / count * 1000:.3f}" for seconds in (spent.user, spent.system, both)]
+        if name == _COMMANDS:
+            # The kernel cannot tell the two apart for processes that end within a tick of its clock.
+            each[:2] = "-", "-"
         rows.append((name, *each, f"{both / used * 100:.0f} %"))
     rows.append(("all", "", "", f"{used / count * 1000:.3f}", "100 %"))
     table(f"CPU of {count} runs of {command!r}", ("who", "user ms/run", "system ms/run", "both", "share"), rows)

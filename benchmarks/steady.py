@@ -13,6 +13,7 @@ import os
 import time
 from datetime import datetime, timedelta
 
+from benchmarks.burst import cpu_before
 from benchmarks.figures import commit, cpu_seconds, machine, percentile, say, table
 from benchmarks.lab import Lab, lab, parse
 from benchmarks.yardstick import DIRECT, SHELL, bare
@@ -24,7 +25,7 @@ MINUTE = 60
 
 def spread(count: int, command: str, minutes: int) -> tuple[list[float], float, int]:
     """Return start lags, CPU ms per run and the number of runs without success; one task for each moment."""
-    begin = clock.now().replace(microsecond=0) + timedelta(seconds=8 + count / 200)
+    begin = clock.now().replace(microsecond=0) + timedelta(seconds=12 + count / 200)
     with lab() as place:
         for second in range(MINUTE):
             # A schedule knows whole seconds, so each has its share.
@@ -38,7 +39,7 @@ def at_once(count: int, command: str, minutes: int) -> tuple[list[float], float,
     """Return the same for tasks that are all due at the beginning of each minute, by a cron text."""
     with lab() as place:
         begin = clock.now().replace(second=0, microsecond=0) + timedelta(minutes=1)
-        if (begin - clock.now()).total_seconds() < 6 + count / 500:
+        if (begin - clock.now()).total_seconds() < 12 + count / 200:
             begin += timedelta(minutes=1)
         place.add_tasks(count, command, Schedule(ScheduleKind.CRON, expressions=("* * * * *",)), since=begin)
         return run(place, count * minutes, begin)
@@ -47,8 +48,7 @@ def at_once(count: int, command: str, minutes: int) -> tuple[list[float], float,
 def run(place: Lab, count: int, begin: datetime) -> tuple[list[float], float, int]:
     """Let a scheduler run until so many runs are recorded, and return what became of them."""
     with place.scheduler() as process:
-        time.sleep(max(0.0, begin.timestamp() - 0.5 - time.time()))
-        before = cpu_seconds(process.pid)
+        before = cpu_before(process.pid, begin.timestamp())
         place.wait_until_recorded(count, 200 + count / 5)
         cpu = cpu_seconds(process.pid) - before
     rows = place.rows(f"SELECT state, due_at, started_at FROM run ORDER BY due_at LIMIT {count}")
