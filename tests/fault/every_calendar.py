@@ -24,6 +24,7 @@ from pathlib import Path
 from zoneinfo import available_timezones
 
 from tests.fault.diary import FIRST_YEAR, LAST_YEAR, Diary, Due, Meaning, meaning_of, minute_of
+from tests.unit.brute_force_calendar import fields_of
 from watchbell.domain.schedule import DSTRule, Schedule, ScheduleKind, occurrences
 from watchbell.errors import InputError
 
@@ -54,7 +55,8 @@ def catalogue(number: int, seed: int) -> list[str]:
         except InputError:
             continue  # Its date never comes, such as 31 February.
         # Most people name a time; what is due each few minutes costs a hundred times as much to compare.
-        if len(meaning_of(text).minutes) <= DENSE or chance.random() < 0.15:
+        minutes, hours, _dates = fields_of(text)
+        if len(minutes) * len(hours) <= DENSE or chance.random() < 0.15:
             texts.append(text)
     return list(dict.fromkeys(texts[:number]))
 
