@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.fault.bounds import seconds, start, wait
@@ -24,6 +26,12 @@ HANGS = {
 }
 
 
+def slack() -> float:
+    """Return what an end may take beyond limit and grace: 2 s, and more where several processes wait for each processor."""
+    crowd = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return SLACK * max(1.0, crowd / 2)
+
+
 def test_what_hangs_ends_in_time_with_its_tree(lab, claims):
     wrong: list[str] = []
     longest = 0.0
@@ -39,10 +47,11 @@ def test_what_hangs_ends_in_time_with_its_tree(lab, claims):
             longest = max(longest, seconds(row))
             if row["state"] != "timed_out" or f"time limit of {LIMIT} s" not in row["reason"]:
                 wrong.append(f"{name}: {row['state']} {row['reason']!r}")
-            if seconds(row) < LIMIT - 0.05 or seconds(row) > LIMIT + GRACE + SLACK:
+            if seconds(row) < LIMIT - 0.05 or seconds(row) > LIMIT + GRACE + slack():
                 wrong.append(f"{name}: took {seconds(row):.2f} s")
             left = [pid for pid, seen in list_processes(lab.token).items() if seen.get("WATCHBELL_RUN_ID") == str(run)]
             if left:
                 wrong.append(f"{name}: {left} live on")
+    claims.figure("F06", "allowed beyond limit and grace on a machine as busy as this", f"{slack():.1f} s")
     claims.figure("F06", f"longest end after a time limit of {LIMIT} s and {GRACE} s of grace", f"{longest:.2f} s")
     claims.none_of("F06", "hanging commands that end too late, wrongly told or not as a whole", 3 * len(HANGS), wrong)
