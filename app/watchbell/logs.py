@@ -60,8 +60,9 @@ class BoundedFileHandler(WatchedFileHandler):
         return os.fdopen(descriptor, "a", encoding=self.encoding, errors=self.errors)
 
     def emit(self, record: logging.LogRecord) -> None:
-        super().emit(record)
         try:
+            # Looking whether the file is still there, and opening it, may fail on a full or unwritable disk.
+            super().emit(record)
             if self.stream is not None and self.stream.tell() > self.limit_bytes:
                 self.stream.close()
                 self.stream = None

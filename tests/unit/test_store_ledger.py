@@ -211,9 +211,7 @@ def _startable(db: Database, limit: int = 100) -> list[int]:
 
 
 @pytest.mark.parametrize("state", [*sorted(ACTIVE), *sorted(FINAL)])
-def test_a_queued_run_waits_for_the_one_of_its_task_that_is_not_over(
-    db: Database, task: Task, state: str
-) -> None:
+def test_a_queued_run_waits_for_the_one_of_its_task_that_is_not_over(db: Database, task: Task, state: str) -> None:
     add_run(db, task, RunState(state))
     later = add_run(db, task)
     overlapping = add_run(db, task, may_overlap=True)

@@ -99,7 +99,9 @@ def test_a_run_by_hand_of_a_task_of_another_host_waits_for_its_host(
     run = _run_now(db, add_task(db, "bound", host=host))
 
     with db.read() as session:
-        offered = {name: [row.id for row in waiting.list_startable(session, 10, name, now=NOW)] for name in ("here", "There")}
+        offered = {
+            name: [row.id for row in waiting.list_startable(session, 10, name, now=NOW)] for name in ("here", "There")
+        }
 
     assert run.state == "queued"
     assert offered == {name: [run.id] if name in starters else [] for name in offered}
