@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from tests.database import NOW, add_run, add_task
+from tests.database import NOW, add_run, add_task, run_row
 from tests.unit.turning import MINUTE, all_runs, due_task, result_of, states_of, transitions, turn, verdict_at
 from watchbell.domain.catch_up import Trigger
 from watchbell.domain.policies import Overlap
@@ -16,6 +16,7 @@ from watchbell.domain.run_state import RunState
 from watchbell.services import queues, runs
 from watchbell.services.deadlines import look_back
 from watchbell.services.tickets import DueTask, Holds
+from watchbell.store import ledger, waiting
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
@@ -316,3 +317,35 @@ def test_without_pauses_and_bounds_a_turn_asks_nothing_more(db: Database) -> Non
     # BEGIN, cursors with their savepoint, what is active, ids, runs, events, outbox, attempts, commit.
     assert born <= 13
     assert len(seen) - born <= 12
+
+
+def _steps(db: Database, waiting_runs: int, task: Task) -> int:
+    """Return how many steps the database takes, in thousands, to look past so many more runs of a busy task."""
+    with db.write() as session:
+        ledger.insert_runs(session, [run_row(task, due_at=NOW + n * SECOND) for n in range(waiting_runs)])
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with db.read() as session:
+        connection = session.connection().connection.driver_connection
+        assert connection is not None
+        connection.set_progress_handler(count, 1000)
+        assert waiting.list_startable(session, 10, now=NOW) == []
+        connection.set_progress_handler(None, 0)
+    return steps
+
+
+def test_a_long_queue_behind_a_busy_task_is_looked_past_at_a_cost_that_grows_with_its_length_only(
+    db: Database, task: Task
+) -> None:
+    add_run(db, task, RunState.RUNNING)
+
+    short = _steps(db, 500, task)
+    long = _steps(db, 1500, task)
+
+    # Four times as many: were each looked up anew in the queue of its task, it would be sixteen times.
+    assert long <= 6 * short + 10

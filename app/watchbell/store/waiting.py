@@ -73,9 +73,8 @@ _PRIORITIES = select(_RUN.c.priority).where(text(QUEUED_SQL)).distinct().order_b
 @functools.lru_cache(maxsize=256)
 def _startable(host: str | None, without_queues: frozenset[str], without_tasks: frozenset[int]) -> Select[Any]:
     other, older = _RUN.alias("other"), _RUN.alias("older")
-    held_up = exists().where(
-        text("other." + ACTIVE_SQL), other.c.task_id == _RUN.c.task_id, other.c.state.in_(_HOLDING)
-    )
+    # Found once for all: asked for each row anew, the database would walk through the whole queue of a task each time.
+    held_up = _RUN.c.task_id.in_(select(other.c.task_id).where(other.c.state.in_(_HOLDING)))
     is_behind = exists().where(
         text("older." + ACTIVE_SQL),
         older.c.task_id == _RUN.c.task_id,
