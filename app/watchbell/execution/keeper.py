@@ -79,11 +79,16 @@ class Keeper:
     def run(self) -> None:
         """Serve until nobody asks any more and nothing runs."""
         self._answers.append(b"keeper %d %d\n" % (os.getpid(), _start_ticks(b"self")))
-        while not (self._is_alone and not self._running):
+        while not self._is_over():
             self._reap()
             if not self._take():
                 self._tell()
-                self._pause()
+                # Either of the two may have been the last thing to do: nothing would end a pause then.
+                if not self._is_over():
+                    self._pause()
+
+    def _is_over(self) -> bool:
+        return self._is_alone and not self._running
 
     def _pause(self) -> None:
         """Wait for a request or the end of a command."""
