@@ -128,6 +128,17 @@ def context(query: dict[str, list[str]], cookies: dict[str, str]) -> dict[str, A
             started_at=now - timedelta(days=3, hours=4),
             last_beat_at=now - timedelta(seconds=2 if state == "running" else 190),
             message="",
+            tick_age=0.3 if state == "running" else 190.0,
+        ),
+        "pause_of_everything": SimpleNamespace(
+            since=now - timedelta(minutes=5), until=None, by="bob", reason="the rack is moved"
+        ),
+        "health": SimpleNamespace(
+            is_well=False,
+            trouble="read_only",
+            sentences=("The database cannot be written to.",),
+            troubled_since=now - timedelta(minutes=4),
+            incidents=[SimpleNamespace(kind="suspended", at=now - timedelta(hours=2))],
         ),
         "log_lines": [
             SimpleNamespace(level="info", text="12:00:01 INFO    run 4711 of backup-db started, pid 5151"),
