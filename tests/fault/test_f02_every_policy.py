@@ -30,7 +30,7 @@ def test_no_promise_is_broken_at_any_point_under_any_policy(make_lab, claims):
         fields = {"every": "1s", "uncertain": uncertain, "overlap": overlap, "grace_seconds": 1, "retries": 1}
         made = [lab.add_task("job", 1.3, "own", 40_000, **fields)]
         if point in AT_ADOPTION:
-            assert lab.start("after it is watched").reap() == -signal.SIGKILL, lab.scheduler_words()
+            assert lab.start("before its start is heard").reap() == -signal.SIGKILL, lab.scheduler_words()
         assert lab.start(point).reap() == -signal.SIGKILL, f"it never came to {point}:\n{lab.scheduler_words()}"
         kills += 1
         verdict = finish_and_judge(lab, made)

@@ -26,7 +26,7 @@ def test_a_sample_of_zones_years_and_texts_is_due_when_the_stepper_says(claims):
     texts = every_calendar.catalogue(150, 2037)
     compared, differences = 0, []
 
-    for number in rounds("CALENDAR_SAMPLES", 10, 1000):
+    for number in rounds("CALENDAR_SAMPLES", 6, 1000):
         zone = chance.choice(ODD_ZONES if number % 2 else everywhere)
         year = 2011 if zone == "Pacific/Apia" else chance.randint(diary.FIRST_YEAR, diary.LAST_YEAR)
         more, found = every_calendar.compare(zone, chance.sample(texts, 8), (year, year))
@@ -42,7 +42,7 @@ def test_a_sample_of_zones_years_and_texts_is_due_when_the_stepper_says(claims):
 )
 def test_the_diary_agrees_with_a_stepper_that_looks_at_every_minute_anew(zone, rule):
     written = diary.Diary(zone, 2026, 2026)
-    for text in ["*/20 * * * *", "30 0-3 * * *", "0 0,1 1-10,25-31 3,4,10,11 sun"]:
+    for text in ["30 */2 * * *", "0 0,1 1-10,25-31 3,4,10,11 sun"]:
         slow = brute_force_calendar.due_in(
             brute_force_calendar.matcher(text),
             fixed=brute_force_calendar.is_fixed(text),
