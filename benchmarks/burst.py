@@ -48,9 +48,9 @@ def _measure(count: int, command: str, lead: float) -> Burst:
 
 def cpu_before(pid: int, due: float) -> float:
     """Return the CPU time used until just before a moment; raises when the scheduler still loads its tasks then."""
-    time.sleep(max(0.0, due - 0.6 - time.time()))
+    time.sleep(max(0.0, due - 1.0 - time.time()))
     earlier, at = cpu_seconds(pid), time.time()
-    time.sleep(max(0.0, due - 0.1 - time.time()))
+    time.sleep(max(0.0, due - 0.4 - time.time()))
     now = cpu_seconds(pid)
     if time.time() >= due or now - earlier > _IDLE_PART * (time.time() - at):
         raise NotReady("loading the tasks took longer than the time until they were due")

@@ -92,6 +92,8 @@ class Lab:
             [sys.executable, "-c", program],
             env=self.config.process_environment(),
             stdin=subprocess.DEVNULL,
+            # It says nothing there, and what outlives it must not hold the pipe that a table goes into.
+            stdout=subprocess.DEVNULL,
         )
         try:
             wait_for(lambda: self.value("SELECT count(*) FROM scheduler WHERE stopped_at IS NULL") > 0, 30)

@@ -34,7 +34,9 @@ _SHORT = "while [ -e {mark} ]; do sleep 0.5; done; exit 7"
 def life(place: Lab) -> Iterator[subprocess.Popen[bytes]]:
     """Run one life of a scheduler and kill it."""
     environment = place.config.process_environment()
-    process = subprocess.Popen([sys.executable, "-c", START], env=environment, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", START], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     try:
         yield process
     finally:

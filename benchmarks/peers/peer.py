@@ -76,9 +76,9 @@ def choose_moment(seconds: float) -> float:
 
 def cpu_just_before(due: float, *roots: int) -> float:
     """Return the CPU time that these processes have used until just before the moment; raises when it has passed."""
-    if time.time() >= due - 0.2:
+    if time.time() >= due - 0.4:
         raise TimeoutError("loading took longer than the time until the moment")
-    time.sleep(due - 0.1 - time.time())
+    time.sleep(max(0.0, due - 0.4 - time.time()))
     return cpu_seconds(*roots)
 
 
