@@ -14,7 +14,7 @@ import pytest
 
 from tests.process.execution_bench import ENVIRONMENT, is_alive, kept_bytes, make_bench, marked_processes
 from tests.waiting import wait_until
-from watchbell.execution import Limits, Process, runtime_root
+from watchbell.execution import Limits, Process, runtime_root, tree
 from watchbell.execution.process import open_process
 from watchbell.execution.tree import Member, signal_member
 
@@ -190,6 +190,26 @@ def test_a_process_that_got_a_reused_number_is_never_signalled(bench):
     bench.watcher.cancel("r1")
     bench.wait()
     assert marked_processes(bundle.token) == []
+
+
+def test_runs_that_are_killed_together_share_the_looks_at_all_processes(bench, monkeypatch):
+    """Each look costs milliseconds; a hundred runs that reach their time limit at once must not wait for each other."""
+    taken = []
+
+    class Counted(tree.Census):
+        def __init__(self) -> None:
+            taken.append(self)
+            super().__init__()
+
+    monkeypatch.setattr(tree, "Census", Counted)
+    for number in range(20):
+        bench.start("trap '' TERM; while :; do sleep 0.1; done", run_id=f"k{number}")
+    for number in range(20):
+        bench.watcher.cancel(f"k{number}")
+
+    assert all(bench.wait(f"k{number}").outcome.cancelled for number in range(20))
+    # TERM, KILL and a look at what is left are three looks at least, for each run if nothing were shared.
+    assert len(taken) < 3 * 20
 
 
 def test_idle_costs_nothing(bench):

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Hashable
 from enum import IntEnum
 
+from watchbell import clock
 from watchbell.execution import cgroups, proc, throttle
 from watchbell.execution.bundle import Bundle
 from watchbell.execution.command import Command, Limits
@@ -92,6 +93,8 @@ class Run:
     #: Processes that were seen to belong to the run, by (pid, start).
     left: set[tuple[int, int]] = dataclasses.field(default_factory=set)
     next_step: float = math.inf
+    #: When the tree was last sent a signal; what lived before that says nothing about what still does.
+    signalled: float = 0.0
     #: Set while handling it has failed and is to be tried again.
     retry_at: float = 0.0
     #: Whether its command may have left processes, from the keeper: none, some, or unknown.
@@ -129,10 +132,10 @@ class Run:
         out, err = (output.stream.size for output in self.outputs)
         return Live(now - self.started, tuple(self.series.points), out, err, self.phase is not Phase.RUNNING)
 
-    def members(self) -> list[Member]:
-        """Return the run's processes."""
+    def members(self, since: float) -> list[Member]:
+        """Return the run's processes as they were at ``since`` or later."""
         leader = (self.process.pid, self.process.start_ticks) if self.process is not None else None
-        found = find_members(leader, self.bundle.token)
+        found = find_members(leader, self.bundle.token, since)
         if self.group is not None:
             known = {member.pid for member in found}
             found += [member for member in self.group.members() if member.pid not in known]
@@ -155,9 +158,13 @@ class Run:
             self.pidfd = open_process(self.process)
         return self.pidfd
 
-    def leftovers(self) -> list[Member]:
+    def latest(self, now: float) -> float:
+        """Return how old a look at all processes may be to say what became of the last signal."""
+        return max(self.signalled, now - LOOK_SECONDS / 2)
+
+    def leftovers(self, since: float) -> list[Member]:
         """Return the processes that are there after the command has ended, and count each once."""
-        members = self.members()
+        members = self.members(since)
         self.left.update((member.pid, member.start_ticks) for member in members)
         return members
 
@@ -201,9 +208,8 @@ def begin_end(run: Run, why: Why, words: str, now: float) -> None:
     run.ending.why, run.ending.words = why, words
     run.phase, run.phase_since = Phase.TERM, now
     run.deadline = math.inf
-    _signal_tree(run, signal.SIGTERM)
     # A stopped process would keep the TERM for later.
-    _signal_tree(run, signal.SIGCONT)
+    _signal_tree(run, signal.SIGTERM, signal.SIGCONT)
     run.next_step = now + run.limits.grace_seconds
 
 
@@ -241,7 +247,7 @@ def begin_sweep(run: Run, now: float) -> bool:
     Whoever was told to end and had its grace is killed now; what is left behind a command that ended by itself gets a
     TERM and the grace first.
     """
-    members = run.leftovers()
+    members = run.leftovers(now)
     if not members:
         return False
     told = run.ending.why is not None
@@ -251,13 +257,14 @@ def begin_sweep(run: Run, now: float) -> bool:
     for member in members:
         signal_member(member, signal.SIGKILL if told else signal.SIGTERM)
         signal_member(member, signal.SIGCONT)
+    run.signalled = clock.monotonic()
     run.next_step = now + LOOK_SECONDS / 5
     return True
 
 
 def proceed_sweep(run: Run, now: float) -> bool:
     """Take the next step of ending what was left behind; False when nothing is left, or what is left cannot be ended."""
-    members = run.leftovers()
+    members = run.leftovers(run.latest(now))
     if members and run.phase is Phase.SWEEP and now - run.phase_since >= run.limits.grace_seconds:
         run.phase, run.phase_since = Phase.SWEEP_KILL, now
     if run.phase is Phase.SWEEP_KILL:
@@ -265,6 +272,7 @@ def proceed_sweep(run: Run, now: float) -> bool:
             _hinder_forks(run)
         for member in members:
             signal_member(member, signal.SIGKILL)
+        run.signalled = clock.monotonic()
         if members and now - run.phase_since >= GIVE_UP_SECONDS:
             run.ending.unkillable = len(members)
             return False
@@ -342,12 +350,13 @@ def resume_if_orphaned_stop(run: Run) -> None:
         signal_group(run.pidfd, signal.SIGCONT)
 
 
-def _signal_tree(run: Run, number: signal.Signals) -> None:
-    """Send a signal to the group at one stroke, and to those that have left it one by one."""
+def _signal_tree(run: Run, *numbers: signal.Signals) -> None:
+    """Send signals to the group at one stroke, and to those that have left it one by one."""
     pidfd = run.handle()
-    if pidfd is not None:
-        signal_group(pidfd, number)
-    group = run.session
-    for member in run.members():
-        if member.group != group:
+    strays = [member for member in run.members(run.latest(clock.monotonic())) if member.group != run.session]
+    for number in numbers:
+        if pidfd is not None:
+            signal_group(pidfd, number)
+        for member in strays:
             signal_member(member, number)
+    run.signalled = clock.monotonic()

@@ -12,6 +12,7 @@ import errno
 import os
 import signal
 
+from watchbell import clock
 from watchbell.execution import proc
 
 _PIDFD_SIGNAL_PROCESS_GROUP = 4
@@ -27,13 +28,44 @@ class Member:
     zombie: bool
 
 
-def find_members(leader: tuple[int, int] | None, token: str) -> list[Member]:
-    """Return the processes of a run. One pass over /proc.
+class Census:
+    """All processes at a moment and the markers that were looked at, for all runs that are looked at together."""
+
+    def __init__(self) -> None:
+        self.taken = clock.monotonic()
+        self.processes = proc.read_all()
+        self._markers: dict[int, str | None] = {}
+
+    def marker(self, pid: int) -> str | None:
+        """Return the marker of a process."""
+        if pid not in self._markers:
+            self._markers[pid] = proc.read_marker(pid)
+        return self._markers[pid]
+
+
+#: The newest census; one thread looks at all runs.
+_newest: list[Census] = []
+
+
+def take_census(since: float) -> Census:
+    """Return a census that was taken at ``since`` or later.
+
+    Many runs that are being killed at once are looked at twenty times a second each, and a pass over /proc takes
+    milliseconds: what was taken after the last signal to a run says all about it.
+    """
+    if not _newest or _newest[0].taken < since:
+        _newest[:] = [Census()]
+    return _newest[0]
+
+
+def find_members(leader: tuple[int, int] | None, token: str, since: float) -> list[Member]:
+    """Return the processes of a run, as they were at ``since`` or later.
 
     ``leader`` is the number and start time of its command's own process, whose session is the run's. The number cannot
     pass to a stranger while anybody is left in that session; a stranger who bears it says that nobody is.
     """
-    processes = proc.read_all()
+    census = take_census(since)
+    processes = census.processes
     session = leader[0] if leader is not None else None
     if leader is not None and leader[0] in processes and processes[leader[0]].start_ticks != leader[1]:
         session = None
@@ -41,13 +73,11 @@ def find_members(leader: tuple[int, int] | None, token: str) -> list[Member]:
     return [
         Member(pid, state.start_ticks, state.group, state.state == "Z")
         for pid, state in processes.items()
-        if _belongs(pid, processes, verdicts, session, token)
+        if _belongs(pid, census, verdicts, session, token)
     ]
 
 
-def _belongs(
-    pid: int, processes: dict[int, proc.Stat], verdicts: dict[int, bool], session: int | None, token: str
-) -> bool:
+def _belongs(pid: int, census: Census, verdicts: dict[int, bool], session: int | None, token: str) -> bool:
     """Return whether a process belongs to the run, walking up until that is decided."""
     path: list[int] = []
     verdict = False
@@ -55,12 +85,12 @@ def _belongs(
         if pid in verdicts:
             verdict = verdicts[pid]
             break
-        state = processes.get(pid)
+        state = census.processes.get(pid)
         # The table was read one process at a time, so a reused number could close a circle.
         if state is None or pid in path:
             break
         path.append(pid)
-        if (session is not None and state.session == session) or proc.read_marker(pid) == token:
+        if (session is not None and state.session == session) or census.marker(pid) == token:
             verdict = True
             break
         pid = state.parent
