@@ -38,11 +38,19 @@ class Keeping:
 
 
 def list_keeping(session: Session, after: int, limit: int) -> list[Keeping]:
-    """Return the tasks after an id, in the order of their ids."""
+    """Return the tasks after an id that have runs, in the order of their ids."""
+    first = select(func.min(Run.task_id).label("task_id")).where(Run.task_id > after)
+    walk = first.cte("walk", recursive=True)
+    # From one task to the next along the index, over all the runs in between and all the tasks that have none.
+    following = select(func.min(Run.task_id)).where(Run.task_id > walk.c.task_id).scalar_subquery()
+    walk = walk.union_all(select(following).where(walk.c.task_id.is_not(None)))
+    connection = session.connection()
+    ids = [row[0] for row in connection.execute(select(walk.c.task_id).limit(limit)) if row[0] is not None]
     # As a text, because most tasks have the same one, which is then read once.
-    statement = select(Task.id, cast(Task.policies, String)).where(Task.id > after).order_by(Task.id).limit(limit)
+    wanted = Task.id.in_(ids_select(session.get_bind().dialect.name))
+    statement = select(Task.id, cast(Task.policies, String)).where(wanted).order_by(Task.id)
     found = []
-    for task_id, policies in session.connection().execute(statement):
+    for task_id, policies in connection.execute(statement, {"ids": id_list(session, ids)}):
         said = decoded(policies)
         found.append(Keeping(task_id, said.get("keep_days"), said.get("keep_runs")))
     return found
