@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.fault.scale import count
+from tests.fault.scale import LONG, count
 from tests.process.page import Page
 from watchbell import clock
 
@@ -16,7 +16,8 @@ pytestmark = pytest.mark.fault
 
 TASKS = count("BURST", 300, 10_000)
 PAGES = ("/", "/runs", "/tasks", "/health")
-PAGE_SECONDS = 0.5
+#: What is promised; the short lane shares its machine with other tests.
+PAGE_SECONDS = 0.5 if LONG else 1.5
 
 
 class Visitor(threading.Thread):
