@@ -85,13 +85,13 @@ def test_a_locked_database_makes_everything_late_and_nothing_wrong(lab, claims, 
 def test_a_database_that_is_slow_because_another_program_keeps_writing(lab, claims):
     made = [lab.add_task(f"task-{number}", 0, 0, every="1s") for number in range(3)]
     oracle = Oracle(lab.file, lab.effects, (LAB, lab.token))
-    with lab.running():
+    with lab.running() as life:
         lab.wait(lambda: ends(lab) >= 3, "first runs")
         until = time.monotonic() + (120 if LONG else 6)
         while time.monotonic() < until:
             with locked(lab, "BEGIN EXCLUSIVE"):
-                time.sleep(0.7)
-            time.sleep(0.05)
+                assert not life.ended(0.7)
+            assert not life.ended(0.05)
         claims.judged("F10", conclude(lab, oracle, made))
 
 

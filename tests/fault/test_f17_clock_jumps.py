@@ -199,6 +199,7 @@ def test_a_suspended_host_catches_up_once_and_says_why(lab, claims):
         wait_until(lambda: clock.monotonic() - at > seconds, seconds + 5, "the suspension")
         maker.jump(300)
         for one in family:
+            # A command may be over by now.
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.send_signal(signal.SIGCONT)
         wait_until(lambda: "missed" in lab.states(task_id=tick.id), 10, "the missed rows")

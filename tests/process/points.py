@@ -12,7 +12,6 @@ import itertools
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,7 @@ FAIL_NOW = "fail-now"
 BREAK_NOW = "break-now"
 
 
-def _breaks(how: Callable[[], None]) -> None:
+def _breaks(how: Callable[[], object]) -> None:
     """Do something to the loop's thread as soon as the test says so by a file."""
     real = loop.Loop.step
 
@@ -155,7 +154,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "reading changed tasks fails once": lambda: _fails_once(loop.tasks, "list_changed"),
     "reading runs to be ended fails once": lambda: _fails_once(loop.adoption, "list_cancelling"),
     "the loop raises": lambda: _breaks(_raise_for_want_of_memory),
-    "the loop hangs": lambda: _breaks(lambda: time.sleep(600)),
+    "the loop hangs": lambda: _breaks(lambda: threading.Event().wait(600)),
     "the watcher dies": lambda: _breaks(lambda: _end_thread("watcher")),
     "the clock dies": lambda: _breaks(lambda: _end_thread("APScheduler")),
     "housekeeping at once": _housekeeping_at_once,

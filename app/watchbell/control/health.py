@@ -87,6 +87,7 @@ def look(config: Config, db: Database, *, now: datetime, status: SchedulerStatus
 def without_database(config: Config) -> SchedulerStatus:
     """Return what can be said of the scheduler while the database cannot be asked."""
     owner = None
+    # A damaged PID file only leaves open who it is.
     with contextlib.suppress(WatchbellError):
         owner = pidfile.find_owner(config)
     if not pidfile.is_held(config):

@@ -107,6 +107,7 @@ class PulseWriter:
 
 
 def _moment(text: str) -> datetime | None:
+    # An empty text stands for a moment that has not come.
     with contextlib.suppress(ValueError):
         return datetime.fromisoformat(text)
     return None

@@ -17,7 +17,7 @@ from watchbell.config import Config
 from watchbell.control import logfile, pidfile, process
 from watchbell.control.detached import spawn, why_it_ended
 from watchbell.control.process import SchedulerStatus
-from watchbell.errors import NotRunning, Unavailable, WatchbellError
+from watchbell.errors import DatabaseDamaged, NotRunning, Unavailable, WatchbellError
 from watchbell.store.session import Database
 
 log = logging.getLogger(__name__)
@@ -129,8 +129,8 @@ class Supervisor:
         db = self._open()
         try:
             return process.status(self._config, db, now=clock.now())
-        except Unavailable:
-            # A busy database says nothing about the scheduler; the next step asks again.
+        except (Unavailable, DatabaseDamaged):
+            # Such a database says nothing about the scheduler; the next step asks again, and a backup may be there by then.
             return None
         finally:
             # Nothing may be open when a web server forks its next worker.

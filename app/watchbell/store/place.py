@@ -53,6 +53,7 @@ def marker_of(file: Path) -> Path:
 
 def set_marker(file: Path) -> None:
     """Mark that there is a database here; a disk without room for it costs only the mark."""
+    # The next start tries again.
     with contextlib.suppress(OSError):
         marker_of(file).touch(mode=0o600)
 
