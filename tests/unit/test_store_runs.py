@@ -10,6 +10,8 @@ from sqlalchemy import text
 
 from tests.database import NOW, add_run, add_task, run_row
 from watchbell.domain.run_state import RunState
+from watchbell.services import runs
+from watchbell.services.runs import RunFilter
 from watchbell.store import history, ledger
 from watchbell.store import runs as store
 from watchbell.store.runs import Run
@@ -90,6 +92,64 @@ def test_a_run_that_comes_in_meanwhile_shifts_no_page(db: Database, many: list[R
     with db.read() as session:
         second = history.list_runs(session, before_id=first[-1].id, limit=10)
     assert [run.id for run in second] == [run.id for run in expected]
+
+
+def test_a_time_leads_to_its_runs_however_unevenly_they_came(db: Database) -> None:
+    rng = random.Random(11)
+    task, at, rows = add_task(db), NOW - timedelta(days=30), []
+    for _ in range(900):
+        at += rng.choice([timedelta(), timedelta(seconds=1), timedelta(minutes=7), timedelta(hours=rng.random() * 4)])
+        rows.append(run_row(task, created_at=at, due_at=at - timedelta(seconds=rng.randrange(5000))))
+    with db.write() as session:
+        ledger.insert_runs(session, rows)
+        session.execute(text("DELETE FROM run WHERE id BETWEEN 100 AND 250 OR id % 7 = 0"))
+
+    moments = [row["due_at"] + timedelta(seconds=rng.choice([-1, 0, 1])) for row in rng.sample(rows, 120)]
+    with db.read() as session:
+        everything = history.list_runs(session, limit=1000)
+        for since in [*moments, NOW - timedelta(days=31), NOW + timedelta(days=300)]:
+            expected = [run.id for run in everything if run.due_at >= since]
+            assert [run.id for run in history.list_runs(session, since=since, limit=1000)] == expected
+            assert history.count_runs(session, since=since, task_id=task.id) == len(expected)
+
+
+def test_a_search_looks_at_so_many_runs_and_leads_on_to_the_older_ones(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "SEARCHED", 10)
+    task = add_task(db)
+    numbers = [add_run(db, task, reason="needle" if n in {3, 4, 22} else "hay").id for n in range(30)]
+
+    seen: list[int] = []
+    before, looks = None, 0
+    while True:
+        page = runs.list_page(db, RunFilter(search="needle"), before_id=before)
+        seen += [run.id for run in page.runs]
+        looks += 1
+        assert page.is_partial == page.has_older
+        if not page.has_older:
+            break
+        before = page.older_before
+
+    assert seen == [numbers[22], numbers[4], numbers[3]]
+    assert looks == 4
+
+
+def test_a_search_finds_the_runs_of_a_task_by_its_name_however_old_they_are(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "SEARCHED", 5)
+    old, noise = add_task(db, "yearly report"), add_task(db, "noise")
+    expected = [add_run(db, old).id for _ in range(3)]
+    for _ in range(20):
+        add_run(db, noise)
+    expected.append(add_run(db, noise, reason="waits for the yearly report").id)
+
+    page = runs.list_page(db, RunFilter(search="report yearly"), limit=2)
+    rest = runs.list_page(db, RunFilter(search="report yearly"), before_id=page.older_before, limit=2)
+
+    assert [run.id for run in (*page.runs, *rest.runs)] == sorted(expected, reverse=True)
+    assert (page.filtered, page.has_older, rest.has_older) == (4, True, False)
 
 
 def test_counting_goes_no_further_than_its_bound(db: Database, many: list[Run]) -> None:

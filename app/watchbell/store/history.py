@@ -7,6 +7,7 @@ for, as with the words of a reason, so many runs are looked at and the rest is l
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -213,23 +214,33 @@ def _first_since(session: Session, since: datetime | None) -> int:
 
     Numbers rise with the time at which runs are made, which is not before they are due, so a few looks find the place.
     """
-    if since is None:
+    ends = session.execute(select(func.min(Run.id), func.max(Run.id))).one() if since is not None else None
+    if since is None or ends is None or ends[0] is None:
         return 0
     before = since - _SLACK
-    low, high = 0, int(session.scalar(select(func.max(Run.id))) or 0)
+    (low, low_at), (high, high_at) = _made(session, int(ends[0])), _made(session, int(ends[1]))
     # What is at or below ``low`` was made too early; a place that is near enough will do.
-    while high - low > 100:
-        middle = (low + high) // 2
-        row = session.execute(
-            select(Run.id, Run.created_at).where(Run.id >= middle).order_by(Run.id).limit(1)
-        ).one_or_none()
-        if row is None or row.created_at >= before:
-            high = middle
-        elif row.created_at >= before - _SLACK:
-            return int(row.id)
+    for turn in itertools.count():
+        if low_at >= before or high - low <= 100:
+            break
+        share = (before - _SLACK / 2 - low_at) / max(high_at - low_at, timedelta(microseconds=1))
+        # Where they come evenly, the first guess is right; where they do not, every third halves what is left.
+        share = 0.5 if turn % 3 == 2 else min(max(share, 0.0), 1.0)
+        guess = min(max(low + int((high - low) * share), low + 1), high - 1)
+        number, at = _made(session, guess)
+        if at >= before:
+            high, high_at = guess, at
         else:
-            low = int(row.id)
+            low, low_at = number, at
+            if at >= before - _SLACK:
+                break
     return low
+
+
+def _made(session: Session, number: int) -> tuple[int, datetime]:
+    """Return number and time of the first run from a number on; there is one."""
+    row = session.execute(select(Run.id, Run.created_at).where(Run.id >= number).order_by(Run.id).limit(1)).one()
+    return row.id, row.created_at
 
 
 def count_by_state(session: Session, since: datetime) -> dict[str, int]:
