@@ -92,14 +92,14 @@ def measure(count: int, readers: int, command: str) -> tuple[list[Reader], float
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with lab(port=port, password=PASSWORD, sample_task="off") as place:
-        lead = 8 + count / 1200 + _BEFORE_SECONDS
-        due = (clock.now() + timedelta(seconds=lead)).replace(microsecond=0)
-        place.add_tasks(count, command, Schedule(ScheduleKind.MOMENT, moments=(due,)))
         done = threading.Event()
         with web(place) as base, place.scheduler():
             people = [Reader(base, done) for _ in range(readers)]
             for person in people:
                 person.log_in()
+            lead = 5 + count / 1200 + _BEFORE_SECONDS
+            due = (clock.now() + timedelta(seconds=lead)).replace(microsecond=0)
+            place.add_tasks(count, command, Schedule(ScheduleKind.MOMENT, moments=(due,)))
             if (left := due.timestamp() - time.time()) < _BEFORE_SECONDS / 2:
                 raise TimeoutError(f"only {left:.0f} s were left to read before the burst")
             for person in people:
