@@ -159,7 +159,10 @@ class Run:
         return self.pidfd
 
     def latest(self, now: float) -> float:
-        """Return how old a look at all processes may be to say what became of the last signal."""
+        """Return how old a look at all processes may be to say what became of the last signal.
+
+        ``now`` is when this turn of the watcher began, so all runs that it is about share one look.
+        """
         return max(self.signalled, now - LOOK_SECONDS / 2)
 
     def leftovers(self, since: float) -> list[Member]:
@@ -209,14 +212,14 @@ def begin_end(run: Run, why: Why, words: str, now: float) -> None:
     run.phase, run.phase_since = Phase.TERM, now
     run.deadline = math.inf
     # A stopped process would keep the TERM for later.
-    _signal_tree(run, signal.SIGTERM, signal.SIGCONT)
+    _signal_tree(run, run.latest(now), signal.SIGTERM, signal.SIGCONT)
     run.next_step = now + run.limits.grace_seconds
 
 
 def repeat_end(run: Run) -> None:
     """Tell a command to end that had not come into being when it was told first."""
     if run.phase in (Phase.TERM, Phase.KILL):
-        _signal_tree(run, signal.SIGTERM)
+        _signal_tree(run, run.signalled, signal.SIGTERM)
 
 
 def proceed(run: Run, now: float) -> None:
@@ -228,7 +231,7 @@ def proceed(run: Run, now: float) -> None:
     run.ending.killed = True
     # A tree that forks faster than it is counted dies at one stroke.
     _hinder_forks(run)
-    _signal_tree(run, signal.SIGKILL)
+    _signal_tree(run, run.latest(now), signal.SIGKILL)
     run.next_step = now + LOOK_SECONDS
 
 
@@ -350,10 +353,10 @@ def resume_if_orphaned_stop(run: Run) -> None:
         signal_group(run.pidfd, signal.SIGCONT)
 
 
-def _signal_tree(run: Run, *numbers: signal.Signals) -> None:
+def _signal_tree(run: Run, since: float, *numbers: signal.Signals) -> None:
     """Send signals to the group at one stroke, and to those that have left it one by one."""
     pidfd = run.handle()
-    strays = [member for member in run.members(run.latest(clock.monotonic())) if member.group != run.session]
+    strays = [member for member in run.members(since) if member.group != run.session]
     for number in numbers:
         if pidfd is not None:
             signal_group(pidfd, number)
