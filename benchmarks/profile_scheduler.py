@@ -31,6 +31,8 @@ from benchmarks.lab import START, Lab, lab
 from watchbell import clock
 from watchbell.domain.schedule import Schedule, ScheduleKind
 
+#: A thread that used less is not shown function by function.
+_WORTH_SECONDS = 0.05
 _COMMANDS = "commands, once they have ended"
 _TICK = os.sysconf("SC_CLK_TCK")
 #: A scheduler whose threads bear their Python names in /proc, too, and is otherwise as in production.
@@ -163,6 +165,9 @@ def show(file: Path, lines: int) -> None:
         if not (function[0] == "~" and any(word in function[2] for word in waits))
     }
     total = sum(own_time for _calls, own_time, _whole in own.values())
+    if total < _WORTH_SECONDS:
+        say(f"{file.name} used {total:.3f} s and is left out")
+        return
     modules: Counter[str] = Counter()
     for (path, _line, _name), (_calls, own_time, _whole) in own.items():
         modules[_module(path)] += own_time
