@@ -3,8 +3,8 @@
     make bench        (or: python -m benchmarks [--quick] [--to FILE] [NAME ...])
 
 Every table holds its own baseline, measured in the same run: quote ratios, not absolute times. With ``--to`` the page is written
-anew when all are through, otherwise the tables are printed as they come. ``--quick`` shows in some minutes that all of them
-work, and measures next to nothing.
+anew when all are through and were measured in full; the tables are printed as they come in any case. ``--quick`` shows in some
+minutes that all of them work, and measures next to nothing.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main() -> int:
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {min(unknown)!r}")
     found = {name: run(name, BENCHMARKS[name][options.quick]) for name in options.names or BENCHMARKS}
-    if options.to:
+    if options.to and not options.quick and not options.names:
         options.to.write_text(_PAGE + "".join(f"\n## {name}\n{text}" for name, text in found.items()))
     return int(any("\nThis benchmark failed" in text for text in found.values()))
 
