@@ -48,6 +48,10 @@ def live_and_die(lab, chance: random.Random) -> None:
     life = lab.start()
     if chance.random() < 0.75:
         life.wait_for_beat()
+        if chance.random() < 0.5:
+            # On a slow machine a life would otherwise be over before it has started anything.
+            lines = len(lab.effect_lines())
+            lab.wait(lambda: len(lab.effect_lines()) > lines, "a command to be started")
         moment = chance.uniform(0.0, 0.6)
     else:
         moment = chance.uniform(0.0, 0.25)
