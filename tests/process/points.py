@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from watchbell.errors import Unavailable
-from watchbell.execution import bundle, watcher
+from watchbell.execution import bundle, telling, watcher
 from watchbell.execution.keeping import HasStarted, Keeping
 from watchbell.scheduler import chores, loop, main, recovery
 from watchbell.services import births, retention, turns
@@ -141,7 +141,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "before its start is heard": lambda: _before(watcher.Watcher, "_act", _is_start),
     "before the pid is committed": _killed_before_the_pid_is_committed,
     "after the command has ended": lambda: _before(watcher.Watcher, "_finish"),
-    "after the output is kept": lambda: _after(watcher, "capture"),
+    "after the output is kept": lambda: _after(telling, "capture"),
     "after the result is collected": lambda: _before(loop, "take_turn", _has_results),
     "before the result is committed": lambda: _before(turns.store, "add_outputs", lambda _session, rows: bool(rows)),
     "after the result is committed": lambda: _before(bundle.Bundles, "remove"),

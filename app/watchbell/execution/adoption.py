@@ -11,17 +11,23 @@ from watchbell.execution.bundle import Bundle, Bundles
 from watchbell.execution.command import Limits
 from watchbell.execution.identity import Process
 from watchbell.execution.outcome import Usage
-from watchbell.execution.process import current_boot_id, find_leader, open_process
+from watchbell.execution.process import Census, current_boot_id, find_leader, open_process
 from watchbell.execution.record import REFUSED, Meta, Record, read_record
 from watchbell.execution.tracking import Run
 
 #: How long a mark may be without the number of the process that the keeper writes as soon as there is one.
-_BIRTH_SECONDS = 0.2
-_LOOK_SECONDS = 0.01
+_BIRTH_SECONDS = 0.5
+_LOOK_SECONDS = 0.02
 
 
-def take_over(key: Hashable, bundle: Bundle, process: Process | None, limits: Limits | None) -> Run:
-    """Return the run to watch: with a pidfd when its command lives, without one when there is only a record to be read."""
+def take_over(
+    key: Hashable, bundle: Bundle, process: Process | None, limits: Limits | None, census: Census | None = None
+) -> Run:
+    """Return the run to watch: with a pidfd when its command lives, without one when there is only a record to be read.
+
+    ``census`` serves many runs whose marks are all set.
+    """
+    census = census or Census()
     # Making the mark first is what keeps a keeper that is still about to start it from doing so after we said "never".
     set_mark(bundle)
     record = read_record(bundle.status) or Record(is_refused=True)
@@ -35,11 +41,11 @@ def take_over(key: Hashable, bundle: Bundle, process: Process | None, limits: Li
     if record.is_refused:
         # Without another mark than ours it was never started. But its files may have been taken away, as a logout does with what lies on
         # tmpfs: a process that is known or found says that the command did start.
-        process = process or find_leader(bundle, None)
+        process = process or census.find(bundle.token)
     elif record.is_over:
         process = None
     else:
-        process = process or _find(bundle)
+        process = process or _find(bundle, census)
     pidfd = open_process(process) if process is not None else None
     run = _track(key, bundle, limits, process, pidfd, meta)
     run.at_ns = record.at_ns
@@ -59,10 +65,14 @@ def refuse(bundles: Bundles, run_id: str, attempt: int) -> Bundle:
     return next((place for place in started if not (read_record(place.status) or Record()).is_refused), places[0])
 
 
-def goes_on(bundle: Bundle) -> bool:
+def goes_on(bundle: Bundle, census: Census) -> bool:
     """Return whether the command of a bundle lives."""
     record = read_record(bundle.status)
-    return record is not None and not record.is_over and _leader(bundle, record) is not None
+    if record is None or record.is_over:
+        return False
+    if record.pid is None:
+        return census.find(bundle.token) is not None
+    return find_leader(bundle, record.pid, record.start_ticks) is not None
 
 
 def is_being_kept(keeper: tuple[int, int]) -> bool:
@@ -74,16 +84,21 @@ def is_being_kept(keeper: tuple[int, int]) -> bool:
 def read_end(run: Run) -> Record | None:
     """Return the record of an end: what the keeper wrote, else what we are told as the one who inherited the command."""
     record = read_record(run.bundle.status)
-    if (record is None or not record.is_over) and run.process is not None:
-        try:
-            pid, status, used = os.wait4(run.process.pid, os.WNOHANG)
-        except ChildProcessError:
-            return None  # It is somebody else's child, whose word is still to come or never will.
-        if pid:
-            usage = Usage(used.ru_utime, used.ru_stime, used.ru_maxrss, used.ru_minflt, used.ru_majflt,
-                          used.ru_inblock, used.ru_oublock, used.ru_nvcsw, used.ru_nivcsw)  # fmt: skip
-            return Record(pid, run.at_ns, None, status, usage, int(clock.now().timestamp() * 1e9))
-    return record if record is not None and record.is_over else None
+    if record is not None and record.is_over:
+        return record
+    # A keeper that died before it wrote the end has not waited either, so the number is still the command's own.
+    pid = run.process.pid if run.process is not None else record.pid if record is not None else None
+    if pid is None:
+        return None
+    try:
+        done, status, used = os.wait4(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None  # It is somebody else's child, whose word is still to come or never will.
+    if not done:
+        return None
+    usage = Usage(used.ru_utime, used.ru_stime, used.ru_maxrss, used.ru_minflt, used.ru_majflt,
+                  used.ru_inblock, used.ru_oublock, used.ru_nvcsw, used.ru_nivcsw)  # fmt: skip
+    return Record(pid, run.at_ns, None, status, usage, int(clock.now().timestamp() * 1e9))
 
 
 def set_mark(bundle: Bundle) -> bool:
@@ -119,18 +134,22 @@ def _track(
     return run
 
 
-def _find(bundle: Bundle) -> Process | None:
-    """Return the living process of a command, giving its keeper the time to say who it is."""
+def _find(bundle: Bundle, census: Census) -> Process | None:
+    """Return the living process of a command, giving its keeper the time to say who it is.
+
+    A keeper that was killed while it made a process could not say so any more, and the process may not be its own
+    program yet. Of one keeper that can only be one, so it is looked for again and again.
+    """
     deadline = clock.monotonic() + _BIRTH_SECONDS
     while True:
         record = read_record(bundle.status)
         if record is None or record.is_over:
             return None
-        found = _leader(bundle, record)
-        if found is not None or record.pid is not None or clock.monotonic() >= deadline:
-            return found
+        if record.pid is not None:
+            return find_leader(bundle, record.pid, record.start_ticks)
+        is_kept = record.meta is not None and is_being_kept(record.meta.keeper)
+        found = None if is_kept else census.find(bundle.token)
+        if found is not None or clock.monotonic() >= deadline:
+            return found or census.find(bundle.token)
         clock.pause(_LOOK_SECONDS)
-
-
-def _leader(bundle: Bundle, record: Record) -> Process | None:
-    return find_leader(bundle, record.pid, record.start_ticks)
+        census = Census()

@@ -278,11 +278,14 @@ def _pairs(fields: list[bytes]) -> dict[bytes, bytes]:
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """Write a line of a record. A full or broken disk costs the record, not the other commands."""
+    """Write a line of a record. A full or broken disk costs the record, not the other commands.
+
+    Whoever asked hears of the end anyway; an adopter that finds no record says that the end is unknown.
+    """
     try:
         os.write(descriptor, data)
-    except OSError as error:
-        sys.stderr.write(f"keeper: a record could not be written: {error}\n")
+    except OSError:
+        return  # There is nobody else to tell, and nothing to be done about it here.
 
 
 def _record(status: int, usage: resource.struct_rusage, now: int) -> bytes:

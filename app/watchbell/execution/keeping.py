@@ -113,7 +113,8 @@ class Keeping:
                 sys.executable,
                 [sys.executable, "-I", "-S", str(Path(keeper.__file__)), str(theirs.fileno())],
                 {"LC_ALL": "C.UTF-8"},
-                file_actions=((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),),
+                # It outlives whoever reads what we say, and must not keep them waiting for an end.
+                file_actions=[(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)],
                 setsid=True,
                 setsigmask=(),
             )
@@ -209,20 +210,34 @@ class Keeping:
             os.close(descriptor)
             self._wait(os.WNOHANG)
 
-    def bury(self) -> None:
-        """Wait for a keeper whose socket is at its end, so that its commands have come to us; kill it if it is stuck."""
-        if self._child:
-            os.kill(self._child, signal.SIGKILL)
-            self._wait(0)
-        self.close()
+    def bury(self) -> str:
+        """Wait for a keeper whose socket is at its end, so that its commands have come to us, and return how it ended.
 
-    def _wait(self, options: int) -> None:
+        One that is stuck is killed.
+        """
+        how = ""
         if self._child:
-            # Whoever else has waited for it has done our work.
-            with contextlib.suppress(ChildProcessError):
-                if os.waitpid(self._child, options) == (0, 0):
-                    return
+            # One that ends by itself, after an error, is given the time to.
+            descriptor = os.pidfd_open(self._child)
+            select.select([descriptor], [], [], _END_SECONDS)
+            os.close(descriptor)
+            os.kill(self._child, signal.SIGKILL)
+            how = self._wait(0)
+        self.close()
+        return how
+
+    def _wait(self, options: int) -> str:
+        """Wait for the keeper's end and return it in words; empty when it has not ended or somebody else has waited."""
+        try:
+            pid, status = os.waitpid(self._child, options)
+        except ChildProcessError:
             self._child = 0
+            return ""
+        if pid == 0:
+            return ""
+        self._child = 0
+        code = os.waitstatus_to_exitcode(status)
+        return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
 
 def _parse(line: bytes) -> Answer:

@@ -105,12 +105,13 @@ class KeptRuns:
 
     def replace(self) -> list[Run]:
         """Bury a keeper that is gone, start another one, and return the runs whose commands have come to this process."""
-        log.error("The keeper of commands (PID %d) has died; its commands run on and are taken over", self.keeper_pid)
+        gone = self.keeper_pid
         # Nobody may ask meanwhile: what is asked of the dead is not heard.
         with self._lock:
             self._epoll.unregister(self.descriptor)
-            self._keeping.bury()
+            how = self._keeping.bury()
             orphaned = list(self._by_number.values())
             self._by_number.clear()
             self.start()
+        log.error("The keeper of commands (PID %d) has died (%s); its commands run on and are taken over", gone, how)
         return orphaned

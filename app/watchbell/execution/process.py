@@ -80,20 +80,37 @@ def open_process(process: Process) -> int | None:
     return descriptor
 
 
-def find_leader(bundle: Bundle, pid: int | None, start_ticks: int | None = None) -> Process | None:
+class Census:
+    """The processes that lead a session and carry a run's marker, from one look at all processes when first asked for.
+
+    Taken after the marks are set that keep anything from starting, one look does for many runs.
+    """
+
+    def __init__(self) -> None:
+        self._leaders: dict[str, Process] | None = None
+
+    def find(self, token: str) -> Process | None:
+        """Return the living process of the command with this token, or None."""
+        if self._leaders is None:
+            self._leaders = {}
+            for pid, state in proc.read_all().items():
+                marker = proc.read_marker(pid) if state.session == pid and state.state != "Z" else None
+                if marker is not None:
+                    self._leaders[marker] = Process(pid, state.start_ticks, _boot)
+        return self._leaders.get(token)
+
+
+def find_leader(bundle: Bundle, pid: int, start_ticks: int | None = None) -> Process | None:
     """Return the living process of a bundle's command; ``pid`` and ``start_ticks`` are what its record says.
 
     Both together are proof enough. Else the marker in the environment is the proof, and that it leads its session tells
-    it from its descendants. Without a number all processes are looked at.
+    it from its descendants.
     """
-    for candidate in (pid,) if pid is not None else proc.list_pids():
-        found = proc.read_stat(candidate)
-        if found is None or found.session != candidate or found.state == "Z":
-            continue
-        is_it = found.start_ticks == start_ticks if start_ticks is not None else False
-        if is_it or (start_ticks is None and proc.read_marker(candidate) == bundle.token):
-            return Process(candidate, found.start_ticks, _boot)
-    return None
+    found = proc.read_stat(pid)
+    if found is None or found.session != pid or found.state == "Z":
+        return None
+    is_it = found.start_ticks == start_ticks if start_ticks else proc.read_marker(pid) == bundle.token
+    return Process(pid, found.start_ticks, _boot) if is_it else None
 
 
 def current_boot_id() -> str:

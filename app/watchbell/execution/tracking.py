@@ -127,6 +127,12 @@ class Run:
         """Return the number of the run's session."""
         return self.process.pid if self.process is not None else None
 
+    def close(self) -> None:
+        """Give the handle of its process back."""
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+
     def live(self, now: float) -> Live:
         """Return what is known about it while it goes on."""
         out, err = (output.stream.size for output in self.outputs)

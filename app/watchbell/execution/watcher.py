@@ -7,7 +7,6 @@ run lives on when its Finished is handed out. With nothing to watch it sleeps wi
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import heapq
 import itertools
@@ -31,9 +30,10 @@ from watchbell.execution.keeping import Answer, HasEnded, HasFailed, HasStarted
 from watchbell.execution.kept import KeptRuns
 from watchbell.execution.orphans import Orphans
 from watchbell.execution.outcome import Finished
-from watchbell.execution.process import current_boot_id, fail_start
-from watchbell.execution.result import Why, capture, conclude, measure
+from watchbell.execution.process import Census, current_boot_id, fail_start
+from watchbell.execution.result import Why
 from watchbell.execution.sampling import group_by_session
+from watchbell.execution.telling import tell
 from watchbell.execution.throttle import WriteAlarm
 from watchbell.execution.tracking import Live, Output, Phase, Run
 
@@ -73,6 +73,7 @@ class Watcher:
         # When the thread will wake by itself; 0 while it is awake.
         self._asleep_until = 0.0
         self._stopping = False
+        self._is_inheriting = False
         self._thread = threading.Thread(target=self._loop, name="watcher", daemon=True)
 
     def start(self) -> None:
@@ -91,8 +92,7 @@ class Watcher:
         # The keeper goes on until its commands have ended.
         self._kept.close()
         for run in self._runs.values():
-            if run.pidfd is not None:
-                os.close(run.pidfd)
+            run.close()
         self._epoll.close()
         self._alarm.close()
         os.close(self._wake)
@@ -134,7 +134,12 @@ class Watcher:
         return run.process, datetime.fromtimestamp(run.at_ns / 1e9, UTC)
 
     def adopt(
-        self, key: Hashable, bundle: Bundle, process: Process | None = None, limits: Limits | None = None
+        self,
+        key: Hashable,
+        bundle: Bundle,
+        process: Process | None = None,
+        limits: Limits | None = None,
+        census: Census | None = None,
     ) -> Process | None:
         """Take over an attempt that an earlier process had started, or was about to start; return its process if it lives.
 
@@ -143,7 +148,7 @@ class Watcher:
         ``process`` the command is found by what its keeper wrote down or by its marker. Where the files of a run have been
         taken away, a mark made anew is no proof of anything: such a run is watched while it lives and is then ``lost``.
         """
-        run = adoption.take_over(key, bundle, process, limits)
+        run = adoption.take_over(key, bundle, process, limits, census)
         self._add(run)
         return run.process if run.pidfd is not None else None
 
@@ -230,9 +235,15 @@ class Watcher:
         """Act on what the keeper tells, or on its death."""
         told = self._kept.hear()
         if told is None:
-            for run in self._kept.replace():
-                if run.phase is not Phase.DONE:
-                    self._guarded(run, partial(self._inherit, now=now))
+            orphaned = [run for run in self._kept.replace() if run.phase is not Phase.DONE]
+            for run in orphaned:
+                adoption.set_mark(run.bundle)
+            census = Census()
+            # Nothing of ours may be waited for as a stranger before it is known what is ours.
+            self._is_inheriting = True
+            for run in orphaned:
+                self._guarded(run, partial(self._inherit, census=census, now=now))
+            self._is_inheriting = False
             return
         for run, answer in told:
             self._guarded(run, partial(self._act, answer=answer, now=now))
@@ -273,12 +284,11 @@ class Watcher:
         self._kept.forget(run)
         del self._runs[run.key]
 
-    def _inherit(self, run: Run, now: float) -> None:
-        found = adoption.take_over(run.key, run.bundle, run.process, run.limits)
+    def _inherit(self, run: Run, census: Census, now: float) -> None:
+        found = adoption.take_over(run.key, run.bundle, run.process, run.limits, census)
         run.is_kept, run.process, run.at_ns = False, found.process, found.at_ns
         run.ending.is_folder_lost = found.ending.is_folder_lost
-        if run.pidfd is not None:
-            os.close(run.pidfd)
+        run.close()
         run.pidfd = found.pidfd
         if run.pidfd is None:
             self._adopted_ended(run, now)
@@ -376,25 +386,10 @@ class Watcher:
 
     def _finish(self, run: Run) -> None:
         """Read the result, note it and forget the run."""
-        ending, record = run.ending, run.ending.record
-        if not run.is_kept:
+        if not run.is_kept and not self._is_inheriting:
             self._orphans.reap({other.process.pid for other in list(self._runs.values()) if other.process is not None})
-        ending.left_behind = len(run.left)
-        tracking.note_limits(run)
-        outcome = conclude(record, ending)
-        stdout, stderr, trouble = capture(run.bundle, run.limits.output_bytes, self._output_root)
-        if trouble:
-            outcome = dataclasses.replace(outcome, reason=outcome.reason + trouble)
-        if run.pidfd is not None:
-            os.close(run.pidfd)
-            run.pidfd = None
+        finished = tell(run, self._output_root)
+        run.close()
         self._forget(run)
-        points = tuple(run.series.points)
-        at = datetime.fromtimestamp(run.at_ns / 1e9, UTC) if run.at_ns else None
-        process = run.process
-        if process is None and record is not None and record.pid is not None:
-            process = Process(record.pid, 0, current_boot_id())
-        self._finished.append(
-            Finished(run.key, outcome, measure(record, ending, points), points, stdout, stderr, process, at)
-        )
+        self._finished.append(finished)
         os.eventfd_write(self._done, 1)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from watchbell.domain.run_state import RunState
 from watchbell.execution import Bundle, Bundles, Limits, Process, cgroups, current_boot_id
 from watchbell.execution.adoption import goes_on, refuse
+from watchbell.execution.process import Census
 from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.flights import Flight, Flights
 from watchbell.scheduler.launch import Launcher
@@ -23,33 +24,36 @@ def adopt(
 ) -> list[Result]:
     """Watch every run in flight that can still be followed and return the results of those that cannot.
 
-    Folders that belong to no run in flight hold results that were stored already, and are removed. Raises Unavailable;
+    Files that belong to no run in flight hold results that were stored already, and are removed. Raises Unavailable;
     called again, it goes on where it stood.
     """
     results: list[Result] = []
     kept: set[str] = set()
+    # First all marks, so that nothing starts any more; then one look at all processes does for all runs.
+    places = {orphan.ticket: _find_bundle(orphan, bundles) for orphan in orphans}
+    census = Census()
     for orphan in orphans:
         key = (orphan.ticket.run_id, orphan.ticket.number)
         if key in flights:
             kept.add(flights[key].bundle.name)
             continue
         limits = launcher.limits(orphan.ticket)
-        bundle = _find_bundle(orphan, bundles)
+        bundle = places[orphan.ticket]
         if bundle is None:
             job = launcher.job(orphan.ticket.task_id, orphan.ticket.task_version)
             started = _started(orphan, None)
             results.append(gone(orphan.ticket, orphan.state, started, "host rebooted", job.policies, now))
             continue
         kept.add(bundle.name)
-        flights[key] = follow(orphan.ticket, orphan.state, bundle, watcher, limits, _process(orphan))
+        flights[key] = follow(orphan.ticket, orphan.state, bundle, watcher, limits, _process(orphan), census)
         if flights[key].started is None or orphan.attempt.started_at is not None:
             flights[key].started = _started(orphan, bundle)
         if orphan.state is RunState.CANCELLING:
             # Whoever had been asked to end it is gone, maybe before it could tell the command.
             watcher.cancel(key, "ended on request")
     for bundle in bundles.list():
-        if bundle.name not in kept and goes_on(bundle):
-            log.warning("Run %s goes on but is not in this database; its folder is left alone", bundle.name)
+        if bundle.name not in kept and goes_on(bundle, census):
+            log.warning("Run %s goes on but is not in this database; its files are left alone", bundle.name)
         elif bundle.name not in kept:
             bundles.remove(bundle)
     cgroups.remove_left_over(bundles.prefix, {bundle.name for bundle in bundles.list()})
@@ -59,10 +63,16 @@ def adopt(
 
 
 def follow(
-    ticket: Ticket, state: RunState, bundle: Bundle, watcher: Watcher, limits: Limits, process: Process | None
+    ticket: Ticket,
+    state: RunState,
+    bundle: Bundle,
+    watcher: Watcher,
+    limits: Limits,
+    process: Process | None,
+    census: Census,
 ) -> Flight:
     """Let the watcher take over an attempt, and return its flight with what is known of its start."""
-    found = watcher.adopt((ticket.run_id, ticket.number), bundle, process, limits)
+    found = watcher.adopt((ticket.run_id, ticket.number), bundle, process, limits, census)
     meta = bundle.read_meta()
     started = None
     if found is not None and meta is not None and meta.started:
