@@ -36,7 +36,7 @@ bundle = bundles.claim("r1", 1)
 watcher.launch("r1", bundle, Command(shell_command(text), {"PATH": "/usr/bin:/bin"}, str(home)), limits)
 while (found := watcher.started("r1")) is None:
     time.sleep(0.001)
-print(json.dumps([dataclasses.asdict(found[0]), watcher._kept.keeper_pid]), flush=True)
+print(json.dumps([dataclasses.asdict(found[0]), watcher._kept[0].keeper_pid]), flush=True)
 time.sleep(600)
 """
 
@@ -181,7 +181,7 @@ def test_a_start_that_is_refused_is_refused_wherever_it_was_about_to_be_made(ben
 def test_a_keeper_whose_asker_is_dead_starts_nothing_more(bench, tmp_path):
     """What was asked for but not begun when the scheduler died is left to the next life."""
     effect = tmp_path / "effect"
-    keeper = bench.watcher._kept.keeper_pid
+    keeper = bench.watcher._kept[0].keeper_pid
     os.kill(keeper, signal.SIGSTOP)
     bench.launch(f"touch {effect}")
     bench.watcher.stop()
@@ -198,11 +198,11 @@ def test_a_keeper_that_dies_costs_no_result(bench, tmp_path):
     """Its commands come to the scheduler, which waits for them itself, and starts another keeper."""
     _, process = bench.start("while [ ! -e go-on ]; do sleep 0.02; done; echo done; exit 6")
     bench.start("while [ ! -e go-on ]; do sleep 0.02; done; kill -9 $$", run_id="r2")
-    keeper = bench.watcher._kept.keeper_pid
+    keeper = bench.watcher._kept[0].keeper_pid
 
     os.kill(keeper, signal.SIGKILL)
 
-    wait_until(lambda: bench.watcher._kept.keeper_pid != keeper)
+    wait_until(lambda: bench.watcher._kept[0].keeper_pid != keeper)
     assert is_alive(process.pid)
     (tmp_path / "go-on").touch()
     finished = bench.wait()
@@ -214,7 +214,7 @@ def test_a_keeper_that_dies_costs_no_result(bench, tmp_path):
 
 def test_what_was_asked_of_a_keeper_that_dies_is_never_started_twice(bench, tmp_path):
     effect = tmp_path / "effect"
-    keeper = bench.watcher._kept.keeper_pid
+    keeper = bench.watcher._kept[0].keeper_pid
     os.kill(keeper, signal.SIGSTOP)
     for number in range(20):
         bench.launch(f"echo {number} >> {effect}; exit 3", run_id=f"k{number}")

@@ -15,7 +15,7 @@ from watchbell.execution import keeper, runtime_root
 def test_it_ends_with_its_last_command_once_nobody_asks_any_more(tmp_path):
     bench = make_bench(tmp_path)
     bench.start("while [ ! -e go-on ]; do sleep 0.02; done")
-    number = bench.watcher._kept.keeper_pid
+    number = bench.watcher._kept[0].keeper_pid
 
     bench.watcher.stop()
     assert is_alive(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 
@@ -20,7 +21,7 @@ def test_a_trickle_is_looked_at_seldom_but_never_out_of_the_blue():
     while waits[-1] < MOST_SECONDS:
         waits.append(next_look(100, waits[-1]))
 
-    assert all(later <= 2 * earlier + 1e-9 for earlier, later in zip(waits, waits[1:], strict=False))
+    assert all(later <= 2 * earlier + 1e-9 for earlier, later in itertools.pairwise(waits))
     assert waits[-1] == MOST_SECONDS
 
 

@@ -105,7 +105,7 @@ def test_the_parts_of_the_heartbeats_are_those_of_the_page(admin: Person, db: Da
     names = {str(part["data-live-part"]) for part in admin.see("/heartbeats/parts").select("[data-live-part]")}
 
     assert names == {"heartbeats-answer", "heartbeats-cards", "heartbeats-incidents"}
-    assert len(admin.see("/heartbeats").select("[data-live-part^=heartbeats]")) == 2
+    assert len(admin.see("/heartbeats").select("[data-live-part^=heartbeats]")) == 3
 
 
 def test_a_history_of_beats_is_drawn(admin: Person, db: Database) -> None:

@@ -21,6 +21,7 @@ end, whoever asked is dead: what has not been started by then is not started any
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import select
@@ -350,6 +351,8 @@ def main() -> None:
     wake, ring = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    # What is left behind by an error is too little to look for it all the time.
+    gc.disable()
     ignored = tuple(number for number in signal.valid_signals() if signal.getsignal(number) is signal.SIG_IGN)
     Keeper(asker, wake, ignored).run()
 

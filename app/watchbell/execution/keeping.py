@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import select
 import signal
@@ -21,6 +22,8 @@ from watchbell.execution.record import Record, parse_end
 _STALE = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 #: How long the keeper may take to say who it is.
 _START_SECONDS = 10.0
+#: So much is sent at a time when many requests follow each other.
+_TOGETHER_BYTES = 4096
 #: How long it is waited for at the end, in case that it has nothing to keep any more.
 _END_SECONDS = 0.1
 
@@ -63,6 +66,16 @@ class HasFailed:
     #: What was being done: mark, directory or spawn.
     step: str
     errno: int
+
+    @property
+    def is_taken(self) -> bool:
+        """Return whether the attempt had its mark already: somebody has started it before."""
+        return self.step == "mark" and self.errno == errno.EEXIST
+
+    @property
+    def has_no_room(self) -> bool:
+        """Return whether its folder can hold no more files, while another one may."""
+        return self.step == "mark" and self.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.EROFS)
 
 
 Answer = Hello | HasStarted | HasEnded | HasFailed
@@ -138,8 +151,11 @@ class Keeping:
         """Return whether something waits until the keeper takes it."""
         return bool(self._unsent)
 
-    def ask(self, request: Request) -> None:
-        """Ask for a command to be started. Raises ValueError for what no command line can hold."""
+    def ask(self, request: Request, *, more: bool = False) -> None:
+        """Ask for a command to be started. Raises ValueError for what no command line can hold.
+
+        With ``more`` others follow at once, and a few are sent together.
+        """
         environment = request.environment
         fields = [
             "start",
@@ -159,7 +175,7 @@ class Keeping:
         if len(encoded) != len(fields):
             raise ValueError("embedded null byte")
         encoded[5] = request.header
-        self._send(b"\0".join(encoded))
+        self._send(b"\0".join(encoded), more=more)
 
     def share(self, environment: Mapping[str, str]) -> None:
         """Tell the environment that all commands have in common; only what a command adds to it is sent from now on."""
@@ -168,10 +184,11 @@ class Keeping:
             self._send(os.fsencode("\0".join(["environment", *pairs])))
             self._common = environment
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, message: bytes, *, more: bool = False) -> None:
         with self._lock:
             self._unsent += len(message).to_bytes(4, "big") + message
-        self.flush()
+        if not more or len(self._unsent) > _TOGETHER_BYTES:
+            self.flush()
 
     def flush(self) -> None:
         """Send what waits, as far as the keeper takes it. One that is gone takes nothing; reading tells that."""

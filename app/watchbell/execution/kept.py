@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import select
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
 from watchbell import clock
 from watchbell.execution import tracking
@@ -20,15 +19,21 @@ log = logging.getLogger(__name__)
 
 
 class KeptRuns:
-    """Our keeper and the runs that it was asked to start, watched by somebody's epoll."""
+    """A keeper of ours and the runs that it was asked to start, watched by somebody's epoll.
 
-    def __init__(self, epoll: select.epoll) -> None:
+    ``numbers`` names the runs; several keepers share it.
+    """
+
+    def __init__(self, epoll: select.epoll, numbers: Iterator[int]) -> None:
         self._epoll = epoll
         self._keeping = Keeping()
         self._by_number: dict[int, Run] = {}
-        self._numbers = itertools.count(1)
+        self._numbers = numbers
         self._is_sending = False
         self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._by_number)
 
     @property
     def keeper_pid(self) -> int:
@@ -63,7 +68,7 @@ class KeptRuns:
         run.request = make_request(run.number, bundle, command, limits, keeper)
         return run
 
-    def ask(self, run: Run) -> None:
+    def ask(self, run: Run, *, more: bool = False) -> None:
         """Have the keeper start a run that was prepared; raises ValueError for what no command line can hold."""
         if run.request is None or run.command is None:
             raise ValueError("this run was not prepared to be started")
@@ -75,7 +80,7 @@ class KeptRuns:
             self._by_number[run.number] = run
             try:
                 self._keeping.share(run.command.common)
-                self._keeping.ask(run.request)
+                self._keeping.ask(run.request, more=more)
             except BaseException:
                 self.forget(run)
                 raise
@@ -86,6 +91,11 @@ class KeptRuns:
     def forget(self, run: Run) -> None:
         """Expect nothing more about a run."""
         self._by_number.pop(run.number, None)
+
+    def flush(self) -> bool:
+        """Send what waits; False when the keeper could not take all of it."""
+        self._keeping.flush()
+        return not self._keeping.wants_to_send
 
     def send(self) -> None:
         """Send what the keeper could not take at once, and be told when it can take more."""

@@ -22,9 +22,11 @@ class Orphans:
         #: The run's token of each; None for one that carries no marker.
         self._tokens: dict[int, str | None] = {}
 
-    def tokens(self, processes: Mapping[int, Stat], keeper: int, leaders: Collection[int]) -> dict[int, str]:
+    def tokens(
+        self, processes: Mapping[int, Stat], keepers: Collection[int], leaders: Collection[int]
+    ) -> dict[int, str]:
         """Return the run's token of each living orphan among all processes."""
-        found = {pid for pid, state in processes.items() if state.parent == keeper and pid not in leaders}
+        found = {pid for pid, state in processes.items() if state.parent in keepers and pid not in leaders}
         self._tokens = {pid: self._tokens.get(pid) or proc.read_marker(pid) for pid in found}
         return {pid: token for pid, token in self._tokens.items() if token is not None}
 

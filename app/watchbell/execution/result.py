@@ -98,11 +98,19 @@ def measure(record: Record | None, ending: Ending, series: Sequence[SamplePoint]
     sampled = max((point[2] // 1024 for point in series), default=None)
     if record is None or record.usage is None:
         return Usage(max_rss_kib=sampled)
-    peak = record.usage.max_rss_kib or 0
-    return (
-        record.usage
-        if peak > (ending.starter_rss_kib or STARTER_RSS_KIB)
-        else dataclasses.replace(record.usage, max_rss_kib=sampled)
+    used = record.usage
+    if (used.max_rss_kib or 0) > (ending.starter_rss_kib or STARTER_RSS_KIB):
+        return used
+    return Usage(
+        used.user_seconds,
+        used.system_seconds,
+        sampled,
+        used.minor_faults,
+        used.major_faults,
+        used.block_in,
+        used.block_out,
+        used.voluntary_switches,
+        used.involuntary_switches,
     )
 
 

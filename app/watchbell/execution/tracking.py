@@ -15,10 +15,10 @@ from watchbell.execution import cgroups, proc, throttle
 from watchbell.execution.bundle import Bundle
 from watchbell.execution.command import Command, Limits
 from watchbell.execution.identity import Process
-from watchbell.execution.keeping import Request
+from watchbell.execution.keeping import HasEnded, HasStarted, Request
 from watchbell.execution.limits import explain, remark
 from watchbell.execution.outcome import SamplePoint
-from watchbell.execution.process import open_process
+from watchbell.execution.process import current_boot_id, open_process
 from watchbell.execution.record import read_record
 from watchbell.execution.result import Ending, Why
 from watchbell.execution.sampling import Series
@@ -127,6 +127,23 @@ class Run:
         """Return the number of the run's session."""
         return self.process.pid if self.process is not None else None
 
+    def note_start(self, told: HasStarted) -> None:
+        """Note that its process is there, as its keeper tells."""
+        self.process = Process(told.pid, told.start_ticks, current_boot_id())
+        self.at_ns = told.at_ns
+        if self.phase in (Phase.TERM, Phase.KILL):
+            # It had not come into being when it was told to end.
+            _signal_tree(self, signal.SIGTERM)
+
+    def note_end(self, told: HasEnded) -> None:
+        """Note how its command has ended, as its keeper tells."""
+        self.ending.record, self.ending.starter_rss_kib = told.record, told.keeper_rss_kib
+        self.at_ns = self.at_ns or told.record.at_ns
+        self.left_hint = told.left
+        if self.process is None and told.left != "none":
+            # It ended before anybody asked for its start time; with it its number is free to be anybody's.
+            self.process = Process(told.record.pid or 0, 0, current_boot_id())
+
     def close(self) -> None:
         """Give the handle of its process back."""
         if self.pidfd is not None:
@@ -220,12 +237,6 @@ def begin_end(run: Run, why: Why, words: str, now: float) -> None:
     # A stopped process would keep the TERM for later.
     _signal_tree(run, run.latest(now), signal.SIGTERM, signal.SIGCONT)
     run.next_step = now + run.limits.grace_seconds
-
-
-def repeat_end(run: Run) -> None:
-    """Tell a command to end that had not come into being when it was told first."""
-    if run.phase in (Phase.TERM, Phase.KILL):
-        _signal_tree(run, run.signalled, signal.SIGTERM)
 
 
 def proceed(run: Run, now: float) -> None:

@@ -7,7 +7,6 @@ run lives on when its Finished is handed out. With nothing to watch it sleeps wi
 from __future__ import annotations
 
 import contextlib
-import errno
 import heapq
 import itertools
 import logging
@@ -30,7 +29,7 @@ from watchbell.execution.keeping import Answer, HasEnded, HasFailed, HasStarted
 from watchbell.execution.kept import KeptRuns
 from watchbell.execution.orphans import Orphans
 from watchbell.execution.outcome import Finished
-from watchbell.execution.process import Census, current_boot_id, fail_start
+from watchbell.execution.process import Census, fail_start
 from watchbell.execution.result import Why
 from watchbell.execution.sampling import group_by_session
 from watchbell.execution.telling import tell
@@ -52,11 +51,12 @@ class Watcher:
     the bundle, ``<run_id>.<attempt>.out`` or ``.err``.
     """
 
-    def __init__(self, bundles: Bundles, output_root: Path) -> None:
+    def __init__(self, bundles: Bundles, output_root: Path, *, keepers: int = 1) -> None:
         self._bundles = bundles
         self._output_root = output_root
         self._epoll = select.epoll()
-        self._kept = KeptRuns(self._epoll)
+        numbers = itertools.count(1)
+        self._kept = [KeptRuns(self._epoll, numbers) for _ in range(keepers)]
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._done = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._alarm: WriteAlarm[tuple[Run, Output]] = WriteAlarm()
@@ -77,10 +77,11 @@ class Watcher:
         self._thread = threading.Thread(target=self._loop, name="watcher", daemon=True)
 
     def start(self) -> None:
-        """Start a keeper, and watch. Should the keeper ever die, its orphans come to this process."""
+        """Start the keepers, and watch. Should a keeper ever die, its orphans come to this process."""
         kernel.close_inherited_descriptors_on_exec()
         kernel.become_subreaper()
-        self._kept.start()
+        for kept in self._kept:
+            kept.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -89,8 +90,9 @@ class Watcher:
         os.eventfd_write(self._wake, 1)
         if self._thread.is_alive():
             self._thread.join()
-        # The keeper goes on until its commands have ended.
-        self._kept.close()
+        # A keeper goes on until its commands have ended.
+        for kept in self._kept:
+            kept.close()
         for run in self._runs.values():
             run.close()
         self._epoll.close()
@@ -109,22 +111,30 @@ class Watcher:
     def __len__(self) -> int:
         return len(self._runs)
 
-    def launch(self, key: Hashable, bundle: Bundle, command: Command, limits: Limits) -> None:
+    def launch(self, key: Hashable, bundle: Bundle, command: Command, limits: Limits, *, more: bool = False) -> None:
         """Ask the keeper to start a command, and watch it.
 
         Raises SpawnFailed when it is known at once that it cannot be started. What turns out later comes as a Finished that
-        says so; an attempt that had been started before is adopted instead.
+        says so; an attempt that had been started before is adopted instead. With ``more`` others follow at once, and the
+        request may wait for them until ``flush``.
         """
-        run = self._kept.prepare(key, bundle, command, limits)
+        kept = min(self._kept, key=len)
+        run = kept.prepare(key, bundle, command, limits)
         if self._runs.setdefault(key, run) is not run:
             raise ValueError(f"run {key!r} is being watched already")
         try:
-            self._kept.ask(run)
+            kept.ask(run, more=more)
         except BaseException:
             del self._runs[key]
             raise
-        if self._kept.wants_to_send:
-            os.eventfd_write(self._wake, 1)
+        if not more:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was asked for; what a keeper does not take at once is sent by the thread."""
+        for kept in self._kept:
+            if kept.wants_to_send and not kept.flush():
+                os.eventfd_write(self._wake, 1)
 
     def started(self, key: Hashable) -> tuple[Process, datetime] | None:
         """Return the process of a run that goes on and when it was started; None while that is not known."""
@@ -180,12 +190,15 @@ class Watcher:
             raise ValueError(f"run {run.key!r} is being watched already")
         self._incoming.append(run)
         if run.pidfd is not None:
-            self._by_fd[run.pidfd] = run
-            self._epoll.register(run.pidfd, select.EPOLLIN)
+            self._watch_handle(run, run.pidfd)
         # An end wakes the thread by itself; only a timer earlier than the one it sleeps for needs a call. It announces
         # how long it will sleep before it looks for incoming runs, so one of both sees the other.
         if run.pidfd is None or self._asleep_until > run.next_due():
             os.eventfd_write(self._wake, 1)
+
+    def _watch_handle(self, run: Run, pidfd: int) -> None:
+        self._by_fd[pidfd] = run
+        self._epoll.register(pidfd, select.EPOLLIN)
 
     def _loop(self) -> None:
         try:
@@ -211,13 +224,16 @@ class Watcher:
         for descriptor, _ in events:
             if descriptor == self._wake:
                 os.eventfd_read(self._wake)
-            elif descriptor == self._kept.descriptor:
-                self._hear(now)
             elif descriptor == self._alarm.descriptor:
-                self._answer_alarm(now)
+                for run, output in self._alarm.ring():
+                    output.next_look = output.looked = now
+                    self._set_timer(run)
             elif descriptor in self._by_fd:
                 ended.append(self._by_fd[descriptor])
-        self._kept.send()
+            elif descriptor in {kept.descriptor for kept in self._kept}:
+                self._hear(descriptor, now)
+        for kept in self._kept:
+            kept.send()
         while self._incoming:
             run = self._incoming.popleft()
             if run.pidfd is None:
@@ -231,11 +247,12 @@ class Watcher:
                 self._guarded(self._runs[key], partial(tracking.begin_end, why=Why.CANCEL, words=words, now=now))
         self._run_timers(now)
 
-    def _hear(self, now: float) -> None:
-        """Act on what the keeper tells, or on its death."""
-        told = self._kept.hear()
+    def _hear(self, descriptor: int, now: float) -> None:
+        """Act on what a keeper tells, or on its death."""
+        kept = next(kept for kept in self._kept if kept.descriptor == descriptor)
+        told = kept.hear()
         if told is None:
-            orphaned = [run for run in self._kept.replace() if run.phase is not Phase.DONE]
+            orphaned = [run for run in kept.replace() if run.phase is not Phase.DONE]
             for run in orphaned:
                 adoption.set_mark(run.bundle)
             census = Census()
@@ -250,27 +267,19 @@ class Watcher:
 
     def _act(self, run: Run, answer: Answer, now: float) -> None:
         if isinstance(answer, HasStarted):
-            run.process = Process(answer.pid, answer.start_ticks, current_boot_id())
-            run.at_ns = answer.at_ns
-            tracking.repeat_end(run)
+            run.note_start(answer)
         elif isinstance(answer, HasEnded):
-            run.ending.record, run.ending.starter_rss_kib = answer.record, answer.keeper_rss_kib
-            run.at_ns = run.at_ns or answer.record.at_ns
-            run.left_hint = answer.left
-            if run.process is None and answer.left != "none":
-                # It ended before anybody asked for its start time; with it its number is free to be anybody's.
-                run.process = Process(answer.record.pid or 0, 0, current_boot_id())
+            run.note_end(answer)
             self._after_end(run, now)
         elif isinstance(answer, HasFailed):
             self._has_failed(run, answer)
 
     def _has_failed(self, run: Run, answer: HasFailed) -> None:
         """Handle a start that was not made: on disk instead of a full tmpfs, by whoever made it before, or not at all."""
-        full = answer.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.EROFS) and answer.step == "mark"
-        if answer.step == "mark" and answer.errno == errno.EEXIST:
+        if answer.is_taken:
             self._forget(run)
             self.adopt(run.key, run.bundle, None, run.limits)
-        elif full and run.bundle.on_tmpfs and run.command is not None:
+        elif answer.has_no_room and run.bundle.on_tmpfs and run.command is not None:
             self._forget(run)
             self._bundles.note_refused(run.bundle)
             bundle = self._bundles.claim(run.bundle.run_id, run.bundle.attempt, on_disk=True)
@@ -281,7 +290,8 @@ class Watcher:
 
     def _forget(self, run: Run) -> None:
         run.phase = Phase.DONE
-        self._kept.forget(run)
+        for kept in self._kept:
+            kept.forget(run)
         del self._runs[run.key]
 
     def _inherit(self, run: Run, census: Census, now: float) -> None:
@@ -292,9 +302,8 @@ class Watcher:
         run.pidfd = found.pidfd
         if run.pidfd is None:
             self._adopted_ended(run, now)
-            return
-        self._by_fd[run.pidfd] = run
-        self._epoll.register(run.pidfd, select.EPOLLIN)
+        else:
+            self._watch_handle(run, run.pidfd)
 
     def _run_timers(self, now: float) -> None:
         sampled = []
@@ -348,11 +357,6 @@ class Watcher:
         elif now >= run.next_step:
             tracking.proceed(run, now)
 
-    def _answer_alarm(self, now: float) -> None:
-        for run, output in self._alarm.ring():
-            output.next_look = output.looked = now
-            self._set_timer(run)
-
     def _sample(self, due: list[Run], now: float) -> None:
         """Take one sample of each run that is due, all from one pass over /proc."""
         # Copies, since another thread may add a run meanwhile.
@@ -360,7 +364,7 @@ class Watcher:
         leaders: dict[int, Run] = {run.process.pid: run for run in watched if run.process is not None}
         processes = proc.read_all()
         by_token = {run.bundle.token: run for run in watched}
-        tokens = self._orphans.tokens(processes, self._kept.keeper_pid, leaders)
+        tokens = self._orphans.tokens(processes, {kept.keeper_pid for kept in self._kept}, leaders)
         strays = {pid: by_token[token] for pid, token in tokens.items() if token in by_token}
         groups = group_by_session(processes, leaders, strays)
         for run in due:

@@ -51,14 +51,17 @@ class Launcher:
             found = self._jobs[task_id, version] = self._build(definition)
         return found
 
-    def start(self, ticket: Ticket) -> Bundle:
-        """Have the process of a ticket started; raises SpawnFailed when it is known at once that it cannot be."""
+    def start(self, ticket: Ticket, *, more: bool = False) -> Bundle:
+        """Have the process of a ticket started; raises SpawnFailed when it is known at once that it cannot be.
+
+        With ``more`` it may wait for those that follow, until the watcher is flushed.
+        """
         job = self.job(ticket.task_id, ticket.task_version)
         # What a command writes to tmpfs would count as memory of its own.
         on_disk = job.limits.memory_bytes is not None
         bundle = self._bundles.claim(str(ticket.run_id), ticket.number, on_disk=on_disk)
         command = Command(job.argv, self._environment(job, ticket), job.directory, self._config.child_environment)
-        self._watcher.launch((ticket.run_id, ticket.number), bundle, command, job.limits)
+        self._watcher.launch((ticket.run_id, ticket.number), bundle, command, job.limits, more=more)
         return bundle
 
     def limits(self, ticket: Ticket) -> Limits:

@@ -254,7 +254,9 @@ class Loop:
         return bool(turned.tickets or self._results or due or turned.has_more)
 
     def _room(self) -> int:
-        room = self._tools.max_running - len(self.flights)
+        # A command that has ended takes no room any more, though its result is still to be stored.
+        ended = sum(1 for result in self._results if (result.ticket.run_id, result.ticket.number) in self.flights)
+        room = self._tools.max_running - len(self.flights) + ended
         if room > 0:
             self._room_at = clock.monotonic()
         return room
@@ -346,14 +348,19 @@ class Loop:
 
     def _launch(self) -> None:
         """Start the processes of the tickets; raises Unavailable with those left that could not be looked up."""
-        while self._tickets:
-            self._start(self._tickets[0])
-            self._tickets.popleft()
+        if not self._tickets:
+            return
+        try:
+            while self._tickets:
+                self._start(self._tickets[0])
+                self._tickets.popleft()
+        finally:
+            self._tools.watcher.flush()
 
     def _start(self, ticket: Ticket) -> None:
         key = (ticket.run_id, ticket.number)
         try:
-            bundle = self._tools.launcher.start(ticket)
+            bundle = self._tools.launcher.start(ticket, more=True)
         except SpawnFailed as error:
             self._give_up(ticket, error.reason, error.exit_code)
         except (NotFound, OSError, ValueError, KeyError, TypeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 _OWN_FILES = 32
 _FILES_PER_RUN = 4
 
+#: To make a process blocks who makes it until it is its own program; while one keeper waits, the other one works.
+_KEEPERS = 2
 #: How long one statement waits for another writer. The loop tries again by itself and must hear a stop meanwhile.
 _BUSY_SECONDS = 2.0
 #: How long the last rows are tried to be written when the database does not answer at the end.
@@ -71,6 +74,8 @@ def run(config: Config) -> int:
 
 def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -> int:
     _go_home()
+    # Thousands of small objects come and go with each turn, and the collector would look at all tasks each time.
+    gc.set_threshold(50_000, 20, 100)
     bundles = Bundles(
         runtime_root(config.home, config.runtime_dir), config.home / "active", config.runtime_limit_mib * MIB
     )
@@ -78,7 +83,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
     cgroups.prepare()
     config.output_path.mkdir(mode=0o700, exist_ok=True)
     beat = Beat(db, config, owner)
-    watcher = Watcher(bundles, config.output_path)
+    watcher = Watcher(bundles, config.output_path, keepers=_KEEPERS)
     vitals.incarnation, vitals.beaten_at = beat.incarnation, lambda: beat.beaten_at
     plan = Plan(config.hostname, vitals.timekeeper)
     launcher = Launcher(db, config, bundles, watcher, plan)
