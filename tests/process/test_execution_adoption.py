@@ -22,7 +22,7 @@ from watchbell.execution.adoption import refuse
 from watchbell.execution.process import find_leader
 from watchbell.execution.record import parse_record
 
-#: A scheduler in small: it launches one command, says who the shim is, watches, and waits to be killed.
+#: A scheduler in small: it launches one command, says who its process is, watches, and waits to be killed.
 LAUNCHER = """
 import dataclasses, json, sys, time
 from pathlib import Path
