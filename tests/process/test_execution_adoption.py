@@ -300,7 +300,7 @@ def test_a_stranger_with_the_recorded_number_is_left_alone(bench):
 def test_a_run_that_was_stopped_for_its_output_is_resumed_by_the_adopter(bench, tmp_path):
     process = launch_and_kill(tmp_path, "while [ ! -e go-on ]; do sleep 0.02; done; exit 5")
     os.killpg(process.pid, signal.SIGSTOP)
-    wait_until(lambda: Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
+    wait_until(lambda: Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "TD")
     (tmp_path / "go-on").touch()
 
     bench.watcher.adopt("r1", bench.bundles.find("r1", 1), process)

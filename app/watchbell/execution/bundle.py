@@ -14,8 +14,6 @@ systemd-logind removes a person's files in /dev/shm and /run/user at their last 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import functools
 import hashlib
 import os
 import re
@@ -32,41 +30,28 @@ MARKER = "WATCHBELL_RUN_TOKEN"
 _NAME = re.compile(r"(?P<run>[A-Za-z0-9_-]{1,64})\.(?P<attempt>[0-9]{1,9})\.(?:status|out|err)")
 
 
-@dataclasses.dataclass(frozen=True)
 class Bundle:
-    """The folder of one attempt."""
+    """The files of one attempt. What is asked for again and again is worked out once."""
 
-    run_id: str
-    attempt: int
-    root: str
-    on_tmpfs: bool
-    #: The value of the marker variable; it names the data directory too, so that two installations never meet.
-    token: str
+    __slots__ = ("attempt", "err", "name", "on_tmpfs", "out", "path", "root", "run_id", "status", "token")
 
-    @functools.cached_property
-    def name(self) -> str:
-        """Return what its files are named after."""
-        return f"{self.run_id}.{self.attempt}"
+    def __init__(self, run_id: str, attempt: int, root: str, on_tmpfs: bool, token: str) -> None:
+        self.run_id = run_id
+        self.attempt = attempt
+        self.root = root
+        self.on_tmpfs = on_tmpfs
+        #: The value of the marker variable; it names the data directory too, so that two installations never meet.
+        self.token = token
+        #: What its files are named after, and what their paths begin with.
+        self.name = f"{run_id}.{attempt}"
+        self.path = f"{root}/{self.name}"
+        #: Standard output, standard error, and the record.
+        self.out = f"{self.path}.out"
+        self.err = f"{self.path}.err"
+        self.status = f"{self.path}.status"
 
-    @functools.cached_property
-    def path(self) -> str:
-        """Return what the paths of its files begin with."""
-        return f"{self.root}/{self.name}"
-
-    @functools.cached_property
-    def out(self) -> str:
-        """Return the file of its standard output."""
-        return f"{self.path}.out"
-
-    @functools.cached_property
-    def err(self) -> str:
-        """Return the file of its standard error."""
-        return f"{self.path}.err"
-
-    @functools.cached_property
-    def status(self) -> str:
-        """Return the file of its record."""
-        return f"{self.path}.status"
+    def __repr__(self) -> str:
+        return f"Bundle({self.path!r})"
 
     def read_meta(self) -> Meta | None:
         """Return what was written at the start, or None when nothing was started or the writer died in the middle of it."""

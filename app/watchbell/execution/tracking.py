@@ -366,7 +366,8 @@ def resume_if_orphaned_stop(run: Run) -> None:
     if run.process is None or run.pidfd is None:
         return
     state = proc.read_stat(run.process.pid)
-    if state is not None and state.state == "T":
+    # A shell that was stopped while it made a child waits in the kernel for the child, which is stopped.
+    if state is not None and state.state in {"T", "D"}:
         signal_group(run.pidfd, signal.SIGCONT)
 
 
