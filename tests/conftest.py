@@ -16,8 +16,9 @@ pytest_plugins = ["tests.database", "tests.fault.claims"]
 ROOT = Path(__file__).resolve().parent.parent
 #: Tests in these folders carry the mark of the same name.
 MARKED_FOLDERS = ("process", "fault", "browser", "packaging", "migration")
-#: These measure time or own the machine's attention, so they never run beside one another.
-ONE_AT_A_TIME = ("process", "fault", "browser")
+#: These measure time or own the machine's attention, so those of one group never run beside one another. Experiments allow
+#: for a machine that does something else as well.
+GROUPS = {"process": "one_at_a_time", "browser": "one_at_a_time", "fault": "experiments", "packaging": "packaging"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -67,10 +68,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(getattr(pytest.mark, folder))
         if item.get_closest_marker("xdist_group"):
             continue
-        if any(item.get_closest_marker(name) for name in ONE_AT_A_TIME):
-            item.add_marker(pytest.mark.xdist_group("one_at_a_time"))
-        elif item.get_closest_marker("packaging"):
-            item.add_marker(pytest.mark.xdist_group("packaging"))
+        if folder in GROUPS:
+            item.add_marker(pytest.mark.xdist_group(GROUPS[folder]))
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

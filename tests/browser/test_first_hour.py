@@ -95,6 +95,8 @@ def test_the_back_button_shows_nothing_to_somebody_who_has_logged_out(stranger, 
     stranger.goto("/tasks")
     stranger.goto("/")
     log_out(stranger)
+    expect(stranger.get_by_role("heading", name="Log in")).to_be_visible()
+    stranger.wait_for_load_state()
     stranger.go_back()
 
     expect(stranger.get_by_role("heading", name="Log in")).to_be_visible()

@@ -76,12 +76,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
     _go_home()
     # Thousands of small objects come and go with each turn, and the collector would look at all tasks each time.
     gc.set_threshold(50_000, 20, 100)
-    bundles = Bundles(
-        runtime_root(config.home, config.runtime_dir), config.home / "active", config.runtime_limit_mib * MIB
-    )
-    bundles.prepare()
-    cgroups.prepare()
-    config.output_path.mkdir(mode=0o700, exist_ok=True)
+    bundles = _prepare_places(config)
     beat = Beat(db, config, owner)
     watcher = Watcher(bundles, config.output_path, keepers=_KEEPERS)
     vitals.incarnation, vitals.beaten_at = beat.incarnation, lambda: beat.beaten_at
@@ -134,6 +129,16 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
             watchdog.stop()
             watcher.stop()
             bundles.leave()
+
+
+def _prepare_places(config: Config) -> Bundles:
+    """Make the places where active runs and kept outputs lie, and control groups."""
+    root = runtime_root(config.home, config.runtime_dir)
+    bundles = Bundles(root, config.home / "active", config.runtime_limit_mib * MIB)
+    bundles.prepare()
+    cgroups.prepare()
+    config.output_path.mkdir(mode=0o700, exist_ok=True)
+    return bundles
 
 
 def _max_running(config: Config) -> int:
