@@ -86,10 +86,10 @@ class Bench:
         return self.wait(options.get("run_id", "r1"))
 
 
-def make_bench(home: Path) -> Bench:
+def make_bench(home: Path, *, keepers: int = 1) -> Bench:
     bundles = Bundles(runtime_root(home), home / "active", 1 << 30)
     bundles.prepare()
-    watcher = Watcher(bundles, home / "output")
+    watcher = Watcher(bundles, home / "output", keepers=keepers)
     watcher.start()
     return Bench(home, bundles, watcher)
 

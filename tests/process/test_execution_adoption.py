@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.process.execution_bench import QUICK, is_alive, kept_bytes, make_benc
 from tests.waiting import wait_until
 from watchbell.execution import Limits, Process, runtime_root
 from watchbell.execution.adoption import refuse
+from watchbell.execution.proc import read_stat
 from watchbell.execution.process import find_leader
 from watchbell.execution.record import parse_record
 
@@ -212,6 +214,34 @@ def test_a_keeper_that_dies_costs_no_result(bench, tmp_path):
     assert bench.run("exit 7", run_id="r3").outcome.exit_code == 7
 
 
+def test_a_keeper_that_dies_beside_an_end_is_left_to_who_buries_it(tmp_path):
+    """What comes to the scheduler from a dead keeper is no stranger's, before anybody has heard of that death."""
+    bench = make_bench(tmp_path, keepers=2)
+    one, two = bench.watcher._kept
+    bench.start("while [ ! -e end-one ]; do sleep 0.02; done; exit 5")
+    bench.start("while [ ! -e end-two ]; do sleep 0.02; done; exit 6", run_id="r2")
+    first, second = one.keeper_pid, two.keeper_pid
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: one.keeper_pid != first)
+    reap = bench.watcher._orphans.reap
+
+    def reap_after_a_death(*given):
+        if two.keeper_pid == second and is_alive(second):
+            os.kill(second, signal.SIGKILL)
+            wait_until(lambda: (found := read_stat(second)) is None or found.state == "Z")
+        reap(*given)
+
+    bench.watcher._orphans.reap = reap_after_a_death
+    (tmp_path / "end-one").touch()
+
+    assert bench.wait().outcome.exit_code == 5
+    wait_until(lambda: two.keeper_pid != second)
+    (tmp_path / "end-two").touch()
+    assert bench.wait("r2").outcome.exit_code == 6
+    bench.watcher.stop()
+    shutil.rmtree(runtime_root(tmp_path), ignore_errors=True)
+
+
 def test_what_was_asked_of_a_keeper_that_dies_is_never_started_twice(bench, tmp_path):
     effect = tmp_path / "effect"
     keeper = bench.watcher._kept[0].keeper_pid
@@ -234,6 +264,26 @@ def test_when_scheduler_and_keeper_die_together_the_command_goes_on_and_its_end_
     assert "r1" in bench.watcher.live()
     (tmp_path / "go-on").touch()
 
+    assert bench.wait().outcome.lost
+
+
+def test_a_command_that_is_just_being_taken_over_is_not_taken_to_have_ended(bench, tmp_path):
+    adopt_no_orphans()
+    process = launch_and_kill(tmp_path, "while [ ! -e go-on ]; do sleep 0.02; done", keeper_too=True)
+
+    class Slow(deque):
+        def append(self, run):
+            super().append(run)
+            # The watching thread sees it, and looks at its output more than once, before the other one goes on.
+            os.eventfd_write(bench.watcher._wake, 1)
+            time.sleep(0.3)
+
+    bench.watcher._incoming = Slow()
+    bench.watcher.adopt("r1", bench.bundles.find("r1", 1), process)
+
+    assert is_alive(process.pid)
+    assert not bench.watcher.live()["r1"].is_ending
+    (tmp_path / "go-on").touch()
     assert bench.wait().outcome.lost
 
 

@@ -77,8 +77,7 @@ def goes_on(bundle: Bundle, census: Census) -> bool:
 
 def is_being_kept(keeper: tuple[int, int]) -> bool:
     """Return whether a keeper lives, so that the record of a command that has just ended is still to come."""
-    found = proc.read_stat(keeper[0]) if keeper[0] else None
-    return found is not None and found.start_ticks == keeper[1] and found.state != "Z"
+    return bool(keeper[0]) and proc.is_alive(*keeper)
 
 
 def read_end(run: Run) -> Record | None:

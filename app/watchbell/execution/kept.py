@@ -41,6 +41,11 @@ class KeptRuns:
         return self._keeping.pid
 
     @property
+    def keeper(self) -> tuple[int, int]:
+        """Return the number and the start time of the keeper's process."""
+        return self._keeping.pid, self._keeping.start_ticks
+
+    @property
     def descriptor(self) -> int:
         """Return what is readable when the keeper has told something."""
         return self._keeping.fileno()
@@ -62,7 +67,7 @@ class KeptRuns:
 
     def prepare(self, key: Hashable, bundle: Bundle, command: Command, limits: Limits) -> Run:
         """Return the run of a command that is to be started; raises SpawnFailed when it is known that it cannot be."""
-        keeper = self._identity()
+        keeper = self.keeper
         run = tracking.track(key, bundle, limits, None, None, is_kept=True, now=clock.monotonic(), elapsed=0.0)
         run.number, run.command, run.keeper = next(self._numbers), command, keeper
         run.request = make_request(run.number, bundle, command, limits, keeper)
@@ -73,9 +78,9 @@ class KeptRuns:
         if run.request is None or run.command is None:
             raise ValueError("this run was not prepared to be started")
         with self._lock:
-            if run.keeper != self._identity():
+            if run.keeper != self.keeper:
                 # Another one has taken its place since; the record has to name the one that writes it.
-                run.keeper = self._identity()
+                run.keeper = self.keeper
                 run.request = make_request(run.number, run.bundle, run.command, run.limits, run.keeper)
             self._by_number[run.number] = run
             try:
@@ -84,9 +89,6 @@ class KeptRuns:
             except BaseException:
                 self.forget(run)
                 raise
-
-    def _identity(self) -> tuple[int, int]:
-        return self._keeping.pid, self._keeping.start_ticks
 
     def forget(self, run: Run) -> None:
         """Expect nothing more about a run."""

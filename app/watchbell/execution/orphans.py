@@ -30,12 +30,18 @@ class Orphans:
         self._tokens = {pid: self._tokens.get(pid) or proc.read_marker(pid) for pid in found}
         return {pid: token for pid, token in self._tokens.items() if token is not None}
 
-    def reap(self, ours: Collection[int]) -> None:
+    def reap(self, ours: Collection[int], keepers: Collection[tuple[int, int]]) -> None:
         """Wait for children of this process that have ended, except for those that somebody else waits for.
 
-        All that the host process itself starts stays within its session; what is outside was left by a command.
+        All that the host process itself starts stays within its session; what is outside was left by a command. While a
+        death of one of the keepers, given by number and start time, has not been dealt with, nobody is waited for: its
+        commands have come to us, too, and it is not known yet which they are.
         """
-        for pid in proc.read_own_children() or ():
+        children = proc.read_own_children() or ()
+        # Looked at after the children: what came from a keeper came after its death.
+        if not all(proc.is_alive(*keeper) for keeper in keepers):
+            return
+        for pid in children:
             state = proc.read_stat(pid)
             if pid in ours or state is None or state.state != "Z" or state.session == self._session:
                 continue

@@ -47,6 +47,12 @@ def read_stat(pid: int) -> Stat | None:
     )
 
 
+def is_alive(pid: int, start_ticks: int) -> bool:
+    """Return whether a process, told from a later one of the same number by its start time, has not ended."""
+    found = read_stat(pid)
+    return found is not None and found.start_ticks == start_ticks and found.state != "Z"
+
+
 def read_marker(pid: int) -> str | None:
     """Return which run a process belongs to by the marker in its environment, or None."""
     data = _read(f"/proc/{pid}/environ", 1 << 22)

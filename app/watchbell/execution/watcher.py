@@ -188,17 +188,16 @@ class Watcher:
     def _add(self, run: Run) -> None:
         if self._runs.setdefault(run.key, run) is not run:
             raise ValueError(f"run {run.key!r} is being watched already")
+        if run.pidfd is not None:
+            # Before its timer can ring: one that is not in here is taken to have ended.
+            self._by_fd[run.pidfd] = run
         self._incoming.append(run)
         if run.pidfd is not None:
-            self._watch_handle(run, run.pidfd)
+            self._epoll.register(run.pidfd, select.EPOLLIN)
         # An end wakes the thread by itself; only a timer earlier than the one it sleeps for needs a call. It announces
         # how long it will sleep before it looks for incoming runs, so one of both sees the other.
         if run.pidfd is None or self._asleep_until > run.next_due():
             os.eventfd_write(self._wake, 1)
-
-    def _watch_handle(self, run: Run, pidfd: int) -> None:
-        self._by_fd[pidfd] = run
-        self._epoll.register(pidfd, select.EPOLLIN)
 
     def _loop(self) -> None:
         try:
@@ -303,7 +302,8 @@ class Watcher:
         if run.pidfd is None:
             self._adopted_ended(run, now)
         else:
-            self._watch_handle(run, run.pidfd)
+            self._by_fd[run.pidfd] = run
+            self._epoll.register(run.pidfd, select.EPOLLIN)
 
     def _run_timers(self, now: float) -> None:
         sampled = []
@@ -391,7 +391,8 @@ class Watcher:
     def _finish(self, run: Run) -> None:
         """Read the result, note it and forget the run."""
         if not run.is_kept and not self._is_inheriting:
-            self._orphans.reap({other.process.pid for other in list(self._runs.values()) if other.process is not None})
+            ours = {other.process.pid for other in list(self._runs.values()) if other.process is not None}
+            self._orphans.reap(ours, [kept.keeper for kept in self._kept])
         finished = tell(run, self._output_root)
         run.close()
         self._forget(run)
