@@ -201,6 +201,17 @@ def test_what_is_too_late_is_not_started_and_becomes_missed(db: Database, task: 
     assert turned.next_moment is None
 
 
+def test_what_waited_behind_one_that_is_too_late_is_started(db: Database, task: Task) -> None:
+    add_run(db, task, start_by=NOW - SECOND, due_at=NOW - MINUTE)
+    behind = add_run(db, task, start_by=NOW + MINUTE)
+    assert turn(db).tickets == []
+
+    turned = turn(db, claims=False, is_time=True)
+
+    assert turned.has_more
+    assert [ticket.run_id for ticket in turn(db).tickets] == [behind.id]
+
+
 def test_a_run_is_tried_again_when_its_time_has_come_and_not_before(db: Database, task: Task) -> None:
     reason = "attempt 1 of 4: exit code 7; next attempt at 2026-11-22 12:00:00 UTC"
     due = add_run(db, task, RunState.RETRY_WAIT, retry_at=NOW, attempts=1, reason=reason)

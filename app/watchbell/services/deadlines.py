@@ -36,7 +36,8 @@ def pass_time(session: Session, turn: Turn) -> bool:
     )
     late = store.list_too_late(session, turn.now, _AT_ONCE)
     transitions.move_all(session, late, [RunState.MISSED], now=turn.now, actor=turn.actor, reason=_too_late)
-    return bool(retries)
+    # Behind one that is given up another run of its task may have waited.
+    return bool(retries or late)
 
 
 def next_moment(db: Database) -> datetime | None:
