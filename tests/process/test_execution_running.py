@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -16,6 +17,7 @@ from watchbell.execution import (
     kernel,
     runtime_root,
 )
+from watchbell.execution.keeping import HasFailed
 
 
 @pytest.fixture
@@ -264,3 +266,29 @@ def test_bundles_go_to_disk_when_the_bound_of_tmpfs_is_reached(bench):
     third = bench.claim("c")
 
     assert [bundle.on_tmpfs for bundle in (first, second, third)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "has_no_room"),
+    [
+        ("mark", errno.ENOSPC, True),
+        ("spawn", errno.ENOSPC, True),
+        ("spawn", errno.EDQUOT, True),
+        ("mark", errno.ENOENT, True),
+        ("spawn", errno.ENOENT, False),
+        ("spawn", errno.EACCES, False),
+    ],
+)
+def test_a_folder_without_room_for_any_of_the_files_is_told_from_a_command_that_is_not_there(step, number, has_no_room):
+    assert HasFailed(1, step, number).has_no_room is has_no_room
+
+
+def test_what_is_too_long_for_any_system_costs_the_keeper_nothing(bench):
+    keeper = bench.watcher._kept[0].keeper
+    much = {f"V{number}": "\u00e4" * 32_000 for number in range(150)}
+
+    with pytest.raises(ValueError, match="too long"):
+        bench.launch("true", environment=ENVIRONMENT | much)
+
+    assert bench.run("exit 3", run_id="r2").outcome.exit_code == 3
+    assert bench.watcher._kept[0].keeper == keeper

@@ -75,7 +75,9 @@ class HasFailed:
     @property
     def has_no_room(self) -> bool:
         """Return whether its folder can hold no more files, while another one may."""
-        return self.step == "mark" and self.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.EROFS)
+        # With the mark made, the files of its output are all that a start needs room for.
+        is_full = self.step in ("mark", "spawn") and self.errno in (errno.ENOSPC, errno.EDQUOT)
+        return is_full or (self.step == "mark" and self.errno in (errno.ENOENT, errno.EROFS))
 
 
 Answer = Hello | HasStarted | HasEnded | HasFailed
@@ -175,7 +177,11 @@ class Keeping:
         if len(encoded) != len(fields):
             raise ValueError("embedded null byte")
         encoded[5] = request.header
-        self._send(b"\0".join(encoded), more=more)
+        message = b"\0".join(encoded)
+        if len(message) > keeper.LIMIT:
+            # No system would take it either, and it would cost the keeper its life.
+            raise ValueError("the command and its environment are too long for this system")
+        self._send(message, more=more)
 
     def share(self, environment: Mapping[str, str]) -> None:
         """Tell the environment that all commands have in common; only what a command adds to it is sent from now on."""
