@@ -23,6 +23,7 @@ from watchbell.execution.adoption import refuse
 from watchbell.execution.proc import read_stat
 from watchbell.execution.process import find_leader
 from watchbell.execution.record import parse_record
+from watchbell.execution.tracking import Phase
 
 #: A scheduler in small: it launches one command, says who its process is, watches, and waits to be killed.
 LAUNCHER = """
@@ -273,10 +274,11 @@ def test_a_command_that_is_just_being_taken_over_is_not_taken_to_have_ended(benc
 
     class Slow(deque):
         def append(self, run):
+            looked = run.outputs[0].looked
             super().append(run)
-            # The watching thread sees it, and looks at its output more than once, before the other one goes on.
+            # The watching thread sees it, and does what is due for it, before the other one goes on.
             os.eventfd_write(bench.watcher._wake, 1)
-            time.sleep(0.3)
+            wait_until(lambda: run.outputs[0].looked > looked or run.phase is not Phase.RUNNING)
 
     bench.watcher._incoming = Slow()
     bench.watcher.adopt("r1", bench.bundles.find("r1", 1), process)
