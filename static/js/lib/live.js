@@ -2,8 +2,8 @@
  * differences in place.
  *
  * <section id="recent" data-live="URL" data-live-every="5">   fetched every 5 s; an empty value means the page's own address
- *   From the answer is taken: every [data-live-part=name], put into each [data-live-part=name] of the page; else the element with
- *   the same id; else the whole answer becomes the content.
+ *   From the answer is taken: the element with the same id, if it has no [data-live-part]; else every [data-live-part=name], put
+ *   into each [data-live-part=name] of the page; else the whole answer becomes the content.
  *   data-live-until="[data-state=running]"    stop (after one more look) when the element holds nothing like this any more
  * [data-live-keep] inside is never touched. What is being typed, or a menu or dialog that is open inside, is left alone.
  *
@@ -117,7 +117,8 @@ export function place(target, html) {
   const answer = parse(html);
   const parts = answer.querySelectorAll("[data-live-part]");
   const twin = target.id ? answer.getElementById(target.id) : null;
-  if (twin && !parts.length) {
+  // A whole page has the parts of its frame beside the element; only those within it are looked at.
+  if (twin && !twin.querySelector("[data-live-part]")) {
     if (!busy(target)) morph(target, twin);
   } else if (parts.length) {
     for (const part of parts) {
