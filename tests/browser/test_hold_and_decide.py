@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.installations import Installation, answer, expect_notice, expect_run, run_number, window
 from watchbell import clock
+from watchbell.services import queues, triggers
 
 BAR = "[data-live-part=pause-bar]"
 
@@ -66,18 +67,33 @@ def test_a_task_is_paused_by_its_menu_until_a_moment(page: Page, installation: I
     expect_notice(page, "goes on.")
 
 
-def test_a_queue_is_made_and_its_bound_is_seen(page: Page, installation: Installation) -> None:
+def test_a_queue_is_made_and_its_bound_is_seen(page: Page, way: str) -> None:
+    name = f"database-{way.split()[0]}"
     page.goto("/queues")
     page.get_by_role("link", name="New queue").click()
-    page.get_by_label("Name").fill("database")
+    page.get_by_label("Name").fill(name)
     page.get_by_label("At most so many at a time").fill("0")
     page.get_by_role("button", name="Create queue").click()
     expect(page.locator("#max_running-error")).to_contain_text("Must be between 1 and")
     page.get_by_label("At most so many at a time").fill("2")
     page.get_by_role("button", name="Create queue").click()
 
-    expect_notice(page, "Queue database runs 2 at a time.")
-    expect(page.get_by_role("row").filter(has_text="database")).to_contain_text("0 of 2")
+    expect_notice(page, f"Queue {name} runs 2 at a time.")
+    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("0 of 2")
+
+
+def test_lists_follow_what_happens_by_themselves(browser, installation: Installation) -> None:
+    task = installation.add("shows up", "true")
+    with window(browser, installation) as page:
+        for path, place in (("/queues", "#queues"), ("/runs", "#runs-list"), (f"/tasks/{task.id}", "#task-runs")):
+            page.goto(path)
+            if path == "/queues":
+                queues.set_bounds(installation.db, "grows", max_running=3, now=clock.now(), actor="ann")
+                told = "grows"
+            else:
+                made = triggers.run_now(installation.db, task.id, now=clock.now(), actor="ann")
+                told = f"#{made.id}"
+            expect(page.locator(place)).to_contain_text(told, timeout=20_000)
 
 
 def lost_run(installation: Installation, name: str) -> int:

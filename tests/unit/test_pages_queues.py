@@ -75,6 +75,27 @@ def test_a_wrong_bound_is_refused_at_its_field(admin: Person, db: Database, fiel
     assert [queue.name for queue in queues.list_all(db, now=clock.now())] == ["default"]
 
 
+def test_the_form_of_a_new_queue_does_not_change_one_that_is_there(admin: Person, db: Database) -> None:
+    queues.set_bounds(db, "database", max_running=1, comment="one server", now=clock.now(), actor="ann")
+
+    answer = admin.post("/queues/edit", {"name": "database"})
+
+    assert answer.status_code == 422
+    assert "already" in soup(answer.text).select_one("#name-error").text  # type: ignore[union-attr]
+    (found,) = [queue for queue in queues.list_all(db, now=clock.now()) if queue.name == "database"]
+    assert (found.max_running, found.comment) == (1, "one server")
+
+
+def test_a_queue_that_nobody_needs_can_be_taken_away(admin: Person, db: Database) -> None:
+    queues.set_bounds(db, "mistyped", max_running=None, now=clock.now(), actor="ann")
+
+    assert admin.see("/queues").select_one("[aria-label='Remove queue mistyped']") is not None
+    answer = admin.post("/queues/remove", {"name": "mistyped"}, follow_redirects=True)
+
+    assert "Queue mistyped is gone." in answer.text
+    assert list(rows(admin)) == ["default"]
+
+
 def test_only_editors_change_bounds(enter: Enter, db: Database) -> None:
     operator = enter("operator")
 

@@ -40,6 +40,7 @@ def update() -> AnyResponse | tuple[str, int]:
     form = QueueForm()
     name, comment = (form.name.data or "").strip(), form.comment.data or ""
     try:
+        _refuse_overwriting(name)
         bound = form.bound()
         queues.set_bounds(
             database(), name, max_running=bound, comment=comment, now=current.now(), actor=current.actor()
@@ -55,13 +56,21 @@ def update() -> AnyResponse | tuple[str, int]:
 def remove() -> AnyResponse:
     name = request.form.get("name", "")
     queues.remove(database(), name, now=current.now(), actor=current.actor())
-    flash(f"Queue {name} has no bound any more.", "success")
+    left = _find(name)
+    flash(f"Queue {name} {'is gone' if left is None else 'has no bound any more'}.", "success")
     return redirect(url_for("queues.index"), 303)
 
 
 def _find(name: str) -> QueueView | None:
     found = [queue for queue in queues.list_all(database(), now=current.now()) if queue.name == name]
     return found[0] if found else None
+
+
+def _refuse_overwriting(name: str) -> None:
+    """Raise InputError if the form of a new queue names one that has been made already: its bound would be lost."""
+    there = _find(name) if not request.args.get("name") else None
+    if there is not None and (there.max_running is not None or there.comment):
+        raise InputError.of("name", f"there is a queue {name} already; change its bound in the list of queues")
 
 
 def answer(found: list[QueueView]) -> str:
