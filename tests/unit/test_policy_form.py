@@ -66,6 +66,23 @@ def test_a_wrong_policy_opens_its_fold_and_keeps_what_was_typed(
         assert field.name == "select" or field["value"] == typed
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"time_limit_seconds": "0"}, "Must be between 1s and 31d. For example: 1h"),
+        ({"retry_delay_seconds": "3 fortnights"}, "Must be a length of time in s, m, h or d. For example: 1s"),
+        ({"spread_seconds": "2d"}, "Must be between 0 and 1d. For example: 0"),
+    ],
+    ids=str,
+)
+def test_a_wrong_length_of_time_is_told_in_the_words_in_which_it_is_typed(
+    admin: Person, given: dict[str, str], said: str
+) -> None:
+    page = soup(admin.post("/tasks/new", {**FIELDS, **given}).text)
+
+    assert page.select_one(f"#{next(iter(given))}-error").text.strip() == said  # type: ignore[union-attr]
+
+
 FAILS = "A run that fails or runs out of time"
 
 

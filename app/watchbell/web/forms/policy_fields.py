@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from wtforms import SelectChoice, SelectField, StringField
 
 from watchbell.domain.policies import Policies
+from watchbell.errors import Problem
 from watchbell.web.presenters_policies import GROUP_FIELDS, group_words, policies_of
 from watchbell.web.spans import seconds_text, span_text
 
@@ -96,6 +99,18 @@ class PolicyFields:
     def how_words(self) -> dict[str, str]:
         """Return each fold in short words, for its summary; what cannot be read yet is left to its errors."""
         return group_words(policies_of(self.how_data()))
+
+
+def in_spans(problem: Problem) -> Problem:
+    """Return a problem of a length of time in the words in which lengths are typed here, such as 1d for 86400."""
+    if problem.field not in SPAN_FIELDS:
+        return problem
+    if problem.message.endswith(" seconds"):
+        message = re.sub(r"[0-9]+", lambda found: span_text(int(found[0])), problem.message.removesuffix(" seconds"))
+    else:
+        message = "must be a length of time in s, m, h or d"
+    example = span_text(int(problem.example)) if problem.example and problem.example.isdigit() else problem.example
+    return dataclasses.replace(problem, message=message, example=example)
 
 
 def policy_data(policies: Policies) -> dict[str, object]:

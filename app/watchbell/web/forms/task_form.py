@@ -19,7 +19,7 @@ from watchbell.domain.schedule import EVERY_WORDS, Schedule, ScheduleKind
 from watchbell.domain.task_definition import NAME_LIMIT, Defaults, TaskDefinition
 from watchbell.errors import Problem
 from watchbell.web.forms.crontab_line import CrontabLine, understand
-from watchbell.web.forms.policy_fields import PolicyFields, choices, policy_data
+from watchbell.web.forms.policy_fields import PolicyFields, choices, in_spans, policy_data
 
 KINDS = (
     (ScheduleKind.CRON, "Cron text"),
@@ -127,7 +127,7 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
 
     def show_problems(self, problems: Iterable[Problem]) -> None:
         """Put each problem on its field, in the words that follow the label; those without a field stand above."""
-        for problem in problems:
+        for problem in map(in_spans, problems):
             example = f" For example: {problem.example}" if problem.example else ""
             text = f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"
             place = self._place_of(problem.field)
