@@ -14,6 +14,7 @@ import pytest
 
 from tests.process.execution_bench import ENVIRONMENT, is_alive, kept_bytes, make_bench, marked_processes
 from tests.waiting import wait_until
+from watchbell import clock
 from watchbell.execution import Limits, Process, runtime_root, tree
 from watchbell.execution.process import open_process
 from watchbell.execution.tree import Member, signal_member
@@ -249,3 +250,16 @@ def _is_zombie(entry: Path, parents: set[int]) -> bool:
     state, parent = fields.split()[:2]
     # Not a keeper of an earlier test, which ended after nobody looked any more.
     return state == "Z" and int(parent) in parents and name == "sleep"
+
+
+def test_the_time_limit_counts_from_the_start_however_late_that_is(bench):
+    keeper = bench.watcher._kept[0].keeper_pid
+    os.kill(keeper, signal.SIGSTOP)
+    asked = clock.monotonic()
+    bench.launch("sleep 0.3; exit 3", limits=Limits(time_seconds=1.0, grace_seconds=0.3))
+    wait_until(lambda: clock.monotonic() - asked > 1.2)
+
+    os.kill(keeper, signal.SIGCONT)
+
+    outcome = bench.wait().outcome
+    assert (outcome.exit_code, outcome.timed_out) == (3, False)

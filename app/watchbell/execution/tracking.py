@@ -131,6 +131,12 @@ class Run:
         """Note that its process is there, as its keeper tells."""
         self.process = Process(told.pid, told.start_ticks, current_boot_id())
         self.at_ns = told.at_ns
+        # A keeper that was held up starts late, and what may take its time only takes it from then on.
+        elapsed = max(clock.boot_time() - told.start_ticks / proc.TICKS, 0.0)
+        late = clock.monotonic() - elapsed - self.started
+        if late > 0:
+            self.started += late
+            self.deadline += late
         if self.phase in (Phase.TERM, Phase.KILL):
             # It had not come into being when it was told to end.
             _signal_tree(self, signal.SIGTERM)
