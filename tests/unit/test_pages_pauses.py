@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.database import add_task
-from tests.unit.form_fields import soup
+from tests.unit.form_fields import edit_fields, soup
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.services import pauses, tasks
@@ -119,6 +119,18 @@ def test_a_paused_task_says_so_on_its_page_and_in_the_list(admin: Person, db: Da
     assert [("paused" in row.text) for row in rows] == [True, False]
     assert [row["paused"] for row in admin.get("/tasks.json").json] == [True, False]  # type: ignore[union-attr]
     assert "task backup" in admin.see("/").select_one("#paused").text  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("scope", "said"), [("everything", "Everything is paused"), ("task:1", "It is paused")])
+def test_a_task_that_is_saved_while_it_is_paused_is_not_said_to_start(
+    admin: Person, db: Database, scope: str, said: str
+) -> None:
+    task = add_task(db, "backup")
+    pauses.pause(db, scope, now=clock.now(), actor="bob")
+
+    answer = admin.post(f"/tasks/{task.id}/edit", {**edit_fields(admin, task.id), "asap": "y"}, follow_redirects=True)
+
+    assert f"backup is saved. {said}: it does not start before that is over." in answer.text
 
 
 def test_resuming_leads_back_to_where_one_was_and_nowhere_else(admin: Person, db: Database) -> None:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.errors import Conflict
-from watchbell.services import runs, tasks, triggers
+from watchbell.services import pauses, runs, tasks, triggers
 from watchbell.services.runs import RunFilter
 from watchbell.services.tasks import TaskPage
 from watchbell.store.tasks import Task, TaskRevision
@@ -180,6 +180,8 @@ def _when(task: Task) -> str:
     """Return the sentence that says what comes next of a task."""
     if not task.enabled:
         return "It is disabled: it will not start by itself."
+    if pausing.of_everything() or pausing.of(pauses.task_scope(task.id)):
+        return f"{'Everything' if pausing.of_everything() else 'It'} is paused: it does not start before that is over."
     if request.form.get("asap"):
         return "It runs as soon as possible."
     if task.next_due_at is None:
