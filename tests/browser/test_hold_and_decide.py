@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.installations import Installation, answer, expect_notice, expect_run, run_number, window
 from watchbell import clock
-from watchbell.services import queues, triggers
+from watchbell.services import pauses, queues, triggers
 
 BAR = "[data-live-part=pause-bar]"
 
@@ -94,6 +94,27 @@ def test_lists_follow_what_happens_by_themselves(browser, installation: Installa
                 made = triggers.run_now(installation.db, task.id, now=clock.now(), actor="ann")
                 told = f"#{made.id}"
             expect(page.locator(place)).to_contain_text(told, timeout=20_000)
+
+
+def test_long_words_in_names_and_reasons_make_no_page_wider_than_a_phone(browser, installation: Installation) -> None:
+    task, reason = installation.add("W" * 90, "true", every="1h"), "W" * 200
+    scopes = (pauses.EVERYTHING, pauses.queue_scope("default"), pauses.task_scope(task.id))
+    for scope in scopes:
+        pauses.pause(installation.db, scope, now=clock.now(), actor="ann", reason=reason)
+    with window(browser, installation, viewport={"width": 360, "height": 780}) as page:
+        for path in (
+            "/",
+            "/queues",
+            "/pause",
+            f"/pause?scope=task:{task.id}",
+            f"/tasks/{task.id}",
+            f"/tasks/{task.id}/edit",
+        ):
+            page.goto(path)
+            expect(page.locator(BAR)).to_contain_text(reason)
+            assert page.evaluate("document.documentElement.scrollWidth") == 360, path
+    for scope in scopes:
+        pauses.resume(installation.db, scope, now=clock.now(), actor="ann")
 
 
 def lost_run(installation: Installation, name: str) -> int:
