@@ -52,7 +52,7 @@ def pause(
     program: Program, *, task: str | None, queue: str | None, everything: bool, until: str | None, reason: str,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Keep a task, a queue or everything from starting; without either, list what is paused. Running commands go on."""
+    """Keep a task, a queue or everything from starting; without any of them, list what is paused. Running commands go on."""
     if task is None and queue is None and not everything:
         if until is not None or reason:
             raise click.UsageError("Say what is to be paused: a TASK, --queue or --all.")
