@@ -139,6 +139,8 @@ def test_what_was_dropped_from_a_flood_is_said_in_its_place(page: Page, installa
     flood = "echo beginning; head -c 5000000 /dev/zero | tr '\\0' x; echo; echo the end"
     run_now(page, installation, "flood", flood, output_limit_mib="1")
     expect_run(page, "succeeded", timeout=40)
+    # The page may be loading itself anew at this very moment, because the run has ended.
+    page.wait_for_load_state("networkidle")
     page.reload()
     shown = terminal(page)
 

@@ -127,6 +127,7 @@ def test_schedulers_killed_at_any_moment_of_deleting_leave_nothing_half_deleted(
         wrong += contradictions(past)
 
     life = past.start(die_at="housekeeping at once")
+    life.wait_for_beat()
     past.wait(lambda: is_done(past), "all that is too much to be gone", 240)
     assert life.stop() == 0
 
