@@ -30,6 +30,7 @@ TEST = [
     "codespell>=2.3",
     "hypothesis>=6.120",
     "import-linter>=2.5",
+    "jsonschema>=4.23",
     "mypy>=1.14",
     "playwright>=1.49",
     "pytest>=8.3",

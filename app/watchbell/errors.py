@@ -97,6 +97,12 @@ class Conflict(WatchbellError):
     exit_code = EXIT_CONFLICT
 
 
+class VersionConflict(Conflict):
+    """Somebody else has changed this meanwhile."""
+
+    code = "version_conflict"
+
+
 class NotRunning(WatchbellError):
     """The scheduler is not running."""
 

@@ -76,11 +76,16 @@ def get_detail(db: Database, run_id: int) -> RunDetail:
         )
 
 
+#: What a command can write to.
+STREAMS = ("stdout", "stderr")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class OutputSource:
     """Where one stream of an attempt can be read: a finished row, or the folder of an attempt that is active."""
 
     attempt: Attempt
+    stream: str
     #: None while the attempt is active, and for a stream that stayed empty.
     kept: Output | None
     #: Whether nothing more will come.
@@ -97,7 +102,33 @@ def find_output(db: Database, run_id: int, stream: str, *, attempt: int | None =
                 raise NotFound(f"run {run_id} has no attempt {attempt}")
             return None
         kept = store.find_output(session, found.id, stream)
-        return OutputSource(found, kept, is_complete=found.ended_at is not None)
+        return OutputSource(found, stream, kept, is_complete=found.ended_at is not None)
+
+
+def list_outputs(db: Database, run_ids: Sequence[int]) -> Mapping[int, Mapping[str, OutputSource]]:
+    """Return where the streams of the newest attempts of runs can be read, by run and stream.
+
+    Runs of which nothing was ever started are left out.
+    """
+    with db.read() as session:
+        attempts = store.list_newest_attempts(session, run_ids)
+        kept = {
+            (output.attempt_id, output.stream): output
+            for output in store.list_outputs(session, [attempt.id for attempt in attempts.values()])
+        }
+    return {
+        run_id: {
+            stream: OutputSource(found, stream, kept.get((found.id, stream)), is_complete=found.ended_at is not None)
+            for stream in STREAMS
+        }
+        for run_id, found in attempts.items()
+    }
+
+
+def list_busy_tasks(db: Database) -> set[int]:
+    """Return the ids of the tasks of which a command goes on at the moment."""
+    with db.read() as session:
+        return store.list_busy_tasks(session)
 
 
 def cancel(db: Database, run_id: int, *, now: datetime, actor: str) -> Run:
@@ -175,6 +206,37 @@ def list_page(
         older_before=found.looked_to if found.looked_to is not None else last,
         is_partial=found.looked_to is not None,
     )
+
+
+def list_rows(db: Database, chosen: RunFilter | None = None, *, limit: int) -> Sequence[Run]:
+    """Return the newest runs that a filter lets through, without counting all of them."""
+    with db.read() as session:
+        return history.list_runs(session, **dataclasses.asdict(chosen or RunFilter()), limit=limit)
+
+
+def list_rows_by_name(db: Database, task_name: str, chosen: RunFilter, *, limit: int) -> Sequence[Run]:
+    """Return the newest runs of the tasks that have or had a name, deleted ones included."""
+    with db.read() as session:
+        rows = [
+            run
+            for task_id in task_store.list_ids_by_name(session, task_name)
+            for run in history.list_runs(
+                session, **dataclasses.asdict(dataclasses.replace(chosen, task_id=task_id)), limit=limit
+            )
+        ]
+    return sorted(rows, key=lambda run: run.id, reverse=True)[:limit]
+
+
+def count_by_state(db: Database, *, since: datetime) -> Mapping[str, int]:
+    """Return how many occurrences that were due since a time are in each state."""
+    with db.read() as session:
+        return history.count_by_state(session, since)
+
+
+def list_in_flight(db: Database) -> Sequence[Run]:
+    """Return the runs of which a process may exist, the one that was due first at the front."""
+    with db.read() as session:
+        return store.list_in_state(session, [RunState.STARTING, RunState.RUNNING, RunState.CANCELLING])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
-from watchbell.errors import Conflict, InputError, NotFound
+from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
 from watchbell.services import left_over, pauses, transitions
 from watchbell.store import history, ledger
 from watchbell.store import pauses as pause_store
@@ -78,13 +78,13 @@ def update(
 ) -> Task:
     """Change a task and return it; fields that are absent stay.
 
-    Raises Conflict if ``expected_version`` is given and somebody else has saved another version since. A new schedule
+    Raises VersionConflict if ``expected_version`` is given and somebody else has saved another version since. A new schedule
     counts from now on: an edit never starts a moment that has passed, and one that was due stands as missed.
     """
     with db.write() as session:
         task = _require(session, task_id)
         if expected_version is not None and task.version != expected_version:
-            raise Conflict(
+            raise VersionConflict(
                 f"{task.updated_by or 'somebody'} has changed this task meanwhile (version {task.version}, yours was "
                 f"{expected_version}); look at the new version and save again"
             )
@@ -191,6 +191,12 @@ def find_by_name(db: Database, name: str) -> Task:
         return task
 
 
+def is_taken(db: Database, name: str) -> bool:
+    """Return whether there is a task of that name."""
+    with db.read() as session:
+        return store.find_task_by_name(session, name) is not None
+
+
 def list_changed(db: Database, since: int) -> Sequence[PlannedTask]:
     """Return all tasks, deleted ones included, that changed after a change mark, in the order of their changes."""
     with db.read() as session:
@@ -215,6 +221,8 @@ def list_page(
     search: str = "",
     enabled: bool | None = None,
     owner: str | None = None,
+    host: str | None = None,
+    tag: str | None = None,
     sort: str = "name",
     descending: bool = False,
     limit: int | None = None,
@@ -222,23 +230,15 @@ def list_page(
     recent: int = 0,
 ) -> TaskPage:
     """Return tasks, filtered and sorted by one of store.tasks.SORTS, with as many recent runs of each as asked for."""
+    filters = {"search": search, "enabled": enabled, "owner": owner, "host": host, "tag": tag}
     if sort not in store.SORTS:
         raise InputError.of("sort", f"must be one of {', '.join(store.SORTS)}", "name")
     with db.read() as session:
-        tasks = store.list_tasks(
-            session,
-            search=search,
-            enabled=enabled,
-            owner=owner,
-            sort=sort,
-            descending=descending,
-            limit=limit,
-            offset=offset,
-        )
+        tasks = store.list_tasks(session, sort=sort, descending=descending, limit=limit, offset=offset, **filters)
         return TaskPage(
             tasks=tasks,
             total=store.count_tasks(session),
-            filtered=store.count_tasks(session, search=search, enabled=enabled, owner=owner),
+            filtered=store.count_tasks(session, **filters),
             recent=history.list_newest_per_task(session, [t.id for t in tasks], recent) if recent else {},
         )
 

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, exists,
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.domain.run_state import ACTIVE, RunState
-from watchbell.store.base import Base, can_hold
+from watchbell.store.base import Base, can_hold, id_list, ids_select
 from watchbell.store.tasks import Task
 
 #: The condition of the partial indexes on what is not over; a query says it in the same words to use them.
@@ -226,6 +226,25 @@ def list_events(session: Session, run_id: int) -> Sequence[RunEvent]:
 def find_output(session: Session, attempt_id: int, stream: str) -> Output | None:
     """Return what is kept of a stream, or None if it was empty or is not complete yet."""
     return session.get(Output, (attempt_id, stream))
+
+
+def list_newest_attempts(session: Session, run_ids: Sequence[int]) -> dict[int, Attempt]:
+    """Return the newest attempt of each of the given runs that has one."""
+    chosen = select(Attempt).where(Attempt.run_id.in_(ids_select(session.get_bind().dialect.name)))
+    rows = session.scalars(chosen.order_by(Attempt.run_id, Attempt.number), {"ids": id_list(session, run_ids)})
+    return {attempt.run_id: attempt for attempt in rows}
+
+
+def list_outputs(session: Session, attempt_ids: Sequence[int]) -> Sequence[Output]:
+    """Return what is kept of the streams of the given attempts."""
+    chosen = select(Output).where(Output.attempt_id.in_(ids_select(session.get_bind().dialect.name)))
+    return session.scalars(chosen, {"ids": id_list(session, attempt_ids)}).all()
+
+
+def list_busy_tasks(session: Session) -> set[int]:
+    """Return the ids of the tasks of which a command is being started, goes on, or is being ended."""
+    in_flight = [RunState.STARTING.value, RunState.RUNNING.value, RunState.CANCELLING.value]
+    return set(session.scalars(select(Run.task_id).where(text(ACTIVE_SQL), Run.state.in_(in_flight)).distinct()))
 
 
 def list_in_state(session: Session, states: Iterable[RunState], *, limit: int | None = None) -> Sequence[Run]:

@@ -85,6 +85,13 @@ class Database:
             yield session
             session.commit()
 
+    def within(self, session: Session) -> Database:
+        """Return this database as whoever takes part in an open transaction sees it.
+
+        What services do with it is durable with that transaction, all of it or nothing.
+        """
+        return _Joined(self, session)
+
     def log_bytes(self) -> int:
         """Return the size of the log beside the embedded database."""
         log = self.file.with_name(f"{self.file.name}-wal") if self.file is not None else None
@@ -114,6 +121,26 @@ class Database:
     def close(self) -> None:
         """Give all connections back to the system."""
         self.engine.dispose()
+
+
+class _Joined(Database):
+    """A database whose transactions are all the same one, which somebody else has begun and ends."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        self.engine = database.engine
+        self.file = database.file
+        self._session = session
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Session]:
+        yield self._session
+
+    @contextlib.contextmanager
+    def write(self, *, wait: bool = True) -> Iterator[Session]:
+        del wait  # The lock is held already.
+        yield self._session
+        # Whoever comes next in this transaction asks the database, not what was left to be written.
+        self._session.flush()
 
 
 def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Engine:

@@ -176,8 +176,22 @@ def list_ahead(session: Session, moment: datetime) -> Sequence[Task]:
     ).all()
 
 
-def _filtered(statement: Select[Any], *, search: str, enabled: bool | None, owner: str | None) -> Select[Any]:
+def _filtered(
+    statement: Select[Any],
+    *,
+    search: str = "",
+    enabled: bool | None = None,
+    owner: str | None = None,
+    host: str | None = None,
+    tag: str | None = None,
+) -> Select[Any]:
     statement = statement.where(Task.deleted_at.is_(None))
+    if tag is not None:
+        # A member stands in the stored list between quotes, and no member can hold an unescaped one.
+        stored = cast(Task.tags, String)
+        statement = statement.where(func.replace(stored, json.dumps(tag), "") != stored)
+    if host is not None:
+        statement = statement.where(func.lower(Task.host) == host.lower())
     if enabled is not None:
         statement = statement.where(Task.enabled.is_(enabled))
     if owner is not None:
@@ -199,28 +213,34 @@ SORTS = {
 }
 
 
+def list_ids_by_name(session: Session, name: str) -> Sequence[int]:
+    """Return the ids of all tasks that have, or had when they were deleted, that name."""
+    return session.scalars(select(Task.id).where(Task.name == name)).all() if can_hold(name) else []
+
+
 def list_tasks(
     session: Session,
     *,
-    search: str = "",
-    enabled: bool | None = None,
-    owner: str | None = None,
     sort: str = "name",
     descending: bool = False,
     limit: int | None = None,
     offset: int = 0,
+    **filters: Any,
 ) -> Sequence[Task]:
-    """Return the tasks that are not deleted, filtered and sorted by one of SORTS and then by name."""
+    """Return the tasks that are not deleted, filtered and sorted by one of SORTS and then by name.
+
+    The filters are search (words), enabled, owner, host and tag (a whole one).
+    """
     column = SORTS[sort]
     order = column.desc() if descending else column.asc()
-    statement = _filtered(select(Task), search=search, enabled=enabled, owner=owner)
+    statement = _filtered(select(Task), **filters)
     statement = statement.order_by(order.nulls_last(), Task.name, Task.id).offset(offset)
     return session.scalars(statement.limit(limit) if limit is not None else statement).all()
 
 
-def count_tasks(session: Session, *, search: str = "", enabled: bool | None = None, owner: str | None = None) -> int:
-    """Return how many tasks a list with these filters has."""
-    statement = _filtered(select(func.count(Task.id)), search=search, enabled=enabled, owner=owner)
+def count_tasks(session: Session, **filters: Any) -> int:
+    """Return how many tasks a list with these filters has; they are those of ``list_tasks``."""
+    statement = _filtered(select(func.count(Task.id)), **filters)
     return int(session.scalar(statement) or 0)
 
 

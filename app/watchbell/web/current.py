@@ -16,6 +16,7 @@ from watchbell.control import process
 from watchbell.control.health import Health
 from watchbell.control.process import SchedulerStatus
 from watchbell.domain.presence import SchedulerState
+from watchbell.domain.task_definition import Defaults
 from watchbell.errors import ConfigError, Unavailable
 from watchbell.services.retention import Rules
 from watchbell.web.db import database
@@ -74,6 +75,16 @@ def user() -> User:
 def actor() -> str:
     """Return the name that goes into the ledger for what this request does."""
     return user().username
+
+
+def owner() -> str:
+    """Return whose tasks are "mine": the account, or the server's user where nobody logs in."""
+    return actor() if config().uses_login else config().user
+
+
+def defaults() -> Defaults:
+    """Return what a new task gets where nothing is said."""
+    return Defaults(zone=config().zone, owner=owner(), host=config().hostname)
 
 
 def address() -> str:

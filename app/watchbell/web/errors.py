@@ -17,10 +17,12 @@ from watchbell.errors import (
     NotFound,
     NotRunning,
     Unavailable,
+    VersionConflict,
     WatchbellError,
 )
 from watchbell.services.runs import RunDeleted
-from watchbell.web import current
+from watchbell.web import current, families
+from watchbell.web.families import Told
 
 _log = logging.getLogger("watchbell.web")
 
@@ -29,6 +31,7 @@ STATUSES: tuple[tuple[type[WatchbellError], int], ...] = (
     (InputError, 422),
     (RunDeleted, 410),
     (NotFound, 404),
+    (VersionConflict, 412),
     (Conflict, 409),
     (AlreadyRunning, 409),
     (NotRunning, 409),
@@ -52,6 +55,7 @@ _TEXTS: dict[int, tuple[str, str]] = {
     405: ("Not possible like this", "This address exists, but not for this kind of request."),
     409: ("Not possible now", "That collides with the present state. Look again and try once more."),
     410: ("Deleted", "This was here, and it is older than such things are kept."),
+    412: ("Changed meanwhile", "This is not what it was when you looked at it. Look again, then change it."),
     413: ("Too large", "More was sent than the server takes at once, which is 1 MiB."),
     422: ("Not accepted", "Something in what was sent is not valid."),
     429: ("Too many tries", "Wait a minute, then try again."),
@@ -75,17 +79,27 @@ def request_id() -> str:
 
 def wants_json(asked: Request) -> bool:
     """Return whether the one who asks is a program that reads JSON."""
-    if asked.path.endswith((".json", "/data", "/output")) or "X-Requested-With" in asked.headers:
+    if families.find(asked.path) or asked.path.endswith((".json", "/data", "/output")):
+        return True
+    if "X-Requested-With" in asked.headers:
         return True
     accepted = asked.accept_mimetypes
     return accepted["application/json"] > accepted["text/html"]
 
 
-def answer(status: int, text: str = "", *, bare: bool = False) -> Response:
-    """Return an error as JSON or as a page; a bare page asks the database nothing and knows nobody."""
+def answer(status: int, text: str = "", *, bare: bool = False, error: Exception | None = None) -> Response:
+    """Return an error in the shape of the address's family, as JSON or as a page.
+
+    A bare page asks the database nothing and knows nobody.
+    """
     title, usual = _TEXTS.get(status, ("Error", _PLAIN))
     said = _sentence(text) or usual
-    if wants_json(request):
+    family = families.find(request.path)
+    if family is not None:
+        status, body = family.shape(Told(status, said, request_id(), error))
+        made = jsonify(body)
+        made.content_type = family.content_type
+    elif wants_json(request):
         made = jsonify(error=said, request_id=request_id())
     else:
         g.is_bare = bare or not _is_known()
@@ -109,7 +123,7 @@ def _on_ours(error: WatchbellError) -> Response:
     if status >= 500:
         _log.error("request %s: %s", request_id(), error.message)
     text = "" if isinstance(error, _PRIVATE) else error.message
-    return answer(status, text, bare=status >= 500)
+    return answer(status, text, bare=status >= 500, error=error)
 
 
 def _on_http(error: HTTPException) -> Response | HTTPException:
@@ -119,7 +133,7 @@ def _on_http(error: HTTPException) -> Response | HTTPException:
     own_words = "" if error.description == type(error).description else error.description or ""
     if isinstance(error, CSRFError):
         own_words = "The form was too old or did not come from this page. Go back, reload the page and send it again."
-    made = answer(status, own_words if status < 500 else "", bare=status >= 500)
+    made = answer(status, own_words if status < 500 else "", bare=status >= 500, error=error)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         made.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return made

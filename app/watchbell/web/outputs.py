@@ -14,10 +14,10 @@ from watchbell.errors import InputError, NotFound
 from watchbell.execution.capture import Slice, read_captured, read_output
 from watchbell.execution.outcome import Captured
 from watchbell.services import runs
-from watchbell.services.runs import OutputSource
+from watchbell.services.runs import STREAMS, OutputSource
+from watchbell.store.runs import Output
 from watchbell.store.session import Database
 
-STREAMS = ("stdout", "stderr")
 #: What the files of an active attempt's streams end with.
 _FILES = {"stdout": "out", "stderr": "err"}
 #: Bytes that one answer to a live page holds at most.
@@ -80,34 +80,7 @@ class Stream:
         return runs.find_output(self._db, self._run_id, self._stream, attempt=self._attempt)
 
     def _read(self, source: OutputSource | None, offset: int, limit: int) -> Slice | None:
-        if source is None:
-            return _NOTHING
-        try:
-            if source.kept is not None:
-                return read_captured(self._captured(source), offset, limit)
-            if source.is_complete:
-                return _NOTHING
-            place = Path(f"{source.attempt.folder}.{_FILES[self._stream]}")
-            # Between the decision to start and the start there is no place yet.
-            return read_output(place, offset, limit) if place.is_absolute() else _NOTHING
-        except OSError:
-            # Gone, or something that is not an output lies in its place, or another user's: there is nothing to show.
-            return None
-
-    def _captured(self, source: OutputSource) -> Captured:
-        kept = source.kept
-        if kept is None:
-            return Captured(0)
-        if kept.file is None and kept.content is None:
-            # It gave way to newer ones; the row stays, to say how long it was.
-            raise OutputGone
-        path = None
-        if kept.file is not None:
-            inside = Path(kept.file)
-            if inside.is_absolute() or ".." in inside.parts:
-                raise OutputGone
-            path = self._output_path / inside
-        return Captured(kept.size, kept.dropped, kept.head_size, kept.content, path)
+        return _NOTHING if source is None else read_source(source, self._output_path, offset, limit)
 
     def chunks(self, first: Part) -> Iterator[bytes]:
         """Yield all bytes that were there when ``first``, the part from offset 0, was read."""
@@ -119,6 +92,37 @@ class Stream:
                 return
             yield part.data
             place = part.next_offset
+
+
+def read_source(source: OutputSource, root: Path, offset: int, limit: int) -> Slice | None:
+    """Return a part of a stream from where it was found to lie; None if it is not there any more.
+
+    Raises OutputGone for an output that gave way to newer ones.
+    """
+    try:
+        if source.kept is not None:
+            return read_captured(_captured(source.kept, root), offset, limit)
+        if source.is_complete:
+            return _NOTHING
+        place = Path(f"{source.attempt.folder}.{_FILES[source.stream]}")
+        # Between the decision to start and the start there is no place yet.
+        return read_output(place, offset, limit) if place.is_absolute() else _NOTHING
+    except OSError:
+        # Gone, or something that is not an output lies in its place, or another user's: there is nothing to show.
+        return None
+
+
+def _captured(kept: Output, root: Path) -> Captured:
+    if kept.file is None and kept.content is None:
+        # It gave way to newer ones; the row stays, to say how long it was.
+        raise OutputGone
+    path = None
+    if kept.file is not None:
+        inside = Path(kept.file)
+        if inside.is_absolute() or ".." in inside.parts:
+            raise OutputGone
+        path = root / inside
+    return Captured(kept.size, kept.dropped, kept.head_size, kept.content, path)
 
 
 def live_text(part: Part) -> tuple[str, int]:

@@ -9,7 +9,6 @@ from flask import render_template, request
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain.schedule import Schedule
-from watchbell.domain.task_definition import Defaults
 from watchbell.errors import Conflict, InputError, Problem
 from watchbell.services import tasks, triggers
 from watchbell.store.tasks import Task
@@ -35,21 +34,9 @@ _BESIDE = frozenset({"csrf_token", "preview", "submit"})
 _SHOWN_NAME = 60
 
 
-def owner() -> str:
-    """Return whose tasks are "mine": the account, or the server's user where nobody logs in."""
-    config = current.config()
-    return current.actor() if config.uses_login else config.user
-
-
-def defaults() -> Defaults:
-    """Return what a new task gets where nothing is said."""
-    config = current.config()
-    return Defaults(zone=config.zone, owner=owner(), host=config.hostname)
-
-
 def empty_form() -> TaskForm:
     """Return the form for a new task, with what was typed into it."""
-    return TaskForm(data=new_task_data(defaults()))
+    return TaskForm(data=new_task_data(current.defaults()))
 
 
 def form_of(task: Task) -> TaskForm:
@@ -93,11 +80,11 @@ def _store(form: TaskForm, task: Task | None) -> Task:
     fields = form.task_fields()
     now, actor = current.now(), current.actor()
     if task is None:
-        saved = tasks.create(database(), fields, now=now, actor=actor, defaults=defaults())
+        saved = tasks.create(database(), fields, now=now, actor=actor, defaults=current.defaults())
     else:
         version = _version(form)
         saved = tasks.update(
-            database(), task.id, fields, now=now, actor=actor, defaults=defaults(), expected_version=version
+            database(), task.id, fields, now=now, actor=actor, defaults=current.defaults(), expected_version=version
         )
     if form.asap.data:
         triggers.run_soon(database(), saved.id, now=now, actor=actor)
@@ -162,7 +149,7 @@ def page(form: TaskForm, task: Task | None, refusal: Refusal | None = None) -> t
 
 def live_preview() -> tuple[Preview, str]:
     """Return the preview and the sentence about retries for what a form holds at the moment, as its script sends it."""
-    form = TaskForm(formdata=request.args, data=new_task_data(defaults()))
+    form = TaskForm(formdata=request.args, data=new_task_data(current.defaults()))
     number = request.args.get("task", "")
     task = tasks.get(database(), int(number)) if number.isascii() and number.isdigit() and len(number) < 19 else None
     shown = _preview_of(form, task, form.take_crontab_line(now=current.now()))
@@ -174,7 +161,7 @@ def _preview_of(form: TaskForm, task: Task | None, pasted: CrontabLine | None) -
     return preview(
         form.schedule_fields(),
         now=current.now(),
-        default_zone=defaults().zone,
+        default_zone=current.defaults().zone,
         earlier=earlier,
         pasted=pasted,
     )

@@ -168,8 +168,8 @@ def _tab_context(page: presenters_runs.RunPageView, tab: str) -> dict[str, objec
         return {"resources": presenters_runs.resources(_chosen_attempt(page))}
     if tab == "output":
         asked = query.text(request.args, "stream") or _telling_stream(page)
-        chosen = query.word({"stream": asked}, "stream", (*outputs.STREAMS, "both"), "stdout")
-        names = outputs.STREAMS if chosen == "both" else (chosen,)
+        chosen = query.word({"stream": asked}, "stream", (*runs.STREAMS, "both"), "stdout")
+        names = runs.STREAMS if chosen == "both" else (chosen,)
         excerpts = {name: outputs.excerpt(_stream(page.run.id, name)) for name in names} if page.attempt else {}
         return {"stream": chosen, "excerpts": excerpts, "chosen_attempt": _attempt_number()}
     return {}
@@ -179,7 +179,7 @@ def _telling_stream(page: presenters_runs.RunPageView) -> str:
     """Return the stream to open with: a command that has ended and wrote only to stderr is read there."""
     if page.attempt is None:
         return "stdout"
-    stdout, stderr = (outputs.excerpt(_stream(page.run.id, name)) for name in outputs.STREAMS)
+    stdout, stderr = (outputs.excerpt(_stream(page.run.id, name)) for name in runs.STREAMS)
     is_told_by_stderr = stdout.is_complete and not stdout.is_gone and not stdout.size and stderr.size
     return "stderr" if is_told_by_stderr else "stdout"
 
@@ -195,6 +195,6 @@ def _attempt_number() -> int | None:
 
 
 def _stream(run_id: int, stream: str) -> outputs.Stream:
-    if stream not in outputs.STREAMS:
+    if stream not in runs.STREAMS:
         raise InputError.of("stream", "must be stdout or stderr", "stdout")
     return outputs.Stream(database(), current.config().output_path, run_id, stream, _attempt_number())

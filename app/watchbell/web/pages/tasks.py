@@ -38,7 +38,7 @@ _SHOWN_REVISIONS = 5
 @blueprint.get("/tasks")
 def index() -> str:
     asked = task_list.from_page(request.args)
-    found = task_list.find(database(), asked, me=task_editing.owner())
+    found = task_list.find(database(), asked, me=current.owner())
     enabled = tasks.list_page(database(), enabled=True, limit=0).filtered
     return render_template(
         "tasks/index.html",
@@ -54,20 +54,20 @@ def index() -> str:
 def data() -> Response:
     """Answer the table's script in the server-side protocol of DataTables."""
     draw, asked = task_list.from_table(request.args)
-    found = task_list.find(database(), asked, me=task_editing.owner())
+    found = task_list.find(database(), asked, me=current.owner())
     cells = render_template("tasks/rows.html", rows=_rows(found))
     return jsonify(draw=draw, recordsTotal=found.total, recordsFiltered=found.filtered, data=json.loads(cells))
 
 
 @blueprint.get("/tasks.json")
 def index_json() -> Response:
-    found = task_list.find(database(), task_list.everything(request.args), me=task_editing.owner())
+    found = task_list.find(database(), task_list.everything(request.args), me=current.owner())
     return jsonify([presenters_tasks.task_json(row) for row in _rows(found)])
 
 
 @blueprint.get("/tasks.csv")
 def index_csv() -> Response:
-    found = task_list.find(database(), task_list.everything(request.args), me=task_editing.owner())
+    found = task_list.find(database(), task_list.everything(request.args), me=current.owner())
     rows = (presenters_tasks.task_csv(row) for row in _rows(found))
     return twins.csv_response("tasks", presenters_tasks.CSV_COLUMNS, rows)
 

@@ -1,0 +1,19 @@
+"""The families of addresses for programs, one module each; none knows another."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from watchbell.web import families
+from watchbell.web.api import document, gateway
+from watchbell.web.families import Family
+
+#: Every family with routes; an address below /api that is none of theirs is told of in the gateway's shape.
+_BLUEPRINTS = (gateway.blueprint,)
+_OTHERS = Family("others", ("/api", "/openapi.json"), gateway.FAMILY.shape)
+
+
+def init_app(app: Flask) -> None:
+    """Attach all families and their document to the application."""
+    families.keep(app, [*(blueprint.family for blueprint in _BLUEPRINTS), _OTHERS])
+    document.attach(app, _BLUEPRINTS)

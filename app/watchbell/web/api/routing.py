@@ -1,0 +1,95 @@
+"""The blueprint of a family: routes that read, answer and describe themselves in the document of all families."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import marshmallow
+from flask_smorest import Blueprint
+
+from watchbell.web.api import versions
+from watchbell.web.api.parsing import Parser
+from watchbell.web.families import Family
+
+_View = TypeVar("_View", bound=Callable[..., Any])
+#: What every route may answer, whoever asks and whatever for.
+_ALWAYS = {
+    400: "The request makes no sense, or calls the server by a name that is not its own.",
+    503: "The database does not answer at the moment; `Retry-After` says when to try again.",
+}
+_NOT_PUBLIC = {
+    401: "No credentials, or none that are valid.",
+    403: "The account or its token does not have the right to do this.",
+    429: "Too many wrong credentials from this address; `Retry-After` says when to try again.",
+}
+
+
+class FamilyBlueprint(Blueprint):  # type: ignore[misc]
+    """Routes of one family."""
+
+    ARGUMENTS_PARSER = Parser()
+
+    def __init__(
+        self, name: str, family: Family, error_schema: type[marshmallow.Schema], *, invalid: int, **options: Any
+    ) -> None:
+        """Make the blueprint; ``invalid`` is the status that the family answers to input that is not valid."""
+        super().__init__(name, __name__, **options)
+        self.family = family
+        self._error_schema = error_schema
+        self._invalid = invalid
+        self._prepare_doc_cbks.append(self._prepare_errors_doc)
+        self.after_request(versions.mark)
+
+    def route(self, rule: str, **options: Any) -> Callable[[_View], _View]:
+        """Serve an address, by GET unless ``methods`` says otherwise."""
+        found: Callable[[_View], _View] = super().route(rule, **options)
+        return found
+
+    def answers(
+        self, status: int, schema: marshmallow.Schema | type[marshmallow.Schema] | None = None, **options: Any
+    ) -> Callable[[_View], _View]:
+        """Say what a route answers when all goes well; what is no Response yet is made one by the schema."""
+        found: Callable[[_View], _View] = self.response(status, schema, **options)
+        return found
+
+    def errors(self, **told: str) -> Callable[[_View], _View]:
+        """Say which errors a route answers besides those of all routes, such as ``_404="There is no such task."``."""
+
+        def decorate(view: _View) -> _View:
+            for status, words in told.items():
+                view = self.alt_response(int(status.lstrip("_")), schema=self._error_schema, description=words)(view)
+            return view
+
+        return decorate
+
+    def body(self, schema: type[marshmallow.Schema], **options: Any) -> Callable[[_View], _View]:
+        """Read the JSON body of a route as its next argument."""
+        found: Callable[[_View], _View] = self.arguments(schema, error_status_code=self._invalid, **options)
+        return found
+
+    def query(self, schema: type[marshmallow.Schema]) -> Callable[[_View], _View]:
+        """Read the arguments in a route's address as its next argument; those it does not know are passed over."""
+        found: Callable[[_View], _View] = self.arguments(schema, location="query", error_status_code=self._invalid)
+        return found
+
+    def _prepare_errors_doc(
+        self, doc: dict[str, Any], doc_info: Mapping[str, Any], *, method: str, **_others: Any
+    ) -> dict[str, Any]:
+        """Describe what every route may answer, and who may call it."""
+        del doc_info
+        responses = doc.setdefault("responses", {})
+        if method == "get":
+            responses[304] = {"description": "Nothing has changed since the answer whose ETag was sent."}
+        invalid = responses.get(self._invalid)
+        if isinstance(invalid, str):
+            responses[self._invalid] = self._described("Something in what was sent is not valid.")
+        for status, words in {**_ALWAYS, **_NOT_PUBLIC}.items():
+            responses.setdefault(status, self._described(words))
+        return doc
+
+    def _described(self, words: str) -> dict[str, Any]:
+        return {
+            "description": words,
+            "content": {self.family.content_type: {"schema": self._error_schema}},
+        }

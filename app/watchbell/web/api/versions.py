@@ -1,0 +1,43 @@
+"""Marks of content: lists and rows carry one, a read says only that nothing has changed, a change may name the version it saw."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from flask import Response, g, request
+
+from watchbell.errors import InputError
+
+_VERSION = re.compile(r'(?:W/)?"([0-9]{1,18})(?:-[0-9a-f]+)?"|([0-9]{1,18})')
+
+
+def note(version: int) -> None:
+    """Say which version of a thing the answer to this request shows, so that its mark begins with it."""
+    g.shown_version = version
+
+
+def expected() -> int | None:
+    """Return which version whoever wants to change something has seen, None if it says nothing; raises InputError."""
+    text = request.headers.get("If-Match", "").strip()
+    if text in {"", "*"}:
+        return None
+    match = _VERSION.fullmatch(text)
+    if match is None:
+        raise InputError.of("If-Match", "must be the ETag of the thing as you have seen it, or its version", '"3"')
+    return int(match[1] or match[2])
+
+
+def mark(response: Response) -> Response:
+    """Give what was read a mark of its content, and answer only that it is still the same to whoever has it already."""
+    version = g.get("shown_version")
+    if response.is_streamed or not 200 <= response.status_code < 300:
+        return response
+    if version is not None:
+        response.set_etag(f"{version}-{hashlib.sha256(response.get_data()).hexdigest()[:16]}")
+    if request.method in {"GET", "HEAD"} and response.status_code == 200:
+        if version is None and "ETag" not in response.headers:
+            response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:24], weak=True)
+        response.headers["Cache-Control"] = "private, no-cache"
+        response.make_conditional(request)
+    return response
