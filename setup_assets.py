@@ -6,12 +6,15 @@ nothing but the standard library and npm; where there is no npm the PyPI package
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -82,6 +85,8 @@ LIBRARIES = (
     ),
     Library("chart", "chart.js", "dist", ("chart.umd.min.js",), "LICENSE.md"),
     Library("chart", "@kurkle/color", "", (), "LICENSE.md"),
+    Library("swagger-ui", "swagger-ui-dist", "", ("swagger-ui-bundle.js", "swagger-ui.css"), "LICENSE"),
+    Library("redoc", "redoc", "bundles", ("redoc.standalone.js",), "LICENSE"),
 )
 
 
@@ -145,18 +150,45 @@ def ensure() -> None:
         raise AssetError(f"npm was not found; install Node.js, or `pip install {NODE_PACKAGE}`")
     with tempfile.TemporaryDirectory(prefix="watchbell-assets-") as folder:
         _install(npm, Path(folder))
+        for name, bundle in json.loads(MANIFESTS[0].read_text()).get("bundles", {}).items():
+            _unpack(npm, Path(folder), name, bundle["version"], bundle["integrity"])
         _place(Path(folder) / "node_modules")
 
 
 def _install(npm: list[str], folder: Path) -> None:
-    """Let npm install the locked packages into a folder outside the tree; its chatter is shown only when it fails."""
+    """Let npm install the locked packages into a folder outside the tree."""
     for manifest in MANIFESTS:
         shutil.copy(manifest, folder)
+    _call(npm, folder, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+
+
+def _unpack(npm: list[str], folder: Path, name: str, version: str, integrity: str) -> None:
+    """Fetch the archive of a package whose bundle holds all that it depends on, and take what is wanted out of it.
+
+    Installed, it would bring a hundred packages that nobody asks for.
+    """
+    _call(npm, folder, "pack", f"{name}@{version}", "--ignore-scripts")
+    archive = folder / f"{name}-{version}.tgz"
+    found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode() if archive.is_file() else "nothing"
+    if integrity != f"sha512-{found}":
+        raise AssetError(f"{name} {version} is not what package.json names: sha512-{found}")
+    with tarfile.open(archive) as packed:
+        for source, _ in copies():
+            member = source.removeprefix(f"{name}/")
+            content = packed.extractfile(f"package/{member}") if member != source else None
+            if content is not None:
+                place = folder / "node_modules" / source
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(content.read())
+
+
+def _call(npm: list[str], folder: Path, *arguments: str) -> None:
+    """Call npm; its chatter is shown only when it fails."""
     # npm's own number of retries makes a build without a network wait for minutes.
-    options = ["--ignore-scripts", "--fetch-retries=1", "--no-audit", "--no-fund", "--no-update-notifier"]
+    options = ["--fetch-retries=1", "--no-update-notifier"]
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(npm[0]).parent), os.environ.get("PATH", "")])}
     done = subprocess.run(
-        [*npm, "ci", *options], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [*npm, *arguments, *options], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise AssetError(f"npm could not fetch the browser libraries (exit code {done.returncode}):\n{done.stderr}")

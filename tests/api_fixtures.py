@@ -29,6 +29,15 @@ class Book:
         paths = sorted(self.content["paths"].items(), key=lambda pair: pair[0].count("{"))
         return [(re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)), operations) for path, operations in paths]
 
+    def operations(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Return (path, method, what is told) of every operation."""
+        return [
+            (path, method, told)
+            for path, operations in self.content["paths"].items()
+            for method, told in operations.items()
+            if method != "parameters"
+        ]
+
     def operation(self, method: str, path: str) -> dict[str, Any] | None:
         for pattern, operations in self._paths:
             if pattern.fullmatch(path.partition("?")[0]) and method.lower() in operations:

@@ -16,8 +16,8 @@ from watchbell.config import Config
 from watchbell.errors import ConfigError
 from watchbell.version import __version__
 from watchbell.web import api, assets, auth, checks, current, db, errors, pausing, presenters
-from watchbell.web.pages import auth as auth_pages
 from watchbell.web.pages import (
+    api_docs,
     health,
     heartbeats,
     log,
@@ -29,11 +29,12 @@ from watchbell.web.pages import (
     scheduler_control,
     tasks,
 )
+from watchbell.web.pages import auth as auth_pages
 from watchbell.web.secret_key import secret_key
 
 PAGES = (
     *(overview, tasks, next_runs, runs, queues, heartbeats, log),
-    *(scheduler_control, pauses, auth_pages, health),
+    *(scheduler_control, pauses, auth_pages, health, api_docs),
 )
 _log = logging.getLogger("watchbell.web")
 

@@ -38,16 +38,17 @@ class Family:
     content_type: str = "application/json"
 
 
-def keep(app: Flask, families: Iterable[Family]) -> None:
-    """Make these the families of an application."""
-    prefixes = {prefix: family for family in families for prefix in family.prefixes}
+def keep(app: Flask, families: Iterable[Family], pages: Iterable[str] = ()) -> None:
+    """Make these the families of an application; ``pages`` lie below their prefixes and belong to none."""
+    prefixes: dict[str, Family | None] = {prefix: family for family in families for prefix in family.prefixes}
+    prefixes.update(dict.fromkeys(pages))
     # The longest comes first, so that a part of another family's addresses may be one of its own.
     app.extensions[_NAME] = dict(sorted(prefixes.items(), key=lambda pair: -len(pair[0])))
 
 
 def find(path: str) -> Family | None:
     """Return the family that an address belongs to, whether there is anything at it or not; None for a page."""
-    known: dict[str, Family] = current_app.extensions.get(_NAME, {})
+    known: dict[str, Family | None] = current_app.extensions.get(_NAME, {})
     for prefix, family in known.items():
         if path == prefix or path.startswith(f"{prefix}/"):
             return family

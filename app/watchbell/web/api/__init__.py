@@ -11,9 +11,11 @@ from watchbell.web.families import Family
 #: Every family with routes; an address below /api that is none of theirs is told of in the gateway's shape.
 _BLUEPRINTS = (gateway.blueprint,)
 _OTHERS = Family("others", ("/api", "/openapi.json"), gateway.FAMILY.shape)
+#: Pages for people that lie where the addresses of programs do.
+_PAGES = ("/api/docs", "/api/redoc")
 
 
 def init_app(app: Flask) -> None:
     """Attach all families and their document to the application."""
-    families.keep(app, [*(blueprint.family for blueprint in _BLUEPRINTS), _OTHERS])
+    families.keep(app, [*(blueprint.family for blueprint in _BLUEPRINTS), _OTHERS], pages=_PAGES)
     document.attach(app, _BLUEPRINTS)
