@@ -9,8 +9,10 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from watchbell.domain import schedule as schedules
+from watchbell.domain import steps as task_steps
 from watchbell.domain.policies import Policies, build_policies
 from watchbell.domain.schedule import Schedule, ScheduleKind
+from watchbell.domain.steps import Step
 from watchbell.errors import InputError, Problem
 
 NAME_LIMIT = 100
@@ -26,7 +28,9 @@ SCHEDULE_FIELDS = frozenset(
 #: Fields that say how; see domain.policies.
 POLICY_FIELDS = frozenset(field.name for field in dataclasses.fields(Policies))
 #: Fields that say what, where and for whom.
-PLAIN_FIELDS = frozenset({"name", "command", "directory", "environment", "tags", "comment", "owner", "host", "enabled"})
+PLAIN_FIELDS = frozenset(
+    {"name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "host", "enabled"}
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class TaskDefinition:
     """All that a person decides about a task."""
 
     name: str
+    #: Empty for a task of steps.
     command: str
     schedule: Schedule
     directory: str | None = None
@@ -57,12 +62,15 @@ class TaskDefinition:
     owner: str = ""
     host: str = ""
     enabled: bool = True
+    #: What is run one after the other, in place of a command.
+    steps: tuple[Step, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return what a revision keeps: all but whether the task is enabled."""
         return {
             "name": self.name,
             "command": self.command,
+            "steps": [step.to_json() for step in self.steps],
             "directory": self.directory,
             "environment": dict(self.environment),
             "schedule": schedules.to_json(self.schedule),
@@ -90,12 +98,9 @@ def build_definition(
             changes[name] = _READERS[name](name, fields[name])
         except InputError as error:
             problems += error.problems
-    if base is None:
-        problems += [
-            Problem(name, "is required", example)
-            for name, example in (("name", "backup-home"), ("command", "echo hello"))
-            if name not in fields
-        ]
+    if base is None and "name" not in fields:
+        problems.append(Problem("name", "is required", "backup-home"))
+    problems += _settle_what(fields, changes, base)
     try:
         changes["schedule"] = _schedule(fields, base, now, defaults)
     except InputError as error:
@@ -111,6 +116,27 @@ def build_definition(
         changes.setdefault("owner", defaults.owner)
         return TaskDefinition(**changes)  # type: ignore[arg-type]
     return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
+
+
+def _settle_what(
+    fields: Mapping[str, object], changes: dict[str, object], base: TaskDefinition | None
+) -> list[Problem]:
+    """Let the command replace the steps that were there, and the other way round; return what is wrong with both together."""
+    given = {"command", "steps"} & set(fields)
+    if not given <= set(changes):
+        # One of them could not even be read, which has been told.
+        return []
+    has_command, has_steps = bool(str(changes.get("command", "")).strip()), bool(changes.get("steps"))
+    if has_command and has_steps:
+        return [Problem("steps", "a task has either a command or steps, not both", "an empty command")]
+    if has_command:
+        changes["steps"] = ()
+    elif has_steps:
+        changes["command"] = ""
+    elif base is None or not ((base.command and "command" not in given) or (base.steps and "steps" not in given)):
+        field, example = ("steps", "import=python import.py") if given == {"steps"} else ("command", "echo hello")
+        return [Problem(field, "must not be empty" if given else "is required", example)]
+    return []
 
 
 def _schedule(fields: Mapping[str, object], base: TaskDefinition | None, now: datetime, defaults: Defaults) -> Schedule:
@@ -249,7 +275,8 @@ def _name(name: str, value: object) -> str:
 
 _READERS = {
     "name": _name,
-    "command": _text(COMMAND_LIMIT, "echo hello", required=True, lines=True),
+    "command": _text(COMMAND_LIMIT, "echo hello", lines=True),
+    "steps": lambda _name, value: task_steps.build_steps(value),
     "directory": _directory,
     "environment": _environment,
     "tags": _tags,

@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from watchbell.domain.steps import Step
+
 #: Output kept per stream unless a task says otherwise: half of it from the head, half from the tail.
 DEFAULT_OUTPUT_BYTES = 20 * 1024 * 1024
 
@@ -32,6 +34,8 @@ class Command:
     directory: str | None = None
     #: What many commands see beside their own variables; it is told to the keeper once.
     common: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NOTHING)
+    #: What is run one after the other instead of the arguments, by the shell that those name; see stepping.py.
+    steps: tuple[Step, ...] = ()
 
     def variable(self, name: str) -> str | None:
         """Return a variable as the command sees it."""
@@ -53,6 +57,8 @@ class Limits:
     processes: int | None = None
     #: Added to the scheduler's own, as by nice(1).
     niceness: int = 0
+    #: Its own process is a runner of steps, which writes their course into its record; see stepping.py.
+    has_steps: bool = False
 
     @property
     def is_confined(self) -> bool:

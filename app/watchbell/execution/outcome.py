@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from datetime import datetime
 from pathlib import Path
 
+from watchbell.domain.steps import Trace
 from watchbell.execution.identity import Process
 
 
@@ -93,6 +94,8 @@ class Finished:
     #: Who it was, and when it was started; None if nothing was, or nobody can know.
     process: Process | None = None
     started_at: datetime | None = None
+    #: How far its steps have come; nothing for a plain command.
+    traces: tuple[Trace, ...] = ()
 
 
 def signal_name(number: int) -> str:

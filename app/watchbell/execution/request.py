@@ -9,12 +9,15 @@ from watchbell.execution.keeping import Request
 from watchbell.execution.limits import CannotLimit, wrap
 from watchbell.execution.process import SpawnFailed, current_boot_id, find_program
 from watchbell.execution.record import Meta
+from watchbell.execution.stepping import steps_command
 
 
 def make_request(number: int, bundle: Bundle, command: Command, limits: Limits, keeper: tuple[int, int]) -> Request:
     """Return what is asked of the keeper; raises SpawnFailed when the command cannot be started."""
     program = find_program(command)
     argv, environment = command.argv, command.environment
+    if command.steps:
+        argv = steps_command(command.steps, bundle.status, bundle.token, limits.grace_seconds)
     if limits.is_confined or limits.niceness:
         try:
             argv = wrap((program, *argv[1:]), {**command.common, **environment}, limits, bundle.token)

@@ -11,6 +11,7 @@ from watchbell.execution.identity import Process
 from watchbell.execution.outcome import Finished
 from watchbell.execution.process import current_boot_id
 from watchbell.execution.result import capture, conclude, measure
+from watchbell.execution.stepping import read_traces
 from watchbell.execution.tracking import Run
 
 
@@ -28,4 +29,5 @@ def tell(run: Run, output_root: Path) -> Finished:
         process = Process(record.pid, 0, current_boot_id())
     at = datetime.fromtimestamp(run.at_ns / 1e9, UTC) if run.at_ns else None
     points = tuple(run.series.points)
-    return Finished(run.key, outcome, measure(record, ending, points), points, stdout, stderr, process, at)
+    traces = tuple(read_traces(run.bundle.status)) if run.limits.has_steps else ()
+    return Finished(run.key, outcome, measure(record, ending, points), points, stdout, stderr, process, at, traces)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import os
@@ -23,7 +22,7 @@ from watchbell.execution.record import read_record
 from watchbell.execution.result import Ending, Why
 from watchbell.execution.sampling import Series
 from watchbell.execution.throttle import Stream
-from watchbell.execution.tree import Member, find_members, signal_group, signal_member
+from watchbell.execution.tree import Member, find_members, halted, signal_group, signal_member, slow_down
 
 #: How often a tree that is being ended is looked at.
 LOOK_SECONDS = 0.05
@@ -331,17 +330,20 @@ def _catch_up(run: Run, stream: Stream) -> None:
     pidfd = run.handle()
     if pidfd is None or run.process is None:
         return
-    signal_group(pidfd, signal.SIGSTOP)
-    try:
+    others = _steps_of(run)
+    with halted(pidfd, others):
         stream.look()
         stream.trim()
-    finally:
-        signal_group(pidfd, signal.SIGCONT)
     run.times_ahead += 1
     if run.times_ahead == throttle.PATIENCE:
-        # A group that has just ended, or belongs to another user by now, needs no slowing down.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.setpriority(os.PRIO_PGRP, run.process.pid, 5)
+        slow_down({run.process.pid, *(member.group for member in others)})
+
+
+def _steps_of(run: Run) -> list[Member]:
+    """Return the processes of a run of steps outside the group of its runner: each step has a group of its own."""
+    if not run.limits.has_steps:
+        return []
+    return [member for member in run.members(clock.monotonic()) if member.group != run.session]
 
 
 def excess(run: Run) -> str:
@@ -374,6 +376,8 @@ def resume_if_orphaned_stop(run: Run) -> None:
     state = proc.read_stat(run.process.pid)
     # A shell that was stopped while it made a child waits in the kernel for the child, which is stopped.
     if state is not None and state.state in {"T", "D"}:
+        for member in _steps_of(run):
+            signal_member(member, signal.SIGCONT)
         signal_group(run.pidfd, signal.SIGCONT)
 
 

@@ -7,10 +7,12 @@ looked at, so a number that has passed to a stranger in between is never hit.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import os
 import signal
+from collections.abc import Collection, Iterable, Iterator
 
 from watchbell import clock
 from watchbell.execution import proc
@@ -140,6 +142,28 @@ def signal_group(pidfd: int, number: int) -> None:
             os.killpg(leader, number)
         except ProcessLookupError:
             return
+
+
+@contextlib.contextmanager
+def halted(pidfd: int, others: Collection[Member]) -> Iterator[None]:
+    """Stop the group that a living process leads, and others, for as long as the block takes."""
+    signal_group(pidfd, signal.SIGSTOP)
+    try:
+        for member in others:
+            signal_member(member, signal.SIGSTOP)
+        yield
+    finally:
+        for member in others:
+            signal_member(member, signal.SIGCONT)
+        signal_group(pidfd, signal.SIGCONT)
+
+
+def slow_down(groups: Iterable[int]) -> None:
+    """Let process groups give way to everything else."""
+    for group in groups:
+        # A group that has just ended, or belongs to another user by now, needs no slowing down.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.setpriority(os.PRIO_PGRP, group, 5)
 
 
 def _pid_of(pidfd: int) -> int:

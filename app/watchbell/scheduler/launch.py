@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from datetime import UTC
 
 from watchbell.config import MIB, Config
+from watchbell.domain import steps as task_steps
 from watchbell.domain.policies import OutputExcess, Policies
+from watchbell.domain.steps import Step
 from watchbell.errors import NotFound
 from watchbell.execution import Bundle, Bundles, Command, Limits, Watcher, plain_argv, shell_command
+from watchbell.execution.command import SHELL
 from watchbell.scheduler.plan import Plan
 from watchbell.services import tasks
 from watchbell.services.tickets import Ticket
@@ -26,6 +29,7 @@ class Job:
     directory: str | None
     limits: Limits
     policies: Policies
+    steps: tuple[Step, ...] = ()
 
 
 class Launcher:
@@ -60,7 +64,8 @@ class Launcher:
         # What a command writes to tmpfs would count as memory of its own.
         on_disk = job.limits.memory_bytes is not None
         bundle = self._bundles.claim(str(ticket.run_id), ticket.number, on_disk=on_disk)
-        command = Command(job.argv, self._environment(job, ticket), job.directory, self._config.child_environment)
+        common = self._config.child_environment
+        command = Command(job.argv, self._environment(job, ticket), job.directory, common, job.steps)
         self._watcher.launch((ticket.run_id, ticket.number), bundle, command, job.limits, more=more)
         return bundle
 
@@ -87,18 +92,21 @@ class Launcher:
         policies = Policies.from_json(definition["policies"])  # type: ignore[arg-type]
         own: Mapping[str, str] = definition["environment"]  # type: ignore[assignment]
         text = str(definition["command"])
+        # A revision that an earlier version has made knows none.
+        steps = task_steps.from_json(definition.get("steps"))
         output_mib = policies.output_limit_mib or self._config.output_limit_mib
         return Job(
             name=str(definition["name"]),
-            argv=plain_argv(text) or shell_command(text),
+            argv=(SHELL,) if steps else plain_argv(text) or shell_command(text),
             environment=own,
             directory=str(definition["directory"]) if definition["directory"] else None,
-            limits=_limits(policies, output_mib * MIB),
+            limits=_limits(policies, output_mib * MIB, has_steps=bool(steps)),
             policies=policies,
+            steps=steps,
         )
 
 
-def _limits(policies: Policies, output_bytes: int) -> Limits:
+def _limits(policies: Policies, output_bytes: int, *, has_steps: bool) -> Limits:
     memory = policies.memory_limit_mib
     return Limits(
         time_seconds=policies.time_limit_seconds,
@@ -108,4 +116,5 @@ def _limits(policies: Policies, output_bytes: int) -> Limits:
         memory_bytes=memory * MIB if memory else None,
         processes=policies.process_limit,
         niceness=policies.niceness,
+        has_steps=has_steps,
     )

@@ -290,10 +290,11 @@ class Loop:
         flight = self.flights[key]
         ticket = flight.ticket
         try:
-            policies = self._tools.launcher.job(ticket.task_id, ticket.task_version).policies
+            job = self._tools.launcher.job(ticket.task_id, ticket.task_version)
+            policies, steps = job.policies, job.steps
         except NotFound:
             # Without its definition the safe answer is never to start it again.
-            policies = Policies(uncertain=Uncertain.LOST)
+            policies, steps = Policies(uncertain=Uncertain.LOST), ()
         is_later_try = policies.retries and ticket.number > 1
         past = look_back(self._tools.db, ticket.run_id, ticket.number) if is_later_try else NO_PAST
         # Its row goes straight from starting to the end; saying that it runs would only be late.
@@ -308,6 +309,7 @@ class Loop:
                 output_root=self._tools.output_root,
                 adopted=flight.is_adopted,
                 past=past,
+                steps=steps,
             )
         )
 

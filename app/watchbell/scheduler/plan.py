@@ -169,6 +169,7 @@ def _entry(task: PlannedTask | Task) -> Entry:
             "directory": task.directory,
             "environment": task.environment,
             "policies": task.policies,
+            "steps": task.steps,
         },
     )
 

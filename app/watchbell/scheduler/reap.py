@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import signal
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 from watchbell.domain import retry
 from watchbell.domain.policies import Policies, Uncertain
 from watchbell.domain.run_state import RunState
+from watchbell.domain.steps import Step
 from watchbell.execution import Captured, Finished, Outcome, Usage
+from watchbell.scheduler import course
 from watchbell.services.deadlines import NO_PAST, Past
 from watchbell.services.decisions import OPEN
 from watchbell.services.tickets import Result, Started, Ticket
@@ -40,11 +43,16 @@ def to_result(
     output_root: Path,
     adopted: bool = False,
     past: Past = NO_PAST,
+    steps: Sequence[Step] = (),
 ) -> Result:
     """Return the result of an attempt; ``started`` is None for one whose process was never seen by this scheduler."""
     outcome = finished.outcome
     if adopted:
         outcome = _blame_earlier_life(outcome, state, started, policies.time_limit_seconds)
+        finished = dataclasses.replace(finished, outcome=outcome)
+    done = course.results_of(steps, finished, started) if steps and not outcome.not_started else []
+    if done:
+        outcome = course.explain(outcome, done)
         finished = dataclasses.replace(finished, outcome=outcome)
     if outcome.cancelled:
         state = RunState.CANCELLING
@@ -63,6 +71,7 @@ def to_result(
         reason="; ".join(filter(None, (f"{reason}{_ADOPTED}" if adopted else reason, following.words))),
         attempt=_columns(started, finished),
         outputs=_outputs(ticket, finished, output_root),
+        steps=course.rows_of(ticket, done),
         retry_at=following.at,
         without_retry=known if following.at is not None else None,
         decision=_decision(path, policies),

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from watchbell.domain import schedule as schedules
+from watchbell.domain import steps as task_steps
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
@@ -43,6 +44,7 @@ def definition_of(task: Task) -> TaskDefinition:
         owner=task.owner,
         host=task.host,
         enabled=task.enabled,
+        steps=task_steps.from_json(task.steps),
     )
 
 
@@ -318,6 +320,7 @@ def _free_name(session: Session, name: str) -> str:
 def _write(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:
     task.name = definition.name
     task.command = definition.command
+    task.steps = [step.to_json() for step in definition.steps]
     task.directory = definition.directory
     task.environment = dict(definition.environment)
     task.schedule = schedules.to_json(definition.schedule)

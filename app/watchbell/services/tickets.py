@@ -94,6 +94,8 @@ class Result:
     #: All result columns of the attempt, see store.runs.
     attempt: Mapping[str, Any]
     outputs: Sequence[dict[str, Any]] = ()
+    #: What became of its steps, as store.steps has it.
+    steps: Sequence[dict[str, Any]] = ()
     #: When the next attempt is to be made, and what the state would be if there were none.
     retry_at: datetime | None = None
     without_retry: RunState | None = None

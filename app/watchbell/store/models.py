@@ -7,9 +7,11 @@ from watchbell.store.base import Base
 from watchbell.store.events import Outbox
 from watchbell.store.heartbeats import Heartbeat, Scheduler
 from watchbell.store.incidents import Incident
+from watchbell.store.log_marks import LogMark
 from watchbell.store.pauses import Pause
 from watchbell.store.queues import Queue
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
+from watchbell.store.steps import AttemptStep
 from watchbell.store.tasks import ChangeMark, Task, TaskRevision
 from watchbell.store.totals import RunDay
 
@@ -18,9 +20,11 @@ metadata = Base.metadata
 __all__ = [
     "Account",
     "Attempt",
+    "AttemptStep",
     "ChangeMark",
     "Heartbeat",
     "Incident",
+    "LogMark",
     "LoginLink",
     "LoginSession",
     "Outbox",

@@ -23,6 +23,7 @@ from watchbell.store.heartbeats import Heartbeat, Scheduler
 from watchbell.store.incidents import Incident
 from watchbell.store.runs import ACTIVE_SQL, Attempt, Output, Run, RunEvent
 from watchbell.store.session import Database
+from watchbell.store.steps import AttemptStep
 from watchbell.store.tasks import Task, decoded
 
 _ACTIVE = sorted(state.value for state in ACTIVE)
@@ -117,6 +118,7 @@ def delete_runs(session: Session, run_ids: Sequence[int]) -> Deleted:
     files = [row.file for row in connection.execute(select(Output.file).where(mine, Output.file.is_not(None)), given)]
     # Children first, as the foreign keys want it.
     connection.execute(delete(Output).where(mine), given)
+    connection.execute(delete(AttemptStep).where(AttemptStep.attempt_id.in_(attempts)), given)
     connection.execute(delete(Attempt).where(Attempt.run_id.in_(ids_select(dialect))), given)
     connection.execute(delete(RunEvent).where(RunEvent.run_id.in_(ids_select(dialect))), given)
     connection.execute(delete(Run).where(Run.id.in_(ids_select(dialect))), given)

@@ -50,7 +50,10 @@ class Task(Base):
     #: Rises with every edit of the definition; a run names the version that it ran.
     version: Mapped[int] = mapped_column(default=1)
     enabled: Mapped[bool] = mapped_column(default=True)
+    #: Empty for a task of steps.
     command: Mapped[str]
+    #: What domain.steps.Step.to_json made of the steps; empty for a task with a command.
+    steps: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     directory: Mapped[str | None]
     environment: Mapped[dict[str, Any]] = mapped_column(default=dict)
     #: What domain.schedule.to_json made of the schedule.
@@ -149,9 +152,10 @@ class PlannedTask(NamedTuple):
     schedule: Mapping[str, Any]
     policies: Mapping[str, Any]
     environment: Mapping[str, Any]
+    steps: Sequence[Any]
 
 
-_READ_AS_TEXT = ("schedule", "policies", "environment")
+_READ_AS_TEXT = ("schedule", "policies", "environment", "steps")
 _PLANNED: Any = select(
     *(getattr(Task, name) for name in PlannedTask._fields if name not in _READ_AS_TEXT),
     *(cast(getattr(Task, name), String) for name in _READ_AS_TEXT),
@@ -166,7 +170,7 @@ def list_changed_tasks(session: Session, since: int) -> Sequence[PlannedTask]:
     A scheduler reads all of them at its start, however many there are: no objects with a state, and no text read twice.
     """
     rows = session.connection().execute(_PLANNED.where(Task.change > since).order_by(Task.change))
-    return [PlannedTask(*row[:-3], *map(decoded, row[-3:])) for row in rows]
+    return [PlannedTask(*row[:-4], *map(decoded, row[-4:])) for row in rows]
 
 
 def list_ahead(session: Session, moment: datetime) -> Sequence[Task]:
@@ -197,7 +201,8 @@ def _filtered(
     if owner is not None:
         statement = statement.where(func.lower(Task.owner) == owner.lower())
     for word in search.split()[:8]:
-        columns = (Task.name, Task.command, Task.schedule_words, Task.owner, Task.comment, cast(Task.tags, String))
+        texts = (Task.name, Task.command, Task.schedule_words, Task.owner, Task.comment)
+        columns = (*texts, cast(Task.tags, String), cast(Task.steps, String))
         statement = statement.where(or_(*(column.ilike(pattern(word), escape="\\") for column in columns)))
     return statement
 
