@@ -12,6 +12,7 @@ from watchbell.domain.permissions import Role
 from watchbell.domain.policies import CatchUp, Overlap, Policies, Uncertain
 from watchbell.domain.run_state import ACTIVE, FINAL, INITIAL, TRANSITIONS, RunState
 from watchbell.domain.schedule import DSTRule
+from watchbell.domain.steps import StepState
 
 STATES = section("docs/concepts.md", "## States of a run")
 POLICIES = section("docs/concepts.md", "## Policies of a task")
@@ -27,6 +28,13 @@ def test_every_state_is_explained_once_and_stands_on_its_side() -> None:
 
     assert sorted(first_words(active)) == sorted(ACTIVE)
     assert sorted(first_words(final)) == sorted(FINAL)
+
+
+def test_every_state_of_a_step_is_explained() -> None:
+    told = rows(section("docs/steps.md", "## How a run of steps ends"))
+
+    assert first_words(section("docs/steps.md", "## How a run of steps ends")) == list(StepState)
+    assert all(row[1] for row in told)
 
 
 def test_the_drawn_table_has_every_legal_move_and_no_other() -> None:

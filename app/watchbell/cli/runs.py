@@ -23,8 +23,9 @@ from watchbell.cli.screen import (
     span,
     table,
 )
+from watchbell.cli.steps import steps_json, tell_steps
 from watchbell.domain.run_state import RunState
-from watchbell.services import decisions, tasks
+from watchbell.services import decisions, steps, tasks
 from watchbell.services import runs as service
 from watchbell.services.runs import RunFilter, RunPage
 from watchbell.store.runs import Run
@@ -110,7 +111,13 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
             {
                 **columns_of(detail.run, _COLUMNS),
                 "command": detail.definition.get("command"),
-                "attempt_list": [columns_of(attempt, _ATTEMPT) for attempt in detail.attempts],
+                "attempt_list": [
+                    {
+                        **columns_of(attempt, _ATTEMPT),
+                        "steps": steps_json(steps.list_of(program.db, detail, attempt.number)),
+                    }
+                    for attempt in detail.attempts
+                ],
                 "events": [columns_of(event, _EVENT) for event in detail.events],
             }
         )
@@ -120,7 +127,7 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
         {
             "Run": run.id,
             "Task": f"{run.task_name} (version {run.task_version}{'' if detail.task_exists else ', deleted'})",
-            "Command": detail.definition.get("command"),
+            "Command": detail.definition.get("command") or None,
             "State": run.state,
             "Why": run.reason,
             "Due": f"{moment(run.due_at, zone)} {zone.key} ({run.trigger})",
@@ -141,6 +148,7 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
             "Memory": f"{attempt.max_rss_kib / 1024:.1f} MiB at most" if attempt and attempt.max_rss_kib else None,
         }
     )
+    tell_steps(steps.list_of(program.db, detail), zone)
     say()
     table(
         ("AT", "FROM", "TO", "BY", "WHY"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ _OPTION_OF = {
     "name": "NAME",
     "environment": "--env",
     "tags": "--tag",
+    "steps": "--step",
     "enabled": "--disabled",
     "every_word": "--word",
     "unit": "--every",
@@ -100,6 +102,7 @@ def task_options() -> Callable[[F], F]:
     return _all(
         [
             schedule_options(),
+            step_options(),
             click.option("--manual", is_flag=True, help="No schedule: run only when somebody asks."),
             click.option("--anchor", metavar="MOMENT", help="First moment of an interval. Default: now."),
             click.option("--directory", metavar="DIR", help="Working directory."),
@@ -111,6 +114,21 @@ def task_options() -> Callable[[F], F]:
             policy_options(),
         ]
     )
+
+
+def step_options() -> Callable[[F], F]:
+    """Return a decorator that adds the options which say what is run one after the other, in place of a command."""
+    return _all(
+        [
+            click.option("--step", multiple=True, metavar="NAME=CMD",
+                         help="A step, in place of --command; give it again for the ones after it."),
+            click.option("--step-limit", metavar="SPAN", help="Each --step that takes longer is ended."),
+            click.option("--go-on", is_flag=True, help="Run the steps after one that failed as well."),
+            click.option("--steps", "steps_file", metavar="FILE",
+                         help="Steps as JSON from a file, or - for standard input: a list of objects with name, "
+                         "command, timeout_seconds and continue_on_failure."),
+        ]
+    )  # fmt: skip
 
 
 def policy_options() -> Callable[[F], F]:
@@ -173,11 +191,46 @@ def fields_of(options: Mapping[str, Any], *, environment: Mapping[str, str] | No
     fields |= {name: list(given[name]) for name in ("cron", "at") if name in given}
     if "manual" in given:
         fields["kind"] = "manual"
+    steps = _steps(given)
+    if steps is not None:
+        fields["steps"] = steps
     if "tag" in given:
         fields["tags"] = list(given["tag"])
     if "env" in given:
         fields["environment"] = {**(environment or {}), **dict(map(_variable, given["env"]))}
     return fields
+
+
+def _steps(given: Mapping[str, Any]) -> object:
+    """Return the steps that were given, None if none were."""
+    if "steps_file" in given:
+        if {"step", "step_limit", "go_on"} & set(given):
+            raise InputError.of("steps", "say all of them in the file, or all by --step", "--steps steps.json")
+        return _read_steps(given["steps_file"])
+    if "step" not in given:
+        if {"step_limit", "go_on"} & set(given):
+            raise InputError.of("steps", "--step-limit and --go-on go with --step", "--step 'import=python import.py'")
+        return None
+    limit = _seconds(given["step_limit"]) if "step_limit" in given else None
+    return [_step(text, limit, "go_on" in given) for text in given["step"]]
+
+
+def _step(text: str, limit: str | None, go_on: bool) -> dict[str, object]:
+    name, equals, command = text.partition("=")
+    if not equals:
+        name, command = "", text
+    return {"name": name, "command": command, "timeout_seconds": limit, "continue_on_failure": go_on}
+
+
+def _read_steps(file: str) -> object:
+    try:
+        with click.open_file(file, encoding="utf-8") as opened:
+            return json.loads(opened.read())
+    except OSError as error:
+        raise InputError.of("steps", f"{file[:200]!r} cannot be read: {error.strerror}", "steps.json") from None
+    except ValueError as error:
+        example = '[{"name": "import", "command": "python import.py"}]'
+        raise InputError.of("steps", f"{file[:200]!r} holds no JSON: {error}", example) from None
 
 
 def _variable(text: str) -> tuple[str, str]:

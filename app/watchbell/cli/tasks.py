@@ -22,8 +22,10 @@ from watchbell.cli.screen import (
     say,
     table,
 )
+from watchbell.cli.steps import steps_told
 from watchbell.cli.task_options import WHEN, fields_of, task_options
 from watchbell.control import process
+from watchbell.domain import steps as task_steps
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.domain.schedule import ScheduleKind
 from watchbell.errors import InputError, Problem, WatchbellError
@@ -32,7 +34,7 @@ from watchbell.store.runs import Run
 from watchbell.store.tasks import Task
 
 _COLUMNS = (
-    "id", "name", "enabled", "command", "directory", "environment", "schedule", "schedule_words", "zone", "policies",
+    "id", "name", "enabled", "command", "steps", "directory", "environment", "schedule", "schedule_words", "zone", "policies",
     "tags", "comment", "owner", "host", "version", "next_due_at", "created_at", "created_by", "updated_at",
     "updated_by",
 )  # fmt: skip
@@ -51,6 +53,7 @@ def task() -> None:
         "watchbell task add tick --command 'date >> /tmp/tick' --every 2s",
         "watchbell task add report --command 'make report' --directory /srv/report --cron '0 6 * * mon-fri' --zone Europe/Berlin --env LANG=C.UTF-8 --tag daily",
         "watchbell task add new-year --command 'echo cheers' --at '2030-01-01 00:00'",
+        "watchbell task add nightly --step 'fetch=./fetch.sh' --step 'load=./load.sh' --step-limit 10m --cron '0 3 * * *'",
     ),
 )
 @_NAME
@@ -114,7 +117,8 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
     pairs(
         {
             "Task": f"{found.name} (id {found.id}, version {found.version})",
-            "Command": found.command,
+            "Command": found.command or None,
+            **steps_told(task_steps.from_json(found.steps)),
             "Schedule": found.schedule_words,
             "Zone": found.zone,
             "Enabled": "yes" if found.enabled else "no",
