@@ -20,7 +20,7 @@ EXIT_USAGE = 2
 EXIT_NOT_RUNNING = 3
 #: A second scheduler (or server) was asked for while one is running.
 EXIT_ALREADY_RUNNING = 4
-#: The named task, run or account does not exist.
+#: The named task, run, account or token does not exist.
 EXIT_NOT_FOUND = 5
 #: The change collides with what is there, such as a duplicate name.
 EXIT_CONFLICT = 6

@@ -18,6 +18,8 @@ FILE_LIMIT_BYTES = 10 * 1024 * 1024
 _ROOT = "watchbell"
 _TIME = "%Y-%m-%d %H:%M:%S"
 _LINE = "[%(asctime)s] [%(levelname)s] %(message)s"
+# What services.tokens makes.
+_TOKEN = re.compile(r"(wb_[0-9a-f]{8})[0-9a-f]{32}")
 # Task names and reasons come from people and commands; a terminal must not obey what they hold.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -39,7 +41,8 @@ class LineFormatter(logging.Formatter):
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        return _CONTROL.sub(_escaped, super().format(record))
+        # Whatever puts a token where it is logged, its beginning is all that anybody reads.
+        return _CONTROL.sub(_escaped, _TOKEN.sub(r"\1…", super().format(record)))
 
 
 def _escaped(match: re.Match[str]) -> str:

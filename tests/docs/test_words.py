@@ -8,11 +8,12 @@ import re
 import pytest
 
 from tests.docs.pages import ROOT, links, rows, section, text_of
-from watchbell.domain.permissions import Role
+from watchbell.domain.permissions import Role, Scope, scopes_of
 from watchbell.domain.policies import CatchUp, Overlap, Policies, Uncertain
 from watchbell.domain.run_state import ACTIVE, FINAL, INITIAL, TRANSITIONS, RunState
 from watchbell.domain.schedule import DSTRule
 from watchbell.domain.steps import StepState
+from watchbell.services import tokens
 
 STATES = section("docs/concepts.md", "## States of a run")
 POLICIES = section("docs/concepts.md", "## Policies of a task")
@@ -95,3 +96,18 @@ def test_each_promise_names_the_tests_that_hold_it() -> None:
         assert all((ROOT / file).is_file() for file in files)
     assert links("README.md")
     assert "P9" not in text_of("README.md")
+
+
+def test_every_scope_is_explained_with_the_roles_that_can_make_it() -> None:
+    told = {row[0].strip("`"): row[2] for row in rows(section("docs/tokens.md", "## Scopes"))[1:]}
+
+    makers = {scope.value: [role.value for role in Role if scope in scopes_of(role)] for scope in Scope}
+    assert told == {scope: "all" if len(who) == len(Role) else ", ".join(who) for scope, who in makers.items()}
+
+
+def test_the_numbers_told_of_tokens_are_those_of_the_code() -> None:
+    told = text_of("docs/tokens.md")
+
+    assert f"After {tokens.DEFAULT_LIFETIME.days} days" in told
+    assert f"within {tokens.SOON.days} days" in told
+    assert f"can have {tokens.MOST_PER_ACCOUNT} tokens" in told

@@ -1,23 +1,100 @@
 from __future__ import annotations
 
+import itertools
+from datetime import timedelta
+from typing import Any
+
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from werkzeug.routing import Rule
 
 from tests.web_fixtures import Enter, Person
-from watchbell.domain.permissions import ROUTES, Right, Role, role_may
+from watchbell import clock
+from watchbell.config import Config
+from watchbell.domain.permissions import ROUTES, Right, Role, Scope
+from watchbell.services import accounts, tokens
 from watchbell.store.session import Database
+from watchbell.web.factory import create_app
+from watchbell.web.throttle import Tries
+
+_PEERS = itertools.count()
 
 #: One value for each parameter of a route; nothing of it exists.
 VALUES = {
-    "task_id": 999_999,
-    "run_id": 999_999,
+    **dict.fromkeys(("task_id", "run_id", "token_id"), 999_999),
     "stream": "stdout",
     "token": "x",
     "stamp": "x",
     "name": "none.css",
     "job_name": "none",
 }
+
+#: What each role may do with a login, and with a token of each scope; written out here, so that no rule decides about itself.
+_LOOKS, _RUNS = {Right.PUBLIC, Right.VIEW}, {Right.PUBLIC, Right.VIEW, Right.OPERATE}
+_EDITS, _RULES = _RUNS | {Right.EDIT}, _RUNS | {Right.EDIT, Right.ADMINISTER}
+MATRIX: dict[tuple[str, str | None], set[Right]] = {
+    ("viewer", None): _LOOKS | {Right.ACCOUNT},
+    ("viewer", "read"): _LOOKS,
+    ("viewer", "run"): _LOOKS,
+    ("viewer", "edit"): _LOOKS,
+    ("viewer", "admin"): _LOOKS,
+    ("viewer", "device"): {Right.PUBLIC},
+    ("operator", None): _RUNS | {Right.ACCOUNT},
+    ("operator", "read"): _LOOKS,
+    ("operator", "run"): _RUNS,
+    ("operator", "edit"): _RUNS,
+    ("operator", "admin"): _RUNS,
+    ("operator", "device"): {Right.PUBLIC},
+    ("editor", None): _EDITS | {Right.ACCOUNT},
+    ("editor", "read"): _LOOKS,
+    ("editor", "run"): _RUNS,
+    ("editor", "edit"): _EDITS,
+    ("editor", "admin"): _EDITS,
+    ("editor", "device"): {Right.PUBLIC},
+    ("admin", None): _RULES | {Right.ACCOUNT},
+    ("admin", "read"): _LOOKS,
+    ("admin", "run"): _RUNS,
+    ("admin", "edit"): _EDITS,
+    ("admin", "admin"): _RULES,
+    ("admin", "device"): {Right.PUBLIC},
+}
+REACHED = 299
+
+
+@pytest.fixture(scope="module")
+def made_hall(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """Return the application with an end behind all checks: a token needs no form, so that every route would really act."""
+    hall = create_app(Config.load({"home": tmp_path_factory.mktemp("hall")}, {}))
+    hall.before_request(lambda: Response(status=REACHED))
+    return hall
+
+
+@pytest.fixture
+def hall(made_hall: Flask, web_config: Config, db: Database) -> Flask:
+    fresh = Tries(made_hall.extensions["watchbell.tries"].limiter)
+    made_hall.extensions.update({"watchbell.config": web_config, "watchbell.database": db, "watchbell.tries": fresh})
+    return made_hall
+
+
+def token_of(db: Database, role: str, scope: str, **how: Any) -> str:
+    """Return the secret of a token whose account has a role, be it one that could not have made it."""
+    name = f"{role}-{len(accounts.list_all(db))}"
+    accounts.add(db, name, role="admin", password=None, now=clock.now())
+    made = tokens.create(
+        db,
+        name,
+        "a token",
+        scope=scope,
+        lifetime=how.get("lifetime", timedelta(days=1)),
+        now=how.get("now", clock.now()),
+    )
+    with db.write() as session:
+        session.connection().exec_driver_sql("UPDATE account SET role = ? WHERE username = ?", (role, name))
+    return made.secret
+
+
+def bearing(secret: str) -> dict[str, dict[str, str]]:
+    return {"headers": {"Authorization": f"Bearer {secret}"}}
 
 
 def requests_of(app: Flask) -> list[tuple[str, str, str]]:
@@ -29,6 +106,10 @@ def requests_of(app: Flask) -> list[tuple[str, str, str]]:
         for rule in rules
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
     ]
+
+
+def test_the_matrix_has_every_role_with_every_scope() -> None:
+    assert set(MATRIX) == {(role, scope) for role in Role for scope in (None, *Scope)}
 
 
 def test_every_route_has_a_right_and_every_right_a_route(app: Flask) -> None:
@@ -61,8 +142,59 @@ def test_each_role_reaches_exactly_what_the_matrix_says(app: Flask, enter: Enter
 
     for endpoint, method, address in requests_of(app):
         # A form without its token stops whoever has the right, too, but with another answer and before anything happens.
-        answer = person.client.open(address, method=method)
-        assert (answer.status_code == 403) is not role_may(role, ROUTES[endpoint]), (endpoint, method, answer.status)
+        status = person.client.open(address, method=method).status_code
+        assert (status != 403) is (ROUTES[endpoint] in MATRIX[role, None]), (endpoint, method, status)
+
+
+@pytest.mark.parametrize(("role", "scope"), [pair for pair in MATRIX if pair[1]], ids="-".join)
+def test_each_token_reaches_what_both_its_role_and_its_scope_may(
+    hall: Flask, db: Database, role: str, scope: str
+) -> None:
+    secret = token_of(db, role, scope)
+
+    for endpoint, method, address in requests_of(hall):
+        answer = hall.test_client().open(address, method=method, **bearing(secret))
+
+        assert answer.status_code == (REACHED if ROUTES[endpoint] in MATRIX[role, scope] else 403), (endpoint, method)
+
+
+def test_a_token_that_is_too_narrow_is_told_the_scope_that_would_do(hall: Flask, db: Database) -> None:
+    secret = token_of(db, "admin", "device")
+    needed = {Right.VIEW: "read", Right.OPERATE: "run", Right.EDIT: "edit", Right.ADMINISTER: "admin"}
+
+    for endpoint, method, address in requests_of(hall):
+        if ROUTES[endpoint] in needed:
+            answer = hall.test_client().open(address, method=method, **bearing(secret))
+
+            told = f'Bearer error="insufficient_scope", scope="{needed[ROUTES[endpoint]]}"'
+            assert answer.headers["WWW-Authenticate"] == told, (endpoint, method)
+
+
+@pytest.mark.parametrize("end", ["expired", "revoked", "disabled owner", "unknown", "rotated"])
+def test_a_token_that_is_over_reaches_nothing_at_all(hall: Flask, db: Database, end: str) -> None:
+    now = clock.now()
+    secret = token_of(
+        db, "admin", "admin", now=now - timedelta(days=2), lifetime=timedelta(days=1 if end == "expired" else 9)
+    )
+    (made,) = tokens.list_all(db, now=now)
+    if end == "revoked":
+        tokens.revoke(db, made.id, now=now)
+    if end == "rotated":
+        tokens.rotate(db, made.id, now=now)
+    if end == "disabled owner":
+        with db.write() as session:
+            session.connection().exec_driver_sql("UPDATE account SET is_active = 0")
+    if end == "unknown":
+        secret = secret[:-1] + ("0" if secret[-1] != "0" else "1")
+
+    for endpoint, method, address in requests_of(hall):
+        # Each from an address of its own, since there are more of them than wrong tries.
+        peer = {"REMOTE_ADDR": f"127.0.0.{next(_PEERS) % 250 + 2}"}
+        answer = hall.test_client().open(address, method=method, environ_base=peer, **bearing(secret))
+
+        assert answer.status_code == 401, (endpoint, method)
+        assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+        assert "request_id" in answer.get_json()
 
 
 def test_no_form_is_accepted_without_its_token(app: Flask, admin: Person, db: Database) -> None:

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "schedule": ("watchbell.cli.schedule", "schedule"),
     "db": ("watchbell.cli.database", "database"),
     "user": ("watchbell.cli.accounts", "user"),
+    "token": ("watchbell.cli.tokens", "token"),
     "version": ("watchbell.cli.version", "version"),
 }
 #: What each exit code means; tests hold the programs to it.
@@ -36,7 +37,7 @@ EXIT_CODES: Mapping[int, str] = {
     errors.EXIT_USAGE: "the command line or a value on it is wrong",
     errors.EXIT_NOT_RUNNING: "the scheduler is not running",
     errors.EXIT_ALREADY_RUNNING: "the scheduler is running already",
-    errors.EXIT_NOT_FOUND: "there is no such task, run, queue or account",
+    errors.EXIT_NOT_FOUND: "there is no such task, run, queue, account or token",
     errors.EXIT_CONFLICT: "it collides with what is there, such as a name that is taken",
     errors.EXIT_UNAVAILABLE: "the database does not answer at the moment",
     errors.EXIT_WATCHDOG: "the scheduler ended itself because its loop stood still",

@@ -45,7 +45,7 @@ _FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "ds
            "overlap", "overlap_limit", "catch_up", "catch_up_limit", "uncertain", "retries", "retry_backoff",
            "retry_multiplier", "retry_on", "retry_not_on", "output_excess", "process_limit", "niceness", "queue",
            "priority", "keep_days", "keep_runs", "until", "max_running", "reason",
-           "key", "role", "sort", "stream", "state")  # fmt: skip
+           "key", "role", "scope", "expires", "sort", "stream", "state")  # fmt: skip
 _OPTION_OF |= {name: f"--{name.replace('_', '-')}" for name in _FIELDS}
 #: Option parameters that become fields as they are.
 _SAME = ("command", "directory", "zone", "dst", "comment", "owner", "host", "overlap", "overlap_limit", "catch_up",

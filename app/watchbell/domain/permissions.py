@@ -5,6 +5,7 @@ A route that is not in ROUTES is refused to everybody, so forgetting one is safe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -21,6 +22,21 @@ class Role(StrEnum):
     """Also manages accounts."""
 
 
+class Scope(StrEnum):
+    """What a token is for; it takes away from the rights of its account's role and never adds to them."""
+
+    READ = "read"
+    """Sees everything but changes nothing."""
+    RUN = "run"
+    """Also runs, cancels, enables, disables and pauses, and starts and stops the scheduler."""
+    EDIT = "edit"
+    """Also decides what is run: makes, edits and deletes tasks."""
+    ADMIN = "admin"
+    """All that its account may do, but for the account's own password and tokens."""
+    DEVICE = "device"
+    """For a managed machine: nothing yet, until the routes that devices call ask for it."""
+
+
 class Right(StrEnum):
     """What a route asks of the one who calls it."""
 
@@ -30,24 +46,52 @@ class Right(StrEnum):
     OPERATE = "operate"
     EDIT = "edit"
     ADMINISTER = "administer"
+    ACCOUNT = "account"
+    """One's own password and tokens: for whoever has logged in, and for no token, which could make itself immortal."""
 
 
-_RIGHTS: dict[Role, frozenset[Right]] = {
-    Role.VIEWER: frozenset({Right.PUBLIC, Right.VIEW}),
-    Role.OPERATOR: frozenset({Right.PUBLIC, Right.VIEW, Right.OPERATE}),
-    Role.EDITOR: frozenset({Right.PUBLIC, Right.VIEW, Right.OPERATE, Right.EDIT}),
+_LOOKS = frozenset({Right.PUBLIC, Right.VIEW})
+_RUNS = _LOOKS | {Right.OPERATE}
+_EDITS = _RUNS | {Right.EDIT}
+_NOBODY = frozenset({Right.PUBLIC})
+
+_OF_ROLE: Mapping[Role, frozenset[Right]] = {
+    Role.VIEWER: _LOOKS | {Right.ACCOUNT},
+    Role.OPERATOR: _RUNS | {Right.ACCOUNT},
+    Role.EDITOR: _EDITS | {Right.ACCOUNT},
     Role.ADMIN: frozenset(Right),
+}
+_OF_SCOPE: Mapping[Scope, frozenset[Right]] = {
+    Scope.READ: _LOOKS,
+    Scope.RUN: _RUNS,
+    Scope.EDIT: _EDITS,
+    Scope.ADMIN: frozenset(Right) - {Right.ACCOUNT},
+    Scope.DEVICE: _NOBODY,
 }
 
 
-def role_may(role: str | None, right: Right) -> bool:
-    """Return whether a role has a right; None is somebody who has not logged in."""
-    if right is Right.PUBLIC:
-        return True
+def rights_of(role: str | None, scope: str | None = None) -> frozenset[Right]:
+    """Return all that somebody may do: the rights of a role, cut down by the scope of the token that stands for it.
+
+    None is a role of somebody who has not logged in, and a scope of somebody who uses no token. A word that is neither
+    a role nor a scope gives no right.
+    """
     try:
-        return role is not None and right in _RIGHTS[Role(role)]
+        rights = _OF_ROLE[Role(role)] if role is not None else _NOBODY
+        return rights if scope is None else rights & _OF_SCOPE[Scope(scope)]
     except ValueError:
-        return False
+        return _NOBODY
+
+
+def scopes_of(role: str) -> tuple[Scope, ...]:
+    """Return the scopes that a token of an account with this role can make full use of."""
+    rights = rights_of(role)
+    return tuple(scope for scope, given in _OF_SCOPE.items() if given <= rights)
+
+
+def scope_for(right: Right) -> Scope | None:
+    """Return the narrowest scope that has a right, None if no token has it."""
+    return next((scope for scope, given in _OF_SCOPE.items() if right in given), None)
 
 
 #: Endpoint -> right. The methods of one endpoint ask for the same.
@@ -58,7 +102,14 @@ ROUTES: dict[str, Right] = {
     "auth.link": Right.PUBLIC,
     # Ending a session that has ended already is no error, so this one must not lead through the login page.
     "auth.logout": Right.PUBLIC,
-    "auth.password": Right.VIEW,
+    "auth.password": Right.ACCOUNT,
+    "tokens.index": Right.ACCOUNT,
+    "tokens.index_json": Right.ACCOUNT,
+    "tokens.new": Right.ACCOUNT,
+    "tokens.create": Right.ACCOUNT,
+    "tokens.replacement": Right.ACCOUNT,
+    "tokens.rotate": Right.ACCOUNT,
+    "tokens.revoke": Right.ACCOUNT,
     "overview.index": Right.VIEW,
     "overview.parts": Right.VIEW,
     "overview.data": Right.VIEW,

@@ -13,11 +13,13 @@ from watchbell.store.queues import Queue
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
 from watchbell.store.steps import AttemptStep
 from watchbell.store.tasks import ChangeMark, Task, TaskRevision
+from watchbell.store.tokens import APIToken
 from watchbell.store.totals import RunDay
 
 metadata = Base.metadata
 
 __all__ = [
+    "APIToken",
     "Account",
     "Attempt",
     "AttemptStep",

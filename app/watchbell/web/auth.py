@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from datetime import datetime, timedelta
 
 import flask_login
-from flask import Flask, session
+from flask import Flask, g, request, session
 
 from watchbell.config import Config
-from watchbell.domain.permissions import Role
+from watchbell.domain.permissions import Right, Role, rights_of
 from watchbell.services import accounts
 from watchbell.services.accounts import Grant
 from watchbell.web import current, throttle
@@ -23,6 +24,8 @@ from watchbell.web.throttle import tries
 #: Session key: when a login link was used, after which a forgotten password may be replaced for a while.
 _LINK_USED = "link_used_at"
 _LINK_MINUTES = 15
+#: For so long after a login nobody is asked again who it is, before something that outlives the session is made.
+FRESH = timedelta(minutes=15)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,9 +36,16 @@ class Account:
     username: str
     role: str | None
     has_password: bool
+    logged_in_at: datetime
+    by_token: bool = False
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """All that the account may do."""
+        return rights_of(self.role)
 
     def get_id(self) -> str:
         """Return what flask-login keeps in the cookie: the token of the session, not the name of the account."""
@@ -50,9 +60,15 @@ class Nobody:
     role: str | None = None
     token: str = ""
     has_password: bool = False
+    by_token: bool = False
     is_authenticated: bool = False
     is_active: bool = False
     is_anonymous: bool = True
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """What is open to everybody, or everything on a server that asks for no login."""
+        return rights_of(self.role)
 
     def get_id(self) -> None:
         """Return that there is nothing to keep."""
@@ -94,25 +110,27 @@ def _load(token: str) -> Account | None:
     found = accounts.resume(database(), token, now=current.now())
     if found is None:
         return None
-    _login, account = found
-    return Account(token, account.username, account.role, account.password_hash is not None)
+    login, account = found
+    return Account(token, account.username, account.role, account.password_hash is not None, login.created_at)
 
 
 def enter(grant: Grant, *, by_link: bool = False) -> None:
     """Make a login that has just succeeded the session of this browser; what it had before is ended."""
     leave()
+    # A page that is made now has forms of the new session.
+    g.pop("csrf_token", None)
     session.permanent = True
     if by_link:
         session[_LINK_USED] = current.now().timestamp()
-    account = grant.account
+    account, has_password = grant.account, grant.account.password_hash is not None
     flask_login.login_user(
-        Account(grant.token, account.username, account.role, account.password_hash is not None), force=True
+        Account(grant.token, account.username, account.role, has_password, current.now()), force=True
     )
 
 
 def leave() -> None:
     """End the session of this browser, on the server and in its cookie."""
-    token = current.user().token
+    token = getattr(flask_login.current_user, "token", "")
     if token:
         accounts.log_out(database(), token, now=current.now())
     flask_login.logout_user()
@@ -123,6 +141,39 @@ def came_by_link() -> bool:
     """Return whether a login link was used a short while ago, which proves as much as the present password does."""
     used_at = session.get(_LINK_USED)
     return isinstance(used_at, float) and current.now().timestamp() - used_at < _LINK_MINUTES * 60
+
+
+def log_in(username: str, password: str) -> Grant | None:
+    """Log in by name and password, from where this request comes; None if they do not fit."""
+    return accounts.log_in(
+        database(),
+        username,
+        password,
+        now=current.now(),
+        configured_password=current.config().password,
+        address=current.address(),
+        agent=request.user_agent.string,
+    )
+
+
+def is_proven() -> bool:
+    """Return whether whoever is at this browser has proven a short while ago to be who its session says.
+
+    An account without a password can prove nothing more, and could be given one without a proof.
+    """
+    logged_in_at = getattr(current.user(), "logged_in_at", None)
+    return not has_password() or (logged_in_at is not None and current.now() - logged_in_at < FRESH)
+
+
+def prove(password: str) -> bool:
+    """Check the present password of whoever has logged in; if it fits, the session gets a new token and is a new one."""
+    username = current.user().username
+    grant = log_in(username, password) if may_try(username) else None
+    if grant is None:
+        return False
+    forget_tries(username)
+    enter(grant)
+    return True
 
 
 def may_try(username: str) -> bool:

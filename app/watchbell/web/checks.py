@@ -1,24 +1,42 @@
 """What every request passes before any handler sees it, and what every answer carries.
 
-In this order: a name of ours in the Host header, a loopback peer when nobody logs in, an origin of ours on whatever
-changes something, the right that domain.permissions.ROUTES asks for (nothing for a route that is not in it), and the
-token of the form.
+In this order: a name of ours in the Host header, a loopback peer when nobody logs in, a valid token if there is one, an
+origin of ours on whatever changes something, the right that domain.permissions.ROUTES asks for (nothing for a route that
+is not in it), and the token of the form. The last two checks of where a request comes from are for cookies, which a
+browser sends along whoever makes it send something; a token in a header is sent by nobody but its owner.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from flask import Flask, Response, current_app, redirect, request, url_for
+from flask import Flask, Response, current_app, g, redirect, request, url_for
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.config import Config
-from watchbell.domain.permissions import ROUTES, Right, role_may
-from watchbell.web import current, errors
+from watchbell.domain.permissions import ROUTES, Right, rights_of, scope_for
+from watchbell.web import bearer, current, errors
+from watchbell.web.current import User
 
-csrf = CSRFProtect()
+
+class _FormTokens(CSRFProtect):  # type: ignore[misc]
+    """The token of the form, asked for where a cookie says who somebody is."""
+
+    def protect(self, *arguments: Any, **options: Any) -> None:
+        """Refuse a request that changes something unless its form, or the header X-CSRFToken, has the token."""
+        user = current.user()
+        # Without a session an address for programs is open to those of this machine only, and to no browser elsewhere:
+        # its origin was looked at before.
+        if user.by_token or (errors.is_for_programs(request) and not user.is_authenticated):
+            g.csrf_valid = True
+            return
+        super().protect(*arguments, **options)
+
+
+csrf = _FormTokens()
 
 BODY_LIMIT_BYTES = 1024 * 1024
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,7 +65,10 @@ def init_app(app: Flask, config: Config) -> None:
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.extensions[_HOSTS] = allowed_hosts(config)
-    for check in (_refuse_foreign_host, _refuse_remote_without_login, _refuse_foreign_origin, _refuse_without_right):
+    for check in (
+        *(_refuse_foreign_host, _refuse_remote_without_login, bearer.check),
+        *(_refuse_foreign_origin, _refuse_without_right),
+    ):
         app.before_request(check)
     csrf.init_app(app)
     app.after_request(_finish)
@@ -92,7 +113,7 @@ def _refuse_remote_without_login() -> Response | None:
 
 
 def _refuse_foreign_origin() -> Response | None:
-    if request.method in _SAFE_METHODS:
+    if request.method in _SAFE_METHODS or current.user().by_token:
         return None
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
@@ -117,14 +138,24 @@ def _refuse_without_right() -> AnyResponse | None:
     if right is Right.PUBLIC:
         return None
     user = current.user()
-    if right is not None and role_may(user.role, right):
+    if right is not None and right in user.rights:
         return None
     if user.role is not None:
-        return errors.answer(403)
+        return _too_few(user, right)
     if errors.wants_json(request):
-        return errors.answer(401)
+        return bearer.challenge(errors.answer(401))
     target = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else None
     return redirect(url_for("auth.login", next=target if target != "/" else None), 303)
+
+
+def _too_few(user: User, right: Right | None) -> Response:
+    if not user.by_token or right is None or right not in rights_of(user.role):
+        return errors.answer(403)
+    needed = scope_for(right)
+    if needed is None:
+        return errors.answer(403, "No token may do this; log in with a browser")
+    text = f"The scope of this token is not enough; this needs one with the scope {needed}"
+    return bearer.challenge(errors.answer(403, text), "insufficient_scope", needed)
 
 
 def _finish(response: AnyResponse) -> AnyResponse:

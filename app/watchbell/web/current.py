@@ -15,6 +15,7 @@ from watchbell.control import health as healths
 from watchbell.control import process
 from watchbell.control.health import Health
 from watchbell.control.process import SchedulerStatus
+from watchbell.domain.permissions import Right
 from watchbell.domain.presence import SchedulerState
 from watchbell.domain.task_definition import Defaults
 from watchbell.errors import ConfigError, Unavailable
@@ -28,14 +29,31 @@ _BEGIN_LIMIT = timedelta(seconds=10)
 
 
 class User(Protocol):
-    """Whoever sends the request: somebody logged in, nobody, or the one user of a server without logins."""
+    """Whoever sends the request: somebody logged in, a token, nobody, or the one user of a server without logins."""
 
-    is_authenticated: bool
-    username: str
-    #: None for somebody who has not logged in.
-    role: str | None
-    #: The token of the session; empty without one.
-    token: str
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether it is somebody in particular."""
+
+    @property
+    def username(self) -> str:
+        """The name that goes into the ledger."""
+
+    @property
+    def role(self) -> str | None:
+        """The role of the account; None for somebody who has not logged in."""
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """All that this request may do."""
+
+    @property
+    def by_token(self) -> bool:
+        """Whether it carries an API token, and no cookie counts."""
+
+    @property
+    def token(self) -> str:
+        """The token of the session; empty without one."""
 
 
 def keep_config(config: Config) -> None:
@@ -67,9 +85,14 @@ def zone() -> ZoneInfo:
     return ZoneInfo(config().zone)
 
 
+def keep_program(program: User) -> None:
+    """Note that the request carries the token of a program, whatever else it carries."""
+    g.program = program
+
+
 def user() -> User:
     """Return whoever sends the request."""
-    return cast(User, flask_login.current_user._get_current_object())
+    return cast(User, g.get("program") or flask_login.current_user._get_current_object())
 
 
 def actor() -> str:

@@ -41,6 +41,8 @@ STATUSES: tuple[tuple[type[WatchbellError], int], ...] = (
 #: Whose message may hold what only the server's owner should read, such as a path.
 _PRIVATE: tuple[type[WatchbellError], ...] = (ConfigError,)
 RETRY_SECONDS = 5
+#: The first part of the addresses of sockets, which belong to no family.
+_SOCKETS = "ws"
 
 _PLAIN = "Something went wrong on the server. Its log has the details under the number below."
 #: Status -> heading, and what is said when the error has no words of its own.
@@ -77,11 +79,22 @@ def request_id() -> str:
     return str(g.request_id)
 
 
+def is_for_programs(asked: Request) -> bool:
+    """Return whether an address is none of the pages: what it answers is never a page, nor a way to one."""
+    return families.find(asked.path) is not None or asked.path.split("/", 2)[1] == _SOCKETS
+
+
+def bearer_of(asked: Request) -> str | None:
+    """Return the token that a request carries in its header, None if it carries none."""
+    scheme, _, secret = asked.headers.get("Authorization", "").strip().partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else None
+
+
 def wants_json(asked: Request) -> bool:
     """Return whether the one who asks is a program that reads JSON."""
-    if families.find(asked.path) or asked.path.endswith((".json", "/data", "/output")):
+    if is_for_programs(asked) or bearer_of(asked) is not None:
         return True
-    if "X-Requested-With" in asked.headers:
+    if asked.path.endswith((".json", "/data", "/output")) or "X-Requested-With" in asked.headers:
         return True
     accepted = asked.accept_mimetypes
     return accepted["application/json"] > accepted["text/html"]

@@ -28,13 +28,14 @@ from watchbell.web.pages import (
     runs,
     scheduler_control,
     tasks,
+    tokens,
 )
 from watchbell.web.pages import auth as auth_pages
 from watchbell.web.secret_key import secret_key
 
 PAGES = (
     *(overview, tasks, next_runs, runs, queues, heartbeats, log),
-    *(scheduler_control, pauses, auth_pages, health, api_docs),
+    *(scheduler_control, pauses, auth_pages, tokens, health, api_docs),
 )
 _log = logging.getLogger("watchbell.web")
 

@@ -1,4 +1,4 @@
-"""How often somebody may try to log in: counted by address and by account, in the memory of this process.
+"""How often somebody may try to log in, by address and by account, and to show a token; in the memory of this process.
 
 The tries run out slowly enough for a person and come back by themselves, so nobody is locked out for good. Each worker of
 the server counts for itself.
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 
 from flask import Flask, current_app
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from limits import parse
+from limits import RateLimitItem, parse
 
 _TRIES = (parse("10 per minute"), parse("60 per hour"))
+#: A program whose token has expired asks again and again, and is told why so often before it is merely kept away.
+_TOKENS = (parse("30 per minute"), parse("300 per hour"))
 _NAME = "watchbell.tries"
 
 
@@ -36,14 +39,18 @@ class Tries:
         """
         return self._hit("address", address) and self._hit("account", username.lower())
 
+    def count_token(self, address: str) -> bool:
+        """Count a wrong token and return whether its sender may be told so once more."""
+        return self._hit("token", address, _TOKENS)
+
     def forget(self, address: str, username: str) -> None:
         """Give the tries back to an address and an account that have just logged in."""
         self._numbers["address", address] += 1
         self._numbers["account", username.lower()] += 1
 
-    def _hit(self, kind: str, who: str) -> bool:
+    def _hit(self, kind: str, who: str, limits: Sequence[RateLimitItem] = _TRIES) -> bool:
         key = (self._salt, kind, who, str(self._numbers.get((kind, who), 0)))
-        hits = [self.limiter.limiter.hit(limit, *key) for limit in _TRIES]
+        hits = [self.limiter.limiter.hit(limit, *key) for limit in limits]
         return all(hits)
 
 

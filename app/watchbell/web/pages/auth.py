@@ -33,7 +33,7 @@ def login() -> Response | str:
         username = sole or form.username.data or accounts.first_username(database())
         if not auth.may_try(username):
             return errors.answer(429, "Too many tries to log in. Wait a minute, then try again", bare=True)
-        grant = _log_in(username, form.password.data)
+        grant = auth.log_in(username, form.password.data)
         if grant is not None:
             return _enter(grant, username, target)
         form.password.errors = ["Invalid password" if sole else "Invalid name or password"]
@@ -90,18 +90,6 @@ def _login_form() -> tuple[LoginForm, str | None]:
     return form, None
 
 
-def _log_in(username: str, given: str) -> Grant | None:
-    return accounts.log_in(
-        database(),
-        username,
-        given,
-        now=current.now(),
-        configured_password=current.config().password,
-        address=current.address(),
-        agent=request.user_agent.string,
-    )
-
-
 def _enter(grant: Grant, username: str, target: str) -> Response:
     auth.forget_tries(username)
     auth.enter(grant)
@@ -120,14 +108,10 @@ def _password_form() -> tuple[PasswordForm, bool]:
 def _set_password(form: PasswordForm) -> bool:
     """Set the password, or say at the field what is wrong with it."""
     username = current.user().username
-    if "current" in form:
-        grant = _log_in(username, form.current.data) if auth.may_try(username) else None
-        if grant is None:
-            form.current.errors = ["Invalid password"]
-            return False
-        # The session gets a new token together with the password.
-        auth.forget_tries(username)
-        auth.enter(grant)
+    # The session gets a new token together with the password.
+    if "current" in form and not auth.prove(form.current.data):
+        form.current.errors = ["Invalid password"]
+        return False
     try:
         accounts.set_password(
             database(), username, form.password.data, now=current.now(), keep_token=current.user().token

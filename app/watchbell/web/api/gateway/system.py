@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from watchbell.domain.permissions import Right, role_may
+from watchbell.domain.permissions import Right
 from watchbell.services import runs, tasks
 from watchbell.version import __version__
 from watchbell.web import current
@@ -66,4 +66,4 @@ def config() -> dict[str, object]:
 
 def _place(path: str) -> str:
     """Return a path, or only its last part for those who have nothing to do with the server's files."""
-    return path if role_may(current.user().role, Right.ADMINISTER) else Path(path).name
+    return path if Right.ADMINISTER in current.user().rights else Path(path).name

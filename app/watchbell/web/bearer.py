@@ -1,0 +1,93 @@
+"""Who sends a request that carries a token in place of a session.
+
+A token is looked at before everything else that says who somebody is, and one that is not valid ends the request: it never
+falls back to a cookie, or to the one user of a server that asks for no login.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from urllib.parse import unquote
+
+from flask import Response, after_this_request, request, session
+from werkzeug.wrappers import Response as AnyResponse
+
+from watchbell.domain.permissions import Right, rights_of
+from watchbell.services import tokens
+from watchbell.services.tokens import TokenRefused
+from watchbell.web import current, errors
+from watchbell.web.db import database
+from watchbell.web.throttle import tries
+
+#: Arguments of an address by which programs elsewhere send what belongs into a header.
+_NAMES = frozenset({"access_token", "api_key", "api_token", "apikey", "bearer", "token"})
+_WAIT_SECONDS = 60
+_IN_ADDRESS = (
+    "A token belongs into the header Authorization, never into an address, which is kept in logs and histories; "
+    "revoke this one if it was a real one"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Program:
+    """Whoever has shown a valid token: an account, as far as the scope of the token goes."""
+
+    username: str
+    role: str
+    scope: str
+    #: How the token begins, which is all of it that may be told to anybody.
+    prefix: str
+    rights: frozenset[Right]
+    by_token: bool = True
+    is_authenticated: bool = True
+    is_active: bool = True
+    is_anonymous: bool = False
+    #: It has no session.
+    token: str = ""
+
+
+def check() -> Response | None:
+    """Find out whose token the request carries, if it carries one, or answer that it is not valid."""
+    if _stands_in_address():
+        return challenge(errors.answer(401, _IN_ADDRESS), "invalid_request")
+    secret = errors.bearer_of(request)
+    if secret is None:
+        return None
+    try:
+        found = tokens.resolve(database(), secret, now=current.now(), address=current.address())
+    except TokenRefused as error:
+        return _refused(error.message)
+    rights = rights_of(found.role, found.scope)
+    current.keep_program(Program(found.username, found.role, found.scope, found.prefix, rights))
+    after_this_request(_keep_no_session)
+    return None
+
+
+def challenge(answer: Response, error: str = "", scope: str | None = None) -> Response:
+    """Say in an answer, as RFC 6750 has it, that a token is wanted and what was wrong with the one that came."""
+    words = [f'error="{error}"'] if error else []
+    if scope is not None:
+        words.append(f'scope="{scope}"')
+    answer.headers["WWW-Authenticate"] = f"Bearer {', '.join(words)}".rstrip()
+    return answer
+
+
+def _keep_no_session(answer: AnyResponse) -> AnyResponse:
+    # A page with a form begins a session, and one that has done something tells so on the next: both are for browsers.
+    session.modified = False
+    return answer
+
+
+def _stands_in_address() -> bool:
+    if any(name.lower() in _NAMES for name in request.args):
+        return True
+    return tokens.looks_like_secret(unquote(request.full_path))
+
+
+def _refused(reason: str) -> Response:
+    # A valid token is never counted, so that somebody who guesses from the same address keeps no program out.
+    if tries().count_token(current.address()):
+        return challenge(errors.answer(401, reason), "invalid_token")
+    answer = challenge(errors.answer(429, "Too many wrong tokens from this address; wait a minute"), "invalid_token")
+    answer.headers["Retry-After"] = str(_WAIT_SECONDS)
+    return answer

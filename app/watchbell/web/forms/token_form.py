@@ -1,0 +1,76 @@
+"""The forms of a token: making one, and proving who one is before it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from flask_wtf import FlaskForm
+from wtforms import PasswordField, RadioField, SelectField, StringField
+
+from watchbell.domain.permissions import Scope
+from watchbell.errors import InputError, Problem
+from watchbell.services.tokens import DEFAULT_LIFETIME, NAME_LIMIT
+from watchbell.web.forms.policy_fields import choices
+
+#: What a token of each scope can do, for whoever chooses; a scope that opens nothing yet is no choice.
+SCOPES: dict[Scope, str] = {
+    Scope.READ: "read: sees everything but changes nothing",
+    Scope.RUN: "run: also runs, cancels, enables, disables and pauses, and starts and stops the scheduler",
+    Scope.EDIT: "edit: also decides what is run; it makes, edits and deletes tasks",
+    Scope.ADMIN: "admin: all that the account may do, but for its own password and tokens",
+}
+#: Choice -> how long, and its words.
+LIFETIMES: dict[str, tuple[timedelta | None, str]] = {
+    "7d": (timedelta(days=7), "7 days"),
+    "30d": (timedelta(days=30), "30 days"),
+    "90d": (DEFAULT_LIFETIME, "90 days"),
+    "365d": (timedelta(days=365), "a year"),
+    "never": (None, "never"),
+}
+
+
+class ProofForm(FlaskForm):  # type: ignore[misc]
+    """The password once more, where the login is not of just now."""
+
+    current = PasswordField("Your password", description="Your login is not of just now.")
+
+    def show_wrong_password(self) -> None:
+        """Say at the field that the password does not fit, or is missing."""
+        self.current.errors = ["Invalid password." if self.current.data else "Type your password."]
+
+
+class TokenForm(ProofForm):
+    """What a token is called, what it is for and how long it lasts."""
+
+    name = StringField(
+        "Name",
+        description="The program or the place that uses it, by which you will know it again.",
+        render_kw={"maxlength": NAME_LIMIT, "required": True, "autocomplete": "off"},
+    )
+    scope = RadioField("What it may do", default=Scope.READ.value, validate_choice=False)
+    expires = SelectField(
+        "Expires after",
+        choices=choices((key, words) for key, (_, words) in LIFETIMES.items()),
+        default="90d",
+        validate_choice=False,
+    )
+
+    def offer(self, scopes: Sequence[Scope]) -> None:
+        """Offer these scopes, as far as they open anything."""
+        self.scope.choices = choices((scope.value, SCOPES[scope]) for scope in scopes if scope in SCOPES)
+
+    def lifetime(self) -> timedelta | None:
+        """Return the chosen lifetime, None for one without an end; raises InputError."""
+        chosen = self.expires.data or ""
+        if chosen not in LIFETIMES:
+            raise InputError.of("expires", f"must be one of {', '.join(LIFETIMES)}", "90d")
+        return LIFETIMES[chosen][0]
+
+    def show_problems(self, problems: Iterable[Problem]) -> None:
+        """Put each problem on its field."""
+        for problem in problems:
+            field = problem.field if problem.field in self._fields else "name"
+            example = f" For example: {problem.example}" if problem.example else ""
+            text = f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"
+            self[field].errors = [*self[field].errors, text]

@@ -1,0 +1,167 @@
+"""API tokens: one's own, those of all accounts for an administrator; making, replacing and revoking them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from watchbell.domain.permissions import Right, scopes_of
+from watchbell.errors import Conflict, InputError, NotFound, Problem
+from watchbell.services import tokens
+from watchbell.services.tokens import NewToken, Token, TokenState
+from watchbell.web import auth, current
+from watchbell.web.db import database
+from watchbell.web.forms.token_form import ProofForm, TokenForm
+from watchbell.web.presenters import count_words, local_text
+
+blueprint = Blueprint("tokens", __name__)
+
+#: The filter that shows those of all accounts.
+ALL = "*"
+
+
+@blueprint.get("/account/tokens")
+def index() -> str:
+    """Show one's own tokens, or with ``?of=*`` and ``?of=NAME`` those of others."""
+    chosen = _chosen()
+    found = _list(chosen)
+    return render_template(
+        "tokens/index.html", tokens=found, chosen=chosen, answer=answer(found), sees_all=_administers(), all=ALL
+    )
+
+
+@blueprint.get("/account/tokens.json")
+def index_json() -> Response:
+    return jsonify([_json(token) for token in _list(_chosen())])
+
+
+@blueprint.get("/account/tokens/new")
+def new() -> AnyResponse | str:
+    """Ask for a name, a scope and an end."""
+    if not current.user().is_authenticated:
+        return redirect(url_for("tokens.index"), 303)
+    return _form_page(TokenForm())
+
+
+@blueprint.post("/account/tokens/new")
+def create() -> AnyResponse | str | tuple[str, int]:
+    """Make a token and show its secret, in the answer itself: it stands nowhere from where it could be shown again."""
+    _require_account()
+    form = TokenForm()
+    if not _proves(form):
+        return _form_page(form), 422
+    try:
+        made = _create(form)
+    except InputError as error:
+        form.show_problems(error.problems)
+        return _form_page(form), 422
+    return _secret_page(made)
+
+
+@blueprint.get("/account/tokens/<int:token_id>/rotate")
+def replacement(token_id: int) -> str:
+    """Say what replacing a token means, and ask."""
+    return _rotate_page(ProofForm(), token_id)
+
+
+@blueprint.post("/account/tokens/<int:token_id>/rotate")
+def rotate(token_id: int) -> str | tuple[str, int]:
+    """Replace one of one's own tokens; another account's would be a way to act in its name."""
+    _require_account()
+    form = ProofForm()
+    if not _proves(form):
+        return _rotate_page(form, token_id), 422
+    return _secret_page(tokens.rotate(database(), token_id, now=current.now(), username=current.user().username))
+
+
+@blueprint.post("/account/tokens/<int:token_id>/revoke")
+def revoke(token_id: int) -> AnyResponse:
+    """End a token, of any account if an administrator does it."""
+    whose = None if _administers() else current.user().username
+    ended = tokens.revoke(database(), token_id, now=current.now(), username=whose)
+    flash(f"The token {ended.name} is revoked: it opens nothing any more.", "success")
+    return redirect(url_for("tokens.index", of=request.args.get("of")), 303)
+
+
+def answer(found: Sequence[Token]) -> str:
+    """Return the sentence above the list: how many there are, and which need somebody."""
+    told = [count_words(len(found), "token")]
+    for state, words in ((TokenState.EXPIRING, "expires soon"), (TokenState.EXPIRED, "has expired")):
+        number = sum(token.state is state for token in found)
+        if number:
+            told.append(
+                f"{number} {words if number == 1 else words.replace('expires', 'expire').replace('has', 'have')}"
+            )
+    return f"{', '.join(told)}."
+
+
+def _administers() -> bool:
+    return Right.ADMINISTER in current.user().rights
+
+
+def _chosen() -> str:
+    """Return whose tokens are to be shown: a name or ALL; without logins there is nobody whose own they could be."""
+    user = current.user()
+    own = user.username if user.is_authenticated else ALL
+    return (request.args.get("of") or own) if _administers() else own
+
+
+def _list(chosen: str) -> list[Token]:
+    return tokens.list_all(database(), now=current.now(), username=None if chosen == ALL else chosen)
+
+
+def _require_account() -> None:
+    if not current.user().is_authenticated:
+        raise Conflict("this server asks for no login (WATCHBELL_AUTH), so that no program needs a token here")
+
+
+def _proves(form: ProofForm) -> bool:
+    """Return whether it is proven who asks, by a login of just now or by the password; if not, say so at its field."""
+    if auth.is_proven() or (form.current.data and auth.prove(form.current.data)):
+        return True
+    form.show_wrong_password()
+    return False
+
+
+def _create(form: TokenForm) -> NewToken:
+    name, username = form.name.data or "", current.user().username
+    lifetime, scope = form.lifetime(), form.scope.data or ""
+    try:
+        return tokens.create(database(), username, name, scope=scope, lifetime=lifetime, now=current.now())
+    except Conflict as error:
+        # It is the name that is taken, or that there is no room for another one.
+        raise InputError(Problem("name", error.message.removeprefix("name: "))) from None
+
+
+def _form_page(form: TokenForm) -> str:
+    form.offer(scopes_of(current.user().role or ""))
+    return render_template("tokens/form.html", form=_asking(form))
+
+
+def _rotate_page(form: ProofForm, token_id: int) -> str:
+    token = tokens.get(database(), token_id, now=current.now(), username=current.user().username)
+    if token.state is TokenState.REVOKED:
+        raise NotFound(f"the token {token.name} is revoked; make a new one")
+    return render_template("tokens/rotate.html", form=_asking(form), token=token)
+
+
+def _asking(form: ProofForm) -> ProofForm:
+    """Return the form, without the password where it need not be asked for."""
+    if auth.is_proven():
+        del form.current
+    return form
+
+
+def _secret_page(made: NewToken) -> str:
+    url = f"{request.host_url}tasks.json"
+    return render_template("tokens/secret.html", secret=made.secret, token=made.token, url=url)
+
+
+def _json(token: Token) -> dict[str, object]:
+    shown = dataclasses.asdict(token)
+    for name in ("created_at", "expires_at", "used_at", "revoked_at"):
+        shown[name] = local_text(shown[name], current.zone())
+    return shown
