@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import stat
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -177,6 +178,8 @@ SETTINGS: tuple[Setting, ...] = (
             "How many runs of each task are kept at the most; 0 for any number. A task may say otherwise."),
     Setting("retention_output_mib", ("WATCHBELL_RETENTION_OUTPUT_MIB",), _whole(0, 1_073_741_824), lambda: 10_240,
             "Room for all kept output files, in MiB; beyond it the oldest go first. 0 for no bound."),
+    Setting("python", ("WATCHBELL_PYTHON",), _text, lambda: sys.executable,
+            "Interpreter that runs scripts of the task scheduler dashboard.", "the server's own"),
     Setting("sample_task", ("WATCHBELL_SAMPLE_TASK",), _switch, lambda: "on",
             "Make a sample task when the database is new."),
 )
@@ -211,6 +214,7 @@ class Config:
     retention_days: int
     retention_runs: int
     retention_output_mib: int
+    python: str
     sample_task: str
     #: The environment that commands inherit.
     child_environment: Mapping[str, str] = dataclasses.field(repr=False)

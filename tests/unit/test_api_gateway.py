@@ -5,9 +5,162 @@ from __future__ import annotations
 import pytest
 
 from tests.api_fixtures import Program
-from tests.database import add_run, add_task
+from tests.database import NOW, add_run, add_task
+from watchbell import clock
 from watchbell.domain.run_state import RunState
+from watchbell.services import runs, tasks
 from watchbell.store.session import Database
+
+JOB = {"name": "daily_backup", "cron": "0 2 * * *", "command": "python3 backup.py"}
+
+
+def test_a_job_is_made_with_the_gateways_defaults(program: Program) -> None:
+    job = program.want(201, "POST", "/api/jobs", {**JOB, "tags": "backup, daily", "working_dir": "/tmp"})
+
+    assert job.items() >= {**JOB, "tags": "backup,daily", "working_dir": "/tmp", "enabled": True}.items()
+    assert (job["timeout_seconds"], job["is_running"]) == (300, False)
+    assert program.get("/api/jobs/daily_backup") == job
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "where"),
+    [
+        ({"name": ""}, 422, ["body", "name"]),
+        ({"name": "x" * 101}, 422, ["body", "name"]),
+        ({"name": None}, 422, ["body", "name"]),
+        ({"name": "42"}, 422, ["body", "name"]),
+        ({"command": ""}, 422, ["body", "command"]),
+        ({"command": 5}, 422, ["body", "command"]),
+        ({"command": "a\0b"}, 422, ["body", "command"]),
+        ({"timeout_seconds": 0}, 422, ["body", "timeout_seconds"]),
+        ({"timeout_seconds": 86401}, 422, ["body", "timeout_seconds"]),
+        ({"timeout_seconds": True}, 422, ["body", "timeout_seconds"]),
+        ({"timeout_seconds": "60"}, 422, ["body", "timeout_seconds"]),
+        ({"enabled": "yes"}, 422, ["body", "enabled"]),
+        ({"working_dir": "C:\\Scripts"}, 422, ["body", "working_dir"]),
+        ({"working_dir": "/does/not/exist"}, 422, ["body", "working_dir"]),
+        ({"run_as": "root"}, 422, ["body", "run_as"]),
+        ({"cron": "61 * * * *"}, 400, None),
+        ({"cron": "* * *"}, 400, None),
+        ({"cron": "0 0 30 2 *"}, 400, None),
+    ],
+)
+def test_a_job_that_cannot_be_is_refused_with_the_place(
+    program: Program, change: dict[str, object], status: int, where: list[str] | None
+) -> None:
+    detail = program.want(status, "POST", "/api/jobs", {**JOB, **change})["detail"]
+
+    assert isinstance(detail, str) if where is None else detail[0]["loc"] == where
+    assert program.get("/api/jobs") == []
+
+
+def test_every_missing_field_is_told_at_once(program: Program) -> None:
+    detail = program.want(422, "POST", "/api/jobs", {})["detail"]
+
+    assert {tuple(problem["loc"]) for problem in detail} == {("body", "name"), ("body", "cron"), ("body", "command")}
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ("{", "application/json"),
+        ("[]", "application/json"),
+        ("[" * 100_000, "application/json"),
+        ('{"name": NaN}', "application/json"),
+        (b"\xff", "application/json"),
+        ('{"name": "a"}', "text/plain"),
+        ("name=a", "application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_refused(program: Program, data: str | bytes, kind: str) -> None:
+    answer = program.call("POST", "/api/jobs", data=data, content_type=kind)
+
+    assert answer.status_code == 422, answer.text
+
+
+def test_a_name_that_is_taken_is_told_before_the_schedule_is_looked_at(program: Program) -> None:
+    program.want(201, "POST", "/api/jobs", JOB)
+
+    told = program.want(409, "POST", "/api/jobs", {**JOB, "cron": "never"})
+
+    assert told["detail"] == "Job 'daily_backup' already exists."
+
+
+def test_a_change_leaves_what_it_does_not_name_and_null_takes_away(program: Program) -> None:
+    program.want(201, "POST", "/api/jobs", {**JOB, "tags": "a", "working_dir": "/tmp"})
+
+    changed = program.want(200, "PUT", "/api/jobs/daily_backup", {"cron": "@daily", "tags": None, "working_dir": None})
+    same = program.want(200, "PUT", "/api/jobs/daily_backup", {})
+
+    assert (changed["cron"], changed["tags"], changed["working_dir"]) == ("@daily", None, None)
+    assert same == changed
+    program.want(422, "PUT", "/api/jobs/daily_backup", {"name": "other"})
+
+
+def test_a_change_of_another_version_than_was_seen_is_refused(program: Program) -> None:
+    seen = program.call("POST", "/api/jobs", JOB).headers["ETag"]
+    program.want(200, "PUT", "/api/jobs/daily_backup", {"command": "true"}, headers={"If-Match": seen})
+
+    program.want(412, "PUT", "/api/jobs/daily_backup", {"command": "false"}, headers={"If-Match": seen})
+    program.want(200, "PUT", "/api/jobs/daily_backup", {"command": "false"}, headers={"If-Match": "*"})
+    program.want(422, "PUT", "/api/jobs/daily_backup", {"command": "x"}, headers={"If-Match": "yesterday"})
+
+
+def test_a_job_is_enabled_disabled_and_triggered(program: Program, db: Database) -> None:
+    program.want(201, "POST", "/api/jobs", {**JOB, "enabled": False})
+    program.want(400, "POST", "/api/jobs/daily_backup/trigger")
+    for _ in range(2):
+        assert program.want(200, "POST", "/api/jobs/daily_backup/enable")["enabled"] is True
+
+    told = program.want(200, "POST", "/api/jobs/daily_backup/trigger")
+
+    assert told["message"] == "Job 'daily_backup' triggered for immediate execution"
+    assert runs.get(db, told["run_id"]).state == "queued"
+    assert program.want(200, "POST", "/api/jobs/daily_backup/disable")["enabled"] is False
+
+
+def test_a_deleted_job_is_gone(program: Program) -> None:
+    program.want(201, "POST", "/api/jobs", JOB)
+
+    assert program.want(204, "DELETE", "/api/jobs/daily_backup") == ""
+
+    for method, path in (
+        ("GET", ""),
+        ("PUT", ""),
+        ("DELETE", ""),
+        ("POST", "/enable"),
+        ("POST", "/disable"),
+        ("POST", "/trigger"),
+    ):
+        told = program.want(404, method, f"/api/jobs/daily_backup{path}", {} if method == "PUT" else None)
+        assert told["detail"] == "Job 'daily_backup' not found."
+
+
+def test_the_service_tells_of_itself(program: Program, db: Database) -> None:
+    add_task(db, "a")
+    add_task(db, "b", enabled=False)
+
+    status = program.get("/api/status")
+
+    assert (status["total_jobs"], status["enabled_jobs"], status["running_jobs"]) == (2, 1, 0)
+    assert set(program.get("/api/config")) == {
+        *("db_path", "log_dir", "log_level", "check_interval", "gateway_host", "gateway_port")
+    }
+    assert program.get("/api/health")["status"] == "healthy"
+
+
+def test_today_is_counted(program: Program, db: Database) -> None:
+    task = add_task(db, "a")
+    for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT, RunState.RUNNING, RunState.SKIPPED):
+        add_run(db, task, state, due_at=clock.now())
+
+    assert program.get("/api/runs/stats/today") == {
+        "total_runs_today": 4,
+        "successful_runs_today": 1,
+        "failed_runs_today": 1,
+        "timeout_runs_today": 1,
+        "running_count": 1,
+    }
 
 
 def test_jobs_are_listed_by_name_with_all_their_fields(program: Program, db: Database) -> None:
@@ -76,8 +229,6 @@ def test_what_cannot_be_read_is_told_in_the_shape_of_the_family(program: Program
 
 
 def test_runs_of_a_deleted_job_are_still_listed_by_its_name(program: Program, db: Database) -> None:
-    from tests.database import NOW
-    from watchbell.services import tasks
 
     task = add_task(db, "gone")
     run = add_run(db, task, RunState.SUCCEEDED)

@@ -274,3 +274,11 @@ def test_ages_are_told_in_the_words_of_the_dashboard(minutes: float, words: str)
 )  # fmt: skip
 def test_sizes_are_told_in_the_unit_that_keeps_them_short(size: int | None, words: str) -> None:
     assert presenters.size_words(size) == words
+
+
+def test_addresses_of_the_gateways_pages_lead_to_ours(admin: Person, db: Database) -> None:
+    task = add_task(db, "daily_backup")
+
+    assert admin.get("/jobs").headers["Location"] == "/tasks"
+    assert admin.get("/jobs/daily_backup").headers["Location"] == f"/tasks/{task.id}"
+    assert admin.get("/jobs/none").status_code == 404

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from watchbell.domain.presence import Presence, presence
@@ -59,6 +59,12 @@ def find(db: Database, incarnation: str) -> Scheduler | None:
     """Return one life of a scheduler, or None."""
     with db.read() as session:
         return store.find_scheduler(session, incarnation)
+
+
+def find_all(db: Database, incarnations: Collection[str]) -> Mapping[str, Scheduler]:
+    """Return lives of schedulers by their incarnations; unknown ones are left out."""
+    with db.read() as session:
+        return {found.incarnation: found for found in store.list_schedulers(session, incarnations)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
 from watchbell.store.session import Database, Session
+from watchbell.store.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -225,6 +226,21 @@ def list_rows_by_name(db: Database, task_name: str, chosen: RunFilter, *, limit:
             )
         ]
     return sorted(rows, key=lambda run: run.id, reverse=True)[:limit]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OwnedRuns:
+    """The newest runs of somebody's tasks, and these tasks by their ids, deleted ones included."""
+
+    runs: Sequence[Run]
+    tasks: Mapping[int, Task]
+
+
+def list_rows_of_owner(db: Database, owner: str, *, limit: int) -> OwnedRuns:
+    """Return the newest runs of all tasks that are, or were when they were deleted, somebody's."""
+    with db.read() as session:
+        owned = {task.id: task for task in task_store.list_of_owner(session, owner)}
+        return OwnedRuns(history.list_of_tasks(session, owned.keys(), limit), owned)
 
 
 def count_by_state(db: Database, *, since: datetime) -> Mapping[str, int]:

@@ -60,10 +60,23 @@ def check(
     return definition
 
 
-def create(db: Database, fields: Mapping[str, object], *, now: datetime, actor: str, defaults: Defaults) -> Task:
-    """Make a task and return it; raises InputError for bad fields and Conflict for a name that is taken."""
+def create(
+    db: Database,
+    fields: Mapping[str, object],
+    *,
+    now: datetime,
+    actor: str,
+    defaults: Defaults,
+    rename: bool = False,
+) -> Task:
+    """Make a task and return it; raises InputError for bad fields and Conflict for a name that is taken.
+
+    With ``rename`` a name that is taken gets a number behind it instead.
+    """
     definition = check(fields, now=now, defaults=defaults)
     with db.write() as session:
+        if rename and store.find_task_by_name(session, definition.name) is not None:
+            definition = dataclasses.replace(definition, name=_free_name(session, definition.name))
         _require_free(session, definition.name)
         return _add(session, definition, now=now, actor=actor)
 

@@ -65,6 +65,21 @@ def run_soon(db: Database, task_id: int, *, now: datetime, actor: str) -> Run:
         )
 
 
+def forget_soon(db: Database, task_id: int, *, now: datetime, actor: str) -> None:
+    """Cancel the run of a task that was asked for as soon as possible, if one still waits."""
+    with db.write() as session:
+        waiting = store.find_waiting(session, task_id, Trigger.ASAP.value)
+        if waiting is not None:
+            reason = f"{actor} has asked for it no longer"
+            transitions.move(session, waiting, [RunState.CANCELLED], now=now, actor=actor, reason=reason)
+
+
+def list_soon(db: Database) -> set[int]:
+    """Return the ids of the tasks of which a run waits that was asked for as soon as possible."""
+    with db.read() as session:
+        return store.list_waiting_tasks(session, Trigger.ASAP.value)
+
+
 def ask(
     session: Session, task: Task, occurrence_key: str, *, now: datetime, actor: str, reason: str, **values: Any
 ) -> Run:

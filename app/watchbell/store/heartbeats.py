@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, select
@@ -54,6 +54,11 @@ class Heartbeat(Base):
 def find_scheduler(session: Session, incarnation: str) -> Scheduler | None:
     """Return one life of a scheduler, or None."""
     return session.get(Scheduler, incarnation)
+
+
+def list_schedulers(session: Session, incarnations: Collection[str]) -> Sequence[Scheduler]:
+    """Return the lives of schedulers with these incarnations."""
+    return session.scalars(select(Scheduler).where(Scheduler.incarnation.in_(sorted(incarnations)))).all()
 
 
 def find_newest(session: Session, host: str | None = None) -> Scheduler | None:

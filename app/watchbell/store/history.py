@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,13 +18,16 @@ from sqlalchemy.orm import Session
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.store import totals
 from watchbell.store.base import id_list, ids_select, pattern
-from watchbell.store.runs import ACTIVE_SQL, NOT_SCHEDULED_SQL, TROUBLED_SQL, Run
+from watchbell.store.runs import ACTIVE_SQL, NOT_SCHEDULED_SQL, TROUBLED_SQL, Run, newest_id
 from watchbell.store.tasks import Task
 
 #: So many runs are looked at for the words of one search.
 SEARCHED = 10_000
 #: A name that more tasks have in them than this does not lead to their runs; a search looks at the newest runs instead.
 _MOST_NAMED = 50
+#: The runs of more tasks than this together are looked for in the order of all runs, among so many of the newest.
+_MOST_WALKED = 200
+MANY_LOOKED_AT = 200_000
 #: How much earlier than it was due a run may have been made, because somebody has set the clock.
 _SLACK = timedelta(minutes=10)
 _ACTIVE = frozenset(state.value for state in ACTIVE)
@@ -266,6 +269,20 @@ def _count_due(session: Session, *conditions: Any) -> dict[str, int]:
 def _add(counts: dict[str, int], more: dict[str, int]) -> None:
     for state, count in more.items():
         counts[state] = counts.get(state, 0) + count
+
+
+def list_of_tasks(session: Session, task_ids: Collection[int], limit: int) -> list[Run]:
+    """Return the newest runs of some tasks together, newest first.
+
+    Of a few tasks each one's index is walked; those of many are looked for among the newest MANY_LOOKED_AT runs.
+    """
+    if len(task_ids) <= _MOST_WALKED:
+        newest = select(Run.id).order_by(Run.id.desc()).limit(limit)
+        ids = [row for task_id in task_ids for row in session.scalars(newest.where(Run.task_id == task_id))]
+        return _by_ids(session, sorted(ids, reverse=True)[:limit])
+    above = newest_id(session) - MANY_LOOKED_AT
+    chosen = select(Run).where(Run.id > above, Run.task_id.in_(ids_select(session.get_bind().dialect.name)))
+    return list(session.scalars(chosen.order_by(Run.id.desc()).limit(limit), {"ids": id_list(session, list(task_ids))}))
 
 
 def list_newest_per_task(session: Session, task_ids: Sequence[int], limit: int = 30) -> dict[int, list[Run]]:

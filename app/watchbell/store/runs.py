@@ -278,6 +278,12 @@ def find_waiting(session: Session, task_id: int, trigger: str) -> Run | None:
     return session.scalars(statement.order_by(Run.id).limit(1)).one_or_none()
 
 
+def list_waiting_tasks(session: Session, trigger: str) -> set[int]:
+    """Return the ids of the tasks of which a run waits that was made by some trigger."""
+    waiting = select(Run.task_id).where(text(QUEUED_SQL), Run.trigger == trigger)
+    return set(session.scalars(waiting.distinct()))
+
+
 def list_undecided(session: Session, limit: int) -> Sequence[Run]:
     """Return the lost runs that wait for a person's decision, the newest first."""
     return session.scalars(select(Run).where(text(UNDECIDED_SQL)).order_by(Run.id.desc()).limit(limit)).all()

@@ -223,6 +223,11 @@ def list_ids_by_name(session: Session, name: str) -> Sequence[int]:
     return session.scalars(select(Task.id).where(Task.name == name)).all() if can_hold(name) else []
 
 
+def list_of_owner(session: Session, owner: str) -> Sequence[Task]:
+    """Return somebody's tasks, whatever the case of the name, deleted ones included."""
+    return session.scalars(select(Task).where(func.lower(Task.owner) == owner.lower())).all() if can_hold(owner) else []
+
+
 def list_tasks(
     session: Session,
     *,

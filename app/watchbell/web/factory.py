@@ -18,6 +18,7 @@ from watchbell.version import __version__
 from watchbell.web import api, assets, auth, checks, current, db, errors, pausing, presenters
 from watchbell.web.pages import (
     api_docs,
+    earlier,
     health,
     heartbeats,
     log,
@@ -35,7 +36,7 @@ from watchbell.web.secret_key import secret_key
 
 PAGES = (
     *(overview, tasks, next_runs, runs, queues, heartbeats, log),
-    *(scheduler_control, pauses, auth_pages, tokens, health, api_docs),
+    *(scheduler_control, pauses, auth_pages, tokens, health, api_docs, earlier),
 )
 _log = logging.getLogger("watchbell.web")
 

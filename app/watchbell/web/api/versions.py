@@ -31,6 +31,10 @@ def expected() -> int | None:
 def mark(response: Response) -> Response:
     """Give what was read a mark of its content, and answer only that it is still the same to whoever has it already."""
     version = g.get("shown_version")
+    if response.status_code == 204:
+        # Nothing is of no kind.
+        response.headers.pop("Content-Type", None)
+        return response
     if response.is_streamed or not 200 <= response.status_code < 300:
         return response
     if version is not None:
