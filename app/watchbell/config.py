@@ -1,7 +1,7 @@
 """Settings: what they are called, where they come from and what they may be.
 
 Precedence: argument, environment, configuration file (``watchbell.toml`` in the data directory, or the file that
-``WATCHBELL_CONFIG`` names), default. This is the only module that reads the environment.
+``--config`` or ``WATCHBELL_CONFIG`` names), default. This is the only module that reads the environment.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ import re
 import socket
 import stat
 import sys
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import platformdirs
 
+from watchbell import settings_file
 from watchbell.errors import ConfigError
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
+#: What names the configuration file; the second one is an older program's.
+_FILE_VARIABLES = ("WATCHBELL_CONFIG", "CC_DIRECTOR_CONFIG")
 #: Names that exist on disk and do not name a place; domain.schedule.zones says the same for tasks.
 _NOT_PLACES = frozenset({"localtime", "Factory", "posixrules"})
 #: Variables that must never reach a command: they open the product itself.
@@ -106,6 +108,16 @@ def _directory(value: str) -> Path:
         raise ValueError("names a user that does not exist") from None
 
 
+def _folder(value: str) -> str:
+    return str(_directory(value))
+
+
+def _database(value: str) -> str:
+    """Return a URL, also for what is only the path of a file; paths are told from where we are."""
+    text = _text(value)
+    return text if "://" in text or ":///" in text else f"sqlite:///{_directory(text)}"
+
+
 def _local_zone() -> str:
     """Return the machine's IANA zone name, or UTC where it cannot be known."""
     named = os.environ.get("TZ", "").lstrip(":")
@@ -140,8 +152,8 @@ SETTINGS: tuple[Setting, ...] = (
         "home", ("WATCHBELL_HOME",), _directory, lambda: Path(platformdirs.user_data_dir("watchbell")).absolute(),
         "Directory of the database, run folders, log, PID file and key.", "the platform's user data directory",
     ),
-    Setting("database_url", ("WATCHBELL_DATABASE_URL",), _text, lambda: "",
-            "SQLAlchemy URL of the database.", "SQLite in the home directory"),
+    Setting("database_url", ("WATCHBELL_DATABASE_URL", "CC_DIRECTOR_DB"), _database, lambda: "",
+            "SQLAlchemy URL of the database, or the path of an SQLite file.", "SQLite in the home directory"),
     Setting("host", ("WATCHBELL_HOST", "CC_DIRECTOR_GATEWAY_HOST", "DASHBOARD_HOST"), _text, lambda: "127.0.0.1",
             "Address the web server binds to."),
     Setting("port", ("WATCHBELL_PORT", "CC_DIRECTOR_GATEWAY_PORT", "DASHBOARD_PORT"), _whole(0, 65535), lambda: 5000,
@@ -162,7 +174,9 @@ SETTINGS: tuple[Setting, ...] = (
             "the server's zone"),
     Setting("environment", ("WATCHBELL_ENVIRONMENT",), _one_of("production", "development"), lambda: "production",
             "What heartbeats say: production or development."),
-    Setting("log_level", ("WATCHBELL_LOG_LEVEL",), _one_of("debug", "info", "warning", "error"), lambda: "info",
+    Setting("log_dir", ("WATCHBELL_LOG_DIR", "CC_DIRECTOR_LOG_DIR"), _folder, lambda: "",
+            "Directory of the scheduler's log.", "the home directory"),
+    Setting("log_level", ("WATCHBELL_LOG_LEVEL", "CC_DIRECTOR_LOG_LEVEL"), _one_of("debug", "info", "warning", "error"), lambda: "info",
             "Least level that is logged."),
     Setting("max_running", ("WATCHBELL_MAX_RUNNING",), _whole(1, 10_000), lambda: 64,
             "How many commands may run at the same time."),
@@ -180,13 +194,19 @@ SETTINGS: tuple[Setting, ...] = (
             "Room for all kept output files, in MiB; beyond it the oldest go first. 0 for no bound."),
     Setting("python", ("WATCHBELL_PYTHON",), _text, lambda: sys.executable,
             "Interpreter that runs scripts of the task scheduler dashboard.", "the server's own"),
+    Setting("gateway_enabled", ("WATCHBELL_GATEWAY_ENABLED", "CC_DIRECTOR_GATEWAY_ENABLED"), _switch, lambda: "off",
+            "Whether `watchbell service run` serves the page, too."),
+    Setting("check_interval", ("WATCHBELL_CHECK_INTERVAL", "CC_DIRECTOR_CHECK_INTERVAL"), _whole(1, 86_400),
+            lambda: 60, "Taken and told for older clients only: tasks start at their moment, not at the next look."),
+    Setting("shutdown_timeout", ("WATCHBELL_SHUTDOWN_TIMEOUT", "CC_DIRECTOR_SHUTDOWN_TIMEOUT"), _whole(0, 86_400),
+            lambda: 30, "Taken and told for older clients only: a stop ends no command, and so waits for none."),
     Setting("sample_task", ("WATCHBELL_SAMPLE_TASK",), _switch, lambda: "on",
             "Make a sample task when the database is new."),
 )
 # fmt: on
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 #: Settings that no message may show, and for which a file that everybody can read is refused.
-_SECRETS = frozenset({"password", "secret_key"})
+SECRETS = frozenset({"password", "secret_key"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -206,6 +226,7 @@ class Config:
     hostname: str
     zone: str
     environment: str
+    log_dir: str
     log_level: str
     max_running: int
     output_limit_mib: int
@@ -215,7 +236,12 @@ class Config:
     retention_runs: int
     retention_output_mib: int
     python: str
+    gateway_enabled: str
+    check_interval: int
+    shutdown_timeout: int
     sample_task: str
+    #: The configuration file that counts, be it there or not.
+    file: Path
     #: The environment that commands inherit.
     child_environment: Mapping[str, str] = dataclasses.field(repr=False)
 
@@ -223,18 +249,21 @@ class Config:
     def load(cls, overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Config:
         """Return the settings in force.
 
-        ``overrides`` are arguments. What is None or empty counts as not given, in every source. Raises ConfigError with
-        the name of the variable or file and key that is wrong.
+        ``overrides`` are arguments, among them ``config``, which names the file. What is None or empty counts as not given,
+        in every source. Raises ConfigError with the name of the variable or file and key that is wrong.
         """
         environ = os.environ if environ is None else environ
-        given = _known(overrides or {}, "there is no setting")
+        arguments = dict(overrides or {})
+        named = arguments.pop("config", None)
+        given = _known(arguments, "there is no setting")
         values: dict[str, object] = {"home": _pick(_BY_NAME["home"], given, environ, {})}
-        file = _read_file(Path(str(values["home"])), environ)
+        path, named_by = _find_file(named, Path(str(values["home"])), environ)
+        file = _read_file(path, named_by)
         for setting in SETTINGS:
             values[setting.name] = _pick(setting, given, environ, file)
         if not values["database_url"]:
             values["database_url"] = f"sqlite:///{values['home']}/watchbell.db"
-        return cls(**values, child_environment=_child_environment(environ))  # type: ignore[arg-type]
+        return cls(**values, file=path, child_environment=_child_environment(environ))  # type: ignore[arg-type]
 
     @property
     def owns_database(self) -> bool:
@@ -249,7 +278,7 @@ class Config:
     @property
     def log_path(self) -> Path:
         """Return the scheduler's log file."""
-        return self.home / "scheduler.log"
+        return Path(self.log_dir or self.home) / "scheduler.log"
 
     @property
     def pid_path(self) -> Path:
@@ -269,10 +298,11 @@ class Config:
     def process_environment(self) -> dict[str, str]:
         """Return the environment that makes a child process of ours load these same settings."""
         ours = {
-            setting.env[0]: _as_text(getattr(self, setting.name))
-            for setting in SETTINGS
-            if setting.name not in _SECRETS
+            setting.env[0]: _as_text(getattr(self, setting.name)) for setting in SETTINGS if setting.name not in SECRETS
         }
+        # The file is named as well, for what is not passed on; one that nobody has named is found by itself.
+        if self.file != self.home / "watchbell.toml":
+            ours[_FILE_VARIABLES[0]] = str(self.file)
         return {**os.environ, **ours}
 
 
@@ -288,12 +318,12 @@ def _pick(setting: Setting, given: Mapping[str, object], environ: Mapping[str, s
                 raise ValueError("must be a text, in quotes")
             return setting.parse(_as_text(value))
         except ValueError as error:
-            shown = "" if setting.name in _SECRETS else f" is {str(value)[:80]!r}:"
+            shown = "" if setting.name in SECRETS else f" is {str(value)[:80]!r}:"
             raise ConfigError(f"{source}{shown} {error}") from None
     return setting.default()
 
 
-_PARSERS_OF_TEXT = (_text, _directory, _zone)
+_PARSERS_OF_TEXT = (_text, _directory, _folder, _zone, _database)
 
 
 def _sources(
@@ -326,32 +356,28 @@ def _known(data: Mapping[str, object], complaint: str) -> dict[str, object]:
     return {name: value for name, value in data.items() if value is not None and value != ""}
 
 
-def _read_file(home: Path, environ: Mapping[str, str]) -> _File:
-    named = environ.get("WATCHBELL_CONFIG")
-    path = Path(named) if named else home / "watchbell.toml"
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise ConfigError(f"configuration file {path} cannot be read: it is not a file")
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        if named:
-            raise ConfigError(f"WATCHBELL_CONFIG names {path}, which does not exist") from None
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
-        raise ConfigError(f"configuration file {path} cannot be read: {reason}") from None
-    except (ValueError, RecursionError) as error:
-        # Not only TOMLDecodeError: a number of thousands of digits is a plain ValueError.
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ConfigError(f"configuration file {path} is damaged: {reason}") from None
-    settings = _known(data, f"configuration file {path} has an unknown key")
-    for name in sorted(_SECRETS & set(settings)):
-        if mode & stat.S_IROTH:
+def _find_file(argument: object, home: Path, environ: Mapping[str, str]) -> tuple[Path, str]:
+    """Return which configuration file counts and who named it; nobody names the one in the data directory."""
+    if argument:
+        return Path(str(argument)).expanduser().absolute(), "--config"
+    for name in _FILE_VARIABLES:
+        if environ.get(name):
+            return Path(environ[name]).absolute(), name
+    return home / "watchbell.toml", ""
+
+
+def _read_file(path: Path, named_by: str) -> _File:
+    found = settings_file.read(path, named_by=named_by)
+    settings = _known(found.values, f"configuration file {path} has an unknown key")
+    for name in sorted(SECRETS & set(settings)):
+        if found.mode & stat.S_IROTH:
             raise ConfigError(
                 f"configuration file {path} holds a {name} and everybody can read it; run: chmod 600 {path}"
             )
-    return {name: (f"configuration file {path}, key {name}", value) for name, value in settings.items()}
+    return {
+        name: (f"configuration file {path}, key {found.spelled.get(name, name)}", value)
+        for name, value in settings.items()
+    }
 
 
 def _child_environment(environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -24,10 +24,19 @@ EXIT_ALREADY_RUNNING = 4
 EXIT_NOT_FOUND = 5
 #: The change collides with what is there, such as a duplicate name.
 EXIT_CONFLICT = 6
+#: What somebody waited for was a run that did not succeed; each state has a code of its own.
+EXIT_RUN_FAILED = 10
+EXIT_RUN_TIMED_OUT = 11
+EXIT_RUN_CANCELLED = 12
+EXIT_RUN_LOST = 13
+EXIT_RUN_SKIPPED = 14
+EXIT_RUN_MISSED = 15
 #: The database or another thing that is needed does not answer at the moment.
 EXIT_UNAVAILABLE = 69
 #: The scheduler's watchdog has ended it, because its loop had been silent for too long or one of its threads had died.
 EXIT_WATCHDOG = 70
+#: What somebody waited for has not ended within the time that they gave it.
+EXIT_STILL_ACTIVE = 75
 #: The configuration or the environment makes a start impossible.
 EXIT_CONFIG = 78
 

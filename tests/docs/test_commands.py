@@ -29,6 +29,8 @@ def parse(words: list[str]) -> click.Command:
     # Not closed by a with statement: nothing was opened, since no command ran.
     while isinstance(command, click.Group):
         rest = [*context.protected_args, *context.args] if hasattr(context, "protected_args") else context.args
+        if not rest and command.invoke_without_command:
+            break
         name, found, rest = command.resolve_command(context, rest)
         assert found is not None
         command, context = found, found.make_context(name, rest, parent=context)

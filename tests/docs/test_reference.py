@@ -46,7 +46,8 @@ def test_every_command_is_documented_with_all_its_options(path: str) -> None:
 def test_every_command_of_the_program_is_walked_through() -> None:
     answer = subprocess.run([sys.executable, "-m", "watchbell", "--help"], text=True, capture_output=True, timeout=60)
 
-    listed = [line.split()[0] for line in answer.stdout.partition("Commands:")[2].partition("\n\n")[0].splitlines()[1:]]
+    sections = answer.stdout.partition("Commands:")[2].partition("Exit codes:")[0].splitlines()
+    listed = [line.split()[0] for line in sections if line.startswith("  ") and line[2] != " "]
 
     assert listed == [path.split()[1] for path in COMMANDS if path.count(" ") == 1]
     assert len(COMMANDS) > len(listed) + 1

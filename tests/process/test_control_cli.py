@@ -76,7 +76,7 @@ def test_waiting_for_a_trigger_tells_success_from_failure(place):
 
     assert good.returncode == 0
     assert json.loads(good.stdout)["state"] == "succeeded"
-    assert bad.returncode == errors.EXIT_FAILURE
+    assert bad.returncode == errors.EXIT_RUN_FAILED
     assert "failed: exit code 3" in bad.stderr
     assert bad.stderr.count("\n") == 1
 

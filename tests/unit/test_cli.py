@@ -265,3 +265,20 @@ def test_an_empty_text_is_not_taken_for_the_default(shell, arguments, names):
     assert names in done.err
     assert "empty" in done.err
     assert done.err.count("\n") == 1
+
+
+def test_the_list_of_commands_says_what_they_say_of_themselves():
+    context = click.Context(cli)
+
+    for name, place in COMMANDS.items():
+        command = cli.get_command(context, name)
+        assert command.name == name
+        assert command.short_help == place.help
+
+
+def test_every_command_with_an_answer_has_an_example():
+    without = {
+        " ".join(path) for path, command in commands() if not isinstance(command, click.Group) and not command.epilog
+    }
+
+    assert without == set()

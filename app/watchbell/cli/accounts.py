@@ -62,7 +62,7 @@ def passwd(program: Program, *, username: str, password_stdin: bool) -> None:
     say(f"Set the password of {changed.username}; its other sessions have ended.")
 
 
-@user.command(short_help="Make a link that logs in once.")
+@user.command(short_help="Make a link that logs in once.", epilog=examples("watchbell user link admin"))
 @_NAME
 @json_option
 @pass_program
@@ -80,7 +80,7 @@ def link(program: Program, *, username: str, as_json: bool) -> None:
         say(url)
 
 
-@user.command("list", short_help="List accounts.")
+@user.command("list", short_help="List accounts.", epilog=examples("watchbell user list"))
 @json_option
 @pass_program
 def list_accounts(program: Program, *, as_json: bool) -> None:

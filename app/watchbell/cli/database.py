@@ -9,7 +9,7 @@ import click
 
 from watchbell import clock
 from watchbell.cli.program import Program, pass_program
-from watchbell.cli.screen import json_option, one_line, print_json, say
+from watchbell.cli.screen import examples, json_option, one_line, print_json, say
 from watchbell.config import MIB
 from watchbell.control import pidfile
 from watchbell.errors import WatchbellError
@@ -23,7 +23,7 @@ def database() -> None:
     """Upgrade, check, prune and compact the database."""
 
 
-@database.command(short_help="Bring the database to this version's schema.")
+@database.command(short_help="Bring the database to this version's schema.", epilog=examples("watchbell db upgrade"))
 @json_option
 @pass_program
 def upgrade(program: Program, *, as_json: bool) -> None:
@@ -42,7 +42,7 @@ def upgrade(program: Program, *, as_json: bool) -> None:
         say(f"Upgraded the database from schema {before.current} to {before.head}.")
 
 
-@database.command(short_help="Check schema and files of the database.")
+@database.command(short_help="Check schema and files of the database.", epilog=examples("watchbell db check"))
 @json_option
 @pass_program
 def check(program: Program, *, as_json: bool) -> None:
@@ -59,7 +59,10 @@ def check(program: Program, *, as_json: bool) -> None:
         say(f"The database has schema {found.current}, and no damage was found.")
 
 
-@database.command(short_help="Delete what is older than it is to be kept.")
+@database.command(
+    short_help="Delete what is older than it is to be kept.",
+    epilog=examples("watchbell db prune --dry-run", "watchbell db prune"),
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @json_option
 @pass_program
@@ -108,7 +111,10 @@ def _prune(program: Program, rules: retention.Rules, now: datetime) -> dict[str,
     return counts
 
 
-@database.command(short_help="Give the room of deleted rows back to the system.")
+@database.command(
+    short_help="Give the room of deleted rows back to the system.",
+    epilog=examples("watchbell scheduler stop && watchbell db compact"),
+)
 @json_option
 @pass_program
 def compact(program: Program, *, as_json: bool) -> None:

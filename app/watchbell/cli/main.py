@@ -5,31 +5,64 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from watchbell import errors
 from watchbell.cli.program import Program, not_empty
 from watchbell.errors import WatchbellError
 from watchbell.version import __version__
 
-#: Where each command lives; it is loaded when it is called, so that the quick ones stay quick.
-COMMANDS: Mapping[str, tuple[str, str]] = {
-    "up": ("watchbell.cli.server", "up"),
-    "dashboard": ("watchbell.cli.server", "dashboard"),
-    "scheduler": ("watchbell.cli.scheduler", "scheduler"),
-    "task": ("watchbell.cli.tasks", "task"),
-    "runs": ("watchbell.cli.runs", "runs"),
-    "pause": ("watchbell.cli.pauses", "pause"),
-    "resume": ("watchbell.cli.pauses", "resume"),
-    "queue": ("watchbell.cli.queues", "queue"),
-    "schedule": ("watchbell.cli.schedule", "schedule"),
-    "db": ("watchbell.cli.database", "database"),
-    "user": ("watchbell.cli.accounts", "user"),
-    "token": ("watchbell.cli.tokens", "token"),
-    "version": ("watchbell.cli.version", "version"),
+
+class Place(NamedTuple):
+    """Where a command lives, and what the list of commands says of it."""
+
+    module: str
+    name: str
+    help: str
+
+
+_CLI = "watchbell.cli"
+#: Every command by what it is for. A command is loaded when it is called, so that the quick ones stay quick; its short help
+#: stands here as well, so that the list of commands loads none.
+SECTIONS: Mapping[str, Mapping[str, Place]] = {
+    "Commands": {
+        "up": Place(f"{_CLI}.server", "up", "Start page and scheduler, watch over both."),
+        "dashboard": Place(f"{_CLI}.server", "dashboard", "Serve the page only."),
+        "scheduler": Place(f"{_CLI}.scheduler", "scheduler", "Run, start, stop and watch the scheduler."),
+        "task": Place(f"{_CLI}.tasks", "task", "Make, list, change, delete and run tasks."),
+        "runs": Place(f"{_CLI}.runs", "runs", "List runs, show one, read its output."),
+        "tail": Place(f"{_CLI}.following", "tail", "Print the end of what a run wrote, and go on with it."),
+        "wait": Place(f"{_CLI}.following", "wait", "Wait until a run has ended."),
+        "pause": Place(f"{_CLI}.pauses", "pause", "Keep a task, a queue or everything from starting."),
+        "resume": Place(f"{_CLI}.pauses", "resume", "Let what is paused start again."),
+        "queue": Place(f"{_CLI}.queues", "queue", "List queues and bound how many of their runs go at a time."),
+        "schedule": Place(f"{_CLI}.schedule", "schedule", "Preview schedules."),
+    },
+    "Installation": {
+        "db": Place(f"{_CLI}.database", "database", "Upgrade, check, prune and compact the database."),
+        "user": Place(f"{_CLI}.accounts", "user", "Make accounts and set passwords."),
+        "token": Place(f"{_CLI}.tokens", "token", "Make, list, replace and revoke API tokens."),
+        "version": Place(f"{_CLI}.version", "version", "Print the version."),
+    },
+    "The same in the words of cc_director": {
+        "add": Place(f"{_CLI}.jobs", "add", "Make a job: task add with fewer words."),
+        "list": Place(f"{_CLI}.jobs", "list_jobs", "List jobs: enabled ones, or all."),
+        "show": Place(f"{_CLI}.jobs", "show", "Show a job."),
+        "edit": Place(f"{_CLI}.jobs", "edit", "Change a job."),
+        "enable": Place(f"{_CLI}.jobs", "enable", "Run a job on time again."),
+        "disable": Place(f"{_CLI}.jobs", "disable", "Stop running a job on time."),
+        "delete": Place(f"{_CLI}.jobs", "delete", "Delete a job."),
+        "trigger": Place(f"{_CLI}.job_runs", "trigger", "Run a job now and print what it writes."),
+        "run": Place(f"{_CLI}.job_runs", "run", "Show a run with what it wrote."),
+        "last": Place(f"{_CLI}.job_runs", "last", "Show a job's newest run with what it wrote."),
+        "status": Place(f"{_CLI}.job_runs", "status", "Count jobs and today's runs."),
+        "service": Place(f"{_CLI}.service", "service", "Run and check the service, with its configuration file."),
+    },
 }
+COMMANDS: Mapping[str, Place] = {name: place for section in SECTIONS.values() for name, place in section.items()}
 #: What each exit code means; tests hold the programs to it.
 EXIT_CODES: Mapping[int, str] = {
     errors.EXIT_OK: "done",
@@ -39,8 +72,15 @@ EXIT_CODES: Mapping[int, str] = {
     errors.EXIT_ALREADY_RUNNING: "the scheduler is running already",
     errors.EXIT_NOT_FOUND: "there is no such task, run, queue, account or token",
     errors.EXIT_CONFLICT: "it collides with what is there, such as a name that is taken",
+    errors.EXIT_RUN_FAILED: "the run that was waited for failed",
+    errors.EXIT_RUN_TIMED_OUT: "the run that was waited for took longer than it may",
+    errors.EXIT_RUN_CANCELLED: "the run that was waited for was cancelled",
+    errors.EXIT_RUN_LOST: "nobody knows how the run that was waited for ended",
+    errors.EXIT_RUN_SKIPPED: "the run that was waited for was skipped",
+    errors.EXIT_RUN_MISSED: "the run that was waited for could not start in time",
     errors.EXIT_UNAVAILABLE: "the database does not answer at the moment",
     errors.EXIT_WATCHDOG: "the scheduler ended itself because its loop stood still",
+    errors.EXIT_STILL_ACTIVE: "the run that was waited for still goes on",
     errors.EXIT_CONFIG: "the configuration or the environment makes a start impossible",
     130: "interrupted by Ctrl-C",
 }
@@ -61,10 +101,22 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, name = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), name)
+        place = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(place.module), place.name)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, places in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, place.help) for name, place in places.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        named = [
+            CompletionItem(name, help=place.help) for name, place in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        # The group above would load every command to learn what it says of itself.
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit codes"):
@@ -83,14 +135,17 @@ class _LazyGroup(click.Group):
 @click.option("--home", metavar="DIR", callback=not_empty, help="Directory of database, log and keys (WATCHBELL_HOME).")
 @click.option("--database-url", metavar="URL", callback=not_empty,
               help="Database, if it is elsewhere (WATCHBELL_DATABASE_URL).")  # fmt: skip
+@click.option("-c", "--config", metavar="FILE", callback=not_empty,
+              help="Configuration file (WATCHBELL_CONFIG): TOML, or key=value lines if its name ends otherwise.")  # fmt: skip
 @click.version_option(__version__, prog_name="watchbell", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, home: str | None, database_url: str | None) -> None:
+def cli(ctx: click.Context, home: str | None, database_url: str | None, config: str | None) -> None:
     """Run commands on time and prove what happened.
 
-    Settings come from options, then WATCHBELL_* variables, then watchbell.toml in the data directory.
+    Settings come from options, then WATCHBELL_* variables, then the configuration file, by default watchbell.toml in the data
+    directory.
     """
-    ctx.obj = ctx.with_resource(Program({"home": home, "database_url": database_url}))
+    ctx.obj = ctx.with_resource(Program({"home": home, "database_url": database_url, "config": config}))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,25 +9,25 @@ from typing import Any, TypeVar
 import click
 
 from watchbell import clock
+from watchbell.cli.complete import complete_task
 from watchbell.cli.program import Program, not_empty, pass_program
 from watchbell.cli.screen import columns_of, examples, json_option, moment, one_line, print_json, say, table
+from watchbell.cli.source import PauseRow
 from watchbell.cli.task_options import span_of
 from watchbell.domain.schedule.moment import read_moment
+from watchbell.domain.scopes import EVERYTHING, QUEUE, TASK, queue_scope, task_scope
 from watchbell.errors import InputError, NotFound, Problem
-from watchbell.services import pauses, tasks
-from watchbell.store.pauses import Pause
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _COLUMNS = ("scope", "since", "until", "by", "reason")
-_QUEUE, _TASK = pauses.queue_scope(""), pauses.task_scope("")
 
 
 def _what(function: F) -> F:
     for decorate in (
         click.option("--all", "everything", is_flag=True, help="Everything."),
         click.option("--queue", metavar="NAME", callback=not_empty, help="One queue."),
-        click.argument("task", metavar="[TASK]", required=False),
+        click.argument("task", metavar="[TASK]", required=False, shell_complete=complete_task),
     ):
         function = decorate(function)
     return function
@@ -59,9 +59,8 @@ def pause(
         _list(program, as_json)
         return
     scope, words = _scope(program, task, queue, everything)
-    now = clock.now()
-    end = _end(program, until, now) if until is not None else None
-    made = pauses.pause(program.db, scope, now=now, actor=program.actor, reason=reason, until=end)
+    end = _end(program, until, clock.now()) if until is not None else None
+    made = program.source.pause(scope, reason=reason, until=end)
     if as_json:
         print_json(columns_of(made, _COLUMNS))
         return
@@ -80,7 +79,7 @@ def resume(program: Program, *, task: str | None, queue: str | None, everything:
     if task is None and queue is None and not everything:
         raise click.UsageError("Say what is to be resumed: a TASK, --queue or --all.")
     scope, words = _scope(program, task, queue, everything)
-    was_paused = pauses.resume(program.db, scope, now=clock.now(), actor=program.actor)
+    was_paused = program.source.resume(scope)
     if as_json:
         print_json({"scope": scope, "was_paused": was_paused})
     else:
@@ -90,13 +89,12 @@ def resume(program: Program, *, task: str | None, queue: str | None, everything:
 def _scope(program: Program, task: str | None, queue: str | None, everything: bool) -> tuple[str, str]:
     if (task is not None) + (queue is not None) + everything > 1:
         raise click.UsageError("Give one of TASK, --queue and --all.")
-    program.require_data()
     if everything:
-        return pauses.EVERYTHING, "everything"
+        return EVERYTHING, "everything"
     if queue is not None:
-        return pauses.queue_scope(queue), f"queue {one_line(queue)}"
-    found = tasks.find_by_name(program.db, task or "")
-    return pauses.task_scope(found.id), f"task {one_line(found.name)}"
+        return queue_scope(queue), f"queue {one_line(queue)}"
+    found = program.source.find_task(task or "")
+    return task_scope(found.id), f"task {one_line(found.name)}"
 
 
 def _end(program: Program, text: str, now: datetime) -> datetime:
@@ -111,7 +109,7 @@ def _end(program: Program, text: str, now: datetime) -> datetime:
 
 
 def _list(program: Program, as_json: bool) -> None:
-    found = pauses.list_all(program.existing_db, now=clock.now())
+    found = program.source.list_pauses()
     if as_json:
         print_json([columns_of(one, _COLUMNS) for one in found])
         return
@@ -132,16 +130,16 @@ def _list(program: Program, as_json: bool) -> None:
 
 
 def _words(program: Program, scope: str) -> str:
-    if scope.startswith(_TASK):
+    if scope.startswith(TASK):
         try:
-            return f"task {tasks.get(program.db, int(scope.removeprefix(_TASK))).name}"
+            return f"task {program.source.find_task(scope.removeprefix(TASK)).name}"
         except NotFound:
             # It was deleted while it was paused.
-            return f"task {scope.removeprefix(_TASK)}, deleted"
-    return f"queue {scope.removeprefix(_QUEUE)}" if scope.startswith(_QUEUE) else scope
+            return f"task {scope.removeprefix(TASK)}, deleted"
+    return f"queue {scope.removeprefix(QUEUE)}" if scope.startswith(QUEUE) else scope
 
 
-def _until(program: Program, made: Pause) -> str:
+def _until(program: Program, made: PauseRow) -> str:
     return (
         f"until {moment(made.until, program.zone)}, {program.zone.key}" if made.until else "until somebody resumes it"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from watchbell.domain.task_definition import Defaults
 from watchbell.errors import ConfigError
 
 if TYPE_CHECKING:
+    from watchbell.cli.source import Source
     from watchbell.store.session import Database
 
 
@@ -44,7 +46,8 @@ class Program:
 
     def load(self, **overrides: object) -> Config:
         """Return the settings with further arguments on top; raises ConfigError."""
-        return Config.load({**self._overrides, **overrides})
+        given = {name: value for name, value in overrides.items() if value is not None}
+        return Config.load({**self._overrides, **given})
 
     @cached_property
     def config(self) -> Config:
@@ -65,10 +68,15 @@ class Program:
     @cached_property
     def db(self) -> Database:
         """The database with this version's schema, so that a command on a fresh machine just works."""
-        from watchbell.store import schema
+        from watchbell.store import glance
 
-        schema.upgrade(self.bare_database)
-        return self.bare_database
+        database = self.bare_database
+        # What upgrades a schema takes long to load, and there is hardly ever something to do.
+        if not glance.is_current(self.config.database_url):
+            from watchbell.store import schema
+
+            schema.upgrade(database)
+        return database
 
     @property
     def existing_db(self) -> Database:
@@ -87,6 +95,13 @@ class Program:
             where = self.config.home if self.config.owns_database else file
             raise ConfigError(f"there is no Watchbell data in {where}; make some: watchbell up, or watchbell task add")
 
+    @cached_property
+    def source(self) -> Source:
+        """Who answers this call: the database of this machine."""
+        from watchbell.cli.local import LocalSource
+
+        return LocalSource(self)
+
     @property
     def actor(self) -> str:
         """Who the ledger says has done this."""
@@ -96,6 +111,10 @@ class Program:
     def zone(self) -> ZoneInfo:
         """The zone in which times are shown."""
         return ZoneInfo(self.config.zone)
+
+    def day_start(self, now: datetime) -> datetime:
+        """Return when today began in the zone in which times are shown."""
+        return now.astimezone(self.zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
     @property
     def defaults(self) -> Defaults:

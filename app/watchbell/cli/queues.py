@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from watchbell import clock
 from watchbell.cli.program import Program, pass_program
 from watchbell.cli.screen import examples, json_option, one_line, print_json, say, table
-from watchbell.services import pauses, queues
-from watchbell.services.queues import QueueView
+from watchbell.domain.scopes import describe_pause
+
+if TYPE_CHECKING:
+    from watchbell.services.queues import QueueView
 
 _NAME = click.argument("name", metavar="NAME")
 
@@ -18,19 +21,19 @@ def queue() -> None:
     """List queues and bound how many of their runs go at a time. A task names its queue: watchbell task edit --queue."""
 
 
-@queue.command("list", short_help="List queues.")
+@queue.command("list", short_help="List queues.", epilog=examples("watchbell queue list"))
 @json_option
 @pass_program
 def list_queues(program: Program, *, as_json: bool) -> None:
     """List all queues with their bounds and what goes and waits in them."""
-    found = queues.list_all(program.existing_db, now=clock.now())
+    found = program.source.list_queues()
     if as_json:
         print_json([_json(one) for one in found])
         return
     rows = [
         (
             one.name, "-" if one.max_running is None else one.max_running, one.in_flight, one.queued, one.tasks,
-            pauses.describe(one.pause) if one.pause else "-", one.comment,
+            _pause_words(one) or "-", one.comment,
         )
         for one in found
     ]  # fmt: skip
@@ -59,36 +62,35 @@ def set_bound(
         raise click.UsageError("Give --max-running, --no-bound or --comment.")
     if max_running is not None and no_bound:
         raise click.UsageError("Give one of --max-running and --no-bound.")
-    now = clock.now()
-    before = _find(program, name)
-    bound = None if no_bound else max_running
-    if max_running is None and not no_bound and before is not None:
-        bound = before.max_running
-    words = comment if comment is not None else before.comment if before is not None else ""
-    queues.set_bounds(program.db, name, max_running=bound, comment=words, now=now, actor=program.actor)
-    made = _find(program, name)
-    if as_json and made is not None:
+    changes: dict[str, object] = {} if comment is None else {"comment": comment}
+    if max_running is not None or no_bound:
+        changes["max_running"] = max_running
+    made = program.source.set_queue(name, changes)
+    if as_json:
         print_json(_json(made))
         return
+    bound = made.max_running
     say(f"Queue {one_line(name)} runs {bound if bound is not None else 'any number'} at a time.")
 
 
-@queue.command(short_help="Take the bound and the comment from a queue.")
+@queue.command(
+    short_help="Take the bound and the comment from a queue.", epilog=examples("watchbell queue remove database")
+)
 @_NAME
 @json_option
 @pass_program
 def remove(program: Program, *, name: str, as_json: bool) -> None:
     """Take the bound and the comment from a queue; its tasks and runs keep it, and any number goes at a time."""
-    queues.remove(program.existing_db, name, now=clock.now(), actor=program.actor)
+    program.source.remove_queue(name)
     if as_json:
         print_json({"name": name, "removed": True})
     else:
         say(f"Queue {one_line(name)} has no bound any more.")
 
 
-def _find(program: Program, name: str) -> QueueView | None:
-    found = queues.list_all(program.db, now=clock.now())
-    return next((one for one in found if one.name == name), None)
+def _pause_words(one: QueueView) -> str:
+    paused = one.pause
+    return describe_pause(paused.by, paused.since, paused.until, paused.reason) if paused else ""
 
 
 def _json(one: QueueView) -> dict[str, object]:

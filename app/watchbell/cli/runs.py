@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
-import re
-import sys
-
 import click
 
 from watchbell import clock
+from watchbell.cli.complete import complete_task
+from watchbell.cli.output import LOOK_SECONDS, STREAMS, print_all, readers_of
 from watchbell.cli.program import Program, pass_program
 from watchbell.cli.screen import (
     columns_of,
@@ -16,19 +14,16 @@ from watchbell.cli.screen import (
     follow,
     json_option,
     moment,
-    note,
     pairs,
     print_json,
     say,
     span,
     table,
 )
+from watchbell.cli.source import RunQuery, RunRow
 from watchbell.cli.steps import steps_json, tell_steps
+from watchbell.domain import decision
 from watchbell.domain.run_state import RunState
-from watchbell.services import decisions, steps, tasks
-from watchbell.services import runs as service
-from watchbell.services.runs import RunFilter, RunPage
-from watchbell.store.runs import Run
 
 _COLUMNS = (
     "id", "task_id", "task_name", "task_version", "trigger", "due_at", "local_time", "zone", "state", "reason",
@@ -40,19 +35,43 @@ _ATTEMPT = (
     "max_rss_kib",
 )  # fmt: skip
 _EVENT = ("at", "from_state", "to_state", "path", "actor", "reason")
-_STREAMS = ("stdout", "stderr")
-_CHUNK = 256 * 1024
-_LOOK_SECONDS = 0.2
-#: People decide one by one; more than this are open nowhere.
-_MOST_UNDECIDED = 10_000
-_OPEN_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4096}|[ -/]*)\Z")
 _NUMBER = click.IntRange(min=1, max=2**63 - 1)
 _ID = click.argument("run_id", metavar="ID", type=_NUMBER)
 
 
-@click.group(short_help="List runs, show one, read its output.")
-def runs() -> None:
-    """List runs, show one with its transitions, read its output."""
+@click.group(
+    invoke_without_command=True,
+    short_help="List runs, show one, read its output.",
+    epilog=examples("watchbell runs", "watchbell runs -j backup --failed --today", "watchbell runs list --task backup"),
+)
+@click.option("-j", "--job", metavar="NAME", shell_complete=complete_task, help="Only runs of this job.")
+@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
+@click.option("-f", "--failed", is_flag=True, help="Only runs that failed, timed out or were lost.")
+@click.option("--today", is_flag=True, help="Only runs that were due today.")
+@click.option("--since", metavar="DATE", help="Only runs that were due since, as 2030-01-31 or '2030-01-31 09:30'.")
+@json_option
+@click.pass_context
+def runs(
+    context: click.Context, *, job: str | None, limit: int, failed: bool, today: bool, since: str | None, as_json: bool
+) -> None:
+    """List runs, show one with its transitions, read its output.
+
+    Without a command the newest runs are listed with the status words OK, FAILED, TIMEOUT and RUNNING, as the older program
+    did; "watchbell runs list" has the states of Watchbell and pages.
+    """
+    if context.invoked_subcommand is not None:
+        if any((job, failed, today, since, as_json)):
+            raise click.UsageError(
+                f"These options stand behind the command: watchbell runs {context.invoked_subcommand}"
+            )
+        return
+    if today and since:
+        raise click.UsageError("Give one of --today and --since.")
+    from watchbell.cli import job_runs
+
+    program = context.find_object(Program)
+    assert program is not None
+    job_runs.list_runs(program, job=job, limit=limit, failed=failed, today=today, since=since, as_json=as_json)
 
 
 @runs.command(
@@ -75,12 +94,9 @@ def list_runs(
     """List runs, newest first."""
     if undecided and (states or before_id is not None):
         raise click.UsageError("--undecided goes with --task and --limit only.")
-    task_id = tasks.find_by_name(program.existing_db, task_name).id if task_name is not None else None
-    if undecided:
-        page = _undecided(program, task_id, limit)
-    else:
-        chosen = RunFilter(task_id=task_id, states=states)
-        page = service.list_page(program.existing_db, chosen, before_id=before_id, limit=limit)
+    task_id = program.source.find_task(task_name).id if task_name is not None else None
+    query = RunQuery(task_id=task_id, states=states, before_id=before_id, limit=limit, undecided=undecided)
+    page = program.source.list_runs(query)
     if as_json:
         print_json([columns_of(run, _COLUMNS) for run in page.runs])
         return
@@ -93,19 +109,13 @@ def list_runs(
         say(f"More: --before {page.runs[-1].id}")
 
 
-def _undecided(program: Program, task_id: int | None, limit: int) -> RunPage:
-    found = decisions.list_open(program.existing_db, limit=_MOST_UNDECIDED)
-    shown = [run for run in found if task_id is None or run.task_id == task_id]
-    return RunPage(shown[:limit], len(shown), has_older=len(shown) > limit)
-
-
-@runs.command(short_help="Show one run with its transitions.")
+@runs.command(short_help="Show one run with its transitions.", epilog=examples("watchbell runs show 17"))
 @_ID
 @json_option
 @pass_program
 def show(program: Program, *, run_id: int, as_json: bool) -> None:
     """Show one run: its state and why, its attempts with their resources, and every transition."""
-    detail = service.get_detail(program.existing_db, run_id)
+    detail = program.source.show_run(run_id)
     if as_json:
         print_json(
             {
@@ -114,7 +124,7 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
                 "attempt_list": [
                     {
                         **columns_of(attempt, _ATTEMPT),
-                        "steps": steps_json(steps.list_of(program.db, detail, attempt.number)),
+                        "steps": steps_json(detail.steps_of.get(attempt.number, ())),
                     }
                     for attempt in detail.attempts
                 ],
@@ -122,7 +132,8 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
             }
         )
         return
-    run, attempt, zone = detail.run, detail.attempt, program.zone
+    run, zone = detail.run, program.zone
+    attempt = detail.attempts[-1] if detail.attempts else None
     pairs(
         {
             "Run": run.id,
@@ -148,7 +159,7 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
             "Memory": f"{attempt.max_rss_kib / 1024:.1f} MiB at most" if attempt and attempt.max_rss_kib else None,
         }
     )
-    tell_steps(steps.list_of(program.db, detail), zone)
+    tell_steps(detail.steps, zone)
     say()
     table(
         ("AT", "FROM", "TO", "BY", "WHY"),
@@ -166,7 +177,7 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
     ),
 )
 @_ID
-@click.option("--stream", type=click.Choice([*_STREAMS, "both"]), default="both", show_default=True,
+@click.option("--stream", type=click.Choice([*STREAMS, "both"]), default="both", show_default=True,
               help="Which output; both prints one after the other, or as they grow with --follow.")  # fmt: skip
 @click.option("-f", "--follow", "follows", is_flag=True, help="Go on until the run has ended.")
 @click.option("--raw", is_flag=True, help="Print the bytes as they are; without it no escape sequence survives.")
@@ -174,79 +185,14 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
 @pass_program
 def logs(program: Program, *, run_id: int, stream: str, follows: bool, raw: bool, attempt: int | None) -> None:
     """Print what a run wrote to its standard output and standard error."""
-    service.get(program.existing_db, run_id)
-    names = _STREAMS if stream == "both" else (stream,)
-    readers = [_Reader(program, run_id, name, attempt, raw=raw) for name in names]
+    program.source.find_run(run_id)
+    readers = readers_of(program, run_id, stream, attempt=attempt, raw=raw)
     if follows:
-
-        def step() -> bool:
-            # Each is asked, also when one before it has more to come.
-            more = [reader.print_more() for reader in readers]
-            return any(more)
-
-        follow(step, clock.pause, _LOOK_SECONDS)
+        follow(lambda: print_all(readers), clock.pause, LOOK_SECONDS)
         return
     for reader in readers:
         while reader.print_more() and reader.has_more:
             pass
-
-
-class _Reader:
-    """Prints one stream of a run piece by piece."""
-
-    def __init__(self, program: Program, run_id: int, stream: str, attempt: int | None, *, raw: bool) -> None:
-        # Only this command needs what the web server's libraries stand behind.
-        from watchbell.web.outputs import Stream, plain_text
-
-        self._plain_text = plain_text
-        self._stream = Stream(program.db, program.config.output_path, run_id, stream, attempt)
-        self._name = stream
-        self._raw = raw
-        self._offset = 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        #: The beginning of an escape sequence whose rest is still to come.
-        self._open = ""
-        self._is_at_line_start = True
-        #: Whether something that is written already has not been printed yet.
-        self.has_more = True
-
-    def print_more(self) -> bool:
-        """Print the next piece; return whether more can come."""
-        part = self._stream.read(self._offset, _CHUNK)
-        piece = part.slice
-        self._tell_gap(piece.offset - self._offset)
-        stop = piece.offset + len(piece.data)
-        self.has_more = bool(piece.data) and piece.next_offset < piece.size
-        is_end = part.is_complete and not self.has_more
-        if self._raw:
-            sys.stdout.buffer.write(piece.data)
-        else:
-            # A character or an escape sequence that the gap has cut does not go on behind it.
-            self._write(self._text(piece.data, is_end=is_end or piece.next_offset > stop))
-        self._tell_gap(piece.next_offset - stop)
-        self._offset = piece.next_offset
-        return not is_end
-
-    def _tell_gap(self, dropped: int) -> None:
-        """Mark the place where bytes of the middle were dropped, so that nobody takes head and tail for one text."""
-        if dropped <= 0:
-            return
-        if self._raw:
-            sys.stdout.buffer.flush()
-            note(f"{dropped} bytes of {self._name} were dropped between its head and its tail")
-            return
-        self._write(("" if self._is_at_line_start else "\n") + f"[… {dropped} bytes dropped here …]\n")
-
-    def _write(self, text: str) -> None:
-        sys.stdout.write(text)
-        if text:
-            self._is_at_line_start = text.endswith("\n")
-
-    def _text(self, data: bytes, *, is_end: bool) -> str:
-        text = self._open + self._decoder.decode(data, final=is_end)
-        found = None if is_end else _OPEN_ESCAPE.search(text)
-        self._open = text[found.start() :] if found else ""
-        return self._plain_text(text.removesuffix(self._open).encode())
 
 
 @runs.command(
@@ -254,12 +200,12 @@ class _Reader:
     epilog=examples("watchbell runs list --undecided", "watchbell runs decide 17 run_again"),
 )
 @_ID
-@click.argument("choice", type=click.Choice(decisions.CHOICES), metavar="CHOICE")
+@click.argument("choice", type=click.Choice(decision.CHOICES), metavar="CHOICE")
 @json_option
 @pass_program
 def decide(program: Program, *, run_id: int, choice: str, as_json: bool) -> None:
     """Decide about a lost run of a task that is set to ask: run_again makes a new run of it, leave makes none."""
-    made = decisions.decide(program.existing_db, run_id, choice, now=clock.now(), actor=program.actor)
+    made = program.source.decide(run_id, choice)
     if as_json:
         print_json(columns_of(made, _COLUMNS))
     elif made.id == run_id:
@@ -268,20 +214,20 @@ def decide(program: Program, *, run_id: int, choice: str, as_json: bool) -> None
         say(f"Run {run_id} is run again as run {made.id}.")
 
 
-def _decision(run: Run) -> str | None:
+def _decision(run: RunRow) -> str | None:
     if run.decision is None:
         return None
-    told = {decisions.OPEN: f"open; decide: watchbell runs decide {run.id} run_again, or leave"}
+    told = {decision.OPEN: f"open; decide: watchbell runs decide {run.id} run_again, or leave"}
     return told.get(run.decision, run.decision)
 
 
-def _row(program: Program, run: Run) -> tuple[object, ...]:
+def _row(program: Program, run: RunRow) -> tuple[object, ...]:
     code = "-" if run.exit_code is None else run.exit_code
     why = f"{run.reason} (stands for {run.stands_for})" if run.stands_for > 1 else run.reason
     return run.id, run.task_name, run.state, moment(run.due_at, program.zone), _took(run), code, why
 
 
-def _took(run: Run) -> str:
+def _took(run: RunRow) -> str:
     if run.started_at is None:
         return "-"
     return span(((run.ended_at or clock.now()) - run.started_at).total_seconds())

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from watchbell import clock
 from watchbell.cli.program import Program, pass_program
 from watchbell.cli.screen import examples, follow, json_option, pairs, print_json, say
-from watchbell.control import logfile, process
+from watchbell.control import logfile
 from watchbell.control.logfile import LogLine
-from watchbell.control.process import SchedulerStatus
 from watchbell.domain.presence import SchedulerState
 from watchbell.errors import EXIT_FAILURE, EXIT_NOT_RUNNING, EXIT_OK
+
+if TYPE_CHECKING:
+    from watchbell.control.process import SchedulerStatus
 
 _LOOK_SECONDS = 0.25
 
@@ -27,7 +29,7 @@ def scheduler() -> None:
     """
 
 
-@scheduler.command(short_help="Be the scheduler, in the foreground.")
+@scheduler.command(short_help="Be the scheduler, in the foreground.", epilog=examples("watchbell scheduler run"))
 @pass_program
 def run(program: Program) -> int:
     """Be the scheduler until TERM or Ctrl-C, in the foreground; for systemd and for looking on."""
@@ -37,33 +39,38 @@ def run(program: Program) -> int:
     return program_2.run(program.config)
 
 
-@scheduler.command(short_help="Start the scheduler in the background.")
+@scheduler.command(short_help="Start the scheduler in the background.", epilog=examples("watchbell scheduler start"))
 @json_option
 @pass_program
 def start(program: Program, *, as_json: bool) -> None:
     """Start the scheduler in the background and wait for its first heartbeat."""
-    _report(process.start(program.config, program.db), as_json)
+    _report(program.source.start_scheduler(), as_json)
 
 
-@scheduler.command(short_help="Stop the scheduler, whoever started it.")
+@scheduler.command(
+    short_help="Stop the scheduler, whoever started it.",
+    epilog=examples("watchbell scheduler stop", "watchbell scheduler stop --kill"),
+)
 @click.option("--kill", is_flag=True, help="End it by force if it has not ended within 15 s; no result is lost.")
 @json_option
 @pass_program
 def stop(program: Program, *, kill: bool, as_json: bool) -> None:
     """Stop the scheduler, whoever started it, and say what still runs without it."""
-    outcome = process.stop(program.config, program.existing_db, actor=program.actor, kill=kill)
+    outcome = program.source.stop_scheduler(kill=kill)
     if as_json:
         print_json(dataclasses.asdict(outcome))
     else:
         say(outcome.message)
 
 
-@scheduler.command(short_help="Stop the scheduler if it runs, then start it.")
+@scheduler.command(
+    short_help="Stop the scheduler if it runs, then start it.", epilog=examples("watchbell scheduler restart")
+)
 @json_option
 @pass_program
 def restart(program: Program, *, as_json: bool) -> None:
     """Stop the scheduler if it runs, then start it in the background."""
-    _report(process.restart(program.config, program.db, actor=program.actor), as_json)
+    _report(program.source.restart_scheduler(), as_json)
 
 
 @scheduler.command(
@@ -74,7 +81,7 @@ def restart(program: Program, *, as_json: bool) -> None:
 @pass_program
 def status(program: Program, *, as_json: bool) -> int:
     """Say whether the scheduler runs, since when, and whether it works."""
-    found = process.status(program.config, program.existing_db, now=clock.now())
+    found = program.source.scheduler_status()
     _report(found, as_json)
     if found.state is SchedulerState.STALLED:
         return EXIT_FAILURE

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -14,6 +15,8 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from watchbell.domain.run_state import RunState
+from watchbell.domain.schedule.interval import UNITS, read_span
+from watchbell.errors import InputError
 
 # What people and commands wrote is shown, never obeyed by the terminal.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -125,6 +128,33 @@ def span(seconds: float | None) -> str:
 def columns_of(row: object, names: Sequence[str]) -> dict[str, Any]:
     """Return some attributes of a row by name."""
     return {name: getattr(row, name) for name in names}
+
+
+def seconds_of(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    """Return the seconds of an option that is a length of time, such as 90s or 10m."""
+    if value is None:
+        return None
+    if value.strip().isdecimal() and len(value) < 10:
+        return float(value)
+    try:
+        count, unit = read_span(value)
+    except InputError:
+        raise click.BadParameter(f"{value[:40]!r} is not a length of time; for example: 90s, 10m, 2h") from None
+    # A wait of years is one without an end, and needs no arithmetic.
+    return float(min(count, 10**9) * UNITS[unit])
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Give a function that tells on a terminal what goes on; elsewhere nobody is told, and nothing is loaded for it."""
+    if not sys.stderr.isatty():
+        yield lambda _words: None
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status("") as status:
+        yield lambda words: status.update(Text(words))
 
 
 def follow(step: Callable[[], bool], pause: Callable[[float], None], seconds: float) -> None:

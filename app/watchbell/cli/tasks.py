@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from watchbell import clock
+from watchbell.cli.complete import complete_task
 from watchbell.cli.program import Program, pass_program
+from watchbell.cli.results import follow_to_end, require_success
 from watchbell.cli.screen import (
     columns_of,
     examples,
@@ -22,24 +23,21 @@ from watchbell.cli.screen import (
     say,
     table,
 )
+from watchbell.cli.source import PauseRow, RunRow, TaskRow
 from watchbell.cli.steps import steps_told
 from watchbell.cli.task_options import WHEN, fields_of, task_options
-from watchbell.control import process
 from watchbell.domain import steps as task_steps
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.domain.schedule import ScheduleKind
-from watchbell.errors import InputError, Problem, WatchbellError
-from watchbell.services import pauses, runs, tasks, triggers
-from watchbell.store.runs import Run
-from watchbell.store.tasks import Task
+from watchbell.domain.scopes import describe_pause, task_scope
+from watchbell.errors import InputError, Problem
 
-_COLUMNS = (
+COLUMNS = (
     "id", "name", "enabled", "command", "steps", "directory", "environment", "schedule", "schedule_words", "zone", "policies",
     "tags", "comment", "owner", "host", "version", "next_due_at", "created_at", "created_by", "updated_at",
     "updated_by",
 )  # fmt: skip
-_LOOK_SECONDS = 0.1
-_NAME = click.argument("name", metavar="NAME")
+_NAME = click.argument("name", metavar="NAME", shell_complete=complete_task)
 
 
 @click.group(short_help="Make, list, change, delete and run tasks.")
@@ -67,14 +65,15 @@ def add(program: Program, /, *, name: str, as_json: bool, **options: Any) -> Non
     fields = {"name": name, **_fields(options)}
     if options["disabled"]:
         fields["enabled"] = False
-    made = tasks.create(
-        program.db, _with_schedule(program, fields, options), now=clock.now(), actor=program.actor,
-        defaults=program.defaults,
-    )  # fmt: skip
-    _report(program, made, as_json, "Added")
+    made = program.source.add_task(_with_schedule(program, fields, options))
+    report(program, made, as_json, "Added")
 
 
-@task.command("list", short_help="List tasks.")
+@task.command(
+    "list",
+    short_help="List tasks.",
+    epilog=examples("watchbell task list", "watchbell task list --enabled --tag daily --json"),
+)
 @click.option("--search", default="", metavar="WORDS", help="Only tasks that hold all these words.")
 @click.option("--enabled/--disabled", default=None, help="Only tasks that are, or are not, run on time.")
 @click.option("--owner", metavar="NAME", help="Only this owner's tasks.")
@@ -85,34 +84,33 @@ def list_tasks(
     program: Program, *, search: str, enabled: bool | None, owner: str | None, tag: str | None, as_json: bool
 ) -> None:
     """List tasks by name, with their next moment and their last result."""
-    page = tasks.list_page(program.existing_db, search=search, enabled=enabled, owner=owner, recent=1)
-    shown = [found for found in page.tasks if tag is None or tag in found.tags]
+    page = program.source.list_tasks(search=search, enabled=enabled, owner=owner, tag=tag)
     if as_json:
-        print_json([{**columns_of(found, _COLUMNS), "last_run": _last(page.recent.get(found.id))} for found in shown])
+        print_json([{**columns_of(one, COLUMNS), "last_run": _last(page.newest.get(one.id))} for one in page.tasks])
         return
-    if not shown:
+    if not page.tasks:
         say("No task fits." if page.total else "There is no task yet. Make one: watchbell task add --help")
         return
     rows = []
-    for found in shown:
-        newest = next(iter(page.recent.get(found.id) or ()), None)
+    for found in page.tasks:
+        newest = page.newest.get(found.id)
         due = moment(found.next_due_at, program.zone) if found.enabled else "disabled"
         state, tags = newest.state if newest else "-", ", ".join(found.tags)
         rows.append((found.id, found.name, found.schedule_words, due, state, tags))
     table(("ID", "NAME", "SCHEDULE", f"NEXT ({program.zone.key})", "LAST", "TAGS"), rows, flexible=2, right=(0,))
 
 
-@task.command(short_help="Show a task.")
+@task.command(short_help="Show a task.", epilog=examples("watchbell task show backup"))
 @_NAME
 @json_option
 @pass_program
 def show(program: Program, *, name: str, as_json: bool) -> None:
     """Show what a task runs, when, under which policies, and its next moments."""
-    found = tasks.find_by_name(program.existing_db, name)
-    upcoming = tasks.upcoming(found, after=clock.now(), limit=5)
-    paused = pauses.find(program.db, pauses.task_scope(found.id), now=clock.now())
+    found = program.source.find_task(name)
+    upcoming = program.source.list_moments(found, 5)
+    paused = program.source.find_pause(task_scope(found.id))
     if as_json:
-        print_json({**columns_of(found, _COLUMNS), "upcoming": [occurrence.due_at for occurrence in upcoming]})
+        print_json({**columns_of(found, COLUMNS), "upcoming": upcoming})
         return
     pairs(
         {
@@ -122,7 +120,7 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
             "Schedule": found.schedule_words,
             "Zone": found.zone,
             "Enabled": "yes" if found.enabled else "no",
-            "Paused": pauses.describe(paused).removeprefix("paused ") if paused else None,
+            "Paused": _pause_words(paused) if paused else None,
             "Directory": found.directory,
             "Environment": " ".join(f"{key}={value}" for key, value in found.environment.items()),
             "Tags": ", ".join(found.tags),
@@ -130,7 +128,7 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
             "Owner": f"{found.owner}@{found.host}",
             "Policies": ", ".join(f"{key}={value}" for key, value in found.policies.items() if value is not None),
             "Changed": f"{moment(found.updated_at, program.zone)} by {found.updated_by}",
-            f"Next ({program.zone.key})": ", ".join(moment(one.due_at, program.zone) for one in upcoming),
+            f"Next ({program.zone.key})": ", ".join(moment(one, program.zone) for one in upcoming),
         }
     )
 
@@ -152,7 +150,7 @@ def edit(program: Program, /, *, name: str, as_json: bool, **options: Any) -> No
 
     Runs that have started keep the version that they started with. A new schedule counts from now on.
     """
-    before = tasks.find_by_name(program.existing_db, name)
+    before = program.source.find_task(name)
     kept = {key: value for key, value in before.environment.items() if key not in options["unset_env"]}
     fields = _fields(options, environment=kept)
     if options["unset_env"]:
@@ -163,48 +161,37 @@ def edit(program: Program, /, *, name: str, as_json: bool, **options: Any) -> No
         fields["name"] = options["new_name"]
     if not fields:
         raise click.UsageError("Nothing to change was given.")
-    changed = tasks.update(
-        program.db, before.id, fields, now=clock.now(), actor=program.actor, defaults=program.defaults,
-        expected_version=before.version,
-    )  # fmt: skip
-    _report(program, changed, as_json, "Changed")
+    report(program, program.source.change_task(before, fields), as_json, "Changed")
 
 
-@task.command(short_help="Run a task on time again.")
+@task.command(short_help="Run a task on time again.", epilog=examples("watchbell task enable backup"))
 @_NAME
 @json_option
 @pass_program
 def enable(program: Program, *, name: str, as_json: bool) -> None:
     """Run a task on time again; moments that passed while it was disabled are not made up for."""
-    _set_enabled(program, name, as_json, enabled=True)
+    set_enabled(program, name, as_json, enabled=True)
 
 
-@task.command(short_help="Stop running a task on time.")
+@task.command(short_help="Stop running a task on time.", epilog=examples("watchbell task disable backup"))
 @_NAME
 @json_option
 @pass_program
 def disable(program: Program, *, name: str, as_json: bool) -> None:
     """Stop running a task on time; a run that goes on is not touched, and it can still be triggered."""
-    _set_enabled(program, name, as_json, enabled=False)
+    set_enabled(program, name, as_json, enabled=False)
 
 
-@task.command(short_help="Delete a task.")
+@task.command(
+    short_help="Delete a task.", epilog=examples("watchbell task delete backup", "watchbell task delete backup --yes")
+)
 @_NAME
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @pass_program
 def delete(program: Program, *, name: str, yes: bool, as_json: bool) -> None:
     """Delete a task; its past runs stay, and one that goes on ends by itself."""
-    found = tasks.find_by_name(program.existing_db, name)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"Deleting task {found.name!r} needs --yes where nobody can be asked.")
-        click.confirm(f"Delete task {one_line(found.name)!r}?", abort=True, err=True)
-    deleted = tasks.delete(program.db, found.id, now=clock.now(), actor=program.actor)
-    if as_json:
-        print_json({"id": deleted.id, "name": deleted.name, "deleted_at": deleted.deleted_at})
-    else:
-        say(f"Deleted task {one_line(deleted.name)} (id {deleted.id}).")
+    remove(program, name, as_json, is_certain=yes, option="--yes")
 
 
 @task.command(
@@ -221,38 +208,45 @@ def trigger(program: Program, *, name: str, wait: bool, key: str | None, asap: b
     """Ask for a run at once and print its id. A disabled task can be run by hand, too."""
     if asap and key is not None:
         raise click.UsageError("Give one of --asap and --key: only one --asap run of a task can wait anyway.")
-    found = tasks.find_by_name(program.existing_db, name)
-    if asap:
-        run = triggers.run_soon(program.db, found.id, now=clock.now(), actor=program.actor)
-    else:
-        run = triggers.run_now(program.db, found.id, now=clock.now(), actor=program.actor, key=key)
+    source = program.source
+    run = source.trigger_task(source.find_task(name), key=key, asap=asap)
     if not as_json:
         say(str(run.id))
         sys.stdout.flush()
-    status = process.status(program.config, program.db, now=clock.now())
-    if not status.is_alive and RunState(run.state) in ACTIVE:
+    if RunState(run.state) in ACTIVE and not source.scheduler_status().is_alive:
         note("no scheduler is running, so the run waits; start one: watchbell scheduler start")
     if wait:
-        run = _wait(program, run)
+        run = follow_to_end(program, run)
     if as_json:
         print_json({"run_id": run.id, "state": run.state, "exit_code": run.exit_code, "reason": run.reason})
-    if wait and run.state != RunState.SUCCEEDED:
-        raise WatchbellError(f"run {run.id} {run.state}: {run.reason}" if run.reason else f"run {run.id} {run.state}")
+    if wait:
+        require_success(run)
 
 
-def _wait(program: Program, run: Run) -> Run:
-    while RunState(run.state) in ACTIVE:
-        clock.pause(_LOOK_SECONDS)
-        run = runs.get(program.db, run.id)
-    return run
+def remove(program: Program, name: str, as_json: bool, *, is_certain: bool, option: str) -> None:
+    """Delete a task once whoever typed this is certain; the option is what says so where nobody can be asked."""
+    found = program.source.find_task(name)
+    if not is_certain:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"Deleting task {found.name!r} needs {option} where nobody can be asked.")
+        click.confirm(f"Delete task {one_line(found.name)!r}?", abort=True, err=True)
+    deleted = program.source.delete_task(found)
+    if as_json:
+        print_json({"id": deleted.id, "name": deleted.name, "deleted_at": deleted.deleted_at})
+    else:
+        say(f"Deleted task {one_line(deleted.name)} (id {deleted.id}).")
 
 
 def _fields(options: dict[str, Any], **more: Any) -> dict[str, object]:
     fields = fields_of(options, **more)
     if options["directory"]:
-        # A person at a shell means the directory that they see from where they are.
-        fields["directory"] = str(Path(options["directory"]).expanduser().absolute())
+        fields["directory"] = absolute(options["directory"])
     return fields
+
+
+def absolute(directory: str) -> str:
+    """Return the directory that a person at a shell means: as they see it from where they are."""
+    return str(Path(directory).expanduser().absolute())
 
 
 def _with_schedule(program: Program, fields: dict[str, object], options: dict[str, Any]) -> dict[str, object]:
@@ -261,22 +255,23 @@ def _with_schedule(program: Program, fields: dict[str, object], options: dict[st
         return fields
     missing = InputError(Problem("schedule", "say when it is due, or --manual for never by itself", "--every 5m"))
     try:
-        tasks.check(fields, now=clock.now(), defaults=program.defaults)
+        program.source.check_task(fields)
     except InputError as error:
         # Everything that is wrong is told at once.
         raise InputError.joined([missing, error]) from None
     raise missing
 
 
-def _set_enabled(program: Program, name: str, as_json: bool, *, enabled: bool) -> None:
-    found = tasks.find_by_name(program.existing_db, name)
-    changed = tasks.set_enabled(program.db, found.id, enabled, now=clock.now(), actor=program.actor)
-    _report(program, changed, as_json, "Enabled" if enabled else "Disabled")
+def set_enabled(program: Program, name: str, as_json: bool, *, enabled: bool) -> None:
+    """Enable or disable a task and say so."""
+    changed = program.source.enable_task(program.source.find_task(name), enabled=enabled)
+    report(program, changed, as_json, "Enabled" if enabled else "Disabled")
 
 
-def _report(program: Program, changed: Task, as_json: bool, done: str) -> None:
+def report(program: Program, changed: TaskRow, as_json: bool, done: str) -> None:
+    """Say what was done to a task and when it is due next."""
     if as_json:
-        print_json(columns_of(changed, _COLUMNS))
+        print_json(columns_of(changed, COLUMNS))
         return
     say(f"{done} task {one_line(changed.name)} (id {changed.id}): {one_line(changed.schedule_words)}.")
     if changed.enabled and changed.next_due_at is not None:
@@ -287,6 +282,9 @@ def _report(program: Program, changed: Task, as_json: bool, done: str) -> None:
         say("It is never due again.")
 
 
-def _last(newest: Any) -> dict[str, Any] | None:
-    run = next(iter(newest or ()), None)
+def _pause_words(paused: PauseRow) -> str:
+    return describe_pause(paused.by, paused.since, paused.until, paused.reason).removeprefix("paused ")
+
+
+def _last(run: RunRow | None) -> dict[str, Any] | None:
     return columns_of(run, ("id", "state", "due_at", "started_at", "ended_at", "exit_code")) if run else None

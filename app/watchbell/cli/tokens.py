@@ -52,7 +52,11 @@ def create(program: Program, *, name: str, scope: str, expires: str, username: s
     _tell(program, tokens.create(program.db, owner, name, scope=scope, lifetime=lifetime, now=now), as_json)
 
 
-@token.command("list", short_help="List tokens.")
+@token.command(
+    "list",
+    short_help="List tokens.",
+    epilog=examples("watchbell token list", "watchbell token list --user ann --all --json"),
+)
 @click.option("--user", "username", metavar="NAME", callback=not_empty, help="Only the tokens of this account.")
 @click.option("--all", "with_revoked", is_flag=True, help="Also those that were revoked in the last 90 days.")
 @json_option

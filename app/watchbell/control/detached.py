@@ -47,6 +47,7 @@ def spawn(config: Config) -> int:
     command = [sys.executable, "-m", "watchbell", "scheduler", "run"]
     # A checkout is found through the directory that Python starts in; an installed package is found anywhere.
     directory = Path(resources.__file__).parents[1] if resources.is_checkout() else Path("/")
+    logfile.make_folder(config.log_path)
     try:
         log = os.open(config.log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

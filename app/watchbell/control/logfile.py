@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from watchbell.errors import WatchbellError
+from watchbell.errors import ConfigError, WatchbellError
 
 _LINE = re.compile(r"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\] \[([A-Z]+)\] (.*)", re.DOTALL)
 _BLOCK = 64 * 1024
@@ -15,6 +15,14 @@ _BLOCK = 64 * 1024
 TAIL_LIMIT_BYTES = 4 * 1024 * 1024
 #: Most that one call of ``read_from`` returns.
 READ_LIMIT_BYTES = 1024 * 1024
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of a log, which the settings may have put anywhere; raises ConfigError."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the directory of the log {path} cannot be made: {error.strerror}") from None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from types import FrameType
 
 from watchbell import clock, logs
 from watchbell.config import MIB, Config
-from watchbell.control import pidfile, pulse
+from watchbell.control import logfile, pidfile, pulse
 from watchbell.domain.incidents import IncidentKind
 from watchbell.errors import EXIT_FAILURE, EXIT_OK, ConfigError, Unavailable
 from watchbell.execution import Bundles, Watcher, cgroups, runtime_root
@@ -58,6 +58,7 @@ def run(config: Config) -> int:
     prepare_home(config.home, config.database_url)
     os.umask(0o077)
     with pidfile.hold(config) as owner:
+        logfile.make_folder(config.log_path)
         logs.configure_file(config.log_path, config.log_level, config.zone)
         if sys.stderr.isatty():
             logs.configure_console(config.log_level, config.zone)

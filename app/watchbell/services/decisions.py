@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
+from watchbell.domain.decision import CHOICES, LEAVE, OPEN, RUN_AGAIN
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import triggers
@@ -14,10 +14,7 @@ from watchbell.store import tasks as task_store
 from watchbell.store.runs import Run
 from watchbell.store.session import Database, Session
 
-OPEN = "open"
-RUN_AGAIN: Literal["run_again"] = "run_again"
-LEAVE: Literal["leave"] = "leave"
-CHOICES = (RUN_AGAIN, LEAVE)
+__all__ = ["CHOICES", "LEAVE", "OPEN", "RUN_AGAIN", "count_open", "decide", "find_rerun", "list_open"]
 
 
 def list_open(db: Database, *, limit: int = 50) -> list[Run]:

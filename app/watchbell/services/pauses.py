@@ -7,10 +7,11 @@ what waits already goes on waiting.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from watchbell.domain.policies import build_policies
+from watchbell.domain.scopes import EVERYTHING, QUEUE, TASK, describe_pause, minute, queue_scope, task_scope
 from watchbell.errors import InputError, NotFound
 from watchbell.services.tickets import Holds
 from watchbell.store import ledger
@@ -20,20 +21,12 @@ from watchbell.store import tasks as task_store
 from watchbell.store.pauses import Pause
 from watchbell.store.session import Database, Session
 
-EVERYTHING = "everything"
-_QUEUE, _TASK = "queue:", "task:"
+__all__ = [
+    "EVERYTHING", "REASON_LIMIT", "describe", "find", "hold_words", "list_all", "load_holds", "pause", "queue_scope",
+    "resume", "task_scope", "to_holds", "why_held",
+]  # fmt: skip
 #: How long the reason of a pause, which stands in the reason of each skipped run, may be.
 REASON_LIMIT = 200
-
-
-def queue_scope(name: str) -> str:
-    """Return the scope of one queue."""
-    return f"{_QUEUE}{name}"
-
-
-def task_scope(task_id: int | str) -> str:
-    """Return the scope of one task."""
-    return f"{_TASK}{task_id}"
 
 
 def pause(
@@ -70,7 +63,7 @@ def resume(db: Database, scope: str, *, now: datetime, actor: str) -> bool:
     with db.write() as session:
         found = store.list_in_force(session, now, scopes=[scope])
         for pause in found:
-            over = f"{_thing(scope)} was paused until {_minute(now)}"
+            over = f"{_thing(scope)} was paused until {minute(now)}"
             store.replace_words(session, hold_words(pause), over, **_chosen(scope))
             _tell(session, "resumed", scope, now, actor)
         store.delete_pause(session, scope)
@@ -92,9 +85,7 @@ def find(db: Database, scope: str, *, now: datetime) -> Pause | None:
 
 def describe(found: Pause) -> str:
     """Return a pause in words, such as ``paused by ann since 2030-01-31 09:30 UTC: the disk is changed``."""
-    until = f" until {_minute(found.until)}" if found.until is not None else ""
-    words = f"paused by {found.by} since {_minute(found.since)}{until}"
-    return f"{words}: {found.reason}" if found.reason else words
+    return describe_pause(found.by, found.since, found.until, found.reason)
 
 
 def hold_words(found: Pause) -> str:
@@ -121,8 +112,8 @@ def to_holds(found: Sequence[Pause], bounded: frozenset[str] = frozenset()) -> H
     words = {item.scope: hold_words(item) for item in found}
     return Holds(
         everything=words.get(EVERYTHING, ""),
-        queues={scope.removeprefix(_QUEUE): told for scope, told in words.items() if scope.startswith(_QUEUE)},
-        tasks={int(scope.removeprefix(_TASK)): told for scope, told in words.items() if scope.startswith(_TASK)},
+        queues={scope.removeprefix(QUEUE): told for scope, told in words.items() if scope.startswith(QUEUE)},
+        tasks={int(scope.removeprefix(TASK)): told for scope, told in words.items() if scope.startswith(TASK)},
         bounded=bounded,
         until=min((item.until for item in found if item.until is not None), default=None),
     )
@@ -130,10 +121,10 @@ def to_holds(found: Sequence[Pause], bounded: frozenset[str] = frozenset()) -> H
 
 def _check(session: Session, scope: str) -> None:
     """Refuse a scope that names nothing; a queue needs no task yet."""
-    if scope.startswith(_QUEUE):
-        build_policies({"queue": scope.removeprefix(_QUEUE)})
-    elif scope.startswith(_TASK):
-        number = scope.removeprefix(_TASK)
+    if scope.startswith(QUEUE):
+        build_policies({"queue": scope.removeprefix(QUEUE)})
+    elif scope.startswith(TASK):
+        number = scope.removeprefix(TASK)
         is_number = number.isascii() and number.isdigit() and number == str(int(number[:20]))
         if not is_number or task_store.find_task(session, int(number)) is None:
             raise NotFound(f"there is no task {number[:20]}")
@@ -142,24 +133,20 @@ def _check(session: Session, scope: str) -> None:
 
 
 def _thing(scope: str) -> str:
-    if scope.startswith(_QUEUE):
-        return f"queue {scope.removeprefix(_QUEUE)}"
-    return "the task" if scope.startswith(_TASK) else EVERYTHING
+    if scope.startswith(QUEUE):
+        return f"queue {scope.removeprefix(QUEUE)}"
+    return "the task" if scope.startswith(TASK) else EVERYTHING
 
 
 def _chosen(scope: str) -> dict[str, Any]:
     """Return whose runs a pause holds, as the store chooses them."""
-    if scope.startswith(_QUEUE):
-        return {"queue": scope.removeprefix(_QUEUE)}
-    return {"task_id": int(scope.removeprefix(_TASK))} if scope.startswith(_TASK) else {}
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if scope.startswith(QUEUE):
+        return {"queue": scope.removeprefix(QUEUE)}
+    return {"task_id": int(scope.removeprefix(TASK))} if scope.startswith(TASK) else {}
 
 
 def _tell(session: Session, kind: str, scope: str, now: datetime, actor: str) -> None:
-    number = scope.removeprefix(_TASK) if scope.startswith(_TASK) else ""
+    number = scope.removeprefix(TASK) if scope.startswith(TASK) else ""
     event = {
         "type": kind,
         "task_id": int(number) if number.isdigit() else None,
