@@ -28,15 +28,27 @@ Everything has a default that works. A setting is looked for in this order, and 
 1. an argument, such as `--port` of `watchbell up` or `port=` of `RunDashboard`;
 2. an environment variable; where several names stand below, the first one that is set wins, and one that is empty
    counts as not set;
-3. the configuration file: `watchbell.toml` in the data directory, or the file that `WATCHBELL_CONFIG` names;
+3. the configuration file: the one that `--config` names, else `WATCHBELL_CONFIG`, else `CC_DIRECTOR_CONFIG`, else
+   `watchbell.toml` in the data directory;
 4. the default.
 
-The file is TOML with the names of the first column as keys:
+A file whose name ends in `.toml` is TOML with the names of the first column as keys:
 
 ```toml
 port = 8080
 zone = "Europe/Berlin"
 allowed_hosts = ["bell.example.org"]
+```
+
+Any other file has lines of `key=value`, in which `#` begins a comment line and quotes around a value are taken away. In
+such a file the older names `db_path`, `gateway_host` and `gateway_port` stand for `database_url`, `host` and `port`:
+
+```ini
+# taken over from cc_director
+db_path = /srv/jobs/watchbell.db
+log_dir = /var/log/jobs
+gateway_enabled = yes
+gateway_port = 6060
 ```
 
 A value that cannot be, an unknown key and a damaged file each stop the start with one line that names them and exit code

@@ -166,6 +166,12 @@ class LocalSource:
             run = self.find_run(run_id)
         return run
 
+    def cancel_run(self, run_id: int) -> Run:
+        """Ask for a run's end."""
+        from watchbell.services import runs
+
+        return runs.cancel(self._program.existing_db, run_id, now=clock.now(), actor=self._program.actor)
+
     def decide(self, run_id: int, choice: str) -> Run:
         """Decide about a lost run."""
         from watchbell.services import decisions

@@ -196,6 +196,24 @@ def logs(program: Program, *, run_id: int, stream: str, follows: bool, raw: bool
 
 
 @runs.command(
+    short_help="End a run, or take it out of its queue.",
+    epilog=examples("watchbell runs cancel 17", "watchbell runs cancel 17 && watchbell wait 17"),
+)
+@_ID
+@json_option
+@pass_program
+def cancel(program: Program, *, run_id: int, as_json: bool) -> None:
+    """Ask for a run's end: one that waits is cancelled at once, a command gets TERM and, after its grace, KILL."""
+    asked = program.source.cancel_run(run_id)
+    if as_json:
+        print_json(columns_of(asked, _COLUMNS))
+    elif asked.state == RunState.CANCELLED:
+        say(f"Run {run_id} is cancelled.")
+    else:
+        say(f"Run {run_id} is being ended.")
+
+
+@runs.command(
     short_help="Decide about a run of which nobody knows whether it ran.",
     epilog=examples("watchbell runs list --undecided", "watchbell runs decide 17 run_again"),
 )

@@ -243,6 +243,9 @@ class Source(Protocol):
     def wait_for_run(self, run_id: int, seconds: float) -> RunRow:
         """Return a run as soon as it has ended, or as it is after so many seconds."""
 
+    def cancel_run(self, run_id: int) -> RunRow:
+        """Ask for a run's end; raises NotFound, and Conflict if it has ended already."""
+
     def decide(self, run_id: int, choice: str) -> RunRow:
         """Decide about a lost run, and return the one that repeats it, or itself."""
 
