@@ -10,7 +10,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 SETUP := setup.py setup_assets.py requirements.txt package.json package-lock.json app/watchbell/version.py
 # Two workers keep one core for the tests that own the machine's attention and one for all others.
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test unit lint format types arch assets fault calendar bench compare screenshot clean

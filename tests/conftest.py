@@ -11,14 +11,11 @@ import pytest
 
 from watchbell.config import SETTINGS
 
-pytest_plugins = ["tests.database", "tests.fault.claims"]
+pytest_plugins = ["tests.database", "tests.fault.claims", "tests.lanes"]
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Tests in these folders carry the mark of the same name.
 MARKED_FOLDERS = ("process", "fault", "browser", "packaging", "migration")
-#: These measure time or own the machine's attention, so those of one group never run beside one another. Experiments allow
-#: for a machine that does something else as well.
-GROUPS = {"process": "one_at_a_time", "browser": "one_at_a_time", "fault": "experiments", "packaging": "packaging"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -60,16 +57,12 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder; xdist reads the groups after this."""
+    """Mark tests by their folder."""
     for item in items:
         relative = item.path.relative_to(ROOT).parts
         folder = relative[1] if len(relative) > 2 else ""
         if folder in MARKED_FOLDERS:
             item.add_marker(getattr(pytest.mark, folder))
-        if item.get_closest_marker("xdist_group"):
-            continue
-        if folder in GROUPS:
-            item.add_marker(pytest.mark.xdist_group(GROUPS[folder]))
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -1,0 +1,35 @@
+"""Which tests never run beside one another when several workers share them out.
+
+A pytest plugin, named in tests/conftest.py. It is a scheduler of ours because what xdist offers for this (``--dist
+loadgroup``) writes the group into an attribute that pytest 9.2 no longer has, and then silently groups nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+#: These measure time or own the machine's attention, so those of one lane share one worker, by their folder. Experiments
+#: allow for a machine that does something else as well.
+LANES = {"process": "one at a time", "browser": "one at a time", "fault": "experiments", "packaging": "packaging"}
+
+
+def lane_of(nodeid: str) -> str:
+    """Return the lane of a test; one that may run beside any other has its own."""
+    folders = nodeid.partition("::")[0].split("/")[:-1]
+    return next((LANES[folder] for folder in folders if folder in LANES), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    # Not every installation has it, and without workers there is nothing to share out.
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Lanes(LoadScopeScheduling):
+        """Longest lane first, each to one worker, and the tests without a lane to whoever has nothing to do."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return lane_of(nodeid)
+
+    return Lanes(config, log)
