@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +15,7 @@ from watchbell.execution import runtime_root
 from watchbell.services import triggers
 
 MIB = 1024 * 1024
+LOOK_SECONDS = 0.005
 FINAL = ("succeeded", "failed", "timed_out", "cancelled", "lost", "skipped", "missed")
 
 
@@ -59,6 +61,8 @@ class Watch:
         self._base = rss_mib(pid)
         self.occupied_mib = 0.0
         self.grown_mib = 0.0
+        #: The longest that this machine let somebody wait who only wanted to look.
+        self.late_seconds = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
@@ -71,7 +75,11 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._over.wait(0.005):
+        looked = time.monotonic()
+        while not self._over.wait(LOOK_SECONDS):
+            now = time.monotonic()
+            self.late_seconds = max(self.late_seconds, now - looked - LOOK_SECONDS)
+            looked = now
             found = 0
             for folder in self._folders:
                 for place, _folders, names in os.walk(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 
 from watchbell.execution.bundle import MARKER
 
@@ -11,6 +12,8 @@ _MARKER = f"{MARKER}=".encode()
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 #: Clock ticks in a second.
 TICKS = os.sysconf("SC_CLK_TCK")
+#: After how many processes ``meanwhile`` is called; less than a millisecond.
+_OFTEN = 32
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,10 +71,15 @@ def list_pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def read_all() -> dict[int, Stat]:
-    """Return the state of every process of user space."""
+def read_all(meanwhile: Callable[[], None] | None = None) -> dict[int, Stat]:
+    """Return the state of every process of user space.
+
+    That takes some ten milliseconds on a machine with a thousand of them, so ``meanwhile`` is called every now and then.
+    """
     found = {}
-    for pid in list_pids():
+    for number, pid in enumerate(list_pids(), 1):
+        if meanwhile is not None and number % _OFTEN == 0:
+            meanwhile()
         state = read_stat(pid)
         # Kernel threads are children of number 2; no run is among them.
         if state is not None and state.parent != 2 and pid != 2:

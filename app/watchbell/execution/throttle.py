@@ -4,13 +4,16 @@ Nothing drains a pipe, so a scheduler that dies costs the command nothing. Inste
 lies between its head and its tail is given back to the file system by punching a hole.
 
 How often: 10 ms after the start, then as often as the growth asks for (a look per 4 MiB, 10 to 200 ms apart, and never
-more than twice as long as the time before). A stream that stands still is not looked at: one inotify event at its next
-write wakes the watcher. A command that got more than 8 MiB ahead of the bound is stopped (SIGSTOP) while the hole is punched
-and looked at 2 ms after it goes on; one that does so time and again gets a lower scheduling priority, so that it cannot
-keep the watcher from running. So a stream that floods occupies at most its limit + 8 MiB + what the command can write in
-10 ms and in the time that the watcher takes to wake up: some 30 MiB for a writer of memory speed, more on a machine with
-several times more running processes than processors. One that wrote little by little before it began to flood may have
-200 ms once. It does not add up: the next look gives all of it back.
+more than twice as long as the time before), and always before a writer of 512 MiB/s could get more than 8 MiB ahead of
+the bound: what it wrote until now says little about what it will, since a busy machine may just not have let it. A stream
+that stands still is not looked at: one inotify event at its next write wakes the watcher. A command that got more than
+8 MiB ahead is stopped (SIGSTOP) while the hole is punched and looked at 2 ms after it goes on; one that does so time and
+again gets a lower scheduling priority, so that it cannot keep the watcher from running.
+
+So a stream occupies at most its limit + 8 MiB + what the command can write in the time by which the watcher wakes too late,
+or in 10 ms when it is faster than 512 MiB/s: some 30 MiB for a writer of memory speed, and what it writes in a tenth of a
+second on a machine with several times more running processes than processors. It does not add up: the next look gives all
+of it back.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ MOST_SECONDS = 0.200
 STEP_BYTES = 4 * 1024 * 1024
 #: How far a command may get ahead before it is stopped for a moment.
 AHEAD_BYTES = 8 * 1024 * 1024
+#: What a command is expected to write at most, in bytes per second.
+FULL_SPEED = 512 * 1024 * 1024
 #: When a command that was stopped is looked at after it goes on.
 WARY_SECONDS = 0.002
 #: A command that got ahead more often than this gives way to everything else.
@@ -69,8 +74,13 @@ class Stream:
         return grown
 
     @property
+    def room(self) -> int:
+        """Return how much may still be written before the command is ahead."""
+        return self.limit + AHEAD_BYTES - self.allocated
+
+    @property
     def is_ahead(self) -> bool:
-        return self.allocated > self.limit + AHEAD_BYTES
+        return self.room < 0
 
     def trim(self) -> None:
         """Give back what lies between head and tail."""
@@ -93,13 +103,14 @@ class Stream:
         self.allocated -= min(stop - start, self.allocated)
 
 
-def next_look(grown: int, passed: float) -> float:
-    """Return the seconds until the next look at a stream that has grown so much in so long.
+def next_look(grown: int, passed: float, room: int) -> float:
+    """Return the seconds until the next look at a stream that has grown so much in so long and may grow by ``room``.
 
-    A moment tells little about the next one: whoever has just begun to write may be at full speed.
+    A moment tells little about the next one: whoever has just begun to write, or has just been given a processor, may be
+    at full speed.
     """
     rate = grown / max(passed, 0.001)
-    wait = min(STEP_BYTES / rate if rate else MOST_SECONDS, 2 * passed)
+    wait = min(STEP_BYTES / rate if rate else MOST_SECONDS, 2 * passed, room / FULL_SPEED)
     return min(max(wait, LEAST_SECONDS), MOST_SECONDS)
 
 

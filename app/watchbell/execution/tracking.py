@@ -311,12 +311,12 @@ def look_at_output(run: Run, now: float, alarm: throttle.WriteAlarm[tuple[Run, O
         if output.next_look > now:
             continue
         grown = output.stream.look()
-        wait = throttle.next_look(grown, now - output.looked)
         if output.stream.is_ahead and run.process is not None and run.phase is Phase.RUNNING:
             _catch_up(run, output.stream)
             wait = throttle.WARY_SECONDS
         else:
             output.stream.trim()
+            wait = throttle.next_look(grown, now - output.looked, output.stream.room)
         output.looked = now
         output.next_look = now + wait
         if grown == 0 and alarm.arm(output.stream.path, (run, output)):

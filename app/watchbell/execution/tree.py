@@ -18,6 +18,8 @@ from watchbell import clock
 from watchbell.execution import proc
 
 _PIDFD_SIGNAL_PROCESS_GROUP = 4
+#: Of what is slowed down, on the scale of nice.
+_LOW_PRIORITY = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -163,7 +165,11 @@ def slow_down(groups: Iterable[int]) -> None:
     for group in groups:
         # A group that has just ended, or belongs to another user by now, needs no slowing down.
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.setpriority(os.PRIO_PGRP, group, 5)
+            os.setpriority(os.PRIO_PGRP, group, _LOW_PRIORITY)
+        # Where the kernel gives every session its own share of the processors, priorities count only within one. Other
+        # kernels have no such file.
+        with contextlib.suppress(OSError), open(f"/proc/{group}/autogroup", "w", encoding="ascii") as share:
+            share.write(str(_LOW_PRIORITY))
 
 
 def _pid_of(pidfd: int) -> int:

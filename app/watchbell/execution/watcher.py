@@ -72,8 +72,7 @@ class Watcher:
         self._count = itertools.count()
         # When the thread will wake by itself; 0 while it is awake.
         self._asleep_until = 0.0
-        self._stopping = False
-        self._is_inheriting = False
+        self._stopping = self._is_inheriting = False
         self._thread = threading.Thread(target=self._loop, name="watcher", daemon=True)
 
     def start(self) -> None:
@@ -175,10 +174,7 @@ class Watcher:
         # The counter is at zero when drain() is called without having been told to.
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._done)
-        found = []
-        while self._finished:
-            found.append(self._finished.popleft())
-        return found
+        return [self._finished.popleft() for _ in range(len(self._finished))]
 
     def live(self) -> dict[Hashable, Live]:
         """Return what is known about every run that goes on."""
@@ -318,8 +314,6 @@ class Watcher:
             self._guarded(run, partial(self._tick, now=now))
         if sampled:
             self._sample(sampled, now)
-            for run in sampled:
-                self._set_timer(run)
 
     def _guarded(self, run: Run, step: Callable[[Run], None]) -> None:
         """Take a step for one run. What goes wrong there must not keep the others from being watched."""
@@ -362,7 +356,7 @@ class Watcher:
         # Copies, since another thread may add a run meanwhile.
         watched = list(self._runs.values())
         leaders: dict[int, Run] = {run.process.pid: run for run in watched if run.process is not None}
-        processes = proc.read_all()
+        processes = proc.read_all(partial(self._look_meanwhile, [run for run in watched if run.times_ahead]))
         by_token = {run.bundle.token: run for run in watched}
         tokens = self._orphans.tokens(processes, {kept.keeper_pid for kept in self._kept}, leaders)
         strays = {pid: by_token[token] for pid, token in tokens.items() if token in by_token}
@@ -370,6 +364,12 @@ class Watcher:
         for run in due:
             run.series.add(groups.get(run, ()), now)
             run.next_sample = now + run.series.interval
+            self._set_timer(run)
+
+    def _look_meanwhile(self, floods: list[Run]) -> None:
+        """Keep outputs that flood within their bound while something else is done."""
+        for run in floods:
+            self._guarded(run, partial(tracking.look_at_output, now=clock.monotonic(), alarm=self._alarm))
 
     def _adopted_ended(self, run: Run, now: float) -> None:
         """Handle a run that is not our keeper's and whose command has ended."""
