@@ -123,7 +123,7 @@ def test_a_step_that_reaches_its_time_limit_is_ended_with_all_that_it_started(la
     assert (lab.home / "left").read_text().strip() == "0"
     first = rows(lab, run["id"])[0]
     took = datetime.fromisoformat(first["ended_at"]) - datetime.fromisoformat(first["started_at"])
-    assert 0.95 <= took.total_seconds() < 5
+    assert 0.95 <= took.total_seconds() < 15
 
 
 def test_a_command_with_the_exit_code_of_a_time_out_has_not_timed_out(lab):

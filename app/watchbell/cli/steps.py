@@ -38,15 +38,9 @@ def tell_steps(results: Sequence[StepResult], zone: ZoneInfo) -> None:
             one_line(result.name),
             result.state.replace("_", " "),
             moment(result.started_at, zone),
-            _took(result),
+            span(result.duration_seconds),
             "-" if result.exit_code is None else result.exit_code,
         )
         for result in results
     ]
     table(("STEP", "NAME", "STATE", "STARTED", "TOOK", "EXIT"), rows, right=(0,))
-
-
-def _took(result: StepResult) -> str:
-    if result.started_at is None or result.ended_at is None:
-        return "-"
-    return span((result.ended_at - result.started_at).total_seconds())

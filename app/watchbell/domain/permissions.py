@@ -151,6 +151,8 @@ ROUTES: dict[str, Right] = {
     "runs.fragment": Right.VIEW,
     "runs.output": Right.VIEW,
     "runs.download": Right.VIEW,
+    "runs.steps_json": Right.VIEW,
+    "runs.steps_csv": Right.VIEW,
     "runs.cancel": Right.OPERATE,
     "runs.again": Right.OPERATE,
     "runs.decide": Right.OPERATE,

@@ -219,6 +219,13 @@ class StepResult:
         """Return whether it counts as a failure."""
         return self.state in FAILURES
 
+    @property
+    def duration_seconds(self) -> float | None:
+        """Return how long it took, None while it goes on or where that is not known."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return max((self.ended_at - self.started_at).total_seconds(), 0.0)
+
 
 def follow(
     names: Sequence[str],

@@ -6,9 +6,11 @@ import dataclasses
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import ACTIVE, IN_FLIGHT, RunState
+from watchbell.domain.steps import StepResult
 from watchbell.execution.outcome import signal_name
 from watchbell.services.runs import RunDetail
 from watchbell.store.runs import Attempt, Run, RunEvent
@@ -170,6 +172,8 @@ class RunPageView:
     usual_seconds: float | None
     #: The run that repeats this one by a person's decision.
     rerun: Run | None
+    #: What has become of the steps of the attempt that is looked at; none for a task with a command.
+    results: Sequence[StepResult] = ()
 
     @property
     def most_attempts(self) -> int:
@@ -221,7 +225,9 @@ class RunPageView:
         return TRIGGER_WORDS.get(self.run.trigger, self.run.trigger)
 
 
-def run_page_view(detail: RunDetail, usual: float | None, now: datetime, rerun: Run | None) -> RunPageView:
+def run_page_view(
+    detail: RunDetail, usual: float | None, now: datetime, rerun: Run | None, results: Sequence[StepResult] = ()
+) -> RunPageView:
     """Return what the page of a run shows; ``usual`` is what the task's other runs took, ``rerun`` what repeats it."""
     return RunPageView(
         run=detail.run,
@@ -234,4 +240,27 @@ def run_page_view(detail: RunDetail, usual: float | None, now: datetime, rerun: 
         task_exists=detail.task_exists,
         usual_seconds=usual,
         rerun=rerun,
+        results=results,
     )
+
+
+STEP_COLUMNS = (
+    "number", "name", "state", "started_at", "ended_at", "duration_seconds", "exit_code", "stdout_from", "stdout_to",
+    "stderr_from", "stderr_to",
+)  # fmt: skip
+
+
+def step_json(result: StepResult, zone: ZoneInfo) -> dict[str, object]:
+    """Return a step of a run as the twins of its page show it."""
+    return {
+        **dataclasses.asdict(result),
+        "state": result.state.value,
+        "started_at": _exact(result.started_at, zone),
+        "ended_at": _exact(result.ended_at, zone),
+        "duration_seconds": result.duration_seconds,
+    }
+
+
+def _exact(moment: datetime | None, zone: ZoneInfo) -> str | None:
+    # Steps may be shorter than a second.
+    return moment.astimezone(zone).isoformat(timespec="milliseconds") if moment else None

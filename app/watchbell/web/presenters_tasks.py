@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from watchbell.domain import steps as task_steps
 from watchbell.services.tasks import TaskPage
 from watchbell.store.pauses import Pause
 from watchbell.store.runs import Run
@@ -17,7 +18,7 @@ from watchbell.web.presenters_runs import run_views, usual_seconds
 STRIP_RUNS = 30
 CSV_COLUMNS = (
     "id", "name", "enabled", "paused", "schedule", "zone", "next_due_at", "last_state", "last_run_id", "usual_seconds", "owner",
-    "host", "tags", "command", "directory", "comment", "version",
+    "host", "tags", "command", "steps", "directory", "comment", "version",
 )  # fmt: skip
 
 
@@ -72,6 +73,7 @@ def task_json(row: TaskRow) -> dict[str, object]:
         "host": task.host,
         "tags": list(task.tags),
         "command": task.command,
+        "steps": list(task.steps),
         "directory": task.directory,
         "comment": task.comment,
         "version": task.version,
@@ -80,7 +82,9 @@ def task_json(row: TaskRow) -> dict[str, object]:
 
 def task_csv(row: TaskRow) -> Mapping[str, object]:
     """Return a task as a row of CSV_COLUMNS."""
-    return {**task_json(row), "tags": ", ".join(str(tag) for tag in row.task.tags)}
+    stored = task_steps.from_json(row.task.steps)
+    told = task_steps.describe(stored) if stored else ""
+    return {**task_json(row), "tags": ", ".join(str(tag) for tag in row.task.tags), "steps": told}
 
 
 def answer(total: int, enabled: int, filtered: int) -> str:

@@ -16,6 +16,7 @@ from watchbell.web import current
 from watchbell.web.db import database
 from watchbell.web.forms.crontab_line import CrontabLine
 from watchbell.web.forms.policy_fields import HOW_FIELDS
+from watchbell.web.forms.step_fields import ACT, NAMES, rows_of, rows_text
 from watchbell.web.forms.task_form import (
     FIELDS_OF_KIND,
     WHAT_FIELDS,
@@ -30,7 +31,7 @@ from watchbell.web.presenters_tasks import Difference, differences
 
 _NAME_TAKEN = "name: "
 #: What a form may send beside the fields of a task.
-_BESIDE = frozenset({"csrf_token", "preview", "submit"})
+_BESIDE = frozenset({"csrf_token", "preview", "submit", *NAMES})
 _SHOWN_NAME = 60
 
 
@@ -56,6 +57,10 @@ class Refusal:
 
 def save(form: TaskForm, task: Task | None) -> Task | Refusal:
     """Make or change a task from a form; on refusal the form tells why, and what was typed stays in it."""
+    if ACT in request.form:
+        # Without scripts the rows of steps are changed by the server, and nothing is saved yet.
+        form.steps.act(request.form[ACT])
+        return Refusal(200)
     if "preview" in request.form:
         return Refusal(200, pasted=form.take_crontab_line(now=current.now()))
     pasted = form.take_crontab_line(now=current.now())
@@ -97,7 +102,7 @@ def _strange_entries(form: TaskForm) -> list[Problem]:
     for name, values in request.form.lists():
         if name not in form._fields and name not in _BESIDE:
             problems.append(Problem(name, f"the form has no field {name[:_SHOWN_NAME]!r}"))
-        elif len(values) > 1:
+        elif len(values) > 1 and name not in NAMES:
             problems.append(Problem(name, "was sent more than once; send it once"))
     return problems
 
@@ -115,7 +120,10 @@ def _conflict(form: TaskForm, task: Task | None, error: Conflict) -> Refusal:
         return Refusal(409)
     newest = tasks.get(database(), task.id)
     stored = task_data(tasks.definition_of(newest), newest.version)
+    stored["steps"] = rows_text(rows_of(tasks.definition_of(newest).steps))
     typed = {name: field.data for name, field in form._fields.items()}
+    typed["steps"] = rows_text(form.steps.rows) if form.has_steps else ""
+    typed["command"] = "" if form.has_steps else typed["command"]
     # From here on saving means having seen the other version.
     form.version.data = str(newest.version)
     return Refusal(409, differences(_labels(form, stored), stored, typed), newest.updated_by or "somebody")

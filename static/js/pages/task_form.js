@@ -2,6 +2,7 @@
 
 import { get } from "../lib/live.js";
 import { parse } from "../lib/dom.js";
+import { editSteps } from "../lib/steps.js";
 import { toast } from "../lib/toast.js";
 
 const DELAY_MS = 300;
@@ -19,6 +20,7 @@ function address(form) {
   for (const name of WATCHED) url.searchParams.set(name, String(data.get(name) ?? "").slice(0, LONGEST));
   // A command that is there already must not be replaced by the one of a pasted line.
   url.searchParams.set("command", String(data.get("command") ?? "").slice(0, LONGEST));
+  url.searchParams.set("what", String(data.get("what") ?? "command"));
   if (form.dataset.task) url.searchParams.set("task", form.dataset.task);
   return url.href;
 }
@@ -107,4 +109,5 @@ const place = document.getElementById("preview");
 if (form instanceof HTMLFormElement && place) {
   follow(form, place);
   guard(form);
+  editSteps(form);
 }

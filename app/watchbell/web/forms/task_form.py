@@ -20,6 +20,7 @@ from watchbell.domain.task_definition import NAME_LIMIT, Defaults, TaskDefinitio
 from watchbell.errors import Problem
 from watchbell.web.forms.crontab_line import CrontabLine, understand
 from watchbell.web.forms.policy_fields import PolicyFields, choices, in_spans, policy_data
+from watchbell.web.forms.step_fields import StepsField, rows_of
 
 KINDS = (
     (ScheduleKind.CRON, "Cron text"),
@@ -36,7 +37,8 @@ FIELDS_OF_KIND = {
     ScheduleKind.WORDS: ("every_word", "at_time"),
     ScheduleKind.MANUAL: (),
 }
-WHAT_FIELDS = ("name", "command", "directory", "environment", "tags", "comment", "owner", "host", "enabled")
+WHAT_CHOICES = (("command", "One command"), ("steps", "Steps in order"))
+WHAT_FIELDS = ("name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "host", "enabled")
 _UNITS = ("seconds", "minutes", "hours", "days")
 _EVERY_NAMES = {
     "minutes": "every … minutes",
@@ -59,7 +61,10 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     version = HiddenField()
 
     name = StringField("Name", render_kw={"maxlength": NAME_LIMIT, "required": True, "autocomplete": "off"})
-    command = TextAreaField("Command", render_kw={"rows": 3, "required": True, "spellcheck": "false"})
+    #: Which of the two it runs; what stands in the other one is not sent on.
+    what = RadioField("What it runs", choices=choices(WHAT_CHOICES), validate_choice=False)
+    command = TextAreaField("Command", render_kw={"rows": 3, "spellcheck": "false"})
+    steps = StepsField("Steps")
     directory = StringField("Working directory")
     environment = TextAreaField("Environment variables", render_kw={"rows": 2, "spellcheck": "false"})
     tags = StringField("Tags")
@@ -100,6 +105,11 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
         except ValueError:
             return ScheduleKind.CRON
 
+    @property
+    def has_steps(self) -> bool:
+        """Return whether steps are chosen in place of a command."""
+        return bool(self.what.data == "steps")
+
     def schedule_fields(self) -> dict[str, object]:
         """Return what the task service is told about when: the fields of the chosen kind and no others."""
         kind: object = self.kind.data or ""
@@ -108,7 +118,11 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
 
     def task_fields(self) -> dict[str, object]:
         """Return what the task service is told."""
-        what = {name: self[name].data for name in WHAT_FIELDS if self[name].data is not None}
+        what: dict[str, object] = {name: self[name].data for name in WHAT_FIELDS if self[name].data is not None}
+        if self.has_steps:
+            what["command"] = ""
+        else:
+            what["steps"] = []
         return {**what, **self.how_data(), **self.schedule_fields()}
 
     def take_crontab_line(self, *, now: datetime) -> CrontabLine | None:
@@ -116,7 +130,7 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
 
         A command that is there already is not overwritten by another one.
         """
-        if self.chosen_kind is not ScheduleKind.CRON:
+        if self.chosen_kind is not ScheduleKind.CRON or self.has_steps:
             return None
         found = understand(self.cron.data or "", now=now)
         typed = (self.command.data or "").strip()
@@ -139,12 +153,15 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     def _place_of(self, name: str) -> str | None:
         if name == "schedule":
             return "kind"
+        if name == "command" and self.has_steps:
+            return "steps"
         return name if name in self._fields else None
 
 
 def new_task_data(defaults: Defaults) -> dict[str, object]:
     """Return what an empty form shows."""
     return {
+        "what": "command",
         "kind": ScheduleKind.CRON.value,
         "enabled": True,
         "unit": "minutes",
@@ -162,7 +179,9 @@ def task_data(definition: TaskDefinition, version: int) -> dict[str, object]:
     """Return what the form of a stored task shows."""
     return {
         "name": definition.name,
+        "what": "steps" if definition.steps else "command",
         "command": definition.command,
+        "steps": rows_of(definition.steps),
         "directory": definition.directory or "",
         "environment": "\n".join(f"{key}={value}" for key, value in definition.environment.items()),
         "tags": ", ".join(definition.tags),

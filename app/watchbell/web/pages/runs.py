@@ -8,11 +8,12 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.domain.policies import Policies
+from watchbell.domain.steps import MOST_STEPS, StepResult
 from watchbell.errors import Conflict, InputError
-from watchbell.services import decisions, runs, triggers
-from watchbell.services.runs import RunPage
+from watchbell.services import decisions, runs, steps, triggers
+from watchbell.services.runs import RunDetail, RunPage
 from watchbell.store.runs import Attempt
-from watchbell.web import current, notices, outputs, presenters, presenters_runs, query, run_list, twins
+from watchbell.web import current, notices, outputs, presenters, presenters_runs, query, run_list, step_outputs, twins
 from watchbell.web.db import database
 from watchbell.web.presenters_policies import policy_facts
 from watchbell.web.run_list import RunQuery
@@ -69,7 +70,7 @@ def detail(run_id: int) -> str:
 def fragment(run_id: int) -> str:
     tab = query.word(request.args, "tab", TABS, "output")
     page = _run_page(run_id)
-    context = {} if tab == "output" else _tab_context(page, tab)
+    context = _chosen() if tab == "output" else _tab_context(page, tab)
     return render_template("runs/fragment.html", page=page, tab=tab, **context)
 
 
@@ -89,6 +90,19 @@ def download(run_id: int, stream: str) -> Response:
     source = _stream(run_id, stream)
     first = source.read(0, outputs.CHUNK)
     return outputs.download_response(source, first, name=f"run-{run_id}-{stream}")
+
+
+@blueprint.get("/runs/<int:run_id>/steps.json")
+def steps_json(run_id: int) -> Response:
+    zone = current.zone()
+    return jsonify([presenters_runs.step_json(one, zone) for one in _steps(runs.get_detail(database(), run_id))])
+
+
+@blueprint.get("/runs/<int:run_id>/steps.csv")
+def steps_csv(run_id: int) -> Response:
+    zone = current.zone()
+    rows = [presenters_runs.step_json(one, zone) for one in _steps(runs.get_detail(database(), run_id))]
+    return twins.csv_response(f"run-{run_id}-steps", presenters_runs.STEP_COLUMNS, rows)
 
 
 @blueprint.post("/runs/<int:run_id>/cancel")
@@ -155,7 +169,8 @@ def _run_page(run_id: int) -> presenters_runs.RunPageView:
         database(), runs.RunFilter(task_id=found.run.task_id), before_id=run_id, limit=_USUAL_OF
     ).runs
     usual = presenters_runs.usual_seconds(presenters_runs.run_views(before, current.now()))
-    return presenters_runs.run_page_view(found, usual, current.now(), decisions.find_rerun(database(), found.run))
+    rerun = decisions.find_rerun(database(), found.run)
+    return presenters_runs.run_page_view(found, usual, current.now(), rerun, _steps(found))
 
 
 def _tab_context(page: presenters_runs.RunPageView, tab: str) -> dict[str, object]:
@@ -171,7 +186,7 @@ def _tab_context(page: presenters_runs.RunPageView, tab: str) -> dict[str, objec
         chosen = query.word({"stream": asked}, "stream", (*runs.STREAMS, "both"), "stdout")
         names = runs.STREAMS if chosen == "both" else (chosen,)
         excerpts = {name: outputs.excerpt(_stream(page.run.id, name)) for name in names} if page.attempt else {}
-        return {"stream": chosen, "excerpts": excerpts, "chosen_attempt": _attempt_number()}
+        return {"stream": chosen, "excerpts": excerpts, **_chosen()}
     return {}
 
 
@@ -197,4 +212,18 @@ def _attempt_number() -> int | None:
 def _stream(run_id: int, stream: str) -> outputs.Stream:
     if stream not in runs.STREAMS:
         raise InputError.of("stream", "must be stdout or stderr", "stdout")
-    return outputs.Stream(database(), current.config().output_path, run_id, stream, _attempt_number())
+    whole = outputs.Stream(database(), current.config().output_path, run_id, stream, _attempt_number())
+    number = _step_number()
+    return step_outputs.part_of(whole, stream, _steps(runs.get_detail(database(), run_id)), number) if number else whole
+
+
+def _chosen() -> dict[str, object]:
+    return {"chosen_attempt": _attempt_number(), "chosen_step": _step_number()}
+
+
+def _step_number() -> int | None:
+    return query.whole(request.args, "step", 0, 0, MOST_STEPS) or None
+
+
+def _steps(found: RunDetail) -> list[StepResult]:
+    return steps.list_of(database(), found, _attempt_number())
