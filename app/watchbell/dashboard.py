@@ -311,6 +311,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": _GRACE_SECONDS,
             "loglevel": "warning",
             "proc_name": "watchbell",
+            # Searches and filters in an address may be as long as fields allow, in any script.
+            "limit_request_line": 8190,
             # Newer versions open a socket for orders in the home directory unless told not to.
             "control_socket_disable": True,
             "when_ready": lambda _master: self._ready(),

@@ -37,6 +37,8 @@ EXIT_UNAVAILABLE = 69
 EXIT_WATCHDOG = 70
 #: What somebody waited for has not ended within the time that they gave it.
 EXIT_STILL_ACTIVE = 75
+#: A server elsewhere does not let whoever asks do this.
+EXIT_NOT_ALLOWED = 77
 #: The configuration or the environment makes a start impossible.
 EXIT_CONFIG = 78
 
@@ -110,6 +112,13 @@ class VersionConflict(Conflict):
     """Somebody else has changed this meanwhile."""
 
     code = "version_conflict"
+
+
+class NotAllowed(WatchbellError):
+    """The server does not let this account or token do that."""
+
+    code = "not_allowed"
+    exit_code = EXIT_NOT_ALLOWED
 
 
 class NotRunning(WatchbellError):

@@ -19,14 +19,14 @@ from tests.waiting import wait_until
 
 
 class Page:
-    """A web server of an installation, without logins, and a visitor with cookies."""
+    """A web server of an installation, without logins unless they are asked for, and a visitor with cookies."""
 
-    def __init__(self, lab: Lab, program: str = "dashboard") -> None:
+    def __init__(self, lab: Lab, program: str = "dashboard", auth: str = "off") -> None:
         self.words = lab.home / "page.txt"
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT / "app"),
-            "WATCHBELL_AUTH": "off",
+            "WATCHBELL_AUTH": auth,
             "WATCHBELL_SAMPLE_TASK": "off",
             "WATCHBELL_HOSTNAME": "lab",
         }

@@ -81,6 +81,7 @@ EXIT_CODES: Mapping[int, str] = {
     errors.EXIT_UNAVAILABLE: "the database does not answer at the moment",
     errors.EXIT_WATCHDOG: "the scheduler ended itself because its loop stood still",
     errors.EXIT_STILL_ACTIVE: "the run that was waited for still goes on",
+    errors.EXIT_NOT_ALLOWED: "the server does not let this account or token do that",
     errors.EXIT_CONFIG: "the configuration or the environment makes a start impossible",
     130: "interrupted by Ctrl-C",
 }

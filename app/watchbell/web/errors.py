@@ -14,6 +14,7 @@ from watchbell.errors import (
     ConfigError,
     Conflict,
     InputError,
+    NotAllowed,
     NotFound,
     NotRunning,
     Unavailable,
@@ -35,6 +36,7 @@ STATUSES: tuple[tuple[type[WatchbellError], int], ...] = (
     (Conflict, 409),
     (AlreadyRunning, 409),
     (NotRunning, 409),
+    (NotAllowed, 403),
     (Unavailable, 503),
     (WatchbellError, 500),
 )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import marshmallow
+from flask import request
 from flask_smorest import Blueprint
 
+from watchbell.errors import Problem
 from watchbell.web.api import versions
-from watchbell.web.api.parsing import Parser
+from watchbell.web.api.parsing import Parser, RequestInvalid
 from watchbell.web.families import Family
 
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -64,9 +67,9 @@ class FamilyBlueprint(Blueprint):  # type: ignore[misc]
         return decorate
 
     def body(self, schema: type[marshmallow.Schema], **options: Any) -> Callable[[_View], _View]:
-        """Read the JSON body of a route as its next argument."""
-        found: Callable[[_View], _View] = self.arguments(schema, error_status_code=self._invalid, **options)
-        return found
+        """Read the JSON body of a route as its next argument; without ``required=False`` there has to be one."""
+        read: Callable[[_View], _View] = self.arguments(schema, error_status_code=self._invalid, **options)
+        return _require_body(read) if options.get("required", True) else read
 
     def query(self, schema: type[marshmallow.Schema]) -> Callable[[_View], _View]:
         """Read the arguments in a route's address as its next argument; those it does not know are passed over."""
@@ -93,3 +96,20 @@ class FamilyBlueprint(Blueprint):  # type: ignore[misc]
             "description": words,
             "content": {self.family.content_type: {"schema": self._error_schema}},
         }
+
+
+def _require_body(read: Callable[[_View], _View]) -> Callable[[_View], _View]:
+    """Return a decorator that reads a body only if there is one: none is not an empty object."""
+
+    def decorate(view: _View) -> _View:
+        reading = read(view)
+
+        @functools.wraps(reading)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            if not request.get_data(cache=True).strip():
+                raise RequestInvalid("body", Problem("body", "is missing; send a JSON object"))
+            return reading(*args, **kwargs)
+
+        return cast(_View, wrapper)
+
+    return decorate

@@ -26,7 +26,7 @@ class _TaskColumns(fields.Schema):
     ToRunAsap = fields.Flag(texts=True, metadata={"description": "Whether it is to run as soon as possible."})
     Comment = fields.Text(allow_none=True)
     RunHost = fields.Text(allow_none=True, metadata={"description": "Empty for wherever the scheduler is."})
-    ID = fields.Shaped({"type": ["integer", "null"]}, allow_none=True, metadata=_SET)
+    ID = fields.Whole(allow_none=True, metadata=_SET)
     InsertedAt = fields.Text(allow_none=True, metadata=_SET)
     InsertedBy = fields.Text(allow_none=True, metadata=_SET)
     InsertedHost = fields.Text(allow_none=True, metadata=_SET)
