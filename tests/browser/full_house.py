@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.browser.installations import Installation
 from watchbell import clock
-from watchbell.services import incidents, pauses, queues, runs, triggers
+from watchbell.services import incidents, pauses, queues, runs, tokens, triggers
 from watchbell.store.tasks import Task
 
 LONG_NAME = ("nightly-export-of-all-orders-to-the-warehouse-and-the-reporting-database-of-the-finance-department-eu-w")[
@@ -80,5 +80,12 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
     incidents.add(
         house.db, "suspended", f"the machine slept for 7 h; {WORDS}", at=now, host="watchtower", incarnation="x"
     )
+    for name, days in (
+        ("monitor", 90),
+        ("deploy of the shop, from the pipeline of the other department", 3),
+        ("old", 0),
+    ):
+        made_at, lifetime = (now, timedelta(days=days)) if days else (now - timedelta(days=9), timedelta(days=1))
+        tokens.create(house.db, "admin", name, scope="edit", lifetime=lifetime, now=made_at)
     found["skipped"] = house.wait_for_state("overlaps", "skipped")
     return found

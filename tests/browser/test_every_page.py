@@ -64,7 +64,8 @@ def test_full_pages_are_in_order(browser, installation, runs_of, scheme, width) 
     paths = [
         "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", "/tasks/new", "/next-runs", "/runs", "/queues", "/heartbeats", "/log",
         "/queues/edit", "/queues/edit?name=default", "/pause?scope=everything", f"/pause?scope=task:{task}", "/runs?decision=open",
-        "/account/password", "/logout", "/runs/999999", "/nowhere",
+        "/account/password", "/account/tokens", "/account/tokens?of=*", "/account/tokens/new", "/account/tokens/1/rotate",
+        "/logout", "/runs/999999", "/nowhere",
         *(f"/runs/{runs_of[end]}" for end in ("failed: fails", "succeeded: colours", "lost: killed-fro", "retry_wait: comes-back", "queued", "running", "skipped")),
         *(f"/runs/{runs_of['failed: fails']}?tab={tab}" for tab in ("resources", "history", "definition")),
     ]  # fmt: skip
@@ -90,6 +91,11 @@ def test_what_opens_on_a_page_is_in_order(browser, installation, runs_of, scheme
         page.get_by_role("button", name="Create task").click()
         expect(page.get_by_role("alert")).to_be_visible()
         found["refused form"] = judge(page)
+        page.goto("/account/tokens/new")
+        page.get_by_label("Name").fill(f"seen once, at a width of {width} pixels and in {scheme}")
+        page.get_by_role("button", name="Create token").click()
+        expect(page.get_by_label("Secret", exact=True)).to_be_visible()
+        found["secret"] = judge(page)
         page.goto("/runs?q=nothing-like-this")
         found["no match"] = judge(page)
     with window(
@@ -103,7 +109,7 @@ def test_what_opens_on_a_page_is_in_order(browser, installation, runs_of, scheme
 
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_empty_pages_are_in_order_and_offer_the_next_step(browser, empty, scheme, width) -> None:
-    paths = ["/", "/tasks", "/next-runs", "/runs", "/heartbeats", "/log"]
+    paths = ["/", "/tasks", "/next-runs", "/runs", "/heartbeats", "/log", "/account/tokens"]
     with window(browser, empty, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
         require_order(judge_all(page, paths))
         expect_scheduler(page, "stopped")

@@ -17,7 +17,7 @@ from watchbell.store import accounts as account_store
 from watchbell.store import tokens as store
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database, Session
-from watchbell.store.tokens import APIToken
+from watchbell.store.tokens import APIToken, Held
 
 #: How long a token lasts when nothing else is said, the longest that can be said, and when its end counts as near.
 DEFAULT_LIFETIME = timedelta(days=90)
@@ -181,17 +181,16 @@ def resolve(db: Database, secret: str, *, now: datetime, address: str = "") -> B
         raise TokenRefused("this is not a token of this server")
     digest = _hash(secret)
     with db.read() as session:
-        found = store.find_by_hash(session, digest)
+        found = store.find_held(session, digest)
     # The index has found it by its hash, which tells nothing of the secret by its timing; comparing all of it costs nothing.
-    if found is None or not hmac.compare_digest(found[0].secret_hash, digest):
+    if found is None or not hmac.compare_digest(found.secret_hash, digest):
         raise TokenRefused("this token is not known here")
-    token, account = found
-    _refuse_ended(token, account, now)
-    if token.used_at is None or now - token.used_at >= USED_STEP:
+    _refuse_ended(found, now)
+    if found.used_at is None or now - found.used_at >= USED_STEP:
         # A database that is locked keeps no program waiting, nor out; the next request notes the use.
         with contextlib.suppress(Unavailable), db.write(wait=False) as session:
-            store.note_use(session, token.id, at=now, before=now - USED_STEP, address=address[:64])
-    return Bearer(account.username, account.role, token.scope, token.prefix)
+            store.note_use(session, found.id, at=now, before=now - USED_STEP, address=address[:64])
+    return Bearer(found.username, found.role, found.scope, found.prefix)
 
 
 def looks_like_secret(text: str) -> bool:
@@ -203,8 +202,8 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _refuse_ended(token: APIToken, account: Account, now: datetime) -> None:
-    match _state(token, account, now):
+def _refuse_ended(token: Held, now: datetime) -> None:
+    match _state(token, now, is_active=token.is_active):
         case TokenState.REVOKED:
             raise TokenRefused(f"the token {token.prefix} was revoked")
         case TokenState.EXPIRED:
@@ -213,10 +212,10 @@ def _refuse_ended(token: APIToken, account: Account, now: datetime) -> None:
             raise TokenRefused(f"the account of the token {token.prefix} is disabled")
 
 
-def _state(token: APIToken, account: Account, now: datetime) -> TokenState:
+def _state(token: APIToken | Held, now: datetime, *, is_active: bool) -> TokenState:
     if token.revoked_at is not None:
         return TokenState.REVOKED
-    if not account.is_active:
+    if not is_active:
         return TokenState.BLOCKED
     if token.expires_at is None or token.expires_at - now > SOON:
         return TokenState.ACTIVE
@@ -230,7 +229,7 @@ def _view(token: APIToken, account: Account, now: datetime) -> Token:
         username=account.username,
         prefix=token.prefix,
         scope=token.scope,
-        state=_state(token, account, now),
+        state=_state(token, now, is_active=account.is_active),
         created_at=token.created_at,
         expires_at=token.expires_at,
         used_at=token.used_at,

@@ -46,6 +46,11 @@ RETRY_SECONDS = 5
 #: The first part of the addresses of sockets, which belong to no family.
 _SOCKETS = "ws"
 
+_OTHER_FORM = "The form was too old or did not come from this page. Go back, reload the page and send it again."
+_NOT_BY_COOKIE = (
+    "A request with a session cookie that changes something needs the token of a form of that session in the header "
+    "X-CSRFToken; programs send an API token in the header Authorization instead"
+)
 _PLAIN = "Something went wrong on the server. Its log has the details under the number below."
 #: Status -> heading, and what is said when the error has no words of its own.
 _TEXTS: dict[int, tuple[str, str]] = {
@@ -147,7 +152,7 @@ def _on_http(error: HTTPException) -> Response | HTTPException:
         return error
     own_words = "" if error.description == type(error).description else error.description or ""
     if isinstance(error, CSRFError):
-        own_words = "The form was too old or did not come from this page. Go back, reload the page and send it again."
+        own_words = _NOT_BY_COOKIE if is_for_programs(request) else _OTHER_FORM
     made = answer(status, own_words if status < 500 else "", bare=status >= 500, error=error)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         made.headers["Allow"] = ", ".join(sorted(error.valid_methods))

@@ -1,0 +1,124 @@
+"""Tokens in a browser, with and without scripts: made, copied, used, replaced and revoked."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.installations import Installation, answer, expect_notice, window
+from watchbell import clock
+from watchbell.services import accounts
+
+
+@pytest.fixture(params=["with scripts", "without scripts"])
+def way(request) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def page(browser, installation, way):
+    with window(browser, installation, java_script_enabled=way == "with scripts") as opened:
+        yield opened
+
+
+def status(installation: Installation, secret: str) -> int:
+    """Return what the server answers to a program with this token."""
+    request = urllib.request.Request(f"{installation.root}/tasks.json", headers={"Authorization": f"Bearer {secret}"})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as told:
+            return int(told.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def make(page: Page, name: str) -> str:
+    """Make a token on the page and return its secret."""
+    page.goto("/account/tokens/new")
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Create token").click()
+    return page.get_by_label("Secret", exact=True).input_value()
+
+
+def test_a_token_is_made_from_the_menu_of_the_account_and_its_line_works(
+    page: Page, installation: Installation, way: str
+) -> None:
+    page.goto("/")
+    page.get_by_label("Account of admin").click()
+    page.get_by_role("link", name="Tokens").click()
+    page.get_by_role("link", name="New token").first.click()
+    page.get_by_label("Name").fill(f"deploy {way}")
+    page.get_by_label("run: also runs").check()
+    page.get_by_label("Expires after").select_option(label="7 days")
+    page.get_by_role("button", name="Create token").click()
+
+    expect_notice(page, "This is the secret.")
+    line = page.get_by_label("Try it").input_value()
+    done = subprocess.run(
+        [*shlex.split(line), "--silent", "--fail"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    page.get_by_role("link", name="Done").click()
+    row = page.get_by_role("row").filter(has_text=f"deploy {way}")
+    expect(row).to_contain_text("run")
+    expect(row).to_contain_text("soon")
+    expect(row).to_contain_text("from 127.0.0.1")
+
+
+def test_a_token_is_rotated_and_revoked(page: Page, installation: Installation, way: str) -> None:
+    name = f"rotates {way}"
+    old = make(page, name)
+    page.goto("/account/tokens")
+    page.get_by_role("link", name=f"Rotate {name}").click()
+    page.get_by_role("button", name="Rotate").click()
+    new = page.get_by_label("Secret", exact=True).input_value()
+    assert (status(installation, old), status(installation, new)) == (401, 200)
+
+    page.goto("/account/tokens")
+    row = page.get_by_role("row").filter(has_text=name)
+    if way == "without scripts":
+        row.get_by_label(f"Revoke {name}?").check()
+    row.get_by_role("button", name=f"Revoke {name}").click()
+    if way == "with scripts":
+        answer(page, f"Revoke {name}?", "Revoke")
+
+    expect_notice(page, f"The token {name} is revoked")
+    assert status(installation, new) == 401
+
+
+def test_the_secret_is_copied_by_its_button(browser, installation: Installation) -> None:
+    with window(browser, installation, permissions=["clipboard-read", "clipboard-write"]) as page:
+        secret = make(page, "copied")
+        page.get_by_role("button", name="Copy the secret").click()
+        expect(page.locator(".wb-toasts")).to_contain_text("Copied.")
+
+        assert page.evaluate("navigator.clipboard.readText()") == secret
+
+
+def test_without_scripts_no_button_promises_to_copy(browser, installation: Installation) -> None:
+    with window(browser, installation, java_script_enabled=False) as page:
+        make(page, "by hand")
+
+        expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+
+
+def test_the_password_is_asked_for_when_the_login_is_of_long_ago(browser, installation: Installation) -> None:
+    accounts.set_password(installation.db, "admin", "a bell at noon", now=clock.now())
+    with window(browser, installation, logged_in=False) as page:
+        page.goto(installation.make_link())
+        installation.execute("UPDATE session SET created_at = '2026-01-01 00:00:00.000000'")
+        page.goto("/account/tokens/new")
+        page.get_by_label("Name").fill("late")
+        page.get_by_label("Your password").fill("wrong")
+        page.get_by_role("button", name="Create token").click()
+        expect(page.locator("#current-error")).to_contain_text("Invalid password")
+        expect(page.get_by_label("Name")).to_have_value("late")
+        page.get_by_label("Your password").fill("a bell at noon")
+        page.get_by_role("button", name="Create token").click()
+
+        expect(page.get_by_label("Secret", exact=True)).to_have_value(re.compile("^wb_"))
