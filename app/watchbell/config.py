@@ -194,6 +194,10 @@ SETTINGS: tuple[Setting, ...] = (
             "Room for all kept output files, in MiB; beyond it the oldest go first. 0 for no bound."),
     Setting("python", ("WATCHBELL_PYTHON",), _text, lambda: sys.executable,
             "Interpreter that runs scripts of the task scheduler dashboard.", "the server's own"),
+    Setting("cron_task", ("WATCHBELL_CRON_TASK",), _text, lambda: "pipeline", "Task that `/api/cron` is about."),
+    Setting("cron_scripts", ("WATCHBELL_CRON_SCRIPTS",), _text, lambda: "",
+            "Scripts that this task runs one after the other, comma separated, if it is made by its first start.", "none"),
+    Setting("cron_folder", ("WATCHBELL_CRON_FOLDER",), _text, lambda: "", "Directory of these scripts.", "none"),
     Setting("gateway_enabled", ("WATCHBELL_GATEWAY_ENABLED", "CC_DIRECTOR_GATEWAY_ENABLED"), _switch, lambda: "off",
             "Whether `watchbell service run` serves the page, too."),
     Setting("check_interval", ("WATCHBELL_CHECK_INTERVAL", "CC_DIRECTOR_CHECK_INTERVAL"), _whole(1, 86_400),
@@ -236,6 +240,9 @@ class Config:
     retention_runs: int
     retention_output_mib: int
     python: str
+    cron_task: str
+    cron_scripts: str
+    cron_folder: str
     gateway_enabled: str
     check_interval: int
     shutdown_timeout: int

@@ -69,6 +69,12 @@ def find_newest(session: Session, host: str | None = None) -> Scheduler | None:
     return session.scalars(statement).one_or_none()
 
 
+def list_started(session: Session, since: datetime, limit: int) -> Sequence[Scheduler]:
+    """Return the newest lives of schedulers that started after a time, the first one first."""
+    newest = select(Scheduler).where(Scheduler.started_at > since).order_by(Scheduler.started_at.desc()).limit(limit)
+    return session.scalars(newest).all()[::-1]
+
+
 def list_newest(session: Session, limit: int = 50) -> Sequence[Scheduler]:
     """Return the lives of schedulers, the one that beat last first."""
     return session.scalars(select(Scheduler).order_by(Scheduler.beat_at.desc()).limit(limit)).all()

@@ -210,6 +210,13 @@ def list_attempts(session: Session, run_id: int) -> Sequence[Attempt]:
     return session.scalars(select(Attempt).where(Attempt.run_id == run_id).order_by(Attempt.number)).all()
 
 
+def list_attempts_of(session: Session, run_ids: Sequence[int]) -> Sequence[Attempt]:
+    """Return all attempts of some runs, in the order of the runs and of the attempts in each."""
+    wanted = Attempt.run_id.in_(ids_select(session.get_bind().dialect.name))
+    statement = select(Attempt).where(wanted).order_by(Attempt.run_id, Attempt.number)
+    return session.scalars(statement, {"ids": id_list(session, run_ids)}).all()
+
+
 def find_attempt(session: Session, run_id: int, number: int | None = None) -> Attempt | None:
     """Return an attempt of a run by number, the newest without one, or None."""
     statement = select(Attempt).where(Attempt.run_id == run_id).order_by(Attempt.number.desc()).limit(1)

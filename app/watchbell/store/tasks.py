@@ -261,6 +261,12 @@ def find_revision(session: Session, task_id: int, version: int) -> TaskRevision 
     ).one_or_none()
 
 
+def list_revisions(session: Session, task_id: int) -> Sequence[TaskRevision]:
+    """Return all definitions that a task has had, the first one first."""
+    statement = select(TaskRevision).where(TaskRevision.task_id == task_id).order_by(TaskRevision.version)
+    return session.scalars(statement).all()
+
+
 def list_enabled(session: Session, task_ids: Sequence[int]) -> set[int]:
     """Return which of the given tasks are enabled and not deleted."""
     chosen = select(Task.id).where(Task.id.in_(task_ids), Task.enabled, Task.deleted_at.is_(None))
