@@ -18,7 +18,7 @@ from typing import Any
 
 from watchbell.errors import Unavailable
 from watchbell.execution import bundle, telling, watcher
-from watchbell.execution.keeping import HasStarted, Keeping
+from watchbell.execution.keeping import HasEnded, HasStarted, Keeping
 from watchbell.scheduler import chores, loop, main, recovery
 from watchbell.services import births, retention, turns
 
@@ -56,8 +56,9 @@ def _has_results(_db: object, turn: Any) -> bool:
     return bool(turn.results)
 
 
-def _is_start(_watcher: object, _run: object, *, answer: object, **_more: object) -> bool:
-    return isinstance(answer, HasStarted)
+def _is_first_word(_watcher: object, _run: object, *, answer: object, **_more: object) -> bool:
+    # A command that ends at once may be told of only then.
+    return isinstance(answer, HasStarted | HasEnded)
 
 
 def _killed_before_the_pid_is_committed() -> None:
@@ -138,7 +139,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "after the ticket is committed": lambda: _after(loop, "take_turn", lambda turned: bool(turned.tickets)),
     "before the keeper is asked": lambda: _before(Keeping, "ask"),
     "after the keeper is asked": lambda: _after(Keeping, "ask", lambda _answer: True),
-    "before its start is heard": lambda: _before(watcher.Watcher, "_act", _is_start),
+    "before its start is heard": lambda: _before(watcher.Watcher, "_act", _is_first_word),
     "before the pid is committed": _killed_before_the_pid_is_committed,
     "after the command has ended": lambda: _before(watcher.Watcher, "_finish"),
     "after the output is kept": lambda: _after(telling, "capture"),
