@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 # What decides whether an existing environment is still the right one.
 SETUP := setup.py setup_assets.py requirements.txt package.json package-lock.json app/watchbell/version.py
-# Two workers keep one core for the tests that own the machine's attention and one for all others.
+# One for each of two cores; tests/lanes.py says what never runs beside what.
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-#: These measure time or own the machine's attention, so those of one lane share one worker, by their folder. Experiments
-#: allow for a machine that does something else as well.
-LANES = {"process": "one at a time", "browser": "one at a time", "fault": "experiments", "packaging": "packaging"}
+#: These measure time or own the machine's attention, so those of one folder share one worker. Each allows for a machine that
+#: does something else as well.
+LANES = ("process", "browser", "fault", "packaging")
 
 
 def lane_of(nodeid: str) -> str:
     """Return the lane of a test; one that may run beside any other has its own."""
     folders = nodeid.partition("::")[0].split("/")[:-1]
-    return next((LANES[folder] for folder in folders if folder in LANES), nodeid)
+    return next((folder for folder in folders if folder in LANES), nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

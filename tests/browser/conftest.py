@@ -1,4 +1,4 @@
-"""The browser, and an installation for each module whose tests can share one."""
+"""The browser of all modules, and an installation for each module whose tests can share one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.installations import Installation, window
 from tests.waiting import wait_until
@@ -15,8 +15,10 @@ from watchbell import resources
 Launch = Callable[..., Installation]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(browser_path: str) -> Iterator[Browser]:
+    # A busy machine may take longer than the usual five seconds.
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         yield opened
