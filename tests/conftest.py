@@ -16,6 +16,9 @@ pytest_plugins = ["tests.database", "tests.fault.claims", "tests.lanes"]
 ROOT = Path(__file__).resolve().parent.parent
 #: Tests in these folders carry the mark of the same name.
 MARKED_FOLDERS = ("process", "fault", "browser", "packaging", "migration")
+#: How many failed tests are named at the end, and how much of each.
+MOST_NAMED = 30
+MOST_LETTERS = 240
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -97,6 +100,26 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _forbid_skip(report)
     return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what failed in the last lines, which are all that some people see of a run."""
+    failed = [report for kind in ("failed", "error") for report in terminalreporter.stats.get(kind, ())]
+    if not failed:
+        return
+    terminalreporter.section(f"what failed: {len(failed)}")
+    for report in failed[:MOST_NAMED]:
+        terminalreporter.line(f"{report.nodeid}: {_first_words(report)}"[:MOST_LETTERS])
+    if len(failed) > MOST_NAMED:
+        terminalreporter.line(f"and {len(failed) - MOST_NAMED} more")
+
+
+def _first_words(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return the first line of why a test failed, as far as it is known."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    words = crash.message if crash is not None else str(report.longrepr or "")
+    return next(iter(words.strip().splitlines()), "it does not say why")
 
 
 @pytest.fixture(scope="session")
