@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,9 +10,17 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+def crowd() -> float:
+    """Return how much longer than usual something may take: 1, and more where several processes wait for each processor."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1) / 2)
+
+
 def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = "", interval: float = 0.02) -> T:
-    """Return the first true answer of the predicate; fail the test with ``what`` when the deadline passes."""
-    deadline = time.monotonic() + timeout
+    """Return the first true answer of the predicate; fail the test with ``what`` when the deadline passes.
+
+    On a crowded machine it is put off.
+    """
+    deadline = time.monotonic() + timeout * crowd()
     while True:
         # The answer is asked for once more after the deadline, so that a slow machine is not mistaken for a wrong one.
         expired = time.monotonic() >= deadline

@@ -206,10 +206,12 @@ def test_the_log_goes_on_while_it_is_open_lets_go_and_is_emptied(page: Page, ins
     expect(follow).not_to_be_checked()
     with path.open("a") as log:
         log.write("[2026-01-01 00:00:02] [WARNING] the last one\n")
-    expect(log_lines.locator(".wb-log__line--warning")).to_have_count(1)
-    expect(log_lines.locator(".wb-log__line--warning")).not_to_be_in_viewport()
+    # The scheduler itself may have warned of something on a busy machine.
+    last = log_lines.locator(".wb-log__line--warning").filter(has_text="the last one")
+    expect(last).to_have_count(1)
+    expect(last).not_to_be_in_viewport()
     follow.check()
-    expect(log_lines.locator(".wb-log__line--warning")).to_be_in_viewport()
+    expect(last).to_be_in_viewport()
 
     page.get_by_role("navigation", name="Levels").get_by_role("link", name="Errors", exact=True).click()
     expect(log_lines.locator(".wb-log__line")).to_have_count(1)

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Launch
 from tests.browser.installations import Installation, expect_notice, expect_scheduler, terminal, window
+from tests.waiting import crowd
 
 PASSWORD = "eight bells and all is well"
 
@@ -42,7 +43,7 @@ def test_a_green_run_with_its_output_is_on_the_page_within_twenty_seconds(strang
     elapsed = time.monotonic() - installation.started_at
 
     print(f"\nfrom process start to a green run with its output on the page: {elapsed:.1f} s")
-    assert elapsed < 20
+    assert elapsed < 20 * crowd()
 
 
 def test_a_login_link_lets_in_once(stranger, browser, installation) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.fault.bounds import seconds, start, wait
 from tests.process.lives import list_processes
+from tests.waiting import crowd
 
 pytestmark = pytest.mark.fault
 
@@ -28,8 +27,7 @@ HANGS = {
 
 def slack() -> float:
     """Return what an end may take beyond limit and grace: 2 s, and more where several processes wait for each processor."""
-    crowd = os.getloadavg()[0] / (os.cpu_count() or 1)
-    return SLACK * max(1.0, crowd / 2)
+    return SLACK * crowd()
 
 
 def test_what_hangs_ends_in_time_with_its_tree(lab, claims):

@@ -146,7 +146,7 @@ def test_a_clock_that_is_set_starts_no_flood_and_stops_nothing(lab, claims, name
         at = clock.monotonic()
         wait_until(lambda: clock.monotonic() - at > 4, 8, "four seconds")
         share = (sum(watched.cpu_times()[:2]) - used) / (clock.monotonic() - at)
-        assert ends(lab, "tick") >= ticks + 2, "the ticks do not go on in real time"
+        wait_until(lambda: ends(lab, "tick") >= ticks + 2, 10, "the ticks to go on in real time")
         wait_until(lambda: "timed_out" in [row["state"] for row in rows_of(lab, slow)], 12, "the time limit")
         limit = lab.rows("SELECT a.* FROM attempt a JOIN run ON run.id = run_id WHERE run.state = 'timed_out'")[0]
         seconds_here = clock.monotonic() - before
@@ -154,12 +154,7 @@ def test_a_clock_that_is_set_starts_no_flood_and_stops_nothing(lab, claims, name
 
     span = json.loads(lab.rows("SELECT data FROM incident WHERE id = ?", told[0].id)[0]["data"])
     assert abs(span["seconds"] - jump) < 3
-    started = (
-        lab.rows("SELECT count(*) FROM attempt WHERE task_id IS NOT NULL" if False else "SELECT count(*) FROM attempt")[
-            0
-        ][0]
-        - started
-    )
+    started = lab.rows("SELECT count(*) FROM attempt")[0][0] - started
     # Two tasks a second, the rest by policy: the last one of each, and five of one.
     most = 2 * seconds_here + 5 + 5
     violations = [] if started <= most else [f"{started} starts in {seconds_here:.0f} s"]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.waiting import wait_until
+from tests.waiting import crowd, wait_until
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.domain.task_definition import Defaults
@@ -108,7 +108,7 @@ class Life:
 
     def reap(self, timeout: float = 20) -> int:
         """Wait for its end and return the exit code, negative for a signal."""
-        assert self.ended(timeout), f"the scheduler goes on after {timeout} s:\n{self.lab.scheduler_words()}"
+        assert self.ended(timeout * crowd()), f"the scheduler goes on after {timeout} s:\n{self.lab.scheduler_words()}"
         os.close(self.pidfd)
         self.lab.lives.remove(self)
         return int(self.lab.nursery.ask(do="reap", pid=self.pid)["code"])

@@ -131,10 +131,12 @@ class Oracle:
 
     def scan_processes(self, *, none_expected: bool = False) -> None:
         """Check that every living process of a command belongs to a row that is active (P6)."""
-        # The rows are read first: what is final by then is final for ever, however long the scan takes.
+        # What is final is read first: it is so for ever, however long the scan takes. What is known is read last: a command
+        # may have begun meanwhile.
         final = {row["id"] for row in self.read("SELECT id, state FROM run") if row["state"] in FINAL}
+        marked = self._list_marked()
         known = {row["id"] for row in self.read("SELECT id FROM run")}
-        for pid, environment in self._list_marked():
+        for pid, environment in marked:
             run = int(environment.get("WATCHBELL_RUN_ID", "-1"))
             fine = run in known and run not in final and not none_expected and "WATCHBELL_RUN_TOKEN" in environment
             self.verdict.check("P6 no process without an active row", fine, f"process {pid} of run {run}")

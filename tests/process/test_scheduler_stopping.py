@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.process.lives import list_processes
-from tests.waiting import wait_until
+from tests.waiting import crowd, wait_until
 from watchbell import clock
 from watchbell.execution import runtime_root
 from watchbell.services import triggers
@@ -49,7 +49,7 @@ def test_a_stop_takes_two_seconds_at_most_and_commands_go_on(make_lab):
 
     code = life.stop()
 
-    assert (code, time.monotonic() - began < STOP_SECONDS) == (0, True)
+    assert (code, time.monotonic() - began < STOP_SECONDS * crowd()) == (0, True)
     assert lab.effect_lines("END") == []
     assert len(list_processes(lab.token)) >= 50
     stopped = lab.rows("SELECT * FROM scheduler")[0]
