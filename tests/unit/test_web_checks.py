@@ -11,6 +11,7 @@ from tests.web_fixtures import Person
 from watchbell.config import Config
 from watchbell.errors import ConfigError
 from watchbell.store.session import Database
+from watchbell.web.assets import asset
 from watchbell.web.checks import allowed_hosts
 from watchbell.web.factory import create_app
 from watchbell.web.secret_key import secret_key
@@ -163,6 +164,19 @@ def test_a_database_that_does_not_answer_makes_things_late_and_not_dead(
     assert not {"SELECT", "Traceback", str(tmp_path)} & set(page.text.split())
     assert (told.status_code, set(told.get_json())) == (503, {"error", "request_id"})
     assert (health.status_code, health.get_json()["status"]) == (503, "unhealthy")
+    empty.close()
+
+
+def test_what_is_open_to_everybody_asks_the_database_nothing_about_a_cookie(
+    admin: Person, app: Flask, tmp_path: Path
+) -> None:
+    empty = Database.open(f"sqlite:///{tmp_path}/empty.db")
+    app.extensions["watchbell.database"] = empty
+
+    with app.test_request_context():
+        sheet = asset("css/base.css")
+
+    assert admin.get(sheet).status_code == 200
     empty.close()
 
 
