@@ -41,6 +41,10 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "queue": Place(f"{_CLI}.queues", "queue", "List queues and bound how many of their runs go at a time."),
         "schedule": Place(f"{_CLI}.schedule", "schedule", "Preview schedules."),
     },
+    "Moving": {
+        "export": Place(f"{_CLI}.transfer", "export_tasks", "Write tasks as a file."),
+        "import": Place(f"{_CLI}.transfer", "import_tasks", "Make tasks from a file."),
+    },
     "Installation": {
         "db": Place(f"{_CLI}.database", "database", "Upgrade, check, prune and compact the database."),
         "user": Place(f"{_CLI}.accounts", "user", "Make accounts and set passwords."),

@@ -83,11 +83,16 @@ class TaskDefinition:
 
 
 def build_definition(
-    fields: Mapping[str, object], *, base: TaskDefinition | None, now: datetime, defaults: Defaults
+    fields: Mapping[str, object],
+    *,
+    base: TaskDefinition | None,
+    now: datetime,
+    defaults: Defaults,
+    earlier: Schedule | None = None,
 ) -> TaskDefinition:
     """Return a definition from what a person gave, on top of the one that was there (None for a new task).
 
-    Absent fields keep the base. Raises InputError that names every wrong field, so that a form can show all at once.
+    Absent fields keep the base. ``earlier`` is a schedule whose past moments and whose anchor a new task may have. Raises InputError that names every wrong field, so that a form can show all at once.
     """
     problems: list[Problem] = []
     changes: dict[str, object] = {}
@@ -102,7 +107,7 @@ def build_definition(
         problems.append(Problem("name", "is required", "backup-home"))
     problems += _settle_what(fields, changes, base)
     try:
-        changes["schedule"] = _schedule(fields, base, now, defaults)
+        changes["schedule"] = _schedule(fields, base, now, defaults, earlier)
     except InputError as error:
         problems += error.problems
     try:
@@ -139,10 +144,16 @@ def _settle_what(
     return []
 
 
-def _schedule(fields: Mapping[str, object], base: TaskDefinition | None, now: datetime, defaults: Defaults) -> Schedule:
+def _schedule(
+    fields: Mapping[str, object],
+    base: TaskDefinition | None,
+    now: datetime,
+    defaults: Defaults,
+    earlier: Schedule | None,
+) -> Schedule:
     given = {name: fields[name] for name in SCHEDULE_FIELDS & set(fields)}
     if base is None:
-        return schedules.build_schedule(given, now=now, default_zone=defaults.zone)
+        return schedules.build_schedule(given, now=now, default_zone=defaults.zone, earlier=earlier)
     earlier = base.schedule
     if not given:
         return earlier

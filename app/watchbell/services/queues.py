@@ -66,6 +66,13 @@ def set_bounds(
 
     A lower bound ends nothing that runs; it only keeps further runs waiting.
     """
+    check_bounds(name, max_running=max_running, comment=comment)
+    with db.write() as session:
+        put_bounds(session, name, max_running=max_running, comment=comment, now=now, actor=actor)
+
+
+def check_bounds(name: str, *, max_running: int | None, comment: str) -> None:
+    """Raise InputError for what cannot be said of a queue."""
     problems: list[Problem] = []
     try:
         build_policies({"queue": name})
@@ -78,10 +85,15 @@ def set_bounds(
         problems.append(Problem("comment", f"must be at most {COMMENT_LIMIT} printable characters"))
     if problems:
         raise InputError(*problems)
-    with db.write() as session:
-        queue = Queue(name=name, max_running=max_running, comment=words, updated_at=now, updated_by=actor)
-        store.put_queue(session, queue)
-        _tell(session, "queue_updated", name, now, actor)
+
+
+def put_bounds(
+    session: Session, name: str, *, max_running: int | None, comment: str, now: datetime, actor: str
+) -> None:
+    """Store what was checked of a queue, within a transaction."""
+    queue = Queue(name=name, max_running=max_running, comment=comment.strip(), updated_at=now, updated_by=actor)
+    store.put_queue(session, queue)
+    _tell(session, "queue_updated", name, now, actor)
 
 
 def remove(db: Database, name: str, *, now: datetime, actor: str) -> None:

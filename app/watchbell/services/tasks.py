@@ -77,8 +77,13 @@ def create(
     with db.write() as session:
         if rename and store.find_task_by_name(session, definition.name) is not None:
             definition = dataclasses.replace(definition, name=_free_name(session, definition.name))
-        _require_free(session, definition.name)
-        return _add(session, definition, now=now, actor=actor)
+        return add_definition(session, definition, now=now, actor=actor)
+
+
+def add_definition(session: Session, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
+    """Make a task within a transaction and return it; raises Conflict for a name that is taken."""
+    _require_free(session, definition.name)
+    return _add(session, definition, now=now, actor=actor)
 
 
 def update(
@@ -103,20 +108,25 @@ def update(
                 f"{task.updated_by or 'somebody'} has changed this task meanwhile (version {task.version}, yours was "
                 f"{expected_version}); look at the new version and save again"
             )
-        base = definition_of(task)
-        definition = check(fields, now=now, defaults=defaults, base=base)
-        if definition == base:
-            return task
-        _require_free(session, definition.name, but=task.id)
-        if definition.schedule != base.schedule or definition.enabled != base.enabled:
-            left_over.write_down(session, task, now=now, actor=actor, why="the task was changed")
-            task.cursor_at = max(task.cursor_at, _count_from(definition, now))
-        if definition.to_json() != base.to_json():
-            task.version += 1
-            _keep_revision(session, task, definition, now=now, actor=actor)
-        _write(session, task, definition, now=now, actor=actor)
-        _tell(session, task, "task_updated", now)
+        definition = check(fields, now=now, defaults=defaults, base=definition_of(task))
+        return change_definition(session, task, definition, now=now, actor=actor)
+
+
+def change_definition(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
+    """Let a task say something else from now on, within a transaction, and return it; raises Conflict for a taken name."""
+    base = definition_of(task)
+    if definition == base:
         return task
+    _require_free(session, definition.name, but=task.id)
+    if definition.schedule != base.schedule or definition.enabled != base.enabled:
+        left_over.write_down(session, task, now=now, actor=actor, why="the task was changed")
+        task.cursor_at = max(task.cursor_at, _count_from(definition, now))
+    if definition.to_json() != base.to_json():
+        task.version += 1
+        _keep_revision(session, task, definition, now=now, actor=actor)
+    _write(session, task, definition, now=now, actor=actor)
+    _tell(session, task, "task_updated", now)
+    return task
 
 
 def set_enabled(db: Database, task_id: int, enabled: bool, *, now: datetime, actor: str) -> Task:

@@ -1,0 +1,240 @@
+"""Tasks and queues as a document that can be kept in a file: plain values, in the words of the fields that people type.
+
+What equals the default of a new task is left out, so that a file says what somebody decided. Everything else that a
+definition holds is carried, also fields that are younger than this module.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from watchbell.domain.schedule import Schedule, ScheduleKind
+from watchbell.domain.schedule.moment import read_moment
+from watchbell.domain.task_definition import (
+    POLICY_FIELDS,
+    SCHEDULE_FIELDS,
+    Defaults,
+    TaskDefinition,
+    build_definition,
+)
+from watchbell.errors import InputError, Problem
+
+#: The version of the form; a file that says another one was made by another Watchbell.
+FORMAT = 1
+MOST_TASKS = 20_000
+#: Where something stands in a document: keys and places in lists.
+Path = tuple[str | int, ...]
+#: The line of each place in the text of a document, as far as it is known.
+Lines = Mapping[Path, int]
+#: Fields of a stored schedule that people type under another name.
+_TYPED = {"expressions": "cron", "moments": "at"}
+_PLAIN = TaskDefinition(name="", command="", schedule=Schedule(ScheduleKind.MANUAL))
+_GROUPS = {"schedule": SCHEDULE_FIELDS, "policies": POLICY_FIELDS}
+_QUEUE_FIELDS = ("name", "max_running", "comment")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """What a document says of a queue."""
+
+    name: str
+    max_running: int | None
+    comment: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaskEntry:
+    """What a document says of a task: the fields of its definition, and where each of them stands."""
+
+    fields: Mapping[str, object]
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Return its name, as far as it is one."""
+        return str(self.fields.get("name", ""))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Document:
+    """What was read of a document; only its tasks are still to be judged."""
+
+    tasks: tuple[TaskEntry, ...]
+    queues: tuple[QueueEntry, ...]
+    lines: Lines
+
+    def definition(
+        self, entry: TaskEntry, *, now: datetime, defaults: Defaults, earlier: TaskDefinition | None
+    ) -> TaskDefinition:
+        """Return what an entry says; what it leaves out is the default, and not what ``earlier`` has.
+
+        Only an interval that stays the same keeps its anchor. Raises InputError that names each place.
+        """
+        kept = earlier.schedule if earlier else Schedule(ScheduleKind.MANUAL)
+        # A moment that has passed belongs to what was exported; it is just never due again.
+        kept = dataclasses.replace(kept, moments=_moments(entry.fields, now, defaults))
+        if earlier is not None:
+            defaults = dataclasses.replace(defaults, owner=earlier.owner)
+        try:
+            return build_definition(entry.fields, base=None, now=now, defaults=defaults, earlier=kept)
+        except InputError as error:
+            raise InputError(*(self._placed(problem, entry) for problem in error.problems)) from None
+
+    def _placed(self, problem: Problem, entry: TaskEntry) -> Problem:
+        group = next((name for name, fields in _GROUPS.items() if problem.field in fields), None)
+        inside: Path = (group, problem.field) if group else (problem.field,)
+        return dataclasses.replace(problem, field=_where((*entry.path, *inside), self.lines))
+
+
+def to_document(definitions: Sequence[TaskDefinition], queues: Sequence[QueueEntry] = ()) -> dict[str, object]:
+    """Return a document of tasks, and of the bounds of queues."""
+    document: dict[str, object] = {"watchbell": FORMAT}
+    if queues:
+        document["queues"] = [
+            {name: value for name, value in dataclasses.asdict(queue).items() if value not in (None, "")}
+            for queue in queues
+        ]
+    document["tasks"] = [_entry(definition) for definition in definitions]
+    return document
+
+
+def _entry(definition: TaskDefinition) -> dict[str, object]:
+    plain = _PLAIN.to_json()
+    entry = {name: value for name, value in definition.to_json().items() if value != plain[name] or name == "name"}
+    schedule = definition.to_json()["schedule"]
+    assert isinstance(schedule, dict)
+    entry["schedule"] = {
+        _TYPED.get(name, name): value
+        for name, value in schedule.items()
+        if (name, value) != ("dst", str(_PLAIN.schedule.dst))
+    }
+    usual = _PLAIN.policies.to_json()
+    policies = {name: value for name, value in definition.policies.to_json().items() if value != usual[name]}
+    entry.pop("policies", None)
+    if policies:
+        # Words as they are, without the class that they come from.
+        entry["policies"] = {name: str(value) if isinstance(value, str) else value for name, value in policies.items()}
+    if not definition.enabled:
+        entry["enabled"] = False
+    return entry
+
+
+def read_document(data: object, lines: Lines) -> Document:
+    """Return what plain values say; raises InputError for what is no such document, with line and place of each problem."""
+    reader = _Reader(lines)
+    document = reader.read(data)
+    if reader.problems:
+        raise InputError(*reader.problems)
+    return document
+
+
+class _Reader:
+    """Looks at the form of a document and collects what is wrong with it."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self.problems: list[Problem] = []
+
+    def read(self, data: object) -> Document:
+        top = self._mapping(data, (), ("watchbell", "queues", "tasks"))
+        if top and top.get("watchbell") != FORMAT:
+            self._complain(
+                ("watchbell",), f"this has to say which form the document has, {FORMAT}", f"watchbell: {FORMAT}"
+            )
+        tasks = [self._task(value, ("tasks", index)) for index, value in self._items(top, "tasks")]
+        queues = [self._queue(value, ("queues", index)) for index, value in self._items(top, "queues")]
+        self._refuse_doubles([entry.name for entry in tasks], "tasks")
+        self._refuse_doubles([queue.name for queue in queues], "queues")
+        return Document(tuple(tasks), tuple(queues), self.lines)
+
+    def _items(self, top: Mapping[str, object], name: str) -> Iterator[tuple[int, object]]:
+        value = top.get(name)
+        if value is not None and not isinstance(value, list):
+            self._complain((name,), "this is a list")
+        elif value is not None and len(value) > MOST_TASKS:
+            self._complain((name,), f"there are {len(value):,} of them, and at most {MOST_TASKS:,} are possible")
+        elif value is not None:
+            yield from enumerate(value)
+
+    def _task(self, value: object, path: Path) -> TaskEntry:
+        fields: dict[str, object] = {}
+        for name, given in self._mapping(value, path, None).items():
+            known = _GROUPS.get(name)
+            if known is not None:
+                fields |= self._mapping(given, (*path, name), tuple(sorted(known)))
+            elif name in SCHEDULE_FIELDS | POLICY_FIELDS:
+                group = "schedule" if name in SCHEDULE_FIELDS else "policies"
+                self._complain((*path, name), f"this stands below {group}")
+            else:
+                fields[name] = given
+        self._check_texts(fields, path)
+        return TaskEntry(fields, path)
+
+    def _check_texts(self, fields: Mapping[str, object], path: Path) -> None:
+        """Refuse values of which nobody can say which text they stand for."""
+        environment = fields.get("environment")
+        for name, value in environment.items() if isinstance(environment, Mapping) else ():
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                self._complain((*path, "environment", str(name)), "this is a text; put it in quotes", "'yes'")
+        tags = fields.get("tags")
+        members = tags if isinstance(tags, list) else [tags or ""]
+        if not all(isinstance(tag, str | int | float) for tag in members):
+            self._complain((*path, "tags"), "this is a list of texts", "[daily, backup]")
+
+    def _queue(self, value: object, path: Path) -> QueueEntry:
+        found = self._mapping(value, path, _QUEUE_FIELDS)
+        name, bound, comment = found.get("name"), found.get("max_running"), found.get("comment") or ""
+        if not isinstance(name, str):
+            self._complain((*path, "name"), "is required" if name is None else "this is a text", "database")
+        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)):
+            self._complain((*path, "max_running"), "this is a whole number", "2")
+        return QueueEntry(str(name), bound if isinstance(bound, int) else None, str(comment))
+
+    def _mapping(self, value: object, path: Path, known: Sequence[str] | None) -> Mapping[str, object]:
+        if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+            self._complain(path, "this is a mapping of names to values", "name: backup")
+            return {}
+        if known is None:
+            return value
+        for name in value:
+            if name not in known:
+                self._complain((*path, name), f"this is not one of {', '.join(known)}")
+        return {name: given for name, given in value.items() if name in known}
+
+    def _refuse_doubles(self, names: Sequence[str], where: str) -> None:
+        seen: set[str] = set()
+        for index, name in enumerate(names):
+            if name in seen:
+                self._complain((where, index, "name"), f"{name[:40]!r} stands here a second time")
+            seen.add(name)
+
+    def _complain(self, path: Path, message: str, example: str | None = None) -> None:
+        self.problems.append(Problem(_where(path, self.lines), message, example))
+
+
+def _where(path: Path, lines: Lines) -> str:
+    """Return a place in words, such as ``line 12, tasks[2].schedule.cron``."""
+    # What is missing has no line of its own; the thing that lacks it has one.
+    line = next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), None)
+    shown = "".join(f"[{part}]" if isinstance(part, int) else f".{_printable(part)}" for part in path).lstrip(".")
+    return ", ".join(filter(None, (f"line {line}" if line else "", shown or "the document")))
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text[:40])
+
+
+def _moments(fields: Mapping[str, object], now: datetime, defaults: Defaults) -> tuple[datetime, ...]:
+    """Return the moments that fields name, as far as they can be read; what cannot is refused elsewhere."""
+    given = fields.get("at")
+    texts = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    zone = fields.get("zone")
+    found = []
+    for text in texts:
+        try:
+            found.append(read_moment(str(text), str(zone or defaults.zone), now))
+        except InputError:
+            continue  # The check of the field has the words for it.
+    return tuple(found)

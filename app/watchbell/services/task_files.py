@@ -1,0 +1,149 @@
+"""The text of documents of tasks: YAML or JSON, and on which line of it each thing stands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from watchbell.domain.task_document import Document, Lines, Path, read_document
+from watchbell.errors import InputError
+
+FORMATS = ("yaml", "json")
+LONGEST = 16 * 1024 * 1024
+#: Deeper than anything that a task could say.
+_DEEPEST = 12
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Takes for a number, a truth or nothing only what JSON would: ``no`` is a text here, and so is 12:30."""
+
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - the library's own way.
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(?:true|false)\Z"), list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(?:null|~|)\Z"), ["n", "~", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"-?(?:0|[1-9][0-9]{0,17})\Z"), list("-0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,17}\Z"), list("-0123456789")
+)
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Writes several lines below one another, as they are, and never a reference."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text_node)
+
+
+def write(document: Mapping[str, object], kind: str) -> str:
+    """Return the text of a document in one of FORMATS."""
+    if kind == "json":
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text
+
+
+def read(text: str) -> Document:
+    """Return what a text of either form says; raises InputError that names line and place of all that is wrong."""
+    if len(text) > LONGEST:
+        raise InputError.of("the document", f"this is longer than {LONGEST // 1024 // 1024} MiB")
+    if text.lstrip().startswith(("{", "[")):
+        data, lines = _read_json(text)
+    else:
+        data, lines = _read_yaml(text)
+    return read_document(data, lines)
+
+
+def _read_json(text: str) -> tuple[object, Lines]:
+    try:
+        data = json.loads(text, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        raise InputError.of(f"line {error.lineno}", f"this is no JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError.of("the document", f"this cannot be read: {error}") from None
+    try:
+        # Nearly all JSON is YAML, too, and its reader knows the lines.
+        return data, _Lines(text).found
+    except InputError:
+        return data, {}
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    double = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if double is not None:
+        raise ValueError(f"{double[:40]!r} stands twice in one object")
+    return dict(pairs)
+
+
+def _read_yaml(text: str) -> tuple[object, Lines]:
+    tree = _Lines(text)
+    if tree.root is None:
+        raise InputError.of("the document", "this is empty", "watchbell: 1")
+    return tree.value, tree.found
+
+
+class _Lines:
+    """The nodes of a YAML text, which say on which line each thing stands; only plain values are let through."""
+
+    def __init__(self, text: str) -> None:
+        loader = _Loader(text)
+        try:
+            self.root = loader.get_single_node()
+            #: The line of each place.
+            self.found: dict[Path, int] = {}
+            self._seen: set[int] = set()
+            for path, node in self._walk(self.root, ()) if self.root is not None else ():
+                self.found[path] = node.start_mark.line + 1
+            self.value = loader.construct_document(self.root) if self.root is not None else None
+        except yaml.YAMLError as error:
+            raise _refusal(error) from None
+        except (ValueError, RecursionError) as error:
+            # Such as a character that no text may hold.
+            raise InputError.of("the document", f"this is no YAML: {error}") from None
+        finally:
+            loader.dispose()
+
+    def _walk(self, node: yaml.Node, path: Path) -> Iterator[tuple[Path, yaml.Node]]:
+        line = f"line {node.start_mark.line + 1}"
+        if id(node) in self._seen:
+            raise InputError.of(line, "a reference (*name) is not taken here; write it out")
+        self._seen.add(id(node))
+        if len(path) > _DEEPEST:
+            raise InputError.of(line, "this is nested too deeply")
+        if not node.tag.startswith("tag:yaml.org,2002:"):
+            raise InputError.of(line, f"{node.tag[:40]!r} is not taken here")
+        yield path, node
+        if isinstance(node, yaml.SequenceNode):
+            for index, child in enumerate(node.value):
+                yield from self._walk(child, (*path, index))
+        elif isinstance(node, yaml.MappingNode):
+            names = set()
+            for key, child in node.value:
+                if not isinstance(key, yaml.ScalarNode) or key.value in names:
+                    raise InputError.of(
+                        f"line {key.start_mark.line + 1}", f"{str(key.value)[:40]!r} is no name, or stands here twice"
+                    )
+                names.add(key.value)
+                # The line of a value that goes over several lines is that of its name.
+                for inner, found in self._walk(child, (*path, key.value)):
+                    yield inner, key if inner == (*path, key.value) else found
+
+
+def _refusal(error: yaml.YAMLError) -> InputError:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}" if mark is not None else "the document"
+    words = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+    return InputError.of(where, f"this is no YAML: {words}")

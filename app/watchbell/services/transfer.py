@@ -1,0 +1,185 @@
+"""Tasks and queues out of one installation and into another: a plan first, then all of it or nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from watchbell.domain.task_definition import Defaults, TaskDefinition
+from watchbell.domain.task_document import Document, QueueEntry
+from watchbell.errors import Conflict, InputError, NotFound, Problem
+from watchbell.services import queues, tasks
+from watchbell.store import queues as queue_store
+from watchbell.store import tasks as store
+from watchbell.store.session import Database, Session
+
+
+class Action(StrEnum):
+    """What becomes of one entry."""
+
+    ADD = "add"
+    CHANGE = "change"
+    KEEP = "keep"
+    """It is there and says the same."""
+    REFUSE = "refuse"
+    """It is there and says something else, and nobody has said that it may be replaced."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """What becomes of one task or queue."""
+
+    kind: str
+    name: str
+    action: Action
+    #: What changes: field, what it was, what it will be.
+    differences: tuple[tuple[str, object, object], ...] = ()
+    #: What a person should know before.
+    remarks: tuple[str, ...] = ()
+    definition: TaskDefinition | None = dataclasses.field(default=None, repr=False)
+    queue: QueueEntry | None = dataclasses.field(default=None, repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What an import would do, in the order of the document."""
+
+    steps: Sequence[Step]
+
+    def count(self, action: Action) -> int:
+        """Return how many entries come to this."""
+        return sum(step.action is action for step in self.steps)
+
+    def require_possible(self) -> None:
+        """Raise Conflict if something is there that may not be replaced."""
+        taken = [step.name for step in self.steps if step.action is Action.REFUSE]
+        if taken:
+            shown = ", ".join(taken[:5]) + (f" and {len(taken) - 5} more" if len(taken) > 5 else "")
+            raise Conflict(f"there are other definitions of {shown} already; --replace puts these in their place")
+
+
+def list_definitions(db: Database, names: Sequence[str] = ()) -> tuple[list[TaskDefinition], list[QueueEntry]]:
+    """Return tasks, all or those of some names or ids, and the bounds of the queues that they name; raises NotFound."""
+    chosen = [tasks.find_by_name(db, name) for name in names] if names else tasks.list_page(db).tasks
+    found = [tasks.definition_of(task) for task in {task.id: task for task in chosen}.values()]
+    used = {definition.policies.queue for definition in found}
+    with db.read() as session:
+        rows = queue_store.list_queues(session)
+    return found, [QueueEntry(row.name, row.max_running, row.comment) for row in rows if not names or row.name in used]
+
+
+def plan(db: Database, document: Document, *, now: datetime, defaults: Defaults, replaces: bool) -> Plan:
+    """Return what an import would do, and change nothing; raises InputError for what the document says wrong."""
+    with db.read() as session:
+        return _plan(session, document, now=now, defaults=defaults, replaces=replaces)
+
+
+def plan_definitions(db: Database, wanted: Sequence[TaskDefinition], *, defaults: Defaults) -> Plan:
+    """Return what adding these tasks would do."""
+    with db.read() as session:
+        return Plan([_task_step(session, definition, defaults, replaces=False) for definition in wanted])
+
+
+def apply(db: Database, made: Plan, *, now: datetime, actor: str, defaults: Defaults) -> None:
+    """Do what a plan says, in one transaction; raises Conflict if the tasks are not as they were when it was made."""
+    made.require_possible()
+    with db.write() as session:
+        for step in made.steps:
+            if step.definition is not None:
+                _apply_task(session, step, step.definition, now=now, actor=actor, defaults=defaults)
+            elif step.queue is not None:
+                _apply_queue(session, step, step.queue, now=now, actor=actor)
+
+
+def _plan(session: Session, document: Document, *, now: datetime, defaults: Defaults, replaces: bool) -> Plan:
+    problems: list[Problem] = []
+    steps: list[Step] = [_queue_step(session, queue, replaces=replaces) for queue in document.queues]
+    for entry in document.tasks:
+        there = store.find_task_by_name(session, entry.name)
+        earlier = tasks.definition_of(there) if there is not None else None
+        try:
+            definition = document.definition(entry, now=now, defaults=defaults, earlier=earlier)
+        except InputError as error:
+            problems += error.problems
+            continue
+        steps.append(_task_step(session, definition, defaults, replaces=replaces))
+    if problems:
+        raise InputError(*problems)
+    return Plan(steps)
+
+
+def _task_step(session: Session, definition: TaskDefinition, defaults: Defaults, *, replaces: bool) -> Step:
+    there = store.find_task_by_name(session, definition.name)
+    earlier = tasks.definition_of(there) if there is not None else None
+    differences = _differences(earlier, definition) if earlier is not None else ()
+    remarks = []
+    here = definition.host in {"", defaults.host}
+    if here and definition.directory and not Path(definition.directory).is_dir():
+        remarks.append(f"its directory {definition.directory} is not there")
+    return Step(
+        "task", definition.name, _action(earlier is not None, bool(differences), replaces=replaces), differences,
+        tuple(remarks), definition=definition,
+    )  # fmt: skip
+
+
+def _queue_step(session: Session, wanted: QueueEntry, *, replaces: bool) -> Step:
+    queues.check_bounds(wanted.name, max_running=wanted.max_running, comment=wanted.comment)
+    row = queue_store.find_queue(session, wanted.name)
+    before = QueueEntry(row.name, row.max_running, row.comment) if row is not None else None
+    differences = tuple(
+        (name, getattr(before, name), getattr(wanted, name))
+        for name in ("max_running", "comment")
+        if before is not None and getattr(before, name) != getattr(wanted, name)
+    )
+    action = _action(before is not None, bool(differences), replaces=replaces)
+    return Step("queue", wanted.name, action, differences, queue=wanted)
+
+
+def _action(is_there: bool, differs: bool, *, replaces: bool) -> Action:
+    if not is_there:
+        return Action.ADD
+    if not differs:
+        return Action.KEEP
+    return Action.CHANGE if replaces else Action.REFUSE
+
+
+def _differences(before: TaskDefinition, after: TaskDefinition) -> tuple[tuple[str, object, object], ...]:
+    """Return the fields that differ, those of schedule and policies each for itself."""
+    old, new = _flat(before), _flat(after)
+    return tuple(
+        (name, old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)
+    )
+
+
+def _flat(definition: TaskDefinition) -> dict[str, object]:
+    flat: dict[str, object] = {"enabled": definition.enabled}
+    for name, value in definition.to_json().items():
+        inside = value if isinstance(value, dict) and name != "environment" else None
+        flat |= {f"{name}.{key}": item for key, item in inside.items()} if inside is not None else {name: value}
+    return flat
+
+
+def _apply_task(
+    session: Session, step: Step, definition: TaskDefinition, *, now: datetime, actor: str, defaults: Defaults
+) -> None:
+    # Between the plan and this transaction somebody may have saved something else.
+    again = _task_step(session, definition, defaults, replaces=step.action is Action.CHANGE)
+    if (again.action, again.differences) != (step.action, step.differences):
+        raise Conflict(f"task {step.name!r} was changed meanwhile; look at the plan again")
+    if step.action is Action.ADD:
+        tasks.add_definition(session, definition, now=now, actor=actor)
+    elif step.action is Action.CHANGE:
+        task = store.find_task_by_name(session, step.name)
+        if task is None:
+            raise NotFound(f"there is no task {step.name!r}")
+        tasks.change_definition(session, task, definition, now=now, actor=actor)
+
+
+def _apply_queue(session: Session, step: Step, queue: QueueEntry, *, now: datetime, actor: str) -> None:
+    if step.action in {Action.ADD, Action.CHANGE}:
+        queues.put_bounds(
+            session, queue.name, max_running=queue.max_running, comment=queue.comment, now=now, actor=actor
+        )
