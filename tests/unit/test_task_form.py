@@ -7,10 +7,10 @@ import pytest
 from tests.database import DEFAULTS, NOW, add_task
 from tests.unit.form_fields import FIELDS, edit_fields, soup
 from tests.web_fixtures import Person
+from watchbell.domain.crontab import understand
 from watchbell.domain.schedule import DSTRule, Schedule, ScheduleKind
 from watchbell.services import tasks
 from watchbell.store.session import Database
-from watchbell.web.forms.crontab_line import understand
 from watchbell.web.forms.task_form import moment_widget
 from watchbell.web.presenters_schedule import preview
 

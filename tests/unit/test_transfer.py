@@ -204,7 +204,11 @@ def test_what_is_there_is_replaced_only_on_purpose(shell, home):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("command: make", "comand: make", "line 7, tasks[0].comand: is not a field of a task (for example: command)"),
+        (
+            "command: make",
+            "commandx: make",
+            "line 7, tasks[0].commandx: is not a field of a task (for example: command)",
+        ),
         ("zone: Europe", "zon: Europe", "line 8, tasks[0].schedule.zon"),
         ("30 2 *", "61 2 *", "line 8, tasks[0].schedule.cron: minute: 61"),
         ("queue: small", "queue: No Way", "line 9, tasks[0].policies.queue"),
@@ -246,9 +250,9 @@ def test_what_is_no_document_is_told_in_one_line(shell, home, text):
 
 
 def test_lines_are_told_of_json_too(shell, home):
-    done = imported(shell, home, '{\n"watchbell": 1,\n"tasks": [\n{"name": "x",\n "nmae": "y", "command": "ls"}]}')
+    done = imported(shell, home, '{\n"watchbell": 1,\n"tasks": [\n{"name": "x",\n "namex": "y", "command": "ls"}]}')
 
-    assert "line 5, tasks[0].nmae" in done.err
+    assert "line 5, tasks[0].namex" in done.err
 
 
 def test_a_missing_directory_is_told_before(shell, home):

@@ -44,6 +44,7 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
     "Moving": {
         "export": Place(f"{_CLI}.transfer", "export_tasks", "Write tasks as a file."),
         "import": Place(f"{_CLI}.transfer", "import_tasks", "Make tasks from a file."),
+        "crontab": Place(f"{_CLI}.crontab", "crontab", "Take a crontab over, or write one."),
     },
     "Installation": {
         "db": Place(f"{_CLI}.database", "database", "Upgrade, check, prune and compact the database."),

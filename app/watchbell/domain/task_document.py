@@ -96,11 +96,12 @@ def to_document(definitions: Sequence[TaskDefinition], queues: Sequence[QueueEnt
             {name: value for name, value in dataclasses.asdict(queue).items() if value not in (None, "")}
             for queue in queues
         ]
-    document["tasks"] = [_entry(definition) for definition in definitions]
+    document["tasks"] = [entry_of(definition) for definition in definitions]
     return document
 
 
-def _entry(definition: TaskDefinition) -> dict[str, object]:
+def entry_of(definition: TaskDefinition) -> dict[str, object]:
+    """Return what a document says of a task."""
     plain = _PLAIN.to_json()
     entry = {name: value for name, value in definition.to_json().items() if value != plain[name] or name == "name"}
     schedule = definition.to_json()["schedule"]

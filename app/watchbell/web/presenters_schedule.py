@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from watchbell.domain import schedule as schedules
+from watchbell.domain.crontab import PastedLine
 from watchbell.domain.schedule import DSTRule, Occurrence, Schedule, ScheduleKind, Transition
 from watchbell.errors import InputError, Problem
 from watchbell.services import tasks
 from watchbell.store.tasks import Task
-from watchbell.web.forms.crontab_line import CrontabLine
 
 MOMENTS = 10
 #: How many moments around a clock change are shown at most.
@@ -58,7 +58,7 @@ class Preview:
     changes: Sequence[ClockChange] = ()
     clock_note: str = ""
     problems: Sequence[Problem] = ()
-    pasted: CrontabLine | None = None
+    pasted: PastedLine | None = None
     zone: str = ""
 
 
@@ -68,7 +68,7 @@ def preview(
     now: datetime,
     default_zone: str,
     earlier: Schedule | None = None,
-    pasted: CrontabLine | None = None,
+    pasted: PastedLine | None = None,
 ) -> Preview:
     """Return the preview of a form's schedule fields; what is wrong with them becomes part of it."""
     try:

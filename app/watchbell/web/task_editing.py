@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from flask import render_template, request
 
 from watchbell.domain import schedule as schedules
+from watchbell.domain.crontab import PastedLine
 from watchbell.domain.schedule import Schedule
 from watchbell.errors import Conflict, InputError, Problem
 from watchbell.services import tasks, triggers
 from watchbell.store.tasks import Task
 from watchbell.web import current
 from watchbell.web.db import database
-from watchbell.web.forms.crontab_line import CrontabLine
 from watchbell.web.forms.policy_fields import HOW_FIELDS
 from watchbell.web.forms.step_fields import ACT, NAMES, rows_of, rows_text
 from watchbell.web.forms.task_form import (
@@ -52,7 +52,7 @@ class Refusal:
     status: int
     differences: Sequence[Difference] = ()
     changed_by: str = ""
-    pasted: CrontabLine | None = None
+    pasted: PastedLine | None = None
 
 
 def save(form: TaskForm, task: Task | None) -> Task | Refusal:
@@ -164,7 +164,7 @@ def live_preview() -> tuple[Preview, str]:
     return shown, retry_sentence(policies_of(form.how_data()))
 
 
-def _preview_of(form: TaskForm, task: Task | None, pasted: CrontabLine | None) -> Preview:
+def _preview_of(form: TaskForm, task: Task | None, pasted: PastedLine | None) -> Preview:
     earlier: Schedule | None = tasks.definition_of(task).schedule if task else None
     return preview(
         form.schedule_fields(),

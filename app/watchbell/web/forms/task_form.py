@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField
 
+from watchbell.domain.crontab import PastedLine, understand
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import EVERY_WORDS, Schedule, ScheduleKind
 from watchbell.domain.task_definition import NAME_LIMIT, Defaults, TaskDefinition
 from watchbell.errors import Problem
-from watchbell.web.forms.crontab_line import CrontabLine, understand
 from watchbell.web.forms.policy_fields import PolicyFields, choices, in_spans, policy_data
 from watchbell.web.forms.step_fields import StepsField, rows_of
 
@@ -125,7 +125,7 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
             what["steps"] = []
         return {**what, **self.how_data(), **self.schedule_fields()}
 
-    def take_crontab_line(self, *, now: datetime) -> CrontabLine | None:
+    def take_crontab_line(self, *, now: datetime) -> PastedLine | None:
         """Move the command of a pasted crontab line to its own field; return what was understood, or None.
 
         A command that is there already is not overwritten by another one.

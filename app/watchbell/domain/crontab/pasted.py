@@ -6,17 +6,18 @@ import dataclasses
 import re
 from datetime import datetime
 
+from watchbell.domain.crontab.jobs import with_input
+from watchbell.domain.crontab.lines import Entry, read_entry
 from watchbell.domain.schedule import build_schedule
 from watchbell.errors import InputError
 
-_TIMES = re.compile(r"(?P<times>@[a-z]+|(?:\S+[ \t]+){4}\S+)[ \t]+(?P<command>\S.*)", re.IGNORECASE)
 #: A system crontab names the user before the command; only this name is certain not to be a program.
 _SYSTEM_USER = re.compile(r"root[ \t]+(?P<command>\S.*)")
 _LONGEST_TEXT = 40_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class CrontabLine:
+class PastedLine:
     """What was understood: the times, the command, and what a person should know about it."""
 
     cron: str
@@ -24,7 +25,7 @@ class CrontabLine:
     note: str
 
 
-def understand(text: str, *, now: datetime) -> CrontabLine | None:
+def understand(text: str, *, now: datetime) -> PastedLine | None:
     """Return the parts of pasted crontab lines, or None if the text is not certainly that.
 
     Several lines must name one command: a task has one.
@@ -32,15 +33,14 @@ def understand(text: str, *, now: datetime) -> CrontabLine | None:
     if len(text) > _LONGEST_TEXT:
         return None
     lines = [line.strip() for line in text.splitlines()]
-    found = [_TIMES.fullmatch(line) for line in lines if line and not line.startswith("#")]
-    matches = [match for match in found if match is not None]
-    if not matches or len(matches) != len(found):
+    found = [read_entry(line) for line in lines if line and not line.startswith("#")]
+    entries = [entry for entry in found if entry is not None]
+    if not entries or len(entries) != len(found):
         return None
-    commands = {match["command"].strip() for match in matches}
-    cron = "\n".join(match["times"].strip() for match in matches)
-    if len(commands) != 1 or not _is_cron(cron, now):
+    cron = "\n".join(entry.times for entry in entries)
+    if len({(entry.command, entry.given) for entry in entries}) != 1 or not _is_cron(cron, now):
         return None
-    return _explained(cron, commands.pop())
+    return _explained(cron, entries[0])
 
 
 def _is_cron(cron: str, now: datetime) -> bool:
@@ -51,12 +51,14 @@ def _is_cron(cron: str, now: datetime) -> bool:
     return True
 
 
-def _explained(cron: str, command: str) -> CrontabLine:
+def _explained(cron: str, entry: Entry) -> PastedLine:
     notes = ["A crontab line: its times stay in the cron field, and its command went to the command field."]
+    command = entry.command
     system = _SYSTEM_USER.fullmatch(command)
     if system:
         command = system["command"]
         notes.append("The user root in it was left out: a task runs as the user of the scheduler.")
-    if re.search(r"(?<!\\)%", command):
-        notes.append("cron ends the command at the first % and gives it the rest as input; a task has no such sign.")
-    return CrontabLine(cron, command.replace("\\%", "%"), " ".join(notes))
+    if entry.given is not None:
+        command = with_input(command, entry.given)
+        notes.append("What stood behind % is given to the command as input, as cron does.")
+    return PastedLine(cron, command, " ".join(notes))
