@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 from watchbell import clock
 from watchbell.execution import proc, tracking
@@ -52,6 +52,43 @@ def take_over(
     run.ending.is_folder_lost = record.is_refused and process is not None
     tracking.resume_if_orphaned_stop(run)
     return run
+
+
+def inherit(run: Run, others: Iterable[Run], census: Census) -> None:
+    """Take over a run whose keeper has died: its command has come to this process."""
+    found = take_over(run.key, run.bundle, run.process, run.limits, census)
+    run.is_kept, run.process, run.at_ns = False, found.process, found.at_ns
+    run.ending.is_folder_lost = found.ending.is_folder_lost
+    run.close()
+    run.pidfd = found.pidfd
+    if run.process is None:
+        _find_unnamed(run, others)
+
+
+def _find_unnamed(run: Run, others: Iterable[Run]) -> None:
+    """Find the process of a command that had ended before its keeper, killed meanwhile, could write down its number.
+
+    It can be told by what it is not: a keeper makes one process at a time, so this is the only one that led a session, has
+    come to us, has ended, is younger than the order to start it, and is nobody else's. Where there are several nothing is known.
+    """
+    record = read_record(run.bundle.status)
+    if record is None or record.is_over or record.pid is not None or record.meta is None:
+        return
+    known = {pid for other in others for pid in _numbers_of(other)}
+    asked = int(record.meta.boot_clock * proc.TICKS)
+    states = [proc.read_stat(pid) for pid in proc.read_own_children() or () if pid not in known]
+    ended = [state for state in states if state is not None and state.state == "Z" and state.session == state.pid]
+    found = [state for state in ended if state.start_ticks >= asked]
+    if len(found) == 1:
+        run.process = Process(found[0].pid, found[0].start_ticks, current_boot_id())
+        run.at_ns = int(record.meta.started * 1e9)
+
+
+def _numbers_of(run: Run) -> list[int]:
+    """Return the numbers that the process of a run is known by."""
+    record = read_record(run.bundle.status)
+    told = record.pid if record is not None else None
+    return [pid for pid in (told, run.process.pid if run.process is not None else None) if pid is not None]
 
 
 def refuse(bundles: Bundles, run_id: str, attempt: int) -> Bundle:

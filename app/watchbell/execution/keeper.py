@@ -202,7 +202,7 @@ class Keeper:
 
     def _reap(self) -> None:
         """Take every command that has ended, write that down, and note it for the asker."""
-        ended: list[tuple[Running, int, resource.struct_rusage]] = []
+        ended: list[tuple[Running, bytes]] = []
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -213,19 +213,20 @@ class Keeper:
             running = self._running.pop(pid, None)
             if running is not None:
                 self._untold.pop(pid, None)
-                ended.append((running, status, usage))
+                # Before anything else: from here on nobody but us knows, and we may be killed at any moment.
+                record = _record(status, usage, time.time_ns())
+                _write(running.status, b"end %b\n" % record)
+                os.close(running.status)
+                ended.append((running, record))
             else:
                 self._orphans.pop(pid, None)
         if ended:
-            now = time.time_ns()
             tokens = self._look_for_orphans()
             ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            for running, status, usage in ended:
-                self._note_end(running, _record(status, usage, now), tokens, ours)
+            for running, record in ended:
+                self._note_end(running, record, tokens, ours)
 
     def _note_end(self, running: Running, record: bytes, tokens: set[bytes] | None, ours: int) -> None:
-        _write(running.status, b"end %b\n" % record)
-        os.close(running.status)
         left = b"unknown" if tokens is None else b"some" if tokens & {running.token, b""} else b"none"
         if not self._is_alone:
             self._answers.append(

@@ -290,11 +290,7 @@ class Watcher:
         del self._runs[run.key]
 
     def _inherit(self, run: Run, census: Census, now: float) -> None:
-        found = adoption.take_over(run.key, run.bundle, run.process, run.limits, census)
-        run.is_kept, run.process, run.at_ns = False, found.process, found.at_ns
-        run.ending.is_folder_lost = found.ending.is_folder_lost
-        run.close()
-        run.pidfd = found.pidfd
+        adoption.inherit(run, list(self._runs.values()), census)
         if run.pidfd is None:
             self._adopted_ended(run, now)
         else:
