@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 class Page:
     """A web server of an installation, without logins unless they are asked for, and a visitor with cookies."""
 
-    def __init__(self, lab: Lab, program: str = "dashboard", auth: str = "off") -> None:
+    def __init__(self, lab: Lab, program: str = "dashboard", auth: str = "off", **more: str) -> None:
         self.words = lab.home / "page.txt"
         environment = {
             **os.environ,
@@ -29,6 +29,7 @@ class Page:
             "WATCHBELL_AUTH": auth,
             "WATCHBELL_SAMPLE_TASK": "off",
             "WATCHBELL_HOSTNAME": "lab",
+            **more,
         }
         with self.words.open("w") as out:
             self._process = subprocess.Popen(

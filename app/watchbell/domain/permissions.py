@@ -97,7 +97,7 @@ def scope_for(right: Right) -> Scope | None:
 #: Endpoint -> right. The methods of one endpoint ask for the same.
 ROUTES: dict[str, Right] = {
     "static": Right.PUBLIC,
-    "health.index": Right.PUBLIC,
+    "cron_manager.health": Right.PUBLIC,
     "auth.login": Right.PUBLIC,
     "auth.link": Right.PUBLIC,
     # Ending a session that has ended already is no error, so this one must not lead through the login page.
@@ -186,6 +186,14 @@ ROUTES: dict[str, Right] = {
     "gateway.health": Right.PUBLIC,
     "gateway.status": Right.VIEW,
     "gateway.config": Right.VIEW,
+    "cron_manager.index": Right.VIEW,
+    # A start sets the interval of a task, as an edit would.
+    "cron_manager.start": Right.EDIT,
+    "cron_manager.stop": Right.OPERATE,
+    "cron_manager.status": Right.VIEW,
+    "cron_manager.logs": Right.VIEW,
+    "cron_manager.tail": Right.VIEW,
+    "cron_manager.clear": Right.OPERATE,
     "task_dashboard.list_tasks": Right.VIEW,
     "task_dashboard.list_all_tasks": Right.VIEW,
     "task_dashboard.get_task": Right.VIEW,

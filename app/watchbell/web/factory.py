@@ -19,7 +19,6 @@ from watchbell.web import api, assets, auth, checks, current, db, errors, pausin
 from watchbell.web.pages import (
     api_docs,
     earlier,
-    health,
     heartbeats,
     log,
     next_runs,
@@ -36,7 +35,7 @@ from watchbell.web.secret_key import secret_key
 
 PAGES = (
     *(overview, tasks, next_runs, runs, queues, heartbeats, log),
-    *(scheduler_control, pauses, auth_pages, tokens, health, api_docs, earlier),
+    *(scheduler_control, pauses, auth_pages, tokens, api_docs, earlier),
 )
 _log = logging.getLogger("watchbell.web")
 

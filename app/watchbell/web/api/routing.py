@@ -50,7 +50,10 @@ class FamilyBlueprint(Blueprint):  # type: ignore[misc]
         return found
 
     def answers(
-        self, status: int, schema: marshmallow.Schema | type[marshmallow.Schema] | None = None, **options: Any
+        self,
+        status: int,
+        schema: marshmallow.Schema | type[marshmallow.Schema] | dict[str, Any] | None = None,
+        **options: Any,
     ) -> Callable[[_View], _View]:
         """Say what a route answers when all goes well; what is no Response yet is made one by the schema."""
         found: Callable[[_View], _View] = self.response(status, schema, **options)
