@@ -54,17 +54,23 @@ def test_the_focus_can_be_seen_wherever_tab_leads(page: Page, installation, path
     assert unseen == []
 
 
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until the field of this name has the focus."""
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if focused(page).get_attribute("name") == name:
+            return
+    pytest.fail(f"Tab does not lead to {name}")
+
+
 def test_a_task_is_made_by_keyboard_alone(page: Page) -> None:
     page.goto("/tasks")
     page.keyboard.press("n")
     expect(page.get_by_label("Name", exact=True)).to_be_focused()
     page.keyboard.type("by keyboard")
-    page.keyboard.press("Tab")
+    tab_to(page, "command")
     page.keyboard.type("echo typed")
-    for _ in range(20):
-        page.keyboard.press("Tab")
-        if focused(page).get_attribute("name") == "kind":
-            break
+    tab_to(page, "kind")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("radio", name="Every so often")).to_be_checked()
     page.keyboard.press("Tab")

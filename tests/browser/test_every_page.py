@@ -8,7 +8,7 @@ import sqlite3
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from tests.browser.full_house import fill
 from tests.browser.installations import expect_scheduler, window
@@ -54,8 +54,19 @@ def judge_all(page: Page, paths: list[str]) -> dict[str, list[str]]:
     found = {}
     for path in paths:
         page.goto(path)
-        found[path] = judge(page)
+        found[path] = judge_or_again(page)
     return found
+
+
+def judge_or_again(page: Page) -> list[str]:
+    """Judge a page that may load itself anew meanwhile, because what it shows has gone on."""
+    try:
+        return judge(page)
+    except Error as error:
+        if "because of a navigation" not in error.message:
+            raise
+        page.wait_for_load_state()
+        return judge(page)
 
 
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)

@@ -14,7 +14,7 @@ from datetime import timedelta
 import pytest
 
 from tests.process.programs import end_scheduler
-from tests.waiting import wait_until
+from tests.waiting import crowd, wait_until
 from watchbell import clock
 from watchbell.control import pidfile, process, pulse
 from watchbell.control.detached import StartFailed
@@ -93,7 +93,7 @@ def test_of_two_starts_at_once_one_wins_and_the_other_says_so(place):
 
     def try_it():
         try:
-            answers.append(process.start(place.config, place.db).state)
+            answers.append(process.start(place.config, place.db, timeout=10 * crowd()).state)
         except AlreadyRunning as error:
             answers.append(error.code)
 
@@ -101,7 +101,7 @@ def test_of_two_starts_at_once_one_wins_and_the_other_says_so(place):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(30 * crowd())
 
     assert sorted(answers) == ["already_running", SchedulerState.RUNNING]
     assert len(place.rows("SELECT 1 FROM scheduler")) == 1
