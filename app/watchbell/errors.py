@@ -121,6 +121,12 @@ class NotAllowed(WatchbellError):
     exit_code = EXIT_NOT_ALLOWED
 
 
+class VersionRequired(WatchbellError):
+    """Say which version you have seen before you change this."""
+
+    code = "version_required"
+
+
 class NotRunning(WatchbellError):
     """The scheduler is not running."""
 

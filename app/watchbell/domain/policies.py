@@ -132,7 +132,7 @@ def _from_items(items: tuple[tuple[str, object], ...]) -> Policies:
     """Return the policies of stored entries; thousands of tasks share the same few."""
     known = {field.name for field in dataclasses.fields(Policies)}
     kept = {name: value for name, value in items if name in known}
-    for name, kind in _WORDS.items():
+    for name, kind in WORDS.items():
         if name in kept:
             kept[name] = kind(str(kept[name]))
     return Policies(**kept)  # type: ignore[arg-type]
@@ -141,7 +141,7 @@ def _from_items(items: tuple[tuple[str, object], ...]) -> Policies:
 #: The priorities that a task may have; what is asked for as soon as possible goes ahead of them all.
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
 #: Range of each number: lowest, highest, an example.
-_RANGES: dict[str, tuple[int, int, str]] = {
+RANGES: dict[str, tuple[int, int, str]] = {
     "catch_up_limit": (1, 1000, "100"),
     "catch_up_window_seconds": (0, 366 * DAY_SECONDS, "86400"),
     "latest_start_seconds": (1, 31 * DAY_SECONDS, "300"),
@@ -161,7 +161,8 @@ _RANGES: dict[str, tuple[int, int, str]] = {
     "keep_days": (1, 36_500, "90"),
     "keep_runs": (1, 100_000_000, "1000"),
 }
-_OPTIONAL = frozenset(
+#: Numbers that may be nothing, which stands for the server's setting or for no bound.
+OPTIONAL = frozenset(
     {
         "latest_start_seconds",
         "output_limit_mib",
@@ -172,7 +173,8 @@ _OPTIONAL = frozenset(
         "keep_runs",
     }
 )
-_WORDS: dict[str, type[StrEnum]] = {
+#: The policies that are one of a few words.
+WORDS: dict[str, type[StrEnum]] = {
     "overlap": Overlap,
     "catch_up": CatchUp,
     "uncertain": Uncertain,
@@ -204,8 +206,8 @@ def build_policies(fields: Mapping[str, object], base: Policies | None = None) -
 
 
 def _read(name: str, value: object) -> object:
-    if name in _WORDS:
-        kind = _WORDS[name]
+    if name in WORDS:
+        kind = WORDS[name]
         try:
             return kind(str(value))
         except ValueError:
@@ -213,11 +215,11 @@ def _read(name: str, value: object) -> object:
             raise InputError.of(name, f"must be one of {words}", next(iter(kind))) from None
     if name in _READERS:
         return _READERS[name](name, str(value).strip())
-    if name not in _RANGES:
+    if name not in RANGES:
         raise InputError.of(name, "is not a policy of a task", "overlap")
-    low, high, example = _RANGES[name]
+    low, high, example = RANGES[name]
     text = str(value).strip()
-    if not text and name in _OPTIONAL:
+    if not text and name in OPTIONAL:
         return None
     if isinstance(value, bool) or not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit():
         raise InputError.of(name, "must be a whole number", example)

@@ -38,7 +38,9 @@ def add_all(db: Database, incidents: Sequence[Incident]) -> None:
             store.add_incident(session, incident, KEPT)
 
 
-def list_newest(db: Database, limit: int = 50, since: datetime | None = None) -> list[Incident]:
-    """Return the newest incidents, the newest first."""
+def list_newest(
+    db: Database, limit: int = 50, since: datetime | None = None, *, before_id: int | None = None
+) -> list[Incident]:
+    """Return the newest incidents, of those before an id if it is given, the newest first."""
     with db.read() as session:
-        return list(store.list_newest(session, limit, since))
+        return list(store.list_newest(session, limit, since, before_id))

@@ -6,7 +6,7 @@ import dataclasses
 from datetime import datetime
 
 from watchbell.domain.policies import build_policies
-from watchbell.errors import InputError, NotFound, Problem
+from watchbell.errors import InputError, NotFound, Problem, VersionConflict
 from watchbell.services.pauses import queue_scope
 from watchbell.store import ledger
 from watchbell.store import pauses as pause_store
@@ -34,6 +34,21 @@ class QueueView:
     in_flight: int
     #: How many tasks put their runs into it.
     tasks: int
+    #: Another number after every change of bound or comment; 0 while it has neither.
+    version: int = 0
+
+
+def version_of(queue: Queue | None) -> int:
+    """Return the version of a queue, None for one without bound and comment."""
+    return int(queue.updated_at.timestamp() * 1_000_000) if queue is not None else 0
+
+
+def get(db: Database, name: str, *, now: datetime) -> QueueView:
+    """Return a queue; raises NotFound for one that nobody has ever named."""
+    found = next((queue for queue in list_all(db, now=now) if queue.name == name), None)
+    if found is None:
+        raise NotFound(f"there is no queue {name[:50]!r}")
+    return found
 
 
 def list_all(db: Database, *, now: datetime) -> list[QueueView]:
@@ -54,20 +69,30 @@ def list_all(db: Database, *, now: datetime) -> list[QueueView]:
             queued=queued.get(name, 0),
             in_flight=in_flight.get(name, 0),
             tasks=tasks.get(name, 0),
+            version=version_of(rows.get(name)),
         )
         for name in sorted({"default", *rows, *named, *queued, *in_flight, *tasks})
     ]
 
 
 def set_bounds(
-    db: Database, name: str, *, max_running: int | None, comment: str = "", now: datetime, actor: str
+    db: Database,
+    name: str,
+    *,
+    max_running: int | None,
+    comment: str = "",
+    now: datetime,
+    actor: str,
+    expected_version: int | None = None,
 ) -> None:
-    """Say how many runs of a queue may be in flight at a time, None for any number; raises InputError.
+    """Say how many runs of a queue may be in flight at a time, None for any number.
 
-    A lower bound ends nothing that runs; it only keeps further runs waiting.
+    A lower bound ends nothing that runs; it only keeps further runs waiting. Raises InputError, and VersionConflict if
+    ``expected_version`` is given and the queue has another one.
     """
     check_bounds(name, max_running=max_running, comment=comment)
     with db.write() as session:
+        _require_version(store.find_queue(session, name), expected_version)
         put_bounds(session, name, max_running=max_running, comment=comment, now=now, actor=actor)
 
 
@@ -96,14 +121,24 @@ def put_bounds(
     _tell(session, "queue_updated", name, now, actor)
 
 
-def remove(db: Database, name: str, *, now: datetime, actor: str) -> None:
-    """Take the bound and the comment from a queue; raises NotFound if it has neither. Its runs and tasks keep it."""
+def remove(db: Database, name: str, *, now: datetime, actor: str, expected_version: int | None = None) -> None:
+    """Take the bound and the comment from a queue; its runs and tasks keep it.
+
+    Raises NotFound if it has neither, and VersionConflict if ``expected_version`` is given and it has another one.
+    """
     with db.write() as session:
         queue = store.find_queue(session, name)
         if queue is None:
             raise NotFound(f"queue {name[:50]!r} has no bound and no comment")
+        _require_version(queue, expected_version)
         store.delete_queue(session, queue)
         _tell(session, "queue_removed", name, now, actor)
+
+
+def _require_version(queue: Queue | None, expected: int | None) -> None:
+    if expected is not None and version_of(queue) != expected:
+        who = (queue.updated_by if queue is not None else "") or "somebody"
+        raise VersionConflict(f"{who} has changed this queue meanwhile; look at it and change it again")
 
 
 def _tell(session: Session, kind: str, name: str, now: datetime, actor: str) -> None:

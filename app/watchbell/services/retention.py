@@ -15,7 +15,8 @@ from pathlib import Path
 
 from watchbell.config import MIB, Config
 from watchbell.domain.run_state import ACTIVE
-from watchbell.services import output_files
+from watchbell.services import idempotency, output_files
+from watchbell.store import idempotency as answer_store
 from watchbell.store import retention as store
 from watchbell.store import totals as totals_store
 from watchbell.store.retention import Keeping
@@ -27,6 +28,7 @@ BATCH = 500
 OUTBOX_AGE = timedelta(days=7)
 HEARTBEAT_AGE = timedelta(days=30)
 INCIDENT_AGE = timedelta(days=365)
+ANSWER_AGE = idempotency.KEPT_FOR
 LOGIN_AGE = timedelta(days=7)
 TOTALS_AGE = timedelta(days=3 * 366)
 _ACTIVE = frozenset(state.value for state in ACTIVE)
@@ -192,6 +194,7 @@ def _other_kinds(now: datetime) -> list[Callable[[Session, int], int]]:
         lambda session, limit: store.delete_lives(session, now - HEARTBEAT_AGE, limit),
         lambda session, limit: store.delete_incidents(session, now - INCIDENT_AGE, limit),
         lambda session, limit: store.delete_logins(session, now - LOGIN_AGE, limit),
+        lambda session, limit: answer_store.delete_older(session, now - ANSWER_AGE, limit),
         lambda session, limit: totals_store.delete_older(session, (now - TOTALS_AGE).date(), limit),
     ]
 

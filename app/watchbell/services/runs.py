@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.errors import Conflict, NotFound
@@ -161,6 +163,20 @@ class RunFilter:
     trigger: str | None = None
     search: str = ""
     since: datetime | None = None
+    queue: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RowPage:
+    """One page of a list of runs, newest first, without a count of all."""
+
+    #: Runs, or rows of columns of them.
+    runs: Sequence[Any]
+    has_older: bool
+    #: The number before which the older ones go on, if there are any.
+    older_before: int | None = None
+    #: Whether only so many runs were looked at, and older ones may fit, too.
+    is_partial: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -190,19 +206,67 @@ def list_page(
     limit: int = 50,
 ) -> RunPage:
     """Return a page of runs before or after a run id, without the cost of skipping over earlier pages."""
-    filters = dataclasses.asdict(chosen or RunFilter())
     with db.read() as session:
-        found = history.find_runs(session, **filters, before_id=before_id, after_id=after_id, limit=limit + 1)
-        filtered = history.count_runs(session, **filters, at_most=COUNT_LIMIT)
+        page = _read_page(session, chosen or RunFilter(), before_id, after_id, limit, ())
+        filtered = history.count_runs(session, **_arguments(chosen or RunFilter()), at_most=COUNT_LIMIT)
+    return RunPage(
+        runs=page.runs,
+        filtered=filtered,
+        has_older=page.has_older,
+        older_before=page.older_before,
+        is_partial=page.is_partial,
+    )
+
+
+def list_page_rows(
+    db: Database,
+    columns: Sequence[str],
+    chosen: RunFilter | None = None,
+    *,
+    before_id: int | None = None,
+    after_id: int | None = None,
+    limit: int = 50,
+) -> RowPage:
+    """Return a page of these columns of runs, of which ``id`` must be one; nothing is counted and no object is made."""
+    attributes = _columns(tuple(columns))
+    with db.read() as session:
+        return _read_page(session, chosen or RunFilter(), before_id, after_id, limit, attributes)
+
+
+def count_page(db: Database, chosen: RunFilter) -> int:
+    """Return how many runs a list with these filters has, up to COUNT_LIMIT."""
+    with db.read() as session:
+        return history.count_runs(session, **_arguments(chosen), at_most=COUNT_LIMIT)
+
+
+@functools.lru_cache(maxsize=16)
+def _columns(names: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(getattr(Run, name) for name in names)
+
+
+def _arguments(chosen: RunFilter) -> dict[str, Any]:
+    return {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
+
+
+def _read_page(
+    session: Session,
+    chosen: RunFilter,
+    before_id: int | None,
+    after_id: int | None,
+    limit: int,
+    columns: Sequence[Any],
+) -> RowPage:
+    found = history.find_runs(
+        session, **_arguments(chosen), before_id=before_id, after_id=after_id, limit=limit + 1, columns=columns
+    )
     rows = list(found.runs)
     if after_id is not None:
         shown, has_older = rows[-limit:], True
     else:
         shown, has_older = rows[:limit], len(rows) > limit or found.looked_to is not None
     last = shown[-1].id if shown else None
-    return RunPage(
+    return RowPage(
         runs=shown,
-        filtered=filtered,
         has_older=has_older,
         older_before=found.looked_to if found.looked_to is not None else last,
         is_partial=found.looked_to is not None,

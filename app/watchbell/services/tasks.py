@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
@@ -103,11 +104,7 @@ def update(
     """
     with db.write() as session:
         task = _require(session, task_id)
-        if expected_version is not None and task.version != expected_version:
-            raise VersionConflict(
-                f"{task.updated_by or 'somebody'} has changed this task meanwhile (version {task.version}, yours was "
-                f"{expected_version}); look at the new version and save again"
-            )
+        _require_version(task, expected_version)
         definition = check(fields, now=now, defaults=defaults, base=definition_of(task))
         return change_definition(session, task, definition, now=now, actor=actor)
 
@@ -153,13 +150,15 @@ def copy(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
         return _add(session, definition, now=now, actor=actor)
 
 
-def delete(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
+def delete(db: Database, task_id: int, *, now: datetime, actor: str, expected_version: int | None = None) -> Task:
     """Delete a task and return it; its runs stay, those that wait are cancelled, one that is going on ends by itself.
 
-    From the first transaction on nothing of it starts any more; a long queue is cancelled in several.
+    From the first transaction on nothing of it starts any more; a long queue is cancelled in several. Raises VersionConflict
+    if ``expected_version`` is given and the task has another one.
     """
     with db.write() as session:
         task = _require(session, task_id)
+        _require_version(task, expected_version)
         left_over.write_down(session, task, now=now, actor=actor, why="the task was deleted")
         task.cursor_at = max(task.cursor_at, now)
         task.deleted_at = now
@@ -255,7 +254,7 @@ def list_page(
     recent: int = 0,
 ) -> TaskPage:
     """Return tasks, filtered and sorted by one of store.tasks.SORTS, with as many recent runs of each as asked for."""
-    filters = {"search": search, "enabled": enabled, "owner": owner, "host": host, "tag": tag}
+    filters: dict[str, Any] = {"search": search, "enabled": enabled, "owner": owner, "host": host, "tag": tag}
     if sort not in store.SORTS:
         raise InputError.of("sort", f"must be one of {', '.join(store.SORTS)}", "name")
     with db.read() as session:
@@ -323,6 +322,14 @@ def _require(session: Session, task_id: int) -> Task:
     if task is None:
         raise NotFound(f"there is no task {task_id}")
     return task
+
+
+def _require_version(task: Task, expected: int | None) -> None:
+    if expected is not None and task.version != expected:
+        raise VersionConflict(
+            f"{task.updated_by or 'somebody'} has changed this task meanwhile (version {task.version}, yours was "
+            f"{expected}); look at the new version and save again"
+        )
 
 
 def _require_free(session: Session, name: str, *, but: int | None = None) -> None:

@@ -19,14 +19,23 @@ from watchbell.store.session import Database, Session
 from watchbell.store.tasks import Task
 
 KEY_LIMIT = 200
+#: So many runs of one task that were asked for by hand may wait at a time.
+MOST_WAITING = 1000
 #: Ahead of everything that a task may ask for.
 SOON_PRIORITY = HIGHEST_PRIORITY + 1
+
+
+class QuotaReached(Conflict):
+    """As many runs that somebody has asked for wait already as may."""
+
+    code = "quota_reached"
 
 
 def run_now(db: Database, task_id: int, *, now: datetime, actor: str, key: str | None = None) -> Run:
     """Ask for a run of a task at once and return it, queued; a disabled task may be run by hand, too.
 
-    The same ``key`` asked for again answers with the run that it made the first time. Raises NotFound.
+    The same ``key`` asked for again answers with the run that it made the first time. Raises NotFound, and QuotaReached
+    when too many wait.
     """
     if key is not None and not (0 < len(key) <= KEY_LIMIT and key.isprintable()):
         raise InputError.of("key", f"must be 1 to {KEY_LIMIT} printable characters", "deploy-2026-11-22")
@@ -35,7 +44,18 @@ def run_now(db: Database, task_id: int, *, now: datetime, actor: str, key: str |
         if task is None:
             raise NotFound(f"there is no task {task_id}")
         occurrence_key = f"man:{key or uuid.uuid4().hex}"
+        if key is None or store.find_run_by_key(session, task_id, occurrence_key) is None:
+            _refuse_too_many(session, task)
         return ask(session, task, occurrence_key, now=now, actor=actor, reason=f"run by hand by {actor}")
+
+
+def _refuse_too_many(session: Session, task: Task) -> None:
+    waiting = store.count_waiting_up_to(session, task.id, Trigger.MANUAL.value, MOST_WAITING)
+    if waiting >= MOST_WAITING:
+        raise QuotaReached(
+            f"{MOST_WAITING:,} runs of task {task.name!r} that somebody has asked for wait already; let them start, or "
+            "cancel some, before asking for more"
+        )
 
 
 def run_soon(db: Database, task_id: int, *, now: datetime, actor: str) -> Run:

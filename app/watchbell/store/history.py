@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, text
+from sqlalchemy import Select, and_, func, or_, select, text, true
 from sqlalchemy.orm import Session
 
 from watchbell.domain.run_state import ACTIVE, RunState
@@ -37,7 +37,7 @@ _ACTIVE = frozenset(state.value for state in ACTIVE)
 class Found:
     """A page of runs, newest first."""
 
-    runs: Sequence[Run]
+    runs: Sequence[Any]
     #: The number down to which was looked, if there was more that was not looked at.
     looked_to: int | None = None
 
@@ -98,44 +98,53 @@ def find_runs(
     trigger: str | None = None,
     search: str = "",
     since: datetime | None = None,
+    queue: str | None = None,
     before_id: int | None = None,
     after_id: int | None = None,
     limit: int = 50,
+    columns: Sequence[Any] = (),
 ) -> Found:
     """Return runs, newest first, before (or, ascending turned round, just after) a run id: keyset paging.
 
     A search finds the words in the names of tasks, however old their runs are, and in what the newest SEARCHED runs with
-    the other marks tell.
+    the other marks tell; those of a queue are looked for among as many. With ``columns`` the answer has rows of these in
+    place of objects, which cost several times as much.
     """
     above = max(after_id or 0, _first_since(session, since) - 1)
     asked = _Asked(task_id, states or (), trigger, since, above, before_id, after_id is not None)
     looked_to = None
     words = search.split()[:8]
-    if words:
-        ids, looked_to = _search(session, asked, words, limit)
+    if words or queue is not None:
+        ids, looked_to = _search(session, asked, words, queue, limit)
     elif len(asked.states) > 1:
         ids = {row.id for branch in asked.branches([Run.id]) for row in session.execute(branch.limit(limit))}
     else:
-        (branch,) = asked.branches([Run])
-        rows = session.scalars(branch.limit(limit)).all()
+        (branch,) = asked.branches(columns or [Run])
+        page = branch.limit(limit)
+        rows: Sequence[Any] = session.execute(page).all() if columns else session.scalars(page).all()
         return Found(list(reversed(rows)) if asked.forwards else rows)
     chosen = asked.newest(ids, limit)
     if len(chosen) == limit:
         looked_to = None
-    return Found(_by_ids(session, chosen), looked_to)
+    return Found(_by_ids(session, chosen, columns), looked_to)
 
 
-def _by_ids(session: Session, ids: Sequence[int]) -> list[Run]:
-    """Return runs by their numbers, newest first."""
+def _by_ids(session: Session, ids: Sequence[int], columns: Sequence[Any] = ()) -> list[Any]:
+    """Return runs, or these columns of them, by their numbers, newest first."""
     if not ids:
         return []
-    wanted = select(Run).where(Run.id.in_(ids_select(session.get_bind().dialect.name)))
-    return sorted(session.scalars(wanted, {"ids": id_list(session, ids)}), key=lambda run: run.id, reverse=True)
+    wanted = select(*(columns or [Run])).where(Run.id.in_(ids_select(session.get_bind().dialect.name)))
+    found = {"ids": id_list(session, ids)}
+    rows: Any = session.execute(wanted, found) if columns else session.scalars(wanted, found)
+    return sorted(rows, key=lambda run: int(run.id), reverse=True)
 
 
-def _search(session: Session, asked: _Asked, words: Sequence[str], limit: int) -> tuple[set[int], int | None]:
+def _search(
+    session: Session, asked: _Asked, words: Sequence[str], queue: str | None, limit: int
+) -> tuple[set[int], int | None]:
     """Return matching ids, at least the first ``limit`` of them in order, and how far was looked."""
-    named = _named(session, words) if asked.task_id is None else []
+    # All runs of a task may be of another queue, so its name would lead to none however far one walks.
+    named = _named(session, words) if asked.task_id is None and queue is None else []
     found = {
         row.id
         for task_id in named
@@ -143,9 +152,9 @@ def _search(session: Session, asked: _Asked, words: Sequence[str], limit: int) -
         for row in session.execute(branch.limit(limit))
     }
     ends = []
-    for branch in asked.branches([Run.id, Run.task_name, Run.reason]):
+    for branch in asked.branches([Run.id, Run.task_name, Run.reason, Run.queue]):
         window = branch.limit(SEARCHED).subquery()
-        ids = session.scalars(select(window.c.id).where(_matches(window, words)).limit(limit)).all()
+        ids = session.scalars(select(window.c.id).where(_matches(window, words, queue)).limit(limit)).all()
         found.update(ids)
         if len(ids) < limit:
             seen, lowest = session.execute(select(func.count(), func.min(window.c.id)).select_from(window)).one()
@@ -156,15 +165,16 @@ def _search(session: Session, asked: _Asked, words: Sequence[str], limit: int) -
     return {number for number in found if number >= max(ends)}, max(ends)
 
 
-def _matches(window: Any, words: Sequence[str]) -> Any:
+def _matches(window: Any, words: Sequence[str], queue: str | None = None) -> Any:
     return and_(
+        true() if queue is None else window.c.queue == queue,
         *(
             or_(
                 window.c.task_name.ilike(pattern(word), escape="\\"),
                 window.c.reason.ilike(pattern(word), escape="\\"),
             )
             for word in words
-        )
+        ),
     )
 
 
@@ -183,6 +193,7 @@ def count_runs(
     trigger: str | None = None,
     search: str = "",
     since: datetime | None = None,
+    queue: str | None = None,
     at_most: int = 10_000,
 ) -> int:
     """Return how many runs a list with these filters has, counting no further than a bound."""
@@ -190,15 +201,15 @@ def count_runs(
     above = 0 if is_by_due else max(0, _first_since(session, since) - 1)
     asked = _Asked(task_id, states or (), trigger, since, above, None, forwards=False)
     words = search.split()[:8]
-    if not words:
+    if not words and queue is None:
         return _count(session, asked.branches([Run.id]), at_most, ordered=not is_by_due)
-    named = _named(session, words) if task_id is None else []
+    named = _named(session, words) if task_id is None and queue is None else []
     total = 0
     for number in named:
         total += _count(session, asked.branches([Run.id], task_id=number), at_most - total)
-    for branch in asked.branches([Run.id, Run.task_id, Run.task_name, Run.reason]):
+    for branch in asked.branches([Run.id, Run.task_id, Run.task_name, Run.reason, Run.queue]):
         window = branch.limit(SEARCHED).subquery()
-        matches = select(func.count()).select_from(window).where(_matches(window, words))
+        matches = select(func.count()).select_from(window).where(_matches(window, words, queue))
         total += int(session.scalar(matches.where(window.c.task_id.not_in(named)) if named else matches) or 0)
     return min(total, at_most)
 

@@ -39,11 +39,15 @@ def add_incident(session: Session, incident: Incident, keep: int) -> int:
     return incident.id
 
 
-def list_newest(session: Session, limit: int, since: datetime | None = None) -> Sequence[Incident]:
-    """Return the newest incidents, the newest first."""
+def list_newest(
+    session: Session, limit: int, since: datetime | None = None, before_id: int | None = None
+) -> Sequence[Incident]:
+    """Return the newest incidents, of those before an id if it is given, the newest first."""
     statement = select(Incident).order_by(Incident.id.desc()).limit(limit)
     if since is not None:
         statement = statement.where(Incident.at >= since)
+    if before_id is not None:
+        statement = statement.where(Incident.id < before_id)
     return session.scalars(statement).all()
 
 

@@ -6,6 +6,7 @@ from watchbell.store.accounts import Account, LoginLink, LoginSession
 from watchbell.store.base import Base
 from watchbell.store.events import Outbox
 from watchbell.store.heartbeats import Heartbeat, Scheduler
+from watchbell.store.idempotency import KeptAnswer
 from watchbell.store.incidents import Incident
 from watchbell.store.log_marks import LogMark
 from watchbell.store.pauses import Pause
@@ -26,6 +27,7 @@ __all__ = [
     "ChangeMark",
     "Heartbeat",
     "Incident",
+    "KeptAnswer",
     "LogMark",
     "LoginLink",
     "LoginSession",

@@ -291,6 +291,16 @@ def list_waiting_tasks(session: Session, trigger: str) -> set[int]:
     return set(session.scalars(waiting.distinct()))
 
 
+def count_waiting_up_to(session: Session, task_id: int, trigger: str, most: int) -> int:
+    """Return how many runs of a task that this trigger made wait for their start, counting no further than a bound."""
+    waiting = (
+        select(Run.id)
+        .where(text(ACTIVE_SQL), Run.task_id == task_id, Run.state == RunState.QUEUED.value, Run.trigger == trigger)
+        .limit(most)
+    )
+    return int(session.scalar(select(func.count()).select_from(waiting.subquery())) or 0)
+
+
 def list_undecided(session: Session, limit: int) -> Sequence[Run]:
     """Return the lost runs that wait for a person's decision, the newest first."""
     return session.scalars(select(Run).where(text(UNDECIDED_SQL)).order_by(Run.id.desc()).limit(limit)).all()

@@ -85,6 +85,12 @@ class Database:
             yield session
             session.commit()
 
+    @contextlib.contextmanager
+    def rehearse(self) -> Iterator[Session]:
+        """Give a session whose changes are undone when the block ends: what they would lead to is seen, and none is kept."""
+        with _translated(self.file), Session(self._writing, expire_on_commit=False, autoflush=False) as session:
+            yield session
+
     def within(self, session: Session) -> Database:
         """Return this database as whoever takes part in an open transaction sees it.
 
@@ -141,6 +147,14 @@ class _Joined(Database):
         yield self._session
         # Whoever comes next in this transaction asks the database, not what was left to be written.
         self._session.flush()
+
+    @contextlib.contextmanager
+    def rehearse(self) -> Iterator[Session]:
+        savepoint = self._session.begin_nested()
+        try:
+            yield self._session
+        finally:
+            savepoint.rollback()
 
 
 def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Engine:

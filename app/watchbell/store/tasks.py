@@ -14,18 +14,21 @@ from sqlalchemy import (
     Select,
     String,
     UniqueConstraint,
+    and_,
     bindparam,
     cast,
     func,
+    literal,
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from watchbell.store.base import Base, can_hold, pattern
+from watchbell.store.base import Base, can_hold, id_list, ids_select, pattern
 from watchbell.store.batch import Batch
 from watchbell.store.session import all_or_none
 
@@ -188,8 +191,12 @@ def _filtered(
     owner: str | None = None,
     host: str | None = None,
     tag: str | None = None,
+    queue: str | None = None,
 ) -> Select[Any]:
     statement = statement.where(Task.deleted_at.is_(None))
+    if queue is not None:
+        # A task that was stored by an earlier version says nothing about it.
+        statement = statement.where(func.coalesce(Task.policies["queue"].as_string(), "default") == queue)
     if tag is not None:
         # A member stands in the stored list between quotes, and no member can hold an unescaped one.
         stored = cast(Task.tags, String)
@@ -235,17 +242,32 @@ def list_tasks(
     descending: bool = False,
     limit: int | None = None,
     offset: int = 0,
+    after: tuple[Any, str, int] | None = None,
     **filters: Any,
 ) -> Sequence[Task]:
     """Return the tasks that are not deleted, filtered and sorted by one of SORTS and then by name.
 
-    The filters are search (words), enabled, owner, host and tag (a whole one).
+    The filters are search (words), enabled, owner, host, tag (a whole one) and queue. ``after`` is the place of the last task
+    of the page before: its value of the column, name and id.
     """
     column = SORTS[sort]
     order = column.desc() if descending else column.asc()
     statement = _filtered(select(Task), **filters)
+    if after is not None:
+        statement = statement.where(_is_behind(column, descending, *after))
     statement = statement.order_by(order.nulls_last(), Task.name, Task.id).offset(offset)
     return session.scalars(statement.limit(limit) if limit is not None else statement).all()
+
+
+def _is_behind(column: Any, descending: bool, value: Any, name: str, task_id: int) -> Any:
+    """Return the condition of what comes after a place in the order of a list, in which nothing comes last."""
+    same = tuple_(Task.name, Task.id) > tuple_(literal(name), literal(task_id))
+    if value is None:
+        return and_(column.is_(None), same)
+    # As a parameter of the column's type, since a plain truth value can be compared for equality only.
+    bound = literal(value, column.type)
+    further = column < bound if descending else column > bound
+    return or_(further, column.is_(None), and_(column == bound, same))
 
 
 def count_tasks(session: Session, **filters: Any) -> int:
@@ -265,6 +287,22 @@ def list_revisions(session: Session, task_id: int) -> Sequence[TaskRevision]:
     """Return all definitions that a task has had, the first one first."""
     statement = select(TaskRevision).where(TaskRevision.task_id == task_id).order_by(TaskRevision.version)
     return session.scalars(statement).all()
+
+
+def list_newest_revisions(
+    session: Session, task_id: int, limit: int, before: int | None = None
+) -> Sequence[TaskRevision]:
+    """Return the definitions that a task has had, of versions before one if it is given, the newest first."""
+    statement = select(TaskRevision).where(TaskRevision.task_id == task_id)
+    if before is not None:
+        statement = statement.where(TaskRevision.version < before)
+    return session.scalars(statement.order_by(TaskRevision.version.desc()).limit(limit)).all()
+
+
+def list_by_ids(session: Session, ids: Sequence[int]) -> Sequence[Task]:
+    """Return those of some tasks that are there and not deleted, by id."""
+    chosen = select(Task).where(Task.id.in_(ids_select(session.get_bind().dialect.name)), Task.deleted_at.is_(None))
+    return session.scalars(chosen.order_by(Task.id), {"ids": id_list(session, ids)}).all()
 
 
 def list_enabled(session: Session, task_ids: Sequence[int]) -> set[int]:

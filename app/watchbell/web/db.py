@@ -5,14 +5,17 @@ Nothing here connects: a connection that is open when gunicorn forks would be sh
 
 from __future__ import annotations
 
-from flask import Flask, current_app
+import contextlib
+from collections.abc import Iterator
+
+from flask import Flask, current_app, g
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
 from watchbell import resources
 from watchbell.config import Config
 from watchbell.store import models
-from watchbell.store.session import Database, configure
+from watchbell.store.session import Database, Session, configure
 
 _NAME = "watchbell.database"
 
@@ -29,8 +32,18 @@ def init_app(app: Flask, config: Config) -> None:
         app.extensions[_NAME] = Database(configure(alchemy.engine))
 
 
+@contextlib.contextmanager
+def joined(session: Session) -> Iterator[None]:
+    """Let all that this request does with the database in the block be part of a transaction that is open already."""
+    g.joined_database = database().within(session)
+    try:
+        yield
+    finally:
+        del g.joined_database
+
+
 def database() -> Database:
     """Return the database of the application that serves the present request."""
-    found = current_app.extensions[_NAME]
+    found = g.get("joined_database") or current_app.extensions[_NAME]
     assert isinstance(found, Database)
     return found

@@ -19,9 +19,11 @@ from watchbell.errors import (
     NotRunning,
     Unavailable,
     VersionConflict,
+    VersionRequired,
     WatchbellError,
 )
 from watchbell.services.runs import RunDeleted
+from watchbell.services.triggers import QuotaReached
 from watchbell.web import current, families
 from watchbell.web.families import Told
 
@@ -33,6 +35,8 @@ STATUSES: tuple[tuple[type[WatchbellError], int], ...] = (
     (RunDeleted, 410),
     (NotFound, 404),
     (VersionConflict, 412),
+    (VersionRequired, 428),
+    (QuotaReached, 429),
     (Conflict, 409),
     (AlreadyRunning, 409),
     (NotRunning, 409),
@@ -67,6 +71,7 @@ _TEXTS: dict[int, tuple[str, str]] = {
     412: ("Changed meanwhile", "This is not what it was when you looked at it. Look again, then change it."),
     413: ("Too large", "More was sent than the server takes at once, which is 1 MiB."),
     422: ("Not accepted", "Something in what was sent is not valid."),
+    428: ("Say what you have seen", "This is changed only by whoever says which version of it was seen."),
     429: ("Too many tries", "Wait a minute, then try again."),
     500: ("Something went wrong", _PLAIN),
     503: ("The database is busy", "Nothing was lost. Try again in a few seconds."),

@@ -104,8 +104,7 @@ def read(args: Mapping[str, str], many: MultiArgs, db: Database) -> RunQuery:
         if state not in CHIPS and state not in set(RunState):
             raise InputError.of("state", f"must be one of {', '.join(CHIPS)}", "failed")
     since = args.get("since", "").strip()
-    if since not in SINCE and not _is_day(since):
-        raise InputError.of("since", f"must be a date or one of {', '.join(filter(None, SINCE))}", "24h")
+    require_since(since)
     task_text = query.text(args, "task")
     before, after = query.optional_id(args, "before"), query.optional_id(args, "after")
     if before is not None and after is not None:
@@ -121,6 +120,12 @@ def read(args: Mapping[str, str], many: MultiArgs, db: Database) -> RunQuery:
         before=before,
         after=after,
     )
+
+
+def require_since(text: str) -> None:
+    """Raise InputError unless a text says since when."""
+    if text not in SINCE and not _is_day(text):
+        raise InputError.of("since", f"must be a date or one of {', '.join(filter(None, SINCE))}", "24h")
 
 
 def _task(db: Database, text: str) -> Task | None:
@@ -148,7 +153,7 @@ def as_filter(asked: RunQuery, *, now: datetime, zone: ZoneInfo) -> RunFilter:
         states=states,
         trigger=asked.trigger or None,
         search=asked.search,
-        since=_since(asked.since, now, zone),
+        since=since_of(asked.since, now, zone),
     )
 
 
@@ -162,12 +167,14 @@ def undecided(found: Sequence[Run], chosen: RunFilter) -> RunPage:
         and (not chosen.states or run.state in chosen.states)
         and (chosen.trigger is None or run.trigger == chosen.trigger)
         and (chosen.since is None or run.due_at >= chosen.since)
+        and (chosen.queue is None or run.queue == chosen.queue)
         and all(word in f"{run.task_name} {run.reason}".lower() for word in words)
     ]
     return RunPage(shown, len(shown), has_older=False)
 
 
-def _since(text: str, now: datetime, zone: ZoneInfo) -> datetime | None:
+def since_of(text: str, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return since when, for a text that ``require_since`` lets through."""
     if not text:
         return None
     back = SINCE.get(text, (None, ""))[0]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Flask
 
 from watchbell.web import families
-from watchbell.web.api import cron_manager, document, gateway, task_dashboard
+from watchbell.web.api import cron_manager, document, gateway, native, parsing, task_dashboard
 from watchbell.web.families import Family
 
 #: Every family with routes; an address below /api that is none of theirs is told of in the gateway's shape.
-_BLUEPRINTS = (gateway.blueprint, task_dashboard.blueprint, cron_manager.blueprint)
+_BLUEPRINTS = (gateway.blueprint, task_dashboard.blueprint, cron_manager.blueprint, native.blueprint)
 _OTHERS = Family("others", ("/api", "/openapi.json"), gateway.FAMILY.shape)
 #: Pages for people that lie where the addresses of programs do.
 _PAGES = ("/api/docs", "/api/redoc")
@@ -17,5 +17,6 @@ _PAGES = ("/api/docs", "/api/redoc")
 
 def init_app(app: Flask) -> None:
     """Attach all families and their document to the application."""
+    app.url_map.converters["number"] = parsing.NumberConverter
     families.keep(app, [*(blueprint.family for blueprint in _BLUEPRINTS), _OTHERS], pages=_PAGES)
     document.attach(app, _BLUEPRINTS)

@@ -10,6 +10,7 @@ import marshmallow
 from flask import Request
 from webargs import core
 from webargs.flaskparser import FlaskParser
+from werkzeug.routing import BaseConverter
 
 from watchbell.errors import InputError, Problem
 from watchbell.web.query import HIGHEST_ID
@@ -61,6 +62,15 @@ class Parser(FlaskParser):
     ) -> NoReturn:
         (location, messages), *_ = cast("dict[str, Any]", error.messages).items()
         raise RequestInvalid(_PLACES.get(location, location), *_problems(messages, schema)) from None
+
+
+class NumberConverter(BaseConverter):
+    """What stands in an address for a number, whatever it is, so that it can be told what is wrong with it.
+
+    A word that is an address of its own at this place is none: what may be done with the one is no matter of the other.
+    """
+
+    regex = r"(?!bulk(?:/|$))[^/]+"
 
 
 def path_id(name: str, text: str) -> int:

@@ -26,6 +26,28 @@ _NOT_PUBLIC = {
     403: "The account or its token does not have the right to do this.",
     429: "Too many wrong credentials from this address; `Retry-After` says when to try again.",
 }
+_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "description": (
+        "A text of your own for this one request. Sent again under it within 24 hours, the request is not carried out "
+        "again: the answer is the first one, with `Idempotency-Replayed: true`."
+    ),
+    "example": "deploy-2026-11-29",
+}
+_SEEN = {
+    "in": "header",
+    "name": "If-Match",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "The ETag of the thing as you have seen it, or `*` to overwrite any version.",
+    "example": '"3"',
+}
+_KEY_ERRORS = {
+    409: "Or the request with this Idempotency-Key is still being served.",
+    422: "Something in what was sent is not valid, or the Idempotency-Key was another request's.",
+}
 
 
 class FamilyBlueprint(Blueprint):  # type: ignore[misc]
@@ -64,7 +86,12 @@ class FamilyBlueprint(Blueprint):  # type: ignore[misc]
 
         def decorate(view: _View) -> _View:
             for status, words in told.items():
-                view = self.alt_response(int(status.lstrip("_")), schema=self._error_schema, description=words)(view)
+                view = self.alt_response(
+                    int(status.lstrip("_")),
+                    schema=self._error_schema,
+                    description=words,
+                    content_type=self.family.content_type,
+                )(view)
             return view
 
         return decorate
@@ -83,16 +110,31 @@ class FamilyBlueprint(Blueprint):  # type: ignore[misc]
         self, doc: dict[str, Any], doc_info: Mapping[str, Any], *, method: str, **_others: Any
     ) -> dict[str, Any]:
         """Describe what every route may answer, and who may call it."""
-        del doc_info
         responses = doc.setdefault("responses", {})
         if method == "get":
             responses[304] = {"description": "Nothing has changed since the answer whose ETag was sent."}
+        if doc_info.get("needs_version"):
+            doc.setdefault("parameters", []).append(_SEEN)
+        if doc_info.get("idempotent"):
+            doc.setdefault("parameters", []).append(_KEY)
+            self._add_words(responses, _KEY_ERRORS)
         invalid = responses.get(self._invalid)
         if isinstance(invalid, str):
             responses[self._invalid] = self._described("Something in what was sent is not valid.")
+        if "requestBody" in doc:
+            responses.setdefault(413, self._described("The body is larger than 1 MiB."))
         for status, words in {**_ALWAYS, **_NOT_PUBLIC}.items():
             responses.setdefault(status, self._described(words))
         return doc
+
+    def _add_words(self, responses: dict[Any, Any], words: Mapping[int, str]) -> None:
+        """Describe further reasons for errors, which a route may answer for its own reasons, too."""
+        for status, more in words.items():
+            told = responses.get(status)
+            if isinstance(told, dict):
+                told["description"] = f"{told['description']} {more}"
+            else:
+                responses[status] = self._described(more)
 
     def _described(self, words: str) -> dict[str, Any]:
         return {

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import Response, g, request
 
-from watchbell.errors import InputError
+from watchbell.errors import InputError, VersionRequired
 
+_View = TypeVar("_View", bound=Callable[..., Any])
 _VERSION = re.compile(r'(?:W/)?"([0-9]{1,18})(?:-[0-9a-f]+)?"|([0-9]{1,18})')
 
 
@@ -26,6 +29,22 @@ def expected() -> int | None:
     if match is None:
         raise InputError.of("If-Match", "must be the ETag of the thing as you have seen it, or its version", '"3"')
     return int(match[1] or match[2])
+
+
+def required() -> int | None:
+    """Return what ``expected`` does; raises VersionRequired unless the request says something, if only that any will do."""
+    if not request.headers.get("If-Match", "").strip():
+        raise VersionRequired(
+            "send If-Match with the ETag of what you have seen, so that nobody's change is lost; * overwrites any version"
+        )
+    return expected()
+
+
+def needed(view: _View) -> _View:
+    """Say of a route that it must be told which version was seen, which it asks for by ``required``."""
+    # Read by the blueprint, which describes the header.
+    view._apidoc = {**getattr(view, "_apidoc", {}), "needs_version": True}  # type: ignore[attr-defined]
+    return view
 
 
 def mark(response: Response) -> Response:

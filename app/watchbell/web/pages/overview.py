@@ -16,7 +16,7 @@ from watchbell.services.runs import Overview
 from watchbell.store.tasks import Task
 from watchbell.web import current, pausing, presenters
 from watchbell.web.db import database
-from watchbell.web.pages.log import last_lines
+from watchbell.web.log_lines import last_lines
 from watchbell.web.pausing import PauseView
 from watchbell.web.presenters import RunView, count_words, local_text, run_json, run_view, state_word
 

@@ -14,7 +14,7 @@ from watchbell.errors import WatchbellError
 from watchbell.web import current, presenters
 from watchbell.web.checks import safe_next
 from watchbell.web.db import database
-from watchbell.web.pages.log import last_lines
+from watchbell.web.log_lines import last_lines
 
 blueprint = Blueprint("scheduler_control", __name__, url_prefix="/scheduler")
 

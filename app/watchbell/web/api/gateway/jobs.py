@@ -13,6 +13,7 @@ from watchbell.web import current
 from watchbell.web.api import versions
 from watchbell.web.api.gateway import schemas, words
 from watchbell.web.api.gateway.family import Disabled, blueprint
+from watchbell.web.api.idempotency import idempotent
 from watchbell.web.db import database
 
 _NO_JOB = "There is no such job."
@@ -41,6 +42,7 @@ def get_job(name: str) -> Response:
 
 @blueprint.route("/jobs", methods=["POST"])
 @blueprint.body(schemas.NewJob)
+@idempotent()
 @blueprint.errors(_400="The schedule cannot be read.", _409="There is a job of that name.")
 @blueprint.answers(201, schemas.Job)
 def create_job(given: dict[str, Any]) -> tuple[Response, int]:
@@ -85,6 +87,7 @@ def delete_job(name: str) -> None:
 
 
 @blueprint.route("/jobs/<name>/enable", methods=["POST"])
+@idempotent()
 @blueprint.errors(_404=_NO_JOB)
 @blueprint.answers(200, schemas.Job)
 def enable_job(name: str) -> Response:
@@ -93,6 +96,7 @@ def enable_job(name: str) -> Response:
 
 
 @blueprint.route("/jobs/<name>/disable", methods=["POST"])
+@idempotent()
 @blueprint.errors(_404=_NO_JOB)
 @blueprint.answers(200, schemas.Job)
 def disable_job(name: str) -> Response:
@@ -101,6 +105,7 @@ def disable_job(name: str) -> Response:
 
 
 @blueprint.route("/jobs/<name>/trigger", methods=["POST"])
+@idempotent()
 @blueprint.errors(_400="The job is disabled.", _404=_NO_JOB)
 @blueprint.answers(200, schemas.Message)
 def trigger_job(name: str) -> dict[str, object]:

@@ -1,0 +1,34 @@
+"""The native family, at /api/v2: everything that Watchbell does, in its own words and with one shape of errors."""
+
+from __future__ import annotations
+
+from watchbell.web.api.native import (
+    bulk,
+    events,
+    output,
+    pauses,
+    queues,
+    runs,
+    schedule,
+    scheduler,
+    system,
+    task_actions,
+    tasks,
+)
+from watchbell.web.api.native.family import FAMILY, blueprint
+
+__all__ = [
+    "FAMILY",
+    "blueprint",
+    "bulk",
+    "events",
+    "output",
+    "pauses",
+    "queues",
+    "runs",
+    "schedule",
+    "scheduler",
+    "system",
+    "task_actions",
+    "tasks",
+]

@@ -1,0 +1,48 @@
+"""What a schedule means, before a task is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Response
+
+from watchbell.errors import InputError
+from watchbell.web import current, presenters_schedule
+from watchbell.web.api.native import answers, task_schemas, words
+from watchbell.web.api.native.family import blueprint
+from watchbell.web.presenters_schedule import ClockChange, Moment
+
+
+@blueprint.route("/schedules/preview", methods=["POST"])
+@blueprint.body(task_schemas.ScheduleFields)
+@blueprint.answers(200, task_schemas.Preview)
+def preview_schedule(given: dict[str, Any]) -> Response:
+    """Say what a schedule means: in a sentence, by its next ten moments, and around the next two clock changes."""
+    found = presenters_schedule.preview(given, now=current.now(), default_zone=current.defaults().zone)
+    if found.problems:
+        raise InputError(*found.problems)
+    return answers.answer(
+        {
+            "sentence": found.sentence,
+            "zone": found.zone,
+            "moments": _moments(found.moments, found.zone),
+            "ends": found.ends,
+            "clock_changes": [_clock_change(change, found.zone) for change in found.changes],
+            "clock_note": found.clock_note,
+        }
+    )
+
+
+def _moments(found: Sequence[Moment], zone: str) -> list[dict[str, object]]:
+    return [words.moment_of(moment.due_at, moment.local, zone) for moment in found]
+
+
+def _clock_change(change: ClockChange, zone: str) -> dict[str, object]:
+    return {
+        "at": change.at,
+        "words": change.words,
+        "moments": _moments(change.moments, zone),
+        "more": change.more,
+        "left_out": list(change.left_out),
+    }

@@ -1,0 +1,104 @@
+"""What one does with a task, and what is told of its past and its future."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, url_for
+
+from watchbell.services import pauses, runs, task_lists, tasks, triggers
+from watchbell.services.runs import RunFilter
+from watchbell.store.runs import Run
+from watchbell.web import current
+from watchbell.web.api import parsing
+from watchbell.web.api.idempotency import idempotent
+from watchbell.web.api.native import answers, run_schemas, schemas, task_schemas, words
+from watchbell.web.api.native.family import blueprint
+from watchbell.web.api.native.tasks import NO_TASK
+from watchbell.web.db import database
+
+_OUTCOME_COLUMNS = ("id", "state", "due_at", "ended_at", "exit_code", "stands_for")
+_OUTCOME_NAMES = ("run_id", *_OUTCOME_COLUMNS[1:])
+
+
+@blueprint.route("/tasks/<number:task_id>/runs", methods=["POST"])
+@blueprint.body(task_schemas.RunWanted, required=False)
+@idempotent()
+@blueprint.errors(
+    _404=NO_TASK,
+    _409="With `asap`: the task is disabled.",
+    _429="So many runs of the task that somebody has asked for wait already.",
+)
+@blueprint.answers(201, run_schemas.Run)
+def run_task(wanted: dict[str, Any], task_id: str) -> Response:
+    """Run a task now, also one that is disabled; the answer is the run, which is queued."""
+    number, now, actor = parsing.path_id("task_id", task_id), current.now(), current.actor()
+    if wanted["asap"]:
+        return run_made(triggers.run_soon(database(), number, now=now, actor=actor))
+    return run_made(triggers.run_now(database(), number, now=now, actor=actor))
+
+
+def run_made(run: Run) -> Response:
+    """Return a run that was just made, and where it is."""
+    response = answers.answer(words.run(run), 201)
+    response.headers["Location"] = url_for("native.get_run", run_id=run.id)
+    return response
+
+
+@blueprint.route("/tasks/<number:task_id>/pause", methods=["POST"])
+@blueprint.body(schemas.NewPause, required=False)
+@idempotent()
+@blueprint.errors(_404=NO_TASK)
+@blueprint.answers(200, schemas.Pause)
+def pause_task(given: dict[str, Any], task_id: str) -> Response:
+    """Pause a task: nothing of it starts; what runs goes on, and moments that come are skipped with this reason."""
+    scope = pauses.task_scope(parsing.path_id("task_id", task_id))
+    return answers.answer(
+        words.pause(pauses.pause(database(), scope, now=current.now(), actor=current.actor(), **given))
+    )
+
+
+@blueprint.route("/tasks/<number:task_id>/resume", methods=["POST"])
+@idempotent()
+@blueprint.errors(_404=NO_TASK, _422="This is not a number.")
+@blueprint.answers(200, schemas.Resumed)
+def resume_task(task_id: str) -> Response:
+    """Let a task go on; one that is not paused stays so."""
+    task = tasks.get(database(), parsing.path_id("task_id", task_id))
+    was_paused = pauses.resume(database(), pauses.task_scope(task.id), now=current.now(), actor=current.actor())
+    return answers.answer({"was_paused": was_paused})
+
+
+@blueprint.route("/tasks/<number:task_id>/revisions")
+@blueprint.query(schemas.OlderAsked)
+@blueprint.errors(_404=NO_TASK)
+@blueprint.answers(200, task_schemas.RevisionPage)
+def list_revisions(asked: dict[str, Any], task_id: str) -> Response:
+    """List what a task has been, the newest version first; also of a task that was deleted."""
+    number, limit = parsing.path_id("task_id", task_id), asked["limit"]
+    found = task_lists.list_revisions(database(), number, before=asked.get("before"), limit=limit + 1)
+    names = ("version", "at", "by", "definition")
+    items = [{name: getattr(revision, name) for name in names} for revision in found[:limit]]
+    return answers.page(items, ("before", str(found[limit - 1].version)) if len(found) > limit else None)
+
+
+@blueprint.route("/tasks/<number:task_id>/next")
+@blueprint.query(task_schemas.MomentsAsked)
+@blueprint.errors(_404=NO_TASK)
+@blueprint.answers(200, task_schemas.Moments)
+def list_moments(asked: dict[str, Any], task_id: str) -> Response:
+    """List the next moments at which a task is due."""
+    task = tasks.get(database(), parsing.path_id("task_id", task_id))
+    found = tasks.upcoming(task, after=current.now(), limit=asked["n"])
+    return answers.answer({"items": [words.moment(occurrence) for occurrence in found]})
+
+
+@blueprint.route("/tasks/<number:task_id>/outcomes")
+@blueprint.query(task_schemas.OutcomesAsked)
+@blueprint.errors(_404=NO_TASK)
+@blueprint.answers(200, task_schemas.Outcomes)
+def list_outcomes(asked: dict[str, Any], task_id: str) -> Response:
+    """List what became of a task's last occurrences, the newest first, as the page draws them."""
+    task = tasks.get(database(), parsing.path_id("task_id", task_id))
+    found = runs.list_page_rows(database(), _OUTCOME_COLUMNS, RunFilter(task_id=task.id), limit=asked["n"])
+    return answers.answer({"items": [dict(zip(_OUTCOME_NAMES, row, strict=True)) for row in found.runs]})

@@ -1,0 +1,367 @@
+"""What the routes of tasks take and answer with: the fields of a definition, its schedule and its policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow
+from marshmallow import validate
+
+from watchbell.domain import policies
+from watchbell.domain.policies import Policies
+from watchbell.domain.run_state import RunState
+from watchbell.domain.schedule import DSTRule, ScheduleKind
+from watchbell.domain.steps import LONGEST_SECONDS
+from watchbell.domain.task_definition import COMMAND_LIMIT, NAME_LIMIT, TEXT_LIMIT
+from watchbell.services import bulk
+from watchbell.store.tasks import SORTS
+from watchbell.web.api import fields
+from watchbell.web.api.native import schemas
+
+#: What the policies are for; the rest of each is in docs/policies.md.
+_POLICY_WORDS = {
+    "overlap": "When it is due while an earlier run of it goes on.",
+    "overlap_limit": "With queue_all: how many may wait.",
+    "catch_up": "What becomes of moments that passed while no scheduler worked.",
+    "catch_up_limit": "With all: how many of them run at the most.",
+    "catch_up_window_seconds": "Older ones stand as missed.",
+    "uncertain": "What happens when nobody can know whether it ran.",
+    "latest_start_seconds": "It is given up if it has not started so long after it was due; null for its own interval.",
+    "time_limit_seconds": "It is ended after so long.",
+    "grace_seconds": "How long it has between being asked to end and being ended.",
+    "output_limit_mib": "What is kept of each stream; null for the server's setting.",
+    "output_excess": "When it writes more than that.",
+    "spread_seconds": "It starts later by up to so much, always by the same.",
+    "retries": "Further attempts after one that failed.",
+    "retry_backoff": "How the delay grows.",
+    "retry_delay_seconds": "Before the first retry.",
+    "retry_max_delay_seconds": "No delay is longer.",
+    "retry_multiplier": "With exponential: by how much each delay is longer than the one before.",
+    "retry_total_seconds": "No retry begins later than this after the first start; null for no bound.",
+    "retry_on": "Exit codes, ranges of them, signal, timeout; empty for every failure.",
+    "retry_not_on": "The same, for what is not tried again.",
+    "memory_limit_mib": "Of all its processes; null for none.",
+    "process_limit": "How many processes it may have; null for any number.",
+    "niceness": "The higher, the more it gives way to others.",
+    "queue": "Where its runs wait for their turn.",
+    "priority": "The higher, the sooner it is taken from its queue.",
+    "keep_days": "How long its runs are kept; null for the server's setting.",
+    "keep_runs": "How many of its runs are kept; null for the server's setting.",
+}
+_EXAMPLE_RESULTS = "1, 75-79, timeout"
+
+
+def _policy_fields(**options: Any) -> dict[str, marshmallow.fields.Field[Any]]:
+    """Return a field for each policy; numbers that may be nothing take null."""
+    return {name: _policy_field(name, value, options) for name, value in Policies().to_json().items()}
+
+
+def _policy_field(name: str, default: object, options: dict[str, Any]) -> marshmallow.fields.Field[Any]:
+    metadata = {"description": _POLICY_WORDS.get(name, ""), "example": default}
+    if name in policies.WORDS:
+        return fields.Word(list(policies.WORDS[name]), metadata=metadata, **options)
+    if name in policies.RANGES:
+        low, high, example = policies.RANGES[name]
+        if name in policies.OPTIONAL:
+            options = {**options, "allow_none": True}
+            metadata["example"] = int(example)
+        return fields.Whole(validate=fields.between(low, high), metadata=metadata, **options)
+    if isinstance(default, float):
+        return fields.Number(validate=fields.between(1, 10), metadata=metadata, **options)
+    if not default:
+        metadata["example"] = _EXAMPLE_RESULTS
+    return fields.Text(metadata=metadata, **options)
+
+
+_WHOLE_OR_TEXT: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]}
+_TEXT_OR_MANY: dict[str, Any] = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]
+}
+_TAGS: dict[str, Any] = {"example": ["backup", "daily"]}
+_ENVIRONMENT: dict[str, Any] = {"example": {"LANG": "C.UTF-8"}}
+
+
+class ScheduleFields(fields.Schema):
+    """When a task is due: the fields of one kind, its zone and what happens at clock changes."""
+
+    kind = fields.Word(
+        list(ScheduleKind),
+        allow_none=True,
+        metadata={"description": "Need not be said: the other fields tell it, and none of them means manual."},
+    )
+    cron = fields.Shaped(
+        _TEXT_OR_MANY,
+        allow_none=True,
+        metadata={"description": "Cron text, or several, in lines or a list.", "example": "30 2 * * *"},
+    )
+    every = fields.Shaped(
+        _WHOLE_OR_TEXT,
+        allow_none=True,
+        metadata={"description": "A number with its unit in `unit`, or both in one text.", "example": "5m"},
+    )
+    unit = fields.Text(allow_none=True, metadata={"example": "minutes"})
+    at = fields.Shaped(
+        _TEXT_OR_MANY,
+        allow_none=True,
+        metadata={
+            "description": "A moment or several; without an offset, in the task's zone.",
+            "example": ["2030-01-31T09:30"],
+        },
+    )
+    every_word = fields.Text(allow_none=True, metadata={"example": "weekday"})
+    at_time = fields.Text(allow_none=True, metadata={"example": "09:30"})
+    anchor_at = fields.Text(
+        allow_none=True,
+        metadata={"description": "From where an interval counts.", "example": "2026-11-29T00:00:00+00:00"},
+    )
+    zone = fields.Text(allow_none=True, metadata={"description": "An IANA zone.", "example": "Europe/Berlin"})
+    dst = fields.Word(
+        list(DSTRule), allow_none=True, metadata={"description": "What happens at clock changes.", "example": "skip"}
+    )
+
+
+class Step(fields.Schema):
+    """One step of a task."""
+
+    name = fields.Text(metadata={"description": "By default step N.", "example": "import"})
+    command = fields.Text(required=True, metadata={"example": "python import.py"})
+    timeout_seconds = fields.Whole(
+        allow_none=True, load_default=None, validate=fields.between(1, LONGEST_SECONDS), metadata={"example": 300}
+    )
+    continue_on_failure = fields.Flag(
+        load_default=False, metadata={"description": "Whether the steps after it run when it has failed."}
+    )
+
+
+class TaskChange(ScheduleFields):
+    """What is to be changed of a task: fields that are absent stay, and null takes away what may be absent."""
+
+    class Meta(fields.Schema.Meta):
+        include = _policy_fields()
+
+    name = fields.Text(validate=fields.long(1, NAME_LIMIT), metadata={"example": "backup-home"})
+    command = fields.Text(validate=fields.long(0, COMMAND_LIMIT), metadata={"example": "tar -c /home"})
+    steps = fields.Many(
+        fields.Nested(Step),
+        allow_none=True,
+        metadata={"description": "Run one after the other, in place of a command."},
+    )
+    directory = fields.Text(allow_none=True, metadata={"description": "Where it runs.", "example": "/var/backups"})
+    environment = fields.Mapped(keys=fields.Text(), values=fields.Text(), allow_none=True, metadata={**_ENVIRONMENT})
+    tags = fields.Many(fields.Text(), allow_none=True, metadata={**_TAGS})
+    comment = fields.Text(
+        validate=fields.long(0, TEXT_LIMIT), allow_none=True, metadata={"example": "for the auditors"}
+    )
+    owner = fields.Text(validate=fields.long(0, NAME_LIMIT), metadata={"example": "ann"})
+    host = fields.Text(
+        allow_none=True, metadata={"description": "Empty or null for wherever its scheduler runs.", "example": ""}
+    )
+    enabled = fields.Flag()
+
+
+class NewTask(TaskChange):
+    """A task to be made."""
+
+    name = fields.Text(required=True, validate=fields.long(1, NAME_LIMIT), metadata={"example": "backup-home"})
+
+
+class ToldStep(fields.Schema):
+    """One step of a task."""
+
+    name = fields.Text(required=True)
+    command = fields.Text(required=True)
+    timeout_seconds = fields.Whole(required=True, allow_none=True)
+    continue_on_failure = fields.Flag(required=True)
+
+
+class Task(fields.Schema):
+    """A task, with the fields by which it is made and changed."""
+
+    class Meta(fields.Schema.Meta):
+        include = _policy_fields(required=True)
+
+    id = fields.Whole(required=True, metadata={"example": 7})
+    version = fields.Whole(required=True, metadata={"description": "Rises with every change of its definition."})
+    name = fields.Text(required=True, metadata={"example": "backup-home"})
+    enabled = fields.Flag(required=True)
+    command = fields.Text(required=True, metadata={"description": "Empty for a task of steps."})
+    steps = fields.Many(fields.Nested(ToldStep), required=True)
+    directory = fields.Text(required=True, allow_none=True)
+    environment = fields.Mapped(required=True, keys=fields.Text(), values=fields.Text(), metadata={**_ENVIRONMENT})
+    tags = fields.Many(fields.Text(), required=True, metadata={**_TAGS})
+    comment = fields.Text(required=True)
+    owner = fields.Text(required=True)
+    host = fields.Text(required=True)
+    kind = fields.Word(list(ScheduleKind), required=True)
+    cron = fields.Text(required=True, allow_none=True, metadata={"description": "One cron text in each line."})
+    every = fields.Whole(required=True, allow_none=True)
+    unit = fields.Text(required=True, allow_none=True)
+    at = fields.Many(fields.Moment(), required=True, allow_none=True)
+    every_word = fields.Text(required=True, allow_none=True)
+    at_time = fields.Text(required=True, allow_none=True)
+    anchor_at = fields.Moment(required=True, allow_none=True)
+    zone = fields.Text(required=True)
+    dst = fields.Word(list(DSTRule), required=True)
+    sentence = fields.Text(
+        required=True, metadata={"description": "The schedule in words.", "example": "At 02:30 every day"}
+    )
+    is_running = fields.Flag(required=True)
+    paused = fields.Nested(schemas.Pause, required=True, allow_none=True)
+    next_due_at = fields.Moment(required=True, allow_none=True)
+    created_at = fields.Moment(required=True)
+    created_by = fields.Text(required=True)
+    updated_at = fields.Moment(required=True)
+    updated_by = fields.Text(required=True)
+
+
+class TaskPage(fields.Schema):
+    """A page of tasks."""
+
+    items = fields.Many(fields.Nested(Task), required=True)
+    next = schemas.following("after")
+    total = fields.Whole(required=True, metadata={"description": "How many there are with these filters."})
+
+
+_ORDERS = [*SORTS, *(f"-{name}" for name in SORTS)]
+
+
+class TaskFilters(fields.Schema):
+    """Which tasks."""
+
+    search = fields.words(metadata={"description": "Words in name, command, schedule, owner, comment or tags."})
+    enabled = fields.Flag(texts=True, allow_none=True)
+    owner = fields.words(metadata={"example": "ann"})
+    host = fields.words()
+    tag = fields.words(metadata={"description": "A whole tag.", "example": "backup"})
+    queue = fields.words(metadata={"example": "nightly"})
+
+
+class TasksAsked(TaskFilters):
+    """Which tasks, and in which order."""
+
+    sort = fields.Word(_ORDERS, load_default="name", metadata={"description": "With a minus for descending."})
+    after = fields.Text(metadata={"description": "The `next` of the page before."})
+    limit = schemas.limit()
+
+
+class Revision(fields.Schema):
+    """The definition that a version of a task had."""
+
+    version = fields.Whole(required=True)
+    at = fields.Moment(required=True)
+    by = fields.Text(required=True)
+    definition = fields.Shaped({"type": "object"}, required=True)
+
+
+class RevisionPage(fields.Schema):
+    """A page of revisions, the newest first."""
+
+    items = fields.Many(fields.Nested(Revision), required=True)
+    next = schemas.following("before")
+
+
+class Moment(fields.Schema):
+    """A moment at which a task is due."""
+
+    due_at = fields.Moment(required=True)
+    local_time = fields.Text(required=True, metadata={"description": "What the clock of its zone shows then."})
+    zone = fields.Text(required=True)
+
+
+class Moments(fields.Schema):
+    """The next moments of a task, none for one that is disabled."""
+
+    items = fields.Many(fields.Nested(Moment), required=True)
+
+
+class MomentsAsked(fields.Schema):
+    """How many moments."""
+
+    n = fields.limit(10, 1000)
+
+
+class Outcome(fields.Schema):
+    """What became of one occurrence."""
+
+    run_id = fields.Whole(required=True)
+    state = fields.Word(list(RunState), required=True)
+    due_at = fields.Moment(required=True)
+    ended_at = fields.Moment(required=True, allow_none=True)
+    exit_code = fields.Whole(required=True, allow_none=True)
+    stands_for = fields.Whole(required=True, metadata={"description": "For how many occurrences the row stands."})
+
+
+class Outcomes(fields.Schema):
+    """The last outcomes of a task, the newest first."""
+
+    items = fields.Many(fields.Nested(Outcome), required=True)
+
+
+class OutcomesAsked(fields.Schema):
+    """How many outcomes."""
+
+    n = fields.limit(30, 1000)
+
+
+class RunWanted(fields.Schema):
+    """How a run is asked for."""
+
+    asap = fields.Flag(
+        load_default=False,
+        metadata={"description": "Ahead of everything that waits; at most one such run of a task waits."},
+    )
+
+
+class ClockChange(fields.Schema):
+    """What a schedule does around a clock change."""
+
+    at = fields.Moment(required=True)
+    words = fields.Text(required=True, metadata={"example": "from 02:00 to 03:00"})
+    moments = fields.Many(fields.Nested(Moment), required=True)
+    more = fields.Flag(required=True, metadata={"description": "Whether further moments lie around it."})
+    left_out = fields.Many(fields.Text(), required=True, metadata={"description": "Local times that do not run."})
+
+
+class Preview(fields.Schema):
+    """What a schedule means."""
+
+    sentence = fields.Text(required=True)
+    zone = fields.Text(required=True)
+    moments = fields.Many(fields.Nested(Moment), required=True)
+    ends = fields.Flag(required=True, metadata={"description": "Whether nothing comes after these moments."})
+    clock_changes = fields.Many(fields.Nested(ClockChange), required=True)
+    clock_note = fields.Text(required=True)
+
+
+class BulkOrder(fields.Schema):
+    """One thing to be done with many tasks: with all of them or with none."""
+
+    action = fields.Word(list(bulk.Action), required=True)
+    ids = fields.Many(
+        fields.Whole(),
+        validate=validate.Length(1, bulk.MOST_TASKS, error=f"must be 1 to {bulk.MOST_TASKS} ids"),
+        metadata={"description": "Exactly these tasks.", "example": [7, 8]},
+    )
+    filter = fields.Nested(TaskFilters, metadata={"description": "Or all that a list with these filters shows."})
+    tags = fields.Many(fields.Text(), load_default=list, metadata={"description": "For tag and untag.", **_TAGS})
+    reason = fields.Text(load_default="", metadata={"description": "For pause."})
+    until = fields.Moment(load_default=None, allow_none=True, metadata={"description": "For pause."})
+    dry_run = fields.Flag(load_default=False, metadata={"description": "Only say what would be done."})
+
+
+class BulkDone(fields.Schema):
+    """What was done with one task, or would be."""
+
+    task_id = fields.Whole(required=True)
+    name = fields.Text(required=True)
+    outcome = fields.Text(
+        required=True, metadata={"description": "unchanged if it was so already.", "example": "enabled"}
+    )
+    run_id = fields.Whole(required=True, allow_none=True)
+
+
+class BulkResult(fields.Schema):
+    """What was done with each task, or would be."""
+
+    dry_run = fields.Flag(required=True)
+    items = fields.Many(fields.Nested(BulkDone), required=True)

@@ -1,0 +1,93 @@
+"""Rows of the store in the words of the native family, which are our own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from watchbell.domain import schedule as schedules
+from watchbell.domain.policies import Policies
+from watchbell.domain.schedule import Occurrence, Schedule
+from watchbell.services import pauses
+from watchbell.store.pauses import Pause
+from watchbell.store.runs import Run
+from watchbell.store.tasks import Task
+
+_PLAIN_FIELDS = (
+    *("id", "version", "name", "enabled", "command", "steps", "directory", "environment"),
+    *("tags", "comment", "owner", "host"),
+)
+_RECORD_FIELDS = ("next_due_at", "created_at", "created_by", "updated_at", "updated_by")
+#: The columns of a run, which are its fields but for how long it took.
+RUN_COLUMNS = (
+    *("id", "task_id", "task_name", "task_version", "state", "reason", "trigger", "due_at", "local_time", "zone"),
+    *("created_at", "started_at", "ended_at", "exit_code", "attempts", "queue", "priority", "stands_for"),
+    *("requested_by", "start_by", "retry_at", "rerun_of", "decision"),
+)
+
+
+def run(found: Run) -> dict[str, object]:
+    """Return a run."""
+    return run_row([getattr(found, name) for name in RUN_COLUMNS])
+
+
+def run_row(row: Sequence[Any]) -> dict[str, object]:
+    """Return a run from its RUN_COLUMNS."""
+    told = dict(zip(RUN_COLUMNS, row, strict=True))
+    begin, end = told["started_at"], told["ended_at"]
+    told["duration_seconds"] = (end - begin).total_seconds() if begin is not None and end is not None else None
+    return told
+
+
+def pause(found: Pause | None) -> dict[str, object] | None:
+    """Return a pause."""
+    if found is None:
+        return None
+    return {
+        "scope": found.scope,
+        "since": found.since,
+        "until": found.until,
+        "by": found.by,
+        "reason": found.reason,
+    }
+
+
+def task(found: Task, *, busy: Collection[int], paused: Mapping[str, Pause]) -> dict[str, object]:
+    """Return a task with the fields by which it is made and changed."""
+    plan = schedules.from_json(found.schedule)
+    return {
+        **{name: getattr(found, name) for name in _PLAIN_FIELDS},
+        **schedule(plan),
+        **Policies.from_json(found.policies).to_json(),
+        "sentence": found.schedule_words,
+        "is_running": found.id in busy,
+        "paused": pause(paused.get(pauses.task_scope(found.id))),
+        **{name: getattr(found, name) for name in _RECORD_FIELDS},
+    }
+
+
+def schedule(plan: Schedule) -> dict[str, object]:
+    """Return a schedule by the fields that make it; those of other kinds are null."""
+    return {
+        "kind": plan.kind,
+        "cron": "\n".join(plan.expressions) or None,
+        "every": plan.every or None,
+        "unit": plan.unit or None,
+        "at": list(plan.moments) or None,
+        "every_word": plan.every_word or None,
+        "at_time": plan.at_time or None,
+        "anchor_at": plan.anchor_at,
+        "zone": plan.zone,
+        "dst": plan.dst,
+    }
+
+
+def moment(occurrence: Occurrence) -> dict[str, object]:
+    """Return a moment at which a task is due."""
+    return moment_of(occurrence.due_at, occurrence.local, occurrence.zone)
+
+
+def moment_of(due_at: datetime, local: datetime, zone: str) -> dict[str, object]:
+    """Return a moment and what the clock of the task's zone shows then."""
+    return {"due_at": due_at, "local_time": local.replace(tzinfo=None), "zone": zone}

@@ -1,0 +1,243 @@
+"""The native family: each route once with success, and each of its errors, all of them held against the document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.api_fixtures import Program
+from tests.database import NOW, add_run, add_task
+from watchbell.config import Config
+from watchbell.domain.permissions import ROUTES
+from watchbell.domain.run_state import RunState
+from watchbell.services import pauses, queues
+from watchbell.store.session import Database
+
+ANY = {"If-Match": "*"}
+NEW = {"name": "made", "command": "true", "cron": "30 2 * * *"}
+
+#: Endpoint -> method, address, body, status and headers of a request that goes well.
+GOES_WELL: dict[str, tuple[Any, ...]] = {
+    "index": ("GET", "", None, 200),
+    "version": ("GET", "/version", None, 200),
+    "health": ("GET", "/health", None, 200),
+    "overview": ("GET", "/overview", None, 200),
+    "list_troubles": ("GET", "/attention", None, 200),
+    "list_next_runs": ("GET", "/next-runs?hours=48&limit=5", None, 200),
+    "list_tasks": ("GET", "/tasks?search=back&enabled=true&sort=-next&limit=1", None, 200),
+    "create_task": ("POST", "/tasks", NEW, 201),
+    "get_task": ("GET", "/tasks/1", None, 200),
+    "update_task": ("PATCH", "/tasks/1", {"retries": 3, "output_limit_mib": None}, 200, ANY),
+    "delete_task": ("DELETE", "/tasks/1", None, 204, ANY),
+    "copy_task": ("POST", "/tasks/1/copy", None, 201),
+    "enable_task": ("POST", "/tasks/1/enable", None, 200),
+    "disable_task": ("POST", "/tasks/1/disable", None, 200),
+    "run_task": ("POST", "/tasks/1/runs", None, 201),
+    "pause_task": ("POST", "/tasks/1/pause", {"reason": "disk", "until": "2999-01-01T00:00:00Z"}, 200),
+    "resume_task": ("POST", "/tasks/1/resume", None, 200),
+    "list_revisions": ("GET", "/tasks/1/revisions", None, 200),
+    "list_moments": ("GET", "/tasks/1/next?n=3", None, 200),
+    "list_outcomes": ("GET", "/tasks/1/outcomes?n=3", None, 200),
+    "preview_schedule": ("POST", "/schedules/preview", {"cron": "30 2 * * *", "zone": "Europe/Berlin"}, 200),
+    "change_tasks": ("POST", "/tasks/bulk", {"action": "tag", "ids": [1], "tags": ["x"]}, 200),
+    "list_runs": ("GET", "/runs?state=failed&state=running&trigger=schedule&since=7d&count=1&queue=default", None, 200),
+    "get_run": ("GET", "/runs/1", None, 200),
+    "wait_for_run": ("GET", "/runs/1/wait?timeout=0", None, 200),
+    "cancel_run": ("POST", "/runs/2/cancel", None, 200),
+    "rerun": ("POST", "/runs/1/rerun", None, 201),
+    "decide": ("POST", "/runs/3/decide", {"choice": "run_again"}, 200),
+    "get_output": ("GET", "/runs/1/output?offset=-10&stream=stderr", None, 200),
+    "get_raw_output": ("GET", "/runs/1/output/raw", None, 200),
+    "list_events": ("GET", "/events?after=0&types=task_created", None, 200),
+    "list_queues": ("GET", "/queues", None, 200),
+    "get_queue": ("GET", "/queues/nightly", None, 200),
+    "put_queue": ("PUT", "/queues/nightly", {"max_running": 3}, 200, ANY),
+    "delete_queue": ("DELETE", "/queues/nightly", None, 204, ANY),
+    "pause_queue": ("POST", "/queues/nightly/pause", None, 200),
+    "resume_queue": ("POST", "/queues/nightly/resume", None, 200),
+    "list_pauses": ("GET", "/pauses", None, 200),
+    "pause_everything": ("POST", "/pause", {"reason": "moving"}, 200),
+    "resume_everything": ("POST", "/resume", None, 200),
+    "get_scheduler": ("GET", "/scheduler", None, 200),
+    "get_log": ("GET", "/scheduler/log?lines=5&level=warning", None, 200),
+    "clear_log": ("POST", "/scheduler/log/clear", None, 200),
+    "list_heartbeats": ("GET", "/heartbeats", None, 200),
+    "list_incidents": ("GET", "/incidents?limit=5", None, 200),
+}
+#: These need a real scheduler; tests/process/test_api_native.py has them.
+WITH_A_SCHEDULER = {"start_scheduler", "stop_scheduler", "restart_scheduler"}
+
+
+@pytest.fixture
+def things(db: Database, web_config: Config) -> None:
+    """A task with a run that has failed, one that waits and one about which somebody is to decide; a queue; a log."""
+    task = add_task(db, "backup", kind="cron", cron="0 2 * * *", tags="day")
+    add_run(db, task, RunState.FAILED, started_at=NOW, exit_code=1)
+    add_run(db, task, RunState.QUEUED)
+    add_run(db, task, RunState.LOST, decision="open")
+    queues.set_bounds(db, "nightly", max_running=2, now=NOW, actor="ann")
+    pauses.pause(db, pauses.queue_scope("nightly"), now=NOW, actor="ann", reason="disk")
+    Path(web_config.log_path).write_text("[2026-11-29 08:00:00] [WARNING] late\nmore\n")
+
+
+@pytest.mark.parametrize("endpoint", GOES_WELL)
+@pytest.mark.usefixtures("things")
+def test_each_route_does_what_it_is_for(program: Program, endpoint: str) -> None:
+    method, path, body, status, *headers = GOES_WELL[endpoint]
+
+    program.want(status, method, f"/api/v2{path}", body, headers=headers[0] if headers else {})
+
+
+def test_no_route_is_left_out_of_the_table() -> None:
+    assert {name.removeprefix("native.") for name in ROUTES if name.startswith("native.")} == {
+        *GOES_WELL,
+        *WITH_A_SCHEDULER,
+    }
+
+
+NONE, GARBAGE, HUGE = 999_999, "x", "9" * 30
+#: Method, address, body, status, and the field that is told to be wrong.
+GOES_WRONG: list[tuple[Any, ...]] = [
+    ("GET", "/nothing", None, 404),
+    *(("GET", f"/tasks/{NONE}{rest}", None, 404) for rest in ("", "/revisions", "/next", "/outcomes")),
+    *(("POST", f"/tasks/{NONE}/{verb}", None, 404) for verb in ("copy", "enable", "disable", "runs", "pause", "resume")),
+    *(("GET", f"/runs/{NONE}{rest}", None, 404) for rest in ("", "/wait", "/output", "/output/raw")),
+    *(("POST", f"/runs/{NONE}/{verb}", None, 404) for verb in ("cancel", "rerun")),
+    ("POST", f"/runs/{NONE}/decide", {"choice": "leave"}, 404),
+    ("GET", "/queues/none", None, 404),
+    ("PATCH", f"/tasks/{NONE}", {}, 404),
+    ("DELETE", f"/tasks/{NONE}", None, 404),
+    ("DELETE", "/queues/none", None, 404),
+    *(("GET", f"/{kind}/{number}", None, 422, name) for kind, name in (("tasks", "task_id"), ("runs", "run_id"))
+      for number in (GARBAGE, HUGE, "-1", "..", "%2e%2e%2fetc%2fpasswd", "%00") if number not in {"..", "%2e%2e%2fetc%2fpasswd"}),
+    *(("GET", f"/{kind}?limit={number}", None, 422, "limit") for kind in ("tasks", "runs", "events", "incidents")
+      for number in ("0", "1001", "1000000000", "1e3", "x", "-5")),
+    ("GET", "/tasks?sort=command;drop", None, 422, "sort"),
+    ("GET", "/tasks?after=x", None, 422, "after"),
+    ("GET", "/tasks?enabled=perhaps", None, 422, "enabled"),
+    ("GET", "/tasks?search=" + "a" * 300, None, 422, "search"),
+    ("GET", "/runs?state=asleep", None, 422, "state.0"),
+    ("GET", "/runs?since=yesterday", None, 422, "since"),
+    ("GET", "/runs?trigger=luck", None, 422, "trigger"),
+    ("GET", "/runs?before=2&after=1", None, 422, "before"),
+    ("GET", "/runs/1/wait?timeout=3600", None, 422, "timeout"),
+    ("GET", "/runs/1/output?stream=log", None, 422, "stream"),
+    ("GET", "/runs/1/output?offset=99999999999999999999", None, 422, "offset"),
+    ("GET", "/runs/1/output?attempt=9", None, 404),
+    ("GET", "/events?after=-1", None, 422, "after"),
+    ("GET", "/events?after=0&wait=600", None, 422, "wait"),
+    ("GET", "/next-runs?hours=10000", None, 422, "hours"),
+    ("GET", "/scheduler/log?level=loud", None, 422, "level"),
+    ("POST", "/tasks", {"command": "true"}, 422, "name"),
+    ("POST", "/tasks", {"name": "x"}, 422, "command"),
+    ("POST", "/tasks", {**NEW, "cron": "61 * * * *"}, 422, "cron"),
+    ("POST", "/tasks", {**NEW, "cron": "*/0 * * * *"}, 422, "cron"),
+    ("POST", "/tasks", {**NEW, "cron": "${7*7} * * * *"}, 422, "cron"),
+    ("POST", "/tasks", {**NEW, "cron": "1," * 600_000 + "1 * * * *"}, 413),
+    ("POST", "/tasks", {**NEW, "cron": "1," * 100_000 + "1 * * * *"}, 422, "cron"),
+    ("POST", "/tasks", {**NEW, "zone": "Mars/Olympus"}, 422, "zone"),
+    ("POST", "/tasks", {**NEW, "retries": "many"}, 422, "retries"),
+    ("POST", "/tasks", {**NEW, "retries": True}, 422, "retries"),
+    ("POST", "/tasks", {**NEW, "retries": None}, 422, "retries"),
+    ("POST", "/tasks", {**NEW, "overlap": "perhaps"}, 422, "overlap"),
+    ("POST", "/tasks", {**NEW, "environment": {"A": "x\ny"}}, 422, "environment"),
+    ("POST", "/tasks", {**NEW, "environment": {"LANG": 1}}, 422, "environment.LANG.value"),
+    ("POST", "/tasks", {**NEW, "directory": "/not/there"}, 422, "directory"),
+    ("POST", "/tasks", {**NEW, "steps": [{"name": "a"}]}, 422, "steps.0.command"),
+    ("POST", "/tasks", {**NEW, "name": "backup"}, 409),
+    *(("POST", "/tasks", {**NEW, name: 1}, 422, name) for name in ("run_as", "uid", "id", "created_by", "is_admin")),
+    ("POST", "/tasks", [], 422, "body"),
+    ("PATCH", "/tasks/1", {"id": 7}, 422, "id"),
+    ("PATCH", "/tasks/1", {"owner": None}, 422, "owner"),
+    ("POST", "/tasks/1/runs", {"command": "rm -rf /"}, 422, "command"),
+    ("POST", "/tasks/1/pause", {"until": "2001-01-01T00:00:00Z"}, 422, "until"),
+    ("POST", "/tasks/1/pause", {"until": "2999-01-01T00:00:00"}, 422, "until"),
+    ("POST", "/tasks/1/pause", {"reason": "x" * 300}, 422, "reason"),
+    ("POST", "/schedules/preview", {"cron": "x"}, 422, "cron"),
+    ("POST", "/tasks/bulk", {"action": "explode", "ids": [1]}, 422, "action"),
+    ("POST", "/tasks/bulk", {"action": "enable"}, 422, "ids"),
+    ("POST", "/tasks/bulk", {"action": "enable", "ids": [1], "filter": {}}, 422, "ids"),
+    ("POST", "/tasks/bulk", {"action": "enable", "ids": [1, 77]}, 422, "ids"),
+    ("POST", "/tasks/bulk", {"action": "tag", "ids": [1]}, 422, "tags"),
+    ("POST", "/tasks/bulk", {"action": "run", "ids": [1], "filter": {"color": "red"}}, 422, "filter.color"),
+    ("POST", "/runs/1/cancel", None, 409),
+    ("POST", "/runs/1/decide", {"choice": "leave"}, 409),
+    ("POST", "/runs/1/decide", {"choice": "perhaps"}, 422, "choice"),
+    ("PUT", "/queues/nightly", {"max_running": 0}, 422, "max_running"),
+    ("PUT", "/queues/Not%20a%20queue", {}, 422, "name"),
+    ("POST", "/queues/Not%20a%20queue/pause", None, 422, "queue"),
+    ("PUT", "/tasks", None, 405),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "field"), [(*row, None)[:5] for row in GOES_WRONG])
+@pytest.mark.usefixtures("things")
+def test_what_is_wrong_is_told_as_problem_details(
+    program: Program, method: str, path: str, body: Any, status: int, field: str | None
+) -> None:
+    answer = program.call(method, f"/api/v2{path}", body, headers=ANY)
+
+    told = answer.get_json()
+    assert answer.status_code == status, told
+    assert answer.mimetype == "application/problem+json"
+    assert (told["status"], told["instance"]) == (
+        status,
+        f"/api/v2{path}".partition("?")[0].replace("%20", " ").replace("%00", "\0"),
+    )
+    assert told["detail"] and told["request_id"] == answer.headers["X-Request-ID"]
+    if field is not None:
+        assert field in {wrong["field"] for wrong in told["errors"]}
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "status"),
+    [
+        ("{", "application/json", 422),
+        ('{"name": NaN}', "application/json", 422),
+        ("[" * 10_000 + "]" * 10_000, "application/json", 422),
+        ("\xff", "application/json", 422),
+        ('{"name": "x", "command": "true"}', "text/plain", 422),
+        ("x" * 1_100_000, "application/json", 413),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused(program: Program, data: str, kind: str, status: int) -> None:
+    answer = program.call("POST", "/api/v2/tasks", data=data.encode("latin-1"), content_type=kind)
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/tasks/1", {"retries": 1}),
+        ("DELETE", "/tasks/1", None),
+        ("PUT", "/queues/nightly", {}),
+        ("DELETE", "/queues/nightly", None),
+    ],
+)
+@pytest.mark.usefixtures("things")
+def test_nothing_is_changed_by_whoever_does_not_say_what_was_seen(
+    program: Program, method: str, path: str, body: Any
+) -> None:
+    kind, number = path.split("/")[1:]
+    before = program.get(f"/api/v2/{kind}/{number}")
+
+    assert program.want(428, method, f"/api/v2{path}", body)["type"] == "/problems/version-required"
+    told = program.want(412, method, f"/api/v2{path}", body, headers={"If-Match": '"77-abc"'})
+    assert program.want(422, method, f"/api/v2{path}", body, headers={"If-Match": "garbage"})
+
+    assert told["current"] == before == program.get(f"/api/v2/{kind}/{number}")
+    mark = program.call("GET", f"/api/v2/{kind}/{number}").headers["ETag"]
+    assert program.call(method, f"/api/v2{path}", body, headers={"If-Match": mark}).status_code in {200, 204}
+
+
+def test_the_index_names_every_route_with_its_summary(program: Program, app: Flask) -> None:
+    found = program.get("/api/v2")["items"]
+
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("native.")]
+    assert len(found) == len(rules) == len({(place["method"], place["path"]) for place in found})
+    assert {"/api/v2/tasks/{task_id}", "/api/v2/runs/{run_id}/wait"} <= {place["path"] for place in found}
+    assert all(place["summary"].endswith(".") for place in found)
