@@ -111,3 +111,14 @@ def test_the_numbers_told_of_tokens_are_those_of_the_code() -> None:
     assert f"After {tokens.DEFAULT_LIFETIME.days} days" in told
     assert f"within {tokens.SOON.days} days" in told
     assert f"can have {tokens.MOST_PER_ACCOUNT} tokens" in told
+
+
+def test_every_finding_of_the_doctor_is_explained() -> None:
+    folder = ROOT / "app/watchbell/control/diagnosis"
+    text = "".join(path.read_text() for path in [*folder.glob("*.py"), ROOT / "app/watchbell/cli/doctor.py"])
+    codes = set(re.findall(r'Finding\(\s*"([a-z-]+)"', text)) | set(re.findall(r'"(task-[a-z-]+)": \(', text))
+
+    told = section("docs/command-line.md", "## Find out what is wrong")
+
+    assert len(codes) > 25
+    assert {code for code in codes if f"`{code}`" not in told} == set()

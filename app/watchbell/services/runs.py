@@ -12,6 +12,7 @@ from watchbell.domain.run_state import FINAL, RunState
 from watchbell.errors import Conflict, NotFound
 from watchbell.services import transitions
 from watchbell.store import history
+from watchbell.store import retention as retention_store
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
@@ -126,6 +127,12 @@ def list_outputs(db: Database, run_ids: Sequence[int]) -> Mapping[int, Mapping[s
         }
         for run_id, found in attempts.items()
     }
+
+
+def list_active(db: Database, run_ids: Sequence[int]) -> set[int]:
+    """Return which of the runs are not over."""
+    with db.read() as session:
+        return retention_store.list_active(session, run_ids)
 
 
 def list_busy_tasks(db: Database) -> set[int]:

@@ -104,8 +104,8 @@ def _prepare_file(home: Path, file: Path) -> None:
             raise ConfigError(f"database {path} is not writable by this user")
     if not os.access(file.parent, os.W_OK | os.X_OK):
         raise ConfigError(f"database {file} is not writable by this user")
-    kind = _file_system(file.resolve().parent, _mounts())
-    if kind in _NETWORK_FILE_SYSTEMS:
+    kind = network_kind(file)
+    if kind:
         raise ConfigError(f"database {file} lies on a network file system ({kind}), where SQLite can be damaged")
     is_empty = not file.exists() or file.stat().st_size == 0
     # The scheduler makes that folder only after the database, so that an empty database beside it has lost its rows.
@@ -117,6 +117,12 @@ def _prepare_file(home: Path, file: Path) -> None:
         )
     if not file.exists():
         file.touch(mode=0o600)
+
+
+def network_kind(file: Path) -> str:
+    """Return the type of the network file system that a file lies on, empty for one on a local disk."""
+    kind = _file_system(file.resolve().parent, _mounts())
+    return kind if kind in _NETWORK_FILE_SYSTEMS else ""
 
 
 def _mounts() -> str:

@@ -33,6 +33,12 @@ _IMPATIENT = "watchbell_impatient"
 _FILE = "watchbell_file"
 
 
+def sqlite_version() -> tuple[int, int, int]:
+    """Return the version of the library of the embedded database."""
+    major, minor, patch = sqlite3.sqlite_version_info
+    return major, minor, patch
+
+
 class Database:
     """One database, shared by the threads of a process."""
 
