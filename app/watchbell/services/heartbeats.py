@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from watchbell.domain.presence import Presence, presence
 from watchbell.store import heartbeats as store
+from watchbell.store import ledger
 from watchbell.store.heartbeats import Heartbeat, Scheduler
-from watchbell.store.session import Database
+from watchbell.store.session import Database, Session
 
 
 def begin(db: Database, scheduler: Scheduler) -> None:
@@ -18,6 +19,7 @@ def begin(db: Database, scheduler: Scheduler) -> None:
         session.add(scheduler)
         session.flush()
         session.add(Heartbeat(incarnation=scheduler.incarnation, at=scheduler.started_at, running=0))
+        _tell(session, "scheduler_started", scheduler, scheduler.started_at)
 
 
 def beat(db: Database, incarnation: str, *, now: datetime, running: int, keep: bool) -> None:
@@ -38,6 +40,7 @@ def begin_stop(db: Database, incarnation: str, *, now: datetime, reason: str) ->
         if scheduler is not None and scheduler.stopping_at is None:
             scheduler.stopping_at = now
             scheduler.stop_reason = reason
+            _tell(session, "scheduler_stopping", scheduler, now, reason=reason)
 
 
 def end(db: Database, incarnation: str, *, now: datetime, running: int) -> None:
@@ -47,6 +50,7 @@ def end(db: Database, incarnation: str, *, now: datetime, running: int) -> None:
         if scheduler is not None:
             scheduler.beat_at = scheduler.stopped_at = now
             scheduler.running = running
+            _tell(session, "scheduler_stopped", scheduler, now)
 
 
 def newest(db: Database, host: str | None = None) -> Scheduler | None:
@@ -91,3 +95,8 @@ def list_lives(db: Database, *, now: datetime) -> list[Life]:
             )
             for lives in groups.values()
         ]
+
+
+def _tell(session: Session, kind: str, scheduler: Scheduler, now: datetime, **more: str) -> None:
+    data = {"host": scheduler.host, "pid": scheduler.pid, **more}
+    ledger.add_outbox(session, [{"type": kind, "task_id": None, "run_id": None, "data": data, "at": now}])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.base import Base
@@ -27,9 +27,17 @@ class Outbox(Base):
     at: Mapped[datetime]
 
 
-def list_after(session: Session, event_id: int, limit: int = 500) -> Sequence[Outbox]:
-    """Return the events after an id, oldest first."""
-    return session.scalars(select(Outbox).where(Outbox.id > event_id).order_by(Outbox.id).limit(limit)).all()
+_COLUMNS = (Outbox.id, Outbox.type, Outbox.task_id, Outbox.run_id, Outbox.data, Outbox.at)
+
+
+def list_after(session: Session, event_id: int, limit: int = 500) -> Sequence[Row[Any]]:
+    """Return the columns of the events after an id, oldest first."""
+    return session.execute(select(*_COLUMNS).where(Outbox.id > event_id).order_by(Outbox.id).limit(limit)).all()
+
+
+def list_newest(session: Session, limit: int) -> Sequence[Row[Any]]:
+    """Return the columns of the newest events, newest first."""
+    return session.execute(select(*_COLUMNS).order_by(Outbox.id.desc()).limit(limit)).all()
 
 
 def newest_id(session: Session) -> int:
