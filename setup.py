@@ -40,6 +40,7 @@ TEST = [
     "schemathesis>=4.10",
     "setuptools>=77",
     "time-machine>=2.16",
+    "websockets>=14",
     "wheel>=0.45",
 ]
 

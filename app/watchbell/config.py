@@ -167,9 +167,9 @@ SETTINGS: tuple[Setting, ...] = (
             "Further host names that requests may carry, comma separated.", "none"),
     Setting("behind_proxy", ("WATCHBELL_BEHIND_PROXY",), _switch, lambda: "off",
             "A trusted proxy terminates TLS; needed to bind beyond loopback."),
+    Setting("streams", ("WATCHBELL_STREAMS",), _whole(0, 20_000), lambda: 2000, "Most sockets of a web process; 0: none."),
     Setting("user", ("WATCHBELL_USER",), _text, _user, "Name the scheduler goes by.", "the operating system's user"),
-    Setting("hostname", ("WATCHBELL_HOSTNAME",), _text, socket.gethostname, "Name of this machine.",
-            "the machine's host name"),
+    Setting("hostname", ("WATCHBELL_HOSTNAME",), _text, socket.gethostname, "Name of this machine.", "its host name"),
     Setting("zone", ("WATCHBELL_ZONE",), _zone, _local_zone, "Time zone of new tasks and of the page.",
             "the server's zone"),
     Setting("environment", ("WATCHBELL_ENVIRONMENT",), _one_of("production", "development"), lambda: "production",
@@ -226,6 +226,7 @@ class Config:
     secret_key: str = dataclasses.field(repr=False)
     allowed_hosts: tuple[str, ...]
     behind_proxy: str
+    streams: int
     user: str
     hostname: str
     zone: str

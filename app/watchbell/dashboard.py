@@ -32,6 +32,7 @@ from watchbell.logs import configure_console, tell
 from watchbell.services import accounts, first_start
 from watchbell.store.session import Database, prepare_home
 from watchbell.version import __version__
+from watchbell.web import realtime
 from watchbell.web.checks import is_loopback
 from watchbell.web.factory import create_app
 from watchbell.web.secret_key import secret_key
@@ -162,6 +163,7 @@ class Dashboard:
         if self._ended.is_set() or self._server is None:
             return
         self._ended.set()
+        realtime.end(self._server.app)
         self._server.shutdown()
         self._server.server_close()
         for thread in self._threads:

@@ -166,6 +166,12 @@ class Unavailable(WatchbellError):
         self.trouble = trouble
 
 
+class TooMany(WatchbellError):
+    """The server does this for as many at a time as it can; try again in a moment."""
+
+    code = "too_many"
+
+
 class ConfigError(WatchbellError):
     """The configuration is not usable."""
 

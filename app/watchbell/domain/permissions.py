@@ -124,6 +124,7 @@ ROUTES: dict[str, Right] = {
     "log.index": Right.VIEW,
     "log.data": Right.VIEW,
     "log.clear": Right.OPERATE,
+    "sockets.connect": Right.VIEW,
     "tasks.index": Right.VIEW,
     "tasks.data": Right.VIEW,
     "tasks.index_json": Right.VIEW,

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from argon2 import PasswordHasher
@@ -200,6 +200,14 @@ def resume(db: Database, token: str, *, now: datetime) -> tuple[LoginSession, Ac
             if again is not None:
                 again.seen_at = now
     return login, account
+
+
+def still_open(db: Database, tokens: Collection[str], *, now: datetime) -> set[str]:
+    """Return the tokens whose sessions are open, of some that have been; a look at them is no use of them."""
+    by_hash = {_hash(token): token for token in tokens}
+    with db.read() as session:
+        found = store.list_open(session, list(by_hash), now=now, seen_after=now - IDLE_LIMIT)
+    return {by_hash[token_hash] for token_hash in found}
 
 
 def log_out(db: Database, token: str, *, now: datetime) -> None:

@@ -41,7 +41,8 @@ class Stream:
             raise InputError.of("stream", "must be stdout or stderr", "stdout")
         self._db = db
         self._output_path = output_path
-        self._run_id = run_id
+        #: The run whose output this is.
+        self.run_id = run_id
         self._stream = stream
         self._attempt = attempt
 
@@ -63,7 +64,7 @@ class Stream:
         return Part(part, is_complete=source is not None and source.is_complete)
 
     def _find(self) -> OutputSource | None:
-        return runs.find_output(self._db, self._run_id, self._stream, attempt=self._attempt)
+        return runs.find_output(self._db, self.run_id, self._stream, attempt=self._attempt)
 
     def _read(self, source: OutputSource | None, offset: int, limit: int) -> Slice | None:
         return _NOTHING if source is None else read_source(source, self._output_path, offset, limit)

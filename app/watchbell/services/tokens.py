@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -191,6 +192,14 @@ def resolve(db: Database, secret: str, *, now: datetime, address: str = "") -> B
         with contextlib.suppress(Unavailable), db.write(wait=False) as session:
             store.note_use(session, found.id, at=now, before=now - USED_STEP, address=address[:64])
     return Bearer(found.username, found.role, found.scope, found.prefix)
+
+
+def still_open(db: Database, secrets: Collection[str], *, now: datetime) -> set[str]:
+    """Return those of some secrets whose tokens have not ended; a look at them is no use of them."""
+    by_hash = {_hash(secret): secret for secret in secrets}
+    with db.read() as session:
+        found = store.list_open(session, list(by_hash), now)
+    return {by_hash[secret_hash] for secret_hash in found}
 
 
 def looks_like_secret(text: str) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from watchbell.store.base import Base, can_hold
+from watchbell.store.base import Base, can_hold, in_lots
 
 
 class Account(Base):
@@ -81,6 +81,25 @@ def find_login(session: Session, token_hash: str) -> tuple[LoginSession, Account
         .where(LoginSession.token_hash == token_hash)
     ).one_or_none()
     return (row[0], row[1]) if row else None
+
+
+def list_open(session: Session, token_hashes: Sequence[str], *, now: datetime, seen_after: datetime) -> list[str]:
+    """Return those of some token hashes whose session has not ended and whose account is active."""
+    found: list[str] = []
+    for some in in_lots(token_hashes):
+        statement = (
+            select(LoginSession.token_hash)
+            .join(Account, Account.id == LoginSession.account_id)
+            .where(
+                LoginSession.token_hash.in_(some),
+                LoginSession.ended_at.is_(None),
+                LoginSession.expires_at > now,
+                LoginSession.seen_at > seen_after,
+                Account.is_active,
+            )
+        )
+        found.extend(session.scalars(statement))
+    return found
 
 
 def end_logins(session: Session, account_id: int, at: datetime, *, keep: str | None = None) -> int:

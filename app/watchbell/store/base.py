@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+_IN_ONE_STATEMENT = 500
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -61,6 +62,12 @@ def ids_select(dialect_name: str) -> Any:
 def id_list(session: Session, ids: Sequence[int]) -> Any:
     """Return the value of the parameter that ``ids_select`` reads."""
     return json.dumps(list(ids)) if session.get_bind().dialect.name == "sqlite" else list(ids)
+
+
+def in_lots(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield some of many values at a time: a statement takes so many parameters and no more."""
+    for start in range(0, len(values), _IN_ONE_STATEMENT):
+        yield values[start : start + _IN_ONE_STATEMENT]
 
 
 def can_hold(value: int | str) -> bool:

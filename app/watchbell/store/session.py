@@ -299,19 +299,30 @@ class ChangeWatch:
         self._seen: int | None = None
 
     def changed(self) -> bool:
-        """Return whether somebody else has committed since the last look; the first look says True."""
+        """Return whether somebody else has committed since the last look; the first look says True.
+
+        Raises Unavailable and ConfigError as a transaction does.
+        """
         if not self._database.is_sqlite:
             return True
+        with _translated(self._database.file):
+            version = self._version()
+        changed = version != self._seen
+        self._seen = version
+        return changed
+
+    def _version(self) -> int | None:
         connection = self._database.engine.raw_connection()
         try:
             cursor = connection.cursor()
             row = cursor.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(
+                None, None, error, sqlite3.Error, dialect=self._database.engine.dialect
+            ) from error
         finally:
             connection.close()
-        version = int(row[0]) if row else None
-        changed = version != self._seen
-        self._seen = version
-        return changed
+        return int(row[0]) if row else None
 
 
 def is_busy(error: OperationalError) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, bindparam, delete, func, or_, select, 
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.accounts import Account
-from watchbell.store.base import Base, can_hold
+from watchbell.store.base import Base, can_hold, in_lots
 
 
 class APIToken(Base):
@@ -77,6 +77,24 @@ def find_held(session: Session, secret_hash: str) -> Held | None:
     """Return the token with this hash, or None."""
     row = session.connection().execute(_HELD, {"secret_hash": secret_hash}).one_or_none()
     return Held._make(row) if row is not None else None
+
+
+def list_open(session: Session, secret_hashes: Sequence[str], now: datetime) -> list[str]:
+    """Return those of some hashes whose token is neither revoked nor past its end, and whose account is active."""
+    found: list[str] = []
+    for some in in_lots(secret_hashes):
+        statement = (
+            select(APIToken.secret_hash)
+            .join(Account, Account.id == APIToken.account_id)
+            .where(
+                APIToken.secret_hash.in_(some),
+                APIToken.revoked_at.is_(None),
+                or_(APIToken.expires_at.is_(None), APIToken.expires_at > now),
+                Account.is_active,
+            )
+        )
+        found.extend(session.scalars(statement))
+    return found
 
 
 def find_token(session: Session, token_id: int) -> tuple[APIToken, Account] | None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import flask_login
 from flask import Flask, g, request, session
 
+from watchbell import clock
 from watchbell.config import Config
 from watchbell.domain.permissions import Right, Role, rights_of
-from watchbell.services import accounts
+from watchbell.services import accounts, tokens
 from watchbell.services.accounts import Grant
-from watchbell.web import current, throttle
+from watchbell.store.session import Database
+from watchbell.web import current, errors, throttle
 from watchbell.web.db import database
 from watchbell.web.throttle import tries
 
@@ -26,6 +29,9 @@ _LINK_USED = "link_used_at"
 _LINK_MINUTES = 15
 #: For so long after a login nobody is asked again who it is, before something that outlives the session is made.
 FRESH = timedelta(minutes=15)
+#: What credentials begin with, because sessions and tokens are found in different places.
+_SESSION = "session:"
+_TOKEN = "token:"  # noqa: S105 - a mark, not a secret.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -174,6 +180,25 @@ def prove(password: str) -> bool:
     forget_tries(username)
     enter(grant)
     return True
+
+
+def credential() -> str:
+    """Return what lets this request in, for ``still_open``; empty on a server that asks for no login."""
+    user = current.user()
+    if user.by_token:
+        return f"{_TOKEN}{errors.bearer_of(request)}"
+    return f"{_SESSION}{user.token}" if user.token else ""
+
+
+def still_open(db: Database, credentials: Collection[str]) -> set[str]:
+    """Return those of some credentials that still open anything."""
+    now = clock.now()
+    sessions = [one.removeprefix(_SESSION) for one in credentials if one.startswith(_SESSION)]
+    secrets = [one.removeprefix(_TOKEN) for one in credentials if one.startswith(_TOKEN)]
+    return {
+        *(f"{_SESSION}{token}" for token in accounts.still_open(db, sessions, now=now)),
+        *(f"{_TOKEN}{secret}" for secret in tokens.still_open(db, secrets, now=now)),
+    }
 
 
 def may_try(username: str) -> bool:

@@ -116,7 +116,9 @@ def _refuse_remote_without_login() -> Response | None:
 
 
 def _refuse_foreign_origin() -> Response | None:
-    if request.method in _SAFE_METHODS or current.user().by_token:
+    # A socket changes nothing, but browsers let any page open one and read all that comes.
+    is_harmless = request.method in _SAFE_METHODS and "Upgrade" not in request.headers
+    if is_harmless or current.user().by_token:
         return None
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")

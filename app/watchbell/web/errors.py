@@ -17,6 +17,7 @@ from watchbell.errors import (
     NotAllowed,
     NotFound,
     NotRunning,
+    TooMany,
     Unavailable,
     VersionConflict,
     VersionRequired,
@@ -42,6 +43,7 @@ STATUSES: tuple[tuple[type[WatchbellError], int], ...] = (
     (NotRunning, 409),
     (NotAllowed, 403),
     (Unavailable, 503),
+    (TooMany, 503),
     (WatchbellError, 500),
 )
 #: Whose message may hold what only the server's owner should read, such as a path.
@@ -71,9 +73,11 @@ _TEXTS: dict[int, tuple[str, str]] = {
     412: ("Changed meanwhile", "This is not what it was when you looked at it. Look again, then change it."),
     413: ("Too large", "More was sent than the server takes at once, which is 1 MiB."),
     422: ("Not accepted", "Something in what was sent is not valid."),
+    426: ("Not a page", "This address is for programs that speak WebSocket."),
     428: ("Say what you have seen", "This is changed only by whoever says which version of it was seen."),
     429: ("Too many tries", "Wait a minute, then try again."),
     500: ("Something went wrong", _PLAIN),
+    501: ("Not possible here", "The server that serves this page cannot do it."),
     503: ("The database is busy", "Nothing was lost. Try again in a few seconds."),
 }
 

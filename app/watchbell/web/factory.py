@@ -31,6 +31,7 @@ from watchbell.web.pages import (
     tokens,
 )
 from watchbell.web.pages import auth as auth_pages
+from watchbell.web.realtime import sockets
 from watchbell.web.secret_key import secret_key
 
 PAGES = (
@@ -81,6 +82,7 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
     app.context_processor(_page_context)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
+    sockets.init_app(app, config)
     api.init_app(app)
     return app
 
@@ -95,6 +97,7 @@ def _page_context() -> dict[str, Any]:
     }
     if not g.get("is_bare"):
         context["current_user"] = current.user()
+        context["has_sockets"] = current.config().streams > 0
         if current.user().role is not None:
             context["scheduler"] = presenters.scheduler_view(current.scheduler())
             context["pause_of_everything"] = pausing.of_everything()
