@@ -5,6 +5,7 @@ import { startLive } from "./lib/live.js";
 import { startMenus } from "./lib/menu.js";
 import { startOutputs } from "./lib/output.js";
 import { startShortcuts } from "./lib/shortcuts.js";
+import { startStream } from "./lib/stream.js";
 import { startTables } from "./lib/datatable.js";
 import { startTheme } from "./lib/theme.js";
 import { startTime } from "./lib/time.js";
@@ -17,6 +18,7 @@ startShortcuts();
 startTables();
 startOutputs();
 startLive();
+startStream();
 
 // After a refused form the summary of what is wrong is what the reader, seeing or not, should meet first.
 document.querySelector("[data-focus-on-load]")?.focus();

@@ -83,6 +83,14 @@ class Installation:
         with contextlib.closing(sqlite3.connect(self.home / "watchbell.db", timeout=20)) as connection, connection:
             connection.execute(statement, values)
 
+    def restart_server(self, *command: str, **environment: str) -> None:
+        """Kill the server and serve at the same address again; what it has started goes on."""
+        self.server.close()
+        port = self.root.rpartition(":")[2]
+        given = {"WATCHBELL_SAMPLE_TASK": "off", "WATCHBELL_HOSTNAME": HOST, MARK: self._token, **environment}
+        self.server = Server(self.folder, self.home, (*command, "--port", port), **given)
+        self.server.wait_for_address()
+
     def scheduler_pid(self) -> int:
         """Return the PID of the scheduler that was started last."""
         return int(self.rows("SELECT pid FROM scheduler ORDER BY started_at DESC LIMIT 1")[0][0])
@@ -140,7 +148,9 @@ class Complaints(list[str]):
 
     def _console(self, message: ConsoleMessage) -> None:
         # A refused form is answered with 422, which the browser calls an error; other answers are judged below.
-        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
+        # A server that is down or has no room takes no socket either, and the page says so itself.
+        usual = ("Failed to load resource", "WebSocket connection to")
+        if message.type in {"error", "warning"} and not message.text.startswith(usual):
             self.append(f"console: {message.text}")
 
     def _request(self, request: Request) -> None:

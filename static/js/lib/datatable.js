@@ -15,7 +15,7 @@
  * <th data-orderable="false" data-name="due_at" class="wb-number">   as DataTables reads them; classes are given to the cells below
  * <td data-order="1711676400">           what is sorted by instead of the text */
 
-import { poll } from "./live.js";
+import { poll, watchOf } from "./live.js";
 import { refreshTimes } from "./time.js";
 
 /** @param {HTMLTableElement} table */
@@ -177,10 +177,13 @@ function keepFresh(table, api) {
       return Promise.resolve(true);
     }
     return new Promise((resolve, reject) => {
-      api.one("dt-error.dt", () => reject(new Error("the rows could not be read")));
+      // Told of every answer, and without one of a request that got none, of which DataTables says nothing else.
+      api.one("xhr.dt", (/** @type {Event} */ _event, /** @type {any} */ _settings, /** @type {any} */ json) => {
+        if (!json || json.error) reject(new Error("the rows could not be read"));
+      });
       api.ajax.reload(() => resolve(true), false);
     });
-  });
+  }, watchOf(table));
 }
 
 export function startTables() {

@@ -5,16 +5,26 @@
  *   From the answer is taken: the element with the same id, if it has no [data-live-part]; else every [data-live-part=name], put
  *   into each [data-live-part=name] of the page; else the whole answer becomes the content.
  *   data-live-until="[data-state=running]"    stop (after one more look) when the element holds nothing like this any more
+ *   data-live-run="7", data-live-task="3"     only what happens to this run or task makes it look
+ *   data-live-types="scheduler_ paused"       only events whose type begins with one of these
+ *   data-live-net="30"                        how often it looks by itself while the server tells what happens
  * [data-live-keep] inside is never touched. What is being typed, or a menu or dialog that is open inside, is left alone.
  *
- * While the tab is hidden nothing is fetched. After an error the pauses grow to a minute, and #live-state says so. */
+ * While the socket of stream.js stands, an event makes the parts look that it concerns, once a second at the most, and the times
+ * above do not count. While the tab is hidden nothing is fetched. After an error the pauses grow to a minute, and #live-state
+ * says so. */
 
 import { parse, pause } from "./dom.js";
 import { morph } from "./morph.js";
+import { isLive, listen, noteAnswers } from "./stream.js";
 import { refreshTimes } from "./time.js";
 
 const LONGEST_MS = 60000;
 const TIMEOUT_MS = 10000;
+const NET_MS = 30000;
+/** Between two looks there is this much, and several times what the last one took: a busy server is not made busier. */
+const LEAST_PAUSE_MS = 1000;
+const TIMES_THE_LOOK = 4;
 
 /** Addresses that do not answer at the moment. @type {Set<string>} */
 const silent = new Set();
@@ -62,16 +72,23 @@ export async function get(url, { signal, accept = "text/html" } = {}) {
   return response;
 }
 
+/** Which events make somebody look, and how often there is a look without any. */
+/** @typedef {{takes: (message: import("./stream.js").Message) => boolean, net?: number}} Watch */
+
 /**
  * Call `step` again and again: `every` ms apart, more slowly after errors, not while the tab is hidden.
  * @param {string} name what is shown as unreachable (an address)
  * @param {number} every
  * @param {(signal: AbortSignal) => Promise<boolean|void>} step returns false when there is nothing more to come
+ * @param {Watch} [watch] while the server tells what happens, an event that it takes calls for a step, and the time does not
  * @returns {() => void} stops it
  */
-export function poll(name, every, step) {
+export function poll(name, every, step, watch) {
   const stop = new AbortController();
-  void run();
+  let bell = new AbortController();
+  const forget = watch ? listen((message) => (message === null || watch.takes(message)) && bell.abort()) : () => {};
+  stop.signal.addEventListener("abort", forget);
+  void run().finally(forget);
   return () => stop.abort();
 
   async function run() {
@@ -79,6 +96,8 @@ export function poll(name, every, step) {
     while (!stop.signal.aborted) {
       await seen();
       if (stop.signal.aborted) return;
+      bell = new AbortController();
+      const begin = performance.now();
       try {
         if ((await step(stop.signal)) === false) return;
         wait = every;
@@ -93,9 +112,19 @@ export function poll(name, every, step) {
         silent.add(name);
         showState(`No answer from the server; next try in ${Math.round(wait / 1000)} s`);
       }
-      // A little scatter keeps many open tabs from asking all at once.
-      await pause(wait * (0.9 + Math.random() * 0.2), stop.signal);
+      noteAnswers(silent.size === 0);
+      await rest(wait, performance.now() - begin);
     }
+  }
+
+  /** @param {number} wait @param {number} took how long the last step took */
+  async function rest(wait, took) {
+    const isTold = watch && isLive() && !silent.has(name);
+    const length = isTold ? Math.max(wait, watch.net ?? NET_MS) : wait;
+    // A little scatter keeps many open tabs from asking all at once.
+    await pause(length * (0.9 + Math.random() * 0.2), AbortSignal.any([stop.signal, bell.signal]));
+    const least = Math.max(LEAST_PAUSE_MS, took * TIMES_THE_LOOK);
+    if (bell.signal.aborted) await pause(least * (0.9 + Math.random() * 0.2), stop.signal);
   }
 }
 
@@ -134,6 +163,20 @@ export function place(target, html) {
   target.dispatchEvent(new CustomEvent("watchbell:live", { bubbles: true }));
 }
 
+/** @param {HTMLElement} target @returns {Watch} */
+export function watchOf(target) {
+  const { liveRun, liveTask, liveTypes, liveNet } = target.dataset;
+  const types = liveTypes?.split(" ");
+  const net = Number(liveNet) * 1000 || NET_MS;
+  return {
+    net,
+    takes: ({ type, run_id, data }) =>
+      (!liveRun || run_id === Number(liveRun)) &&
+      (!liveTask || data?.task_id === Number(liveTask)) &&
+      (!types || types.some((beginning) => type.startsWith(beginning))),
+  };
+}
+
 /** @param {HTMLElement} target */
 export function live(target) {
   const url = target.dataset.live || location.href.split("#")[0];
@@ -153,7 +196,7 @@ export function live(target) {
     if (html !== last) place(target, html);
     last = html;
     return going;
-  });
+  }, watchOf(target));
 }
 
 export function startLive() {

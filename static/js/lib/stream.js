@@ -1,0 +1,198 @@
+/* The socket by which the server tells what happens; one for a page. docs/live.md has the words that go over it.
+ *
+ * <span id="live-link" data-socket="URL" hidden>   the server lets sockets in; without it none is tried
+ *   Its icon and [data-live-link-text] say how it stands, and data-link names it: connected, reconnecting, polling or offline
+ *
+ * A lost connection is made again, after pauses that grow and are scattered, and what was missed meanwhile is asked for. Where
+ * none can be made the page looks by itself, as it does before the first one stands. */
+
+import { pause } from "./dom.js";
+
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30000;
+const PING_MS = 25000;
+/** A server that says nothing to a ping for so long is gone, even if the line does not say so. */
+const ANSWER_MS = 10000;
+/** After so many vain tries in a row it is not called a moment's trouble any more. */
+const PATIENCE = 4;
+const LOGGED_OUT = 4401;
+
+/**
+ * @typedef {{type: string, id?: number, job_name?: string|null, run_id?: number|null, data?: Record<string, any>}} Message
+ * @typedef {(message: Message|null) => void} Listener   null: anything may have happened
+ */
+
+/** @type {Set<Listener>} */
+const listeners = new Set();
+/** Whether the page's own looks are answered. */
+let answered = true;
+let vain = 0;
+/** @type {Stream|null} */
+let stream = null;
+
+/** @type {Record<string, [string, string, string]>} */
+const WORDS = {
+  connected: ["live", "Live", "The page shows what happens as it happens."],
+  reconnecting: ["restart", "Reconnecting", "The connection to the server was lost and is made again."],
+  polling: ["restart", "Every few seconds", "The server cannot be heard all the time, so the page asks every few seconds."],
+  offline: ["offline", "Offline", "The server does not answer. What is shown may be old."],
+};
+
+class Stream {
+  /** @param {string} address */
+  constructor(address) {
+    this.address = new URL(address, location.href);
+    this.address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    this.lastId = -1;
+    this.isUp = false;
+    this.stop = new AbortController();
+    /** Ends a pause before the next try. */
+    this.hurry = new AbortController();
+  }
+
+  async run() {
+    let wait = FIRST_PAUSE_MS;
+    while (!this.stop.signal.aborted) {
+      const { wasUp, code } = await this.#life();
+      if (this.stop.signal.aborted) return;
+      vain = wasUp ? 0 : vain + 1;
+      wait = wasUp ? FIRST_PAUSE_MS : Math.min(wait * 2, LONGEST_PAUSE_MS);
+      show();
+      // The page's own look finds out that the login has ended, and says what to do.
+      if (wasUp) tell(null);
+      if (code === LOGGED_OUT) return;
+      this.hurry = new AbortController();
+      await pause(wait * (0.5 + Math.random() / 2), AbortSignal.any([this.stop.signal, this.hurry.signal]));
+      await seen(this.stop.signal);
+    }
+  }
+
+  /** One connection from its begin to its end. @returns {Promise<{wasUp: boolean, code: number}>} */
+  #life() {
+    return new Promise((resolve) => {
+      const isFirst = this.lastId < 0;
+      if (!isFirst) this.address.searchParams.set("after", String(this.lastId));
+      const socket = new WebSocket(this.address);
+      let wasUp = false;
+      let heardAt = performance.now();
+      const beat = setInterval(() => {
+        if (socket.readyState !== WebSocket.OPEN) return;
+        if (performance.now() - heardAt > PING_MS + ANSWER_MS) finish(0);
+        else socket.send(JSON.stringify({ type: "ping" }));
+      }, PING_MS);
+      const finish = (/** @type {number} */ code) => {
+        clearInterval(beat);
+        this.isUp = false;
+        socket.close();
+        resolve({ wasUp, code });
+      };
+      socket.addEventListener("open", () => {
+        if (isFirst) socket.send(JSON.stringify({ type: "resume" }));
+      });
+      socket.addEventListener("message", (event) => {
+        heardAt = performance.now();
+        if (!this.#take(JSON.parse(event.data))) return;
+        wasUp = this.isUp = true;
+        vain = 0;
+        show();
+      });
+      socket.addEventListener("close", (event) => finish(event.code));
+      this.stop.signal.addEventListener("abort", () => finish(0), { once: true });
+    });
+  }
+
+  /** @param {Message} message @returns {boolean} whether the page hears of all that follows */
+  #take(message) {
+    if (message.id !== undefined) this.lastId = message.id;
+    const isUp = message.type === "gap" || message.type === "caught_up";
+    // Before this moment anything may have happened, and parts that got no answer need not wait any longer.
+    if (isUp) tell(null);
+    else if (message.id !== undefined) tell(message);
+    return isUp;
+  }
+}
+
+/** @param {AbortSignal} signal @returns {Promise<void>} resolved once the tab is seen */
+function seen(signal) {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden && !signal.aborted) return;
+      document.removeEventListener("visibilitychange", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look, { once: true });
+  });
+}
+
+/** @param {Message|null} message */
+function tell(message) {
+  for (const listener of [...listeners]) listener(message);
+}
+
+function state() {
+  if (stream?.isUp) return "connected";
+  if (navigator.onLine && vain < PATIENCE) return "reconnecting";
+  return answered && navigator.onLine ? "polling" : "offline";
+}
+
+function show() {
+  const place = document.getElementById("live-link");
+  // Nothing is lost before the first connection stands, so that is no news.
+  if (!place || (place.hidden && !isLive() && vain === 0)) return;
+  const now = state();
+  if (place.dataset.link === now) return;
+  const [icon, text, title] = WORDS[now];
+  place.dataset.link = now;
+  place.title = title;
+  place.querySelector("use")?.setAttribute("href", `#i-${icon}`);
+  const words = place.querySelector("[data-live-link-text]");
+  if (words) words.textContent = text;
+  place.hidden = false;
+}
+
+/** @returns {boolean} whether the server tells what happens, so that there is little to look for */
+export function isLive() {
+  return stream?.isUp ?? false;
+}
+
+/** @param {boolean} isAnswered whether the page's own looks at the server are answered */
+export function noteAnswers(isAnswered) {
+  if (answered === isAnswered) return;
+  answered = isAnswered;
+  // A server that answers again takes sockets again, too.
+  if (isAnswered) stream?.hurry.abort();
+  show();
+}
+
+/**
+ * @param {Listener} listener called with every event, and with null when anything may have happened
+ * @returns {() => void} ends it
+ */
+export function listen(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function begin() {
+  const address = document.getElementById("live-link")?.dataset.socket;
+  if (!address || stream) return;
+  stream = new Stream(address);
+  void stream.run();
+}
+
+export function startStream() {
+  begin();
+  addEventListener("online", () => {
+    stream?.hurry.abort();
+    show();
+  });
+  addEventListener("offline", show);
+  // A page with an open socket is not kept for the back button.
+  addEventListener("pagehide", () => {
+    stream?.stop.abort();
+    stream = null;
+  });
+  addEventListener("pageshow", begin);
+}
