@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "load": ("", "1000"),
     "save_to_start": ("", "10"),
     "output": ("", "100M 1"),
+    "sockets": ("", "0 200"),
     "profile_scheduler": ("--lines 20", "--lines 3 200"),
 }
 _PAGE = """# Figures of one run
