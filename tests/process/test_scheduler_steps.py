@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.lives import list_processes
+from tests.process.lives import LAB, list_processes
 from tests.waiting import wait_until
 from watchbell import clock
 from watchbell.services import runs, steps, triggers
@@ -296,6 +296,17 @@ def test_hostile_names_and_commands_never_break_out(lab):
     assert [row["name"] for row in rows(lab, run["id"])] == [step["name"] for step in hostile]
     output = lab.rows("SELECT content FROM output WHERE stream = 'stdout'")[0]["content"]
     assert bytes(output) == b'it\'s; fine ok"; exit 9; " second line\ndone 2 1 exit 0 0 0\nunset unset\n'
+
+
+def test_steps_do_without_a_path_and_see_the_variables_of_the_task(lab):
+    names = ["code", "limit", "record", "number", "IFS", "OPTIND"]
+    environment = {LAB: lab.token, "PATH": "/nowhere", **{name: f"own {name}" for name in names}}
+    task = add(lab, "echo $code, $limit, $record, $number", "/bin/true", environment=environment)
+    with lab.running():
+        run = finish(lab, task)
+    assert run["state"] == "succeeded"
+    output = lab.rows("SELECT content FROM output WHERE stream = 'stdout'")[0]["content"]
+    assert bytes(output) == b"own code, own limit, own record, own number\n"
 
 
 def test_each_attempt_has_its_own_steps(lab):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -207,6 +210,41 @@ def test_no_name_and_no_command_is_put_into_the_program(tmp_path) -> None:
     assert argv[-3:] == ("5", "1", "$(command)")
     assert not any("$(name)" in argument for argument in argv)
     assert "0.01" in argv
+
+
+SHELLS = [
+    ["/bin/sh"],
+    *([["bash", "--posix"]] if shutil.which("bash") else []),
+    *([["dash"]] if shutil.which("dash") else []),
+]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_the_program_means_the_same_to_every_shell(shell: list[str], tmp_path: Path) -> None:
+    record = tmp_path / "status"
+    record.write_text("header\n")
+    steps = [
+        Step("a", "echo out; echo err >&2", continue_on_failure=True),
+        Step("b", "kill -9 $$", continue_on_failure=True),
+        Step("c", "setsid sleep 60 & sleep 60", 1, continue_on_failure=True),
+        Step("d", "no-such-program 2>/dev/null", continue_on_failure=True),
+        Step("e", "echo '$(pwd)' $WATCHBELL_STEP; exit 7"),
+        Step("f", "echo never"),
+    ]
+    argv = steps_command(steps, str(record), f"test.{tmp_path.name}", 1)
+
+    done = subprocess.run([*shell, *argv[1:]], capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == 137
+    assert (done.stdout, done.stderr) == ("out\n$(pwd) 5\n", "err\n")
+    traces = read_traces(str(record))
+    assert [(trace.how, trace.exit_code) for trace in traces] == [
+        ("exit", 0),
+        ("exit", 137),
+        ("time", 124),
+        ("exit", 127),
+        ("exit", 7),
+    ]
 
 
 def _states(ended: bool = True, *, is_lost: bool = False) -> list[str]:

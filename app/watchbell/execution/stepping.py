@@ -82,6 +82,8 @@ while [ $# -gt 0 ] && [ -z "$wb_told" ]; do
     wb_look
     wb_began=$wb_now
     wb_note begin "$wb_number" "$wb_time" $wb_sizes
+    # Asked again as late as can be: what is not there yet when the run is told to end is not told.
+    [ -z "$wb_told" ] || break
     (
         export WATCHBELL_STEP="$wb_number" WATCHBELL_STEP_MARK="$wb_mark.$wb_number"
         exec "$wb_timeout" -k "$wb_kill_after" "$1" /bin/sh -c -- "$3" 2>&3 3>&-
