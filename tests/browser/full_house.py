@@ -52,12 +52,26 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
     flaky = house.add(
         "comes-back-later", "exit 75", retries="3", retry_delay_seconds="3000", retry_max_delay_seconds="4000"
     )
+    steps = [
+        {"name": "fetch", "command": "echo fetched", "timeout_seconds": 300},
+        {"name": LONG_NAME, "command": f"echo '{WORDS * 2}' >&2\nexit 3", "continue_on_failure": True},
+        {"name": "too slow", "command": "sleep 60", "timeout_seconds": 1, "continue_on_failure": True},
+        {"name": "not there", "command": "no-such-program-on-this-machine"},
+        {"name": "never", "command": "true"},
+    ]
+    in_steps = house.add("in-steps", "", steps=steps)
     long = house.add("stopped-by-hand", "echo begun; exec sleep 600")
-    for task in (slow, fails, fails, gone, colours, killed, flaky, long):
+    for task in (slow, fails, fails, gone, colours, killed, flaky, in_steps, long):
         _trigger(house, task)
     found["cancelled"] = house.wait_for_state("stopped-by-hand", "running")
     runs.cancel(house.db, found["cancelled"], now=clock.now(), actor="admin")
-    ends = {"too-slow": "timed_out", "fails": "failed", "colours": "succeeded", LONG_NAME: "failed"}
+    ends = {
+        "too-slow": "timed_out",
+        "fails": "failed",
+        "colours": "succeeded",
+        LONG_NAME: "failed",
+        "in-steps": "failed",
+    }
     for name, state in ends.items():
         found[f"{state}: {name[:10]}"] = house.wait_for_state(name, state)
     lost = house.wait_for_state("killed-from-outside", "running")

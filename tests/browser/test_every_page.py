@@ -72,8 +72,10 @@ def judge_or_again(page: Page) -> list[str]:
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_full_pages_are_in_order(browser, installation, runs_of, scheme, width) -> None:
     task = installation.rows("SELECT max(id) FROM task WHERE name LIKE 'nightly%'")[0][0]
+    steps = installation.rows("SELECT id FROM task WHERE name = 'in-steps'")[0][0]
     paths = [
-        "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", "/tasks/new", "/next-runs", "/runs", "/queues", "/heartbeats", "/log",
+        f"/tasks/{steps}", f"/tasks/{steps}/edit", f"/runs/{runs_of['failed: in-steps']}",
+        f"/runs/{runs_of['failed: in-steps']}?step=2&stream=stderr", "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", "/tasks/new", "/next-runs", "/runs", "/queues", "/heartbeats", "/log",
         "/queues/edit", "/queues/edit?name=default", "/pause?scope=everything", f"/pause?scope=task:{task}", "/runs?decision=open",
         "/account/password", "/account/tokens", "/account/tokens?of=*", "/account/tokens/new", "/account/tokens/1/rotate",
         "/logout", "/runs/999999", "/nowhere",
