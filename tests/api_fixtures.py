@@ -93,6 +93,8 @@ class Program:
         if body is not None:
             options["json"] = body
         headers = {**self.headers, **options.pop("headers", {})}
+        # Servers have many threads, without which no request waits.
+        options.setdefault("environ_overrides", {"wsgi.multithread": True})
         answer = self.client.open(path, method=method, headers=headers, **options)
         self.book.check(method, path, answer)
         return answer

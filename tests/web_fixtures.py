@@ -21,7 +21,9 @@ from watchbell.config import Config
 from watchbell.services import accounts
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database
+from watchbell.web import realtime
 from watchbell.web.factory import create_app
+from watchbell.web.realtime import sockets
 from watchbell.web.throttle import Tries
 
 Enter = Callable[..., "Person"]
@@ -86,10 +88,12 @@ def app(made_app: Flask, web_config: Config, db: Database) -> Iterator[Flask]:
         {
             "watchbell.config": web_config,
             "watchbell.database": db,
+            "watchbell.hub": sockets.make_hub(web_config),
             "watchbell.tries": Tries(before["watchbell.tries"].limiter),
         }
     )
     yield made_app
+    realtime.end(made_app)
     made_app.extensions.clear()
     made_app.extensions.update(before)
 

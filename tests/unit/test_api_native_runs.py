@@ -18,7 +18,7 @@ from watchbell.domain.run_state import RunState
 from watchbell.services import runs, tasks, triggers
 from watchbell.store import history
 from watchbell.store.session import Database
-from watchbell.web.api.native import waiting
+from watchbell.web.realtime import waiting
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 One hub for each web process follows the outbox and carries all sockets in one thread (``hub``). A socket is taken over from
 the server that has accepted it (``handover``), so that it holds none of the server's threads.
 
-Other routes wait by ``wait_for`` and ``wait_for_output``; whoever serves the application ends it by ``end``.
+Other routes wait by ``wait_for``, ``wait_for_output`` and ``until``; whoever serves the application ends it by ``end``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from flask import Flask
 
 from watchbell.web.realtime.sockets import hub_of
-from watchbell.web.realtime.waiting import wait_for, wait_for_output
+from watchbell.web.realtime.waiting import until, wait_for, wait_for_output
 
-__all__ = ["end", "wait_for", "wait_for_output"]
+__all__ = ["end", "until", "wait_for", "wait_for_output"]
 
 
 def end(app: Flask) -> None:

@@ -39,7 +39,7 @@ class Hub:
         self._bell = -1
         self._coming: list[Client] = []
         self._reserved = 0
-        self._watches: dict[int, set[Watch]] = {}
+        self._watches: dict[int | None, set[Watch]] = {}
         self._idle_since = 0.0
         self._is_ending = False
         self._clients: set[Client] = set()
@@ -78,8 +78,8 @@ class Hub:
             self._coming.append(client)
         self._ring()
 
-    def watch(self, run_id: int) -> Watch:
-        """Return something that wakes its owner whenever something has happened to a run."""
+    def watch(self, run_id: int | None) -> Watch:
+        """Return something that wakes its owner whenever something has happened to a run; None is anything at all."""
         watch = Watch(self, run_id)
         with self._lock:
             self._watches.setdefault(run_id, set()).add(watch)
@@ -143,12 +143,13 @@ class Hub:
         for client in coming:
             carrier.take_in(client)
         told, is_disturbed = carrier.follow()
-        self._wake({t.run_id for t in told if t.run_id is not None}, everybody=is_disturbed or self._is_ending)
+        if told or is_disturbed or self._is_ending:
+            self._wake({None, *(t.run_id for t in told)}, everybody=is_disturbed or self._is_ending)
         if self._is_ending:
             carrier.end()
         carrier.do_chores()
 
-    def _wake(self, run_ids: Collection[int], *, everybody: bool) -> None:
+    def _wake(self, run_ids: Collection[int | None], *, everybody: bool) -> None:
         with self._lock:
             chosen = list(self._watches) if everybody else [run_id for run_id in run_ids if run_id in self._watches]
             for run_id in chosen:
@@ -184,9 +185,9 @@ class Hub:
 
 
 class Watch:
-    """Wakes one thread that waits for something to happen to a run."""
+    """Wakes one thread that waits for something to happen."""
 
-    def __init__(self, hub: Hub, run_id: int) -> None:
+    def __init__(self, hub: Hub, run_id: int | None) -> None:
         self._hub = hub
         self._event = threading.Event()
         self.run_id = run_id

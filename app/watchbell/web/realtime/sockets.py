@@ -23,15 +23,20 @@ _VERSION = "13"
 
 def init_app(app: Flask, config: Config) -> None:
     """Give the application its hub; nothing is opened and no thread started before the first client comes."""
+    made = make_hub(config)
+    app.extensions[_NAME] = made
+    app.register_blueprint(blueprint)
+    end_with_worker(made)
+
+
+def make_hub(config: Config) -> Hub:
+    """Return a hub that follows the database of these settings."""
 
     def open_database() -> Database:
         # One connection, by which the hub sees what others write; and clients do not wait long for a locked database.
         return Database.open(config.database_url, single_connection=True, busy_timeout_seconds=_BUSY_SECONDS)
 
-    made = Hub(open_database, auth.still_open, limit=config.streams)
-    app.extensions[_NAME] = made
-    app.register_blueprint(blueprint)
-    end_with_worker(made)
+    return Hub(open_database, auth.still_open, limit=config.streams)
 
 
 def hub_of(app: Flask) -> Hub:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from flask import current_app, request
 
@@ -31,6 +32,7 @@ LONGEST_SECONDS = 50.0
 _NET_SECONDS = 5.0
 #: A file that grows makes no event.
 _GROWTH_SECONDS = 0.25
+_T = TypeVar("_T")
 _places = threading.BoundedSemaphore(MOST_WAITING)
 
 
@@ -42,17 +44,13 @@ def wait_for(run_id: int, *, until_final: bool, timeout: float) -> Run:
     """
     db = database()
     run = runs.get(db, run_id)
-    before, deadline = run.state, _deadline(timeout)
-    if run.state in FINAL or deadline <= clock.monotonic():
-        return run
-    with _waiting(run_id) as watch:
-        while True:
-            # It is looked at once more after the watch has begun, or its end could fall between the two.
-            run = runs.get(db, run_id)
-            is_there = run.state in FINAL or (not until_final and run.state != before)
-            if is_there or not _may_go_on(deadline):
-                return run
-            watch.wait(min(deadline - clock.monotonic(), _NET_SECONDS))
+    before = run.state
+
+    def look() -> Run | None:
+        found = runs.get(db, run_id)
+        return found if found.state in FINAL or (not until_final and found.state != before) else None
+
+    return run if run.state in FINAL else until(look, timeout, run_id=run_id) or runs.get(db, run_id)
 
 
 def wait_for_output(stream: Stream, offset: int, *, timeout: float, limit: int = outputs.CHUNK) -> Part:
@@ -61,20 +59,32 @@ def wait_for_output(stream: Stream, offset: int, *, timeout: float, limit: int =
     Returns an empty part after so many seconds, and when the server stops. Raises NotFound as ``Stream.read`` does, and
     TooMany when too many requests are waiting already.
     """
-    part = stream.read(offset, limit)
+
+    def look() -> Part | None:
+        part = stream.read(offset, limit)
+        return part if part.is_complete or part.slice.data or part.slice.next_offset > offset >= 0 else None
+
+    found = look() or until(look, timeout, run_id=stream.run_id, net_seconds=_GROWTH_SECONDS)
+    return found or stream.read(offset, limit)
+
+
+def until(
+    look: Callable[[], _T | None], timeout: float, *, run_id: int | None = None, net_seconds: float = _NET_SECONDS
+) -> _T | None:
+    """Return what a look finds, looking again whenever something has happened, to a run if one is named, or None after a time.
+
+    Returns None also when the server stops. Raises TooMany when too many requests are waiting already.
+    """
     deadline = _deadline(timeout)
-    if _has_come(part, offset) or deadline <= clock.monotonic():
-        return part
-    with _waiting(stream.run_id) as watch:
+    if deadline <= clock.monotonic():
+        return None
+    with _waiting(run_id) as watch:
         while True:
-            part = stream.read(offset, limit)
-            if _has_come(part, offset) or not _may_go_on(deadline):
-                return part
-            watch.wait(min(deadline - clock.monotonic(), _GROWTH_SECONDS))
-
-
-def _has_come(part: Part, offset: int) -> bool:
-    return part.is_complete or bool(part.slice.data) or part.slice.next_offset > offset >= 0
+            # It is looked at once more after the watch has begun, or what is waited for could fall between the two.
+            found = look()
+            if found is not None or clock.monotonic() >= deadline or hub_of(current_app).is_ending:
+                return found
+            watch.wait(min(deadline - clock.monotonic(), net_seconds))
 
 
 def _deadline(timeout: float) -> float:
@@ -83,12 +93,8 @@ def _deadline(timeout: float) -> float:
     return clock.monotonic() + seconds
 
 
-def _may_go_on(deadline: float) -> bool:
-    return clock.monotonic() < deadline and not hub_of(current_app).is_ending
-
-
 @contextlib.contextmanager
-def _waiting(run_id: int) -> Iterator[Watch]:
+def _waiting(run_id: int | None) -> Iterator[Watch]:
     if not _places.acquire(blocking=False):
         raise TooMany(f"{MOST_WAITING} requests are waiting already; come again in a moment")
     try:

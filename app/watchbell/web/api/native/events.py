@@ -9,8 +9,9 @@ from flask import Response
 
 from watchbell.errors import InputError
 from watchbell.services import outbox
+from watchbell.web import realtime
 from watchbell.web.api import fields
-from watchbell.web.api.native import answers, schemas, waiting
+from watchbell.web.api.native import answers, schemas
 from watchbell.web.api.native.family import blueprint
 from watchbell.web.db import database
 
@@ -74,7 +75,7 @@ def list_events(asked: dict[str, Any]) -> Response:
         found, place = outbox.list_since(db, place, limit=asked["limit"], types=types)
         return (found, place) if found else None
 
-    found = look() or (waiting.until(look, asked["wait"]) if asked["wait"] else None)
+    found = look() or (realtime.until(look, asked["wait"]) if asked["wait"] else None)
     items = [{name: getattr(event, name) for name in _FIELDS} for event in (found[0] if found else ())]
     return answers.page(items, ("after", str(place)), newest=max(outbox.newest_id(db), place))
 

@@ -8,9 +8,9 @@ from typing import Any
 from flask import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
-from watchbell.web import current, outputs
+from watchbell.web import current, outputs, realtime
 from watchbell.web.api import parsing
-from watchbell.web.api.native import answers, run_schemas, waiting
+from watchbell.web.api.native import answers, run_schemas
 from watchbell.web.api.native.family import blueprint
 from watchbell.web.db import database
 from watchbell.web.outputs import Part, Stream
@@ -29,7 +29,7 @@ def get_output(asked: dict[str, Any], run_id: str) -> Response:
     Ask again with `offset` set to `next_offset` until `done` is true and nothing is left.
     """
     stream = _stream(asked, run_id)
-    part = waiting.wait_for_output(stream, asked["offset"], timeout=asked["wait"], limit=asked["limit"])
+    part = realtime.wait_for_output(stream, asked["offset"], timeout=asked["wait"], limit=asked["limit"])
     found = part.slice
     text, next_offset = outputs.live_text(part)
     body = {"text": text, "offset": found.offset, "next_offset": next_offset, "size": found.size}

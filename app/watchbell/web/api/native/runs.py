@@ -12,10 +12,10 @@ from watchbell.errors import InputError, NotFound
 from watchbell.services import decisions, runs, steps, tasks, triggers
 from watchbell.services.runs import RowPage, RunFilter
 from watchbell.store.runs import Run
-from watchbell.web import current, run_list
+from watchbell.web import current, realtime, run_list
 from watchbell.web.api import parsing
 from watchbell.web.api.idempotency import idempotent
-from watchbell.web.api.native import answers, run_schemas, waiting, words
+from watchbell.web.api.native import answers, run_schemas, words
 from watchbell.web.api.native.family import blueprint
 from watchbell.web.api.native.task_actions import run_made
 from watchbell.web.db import database
@@ -68,7 +68,7 @@ def wait_for_run(asked: dict[str, Any], run_id: str) -> Response:
     A server lets only so many requests wait at a time; the others are answered 503 with `Retry-After`.
     """
     number = parsing.path_id("run_id", run_id)
-    return answers.answer(words.run(waiting.wait_for(number, until_final=True, timeout=asked["timeout"])))
+    return answers.answer(words.run(realtime.wait_for(number, until_final=True, timeout=asked["timeout"])))
 
 
 @blueprint.route("/runs/<run_id>/cancel", methods=["POST"])
