@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "idle": ("", "0 1000"),
     "load": ("", "1000"),
     "save_to_start": ("", "10"),
+    "command_line": ("", "--tasks 100 3"),
     "output": ("", "100M 1"),
     "sockets": ("", "0 200"),
     "profile_scheduler": ("--lines 20", "--lines 3 200"),

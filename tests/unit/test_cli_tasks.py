@@ -247,6 +247,12 @@ def test_names_and_commands_cannot_move_the_cursor(shell, db):
     assert "\\x1b[2Jgone" in shown
 
 
+def test_nothing_that_is_shown_turns_the_direction_of_its_line(shell, db):
+    add_run(db, add_task(db, "other"), RunState.FAILED, reason="\u202egnihton")
+
+    assert "\u202e" not in shell("runs", "list").out
+
+
 def test_a_trigger_prints_the_run_and_the_same_key_the_same_run(shell, db):
     add_task(db, "report")
 

@@ -153,6 +153,11 @@ def cli(ctx: click.Context, home: str | None, database_url: str | None, config: 
     Settings come from options, then WATCHBELL_* variables, then the configuration file, by default watchbell.toml in the data
     directory.
     """
+    if sys.stdout.isatty():
+        # NO_COLOR counts for lines as it does for tables.
+        from rich.console import Console
+
+        ctx.color = False if Console().no_color else None
     ctx.obj = ctx.with_resource(Program({"home": home, "database_url": database_url, "config": config}))
 
 

@@ -9,19 +9,24 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.cells import cell_len, set_cell_size
 
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule.interval import UNITS, read_span
+from watchbell.domain.shown_text import TURNS
 from watchbell.errors import InputError
 
 # What people and commands wrote is shown, never obeyed by the terminal.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _GAP = "  "
 _NARROWEST = 12
+#: A column that is wider than this gives way on a narrow terminal, too.
+_WIDEST_KEPT = 20
+#: Drawing takes its time; whoever lists more than this wants lines.
+_MOST_DRAWN = 200
 _COLOURS = {
     RunState.SUCCEEDED: "green",
     RunState.FAILED: "red",
@@ -62,7 +67,7 @@ def _plain(value: object) -> object:
 
 def one_line(text: object) -> str:
     """Return text on one line in which nothing can move a cursor."""
-    return _CONTROL.sub(_sign, str(text).replace("\n", " ⏎ "))
+    return _CONTROL.sub(_sign, str(text).replace("\n", " ⏎ ")).translate(TURNS)
 
 
 def _sign(match: re.Match[str]) -> str:
@@ -75,6 +80,9 @@ def table(
 ) -> None:
     """Print rows in aligned columns; on a terminal the flexible column gives way when the lines are too long."""
     cells = [[one_line(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty() and len(cells) <= _MOST_DRAWN:
+        _draw(heads, cells, flexible % len(heads), right)
+        return
     widths = [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
     if sys.stdout.isatty():
         surplus = sum(widths) + len(_GAP) * (len(widths) - 1) - shutil.get_terminal_size().columns
@@ -83,6 +91,36 @@ def table(
     click.secho(_row(heads, widths, right), bold=True)
     for row in cells:
         click.echo(_row(row, widths, right))
+
+
+def _draw(heads: Sequence[str], cells: Sequence[Sequence[str]], flexible: int, right: Sequence[int]) -> None:
+    """Draw a table on a terminal, as wide as that is."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    widths = [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
+    _narrow(widths, flexible, console.width - 3 * (len(widths) - 1))
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for index, (head, width) in enumerate(zip(heads, widths, strict=True)):
+        side: Literal["left", "right"] = "right" if index in right else "left"
+        drawn.add_column(Text(head), justify=side, no_wrap=True, overflow="ellipsis", width=width)
+    states = set(RunState)
+    for row in cells:
+        # Plain texts: nothing in them is taken for markup.
+        drawn.add_row(*(Text(cell, style=_COLOURS.get(RunState(cell), "") if cell in states else "") for cell in row))
+    console.print(drawn)
+
+
+def _narrow(widths: list[int], flexible: int, room: int) -> None:
+    """Let columns give way until they have room: the flexible one first, then the widest of the others."""
+    others = sorted((index for index in range(len(widths)) if index != flexible), key=lambda index: -widths[index])
+    for index in (flexible, *(other for other in others if widths[other] > _WIDEST_KEPT)):
+        surplus = sum(widths) - room
+        if surplus > 0:
+            widths[index] = max(min(widths[index], _NARROWEST), widths[index] - surplus)
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:
