@@ -10,6 +10,7 @@ from tests.database import NOW, add_run, add_task
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.services import adoption, heartbeats, runs
 from watchbell.services.adoption import Orphan
+from watchbell.services.lives import name_life
 from watchbell.store import ledger
 from watchbell.store.heartbeats import Scheduler
 from watchbell.store.runs import Run
@@ -17,7 +18,7 @@ from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
 HOME = "/var/lib/watchbell"
-OLD, NEW = adoption.name_life("old", HOME), adoption.name_life("new", HOME)
+OLD, NEW = name_life("old", HOME), name_life("new", HOME)
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_what_is_ours_already_is_not_taken_over_twice(db: Database, task: Task) 
     _flight(db, task, RunState.RUNNING)
 
     assert (len(_take_over(db)), len(_take_over(db))) == (1, 0)
-    assert len(_take_over(db, adoption.name_life("third", HOME))) == 1
+    assert len(_take_over(db, name_life("third", HOME))) == 1
 
 
 def test_a_scheduler_that_never_wrote_a_heartbeat_can_still_be_followed(db: Database, task: Task) -> None:
@@ -123,7 +124,7 @@ def test_a_scheduler_that_never_wrote_a_heartbeat_can_still_be_followed(db: Data
 
 
 def test_the_runs_of_another_data_directory_are_not_ours(db: Database, task: Task) -> None:
-    elsewhere = adoption.name_life("old", "/srv/other")
+    elsewhere = name_life("old", "/srv/other")
     run = _flight(db, task, RunState.RUNNING, holder=elsewhere)
 
     assert _take_over(db) == []

@@ -11,9 +11,9 @@ from watchbell import clock
 from watchbell.cli.program import Program, pass_program
 from watchbell.cli.screen import examples, json_option, one_line, print_json, say
 from watchbell.config import MIB
-from watchbell.control import pidfile
+from watchbell.control import pidfile, pulse
 from watchbell.errors import WatchbellError
-from watchbell.services import output_files, retention
+from watchbell.services import output_files, restores, retention
 from watchbell.store import retention as retention_store
 from watchbell.store import schema
 
@@ -109,6 +109,43 @@ def _prune(program: Program, rules: retention.Rules, now: datetime) -> dict[str,
         counts["files"] += swept.orphans + swept.given_up
         counts["given_up"] += swept.given_up
     return counts
+
+
+@database.command(
+    short_help="Go on with an older copy of the database.",
+    epilog=examples(
+        "watchbell scheduler stop && cp copy.db ~/.local/share/watchbell/watchbell.db && watchbell db accept-copy"
+    ),
+)
+@json_option
+@pass_program
+def accept_copy(program: Program, *, as_json: bool) -> None:
+    """Go on with an older copy of the database that was put in its place; the scheduler has to be stopped.
+
+    The copy does not know what has run since it was made. What waits in it is missed instead of started, moments until now
+    are not caught up, and what it takes for running is lost where nothing is left of it; each row says so. Tasks that may
+    be run again (--uncertain run_again) go on. Without this a scheduler refuses to start on such a copy.
+    """
+    program.require_data()
+    config = program.config
+    with pidfile.hold(config):
+        said = pulse.read(config)
+        mark = said.mark if said is not None else None
+        if mark is not None and not restores.is_older(program.db, mark):
+            raise WatchbellError("nothing is missing in the database; there is nothing to accept")
+        found = restores.accept(
+            program.db,
+            mark,
+            home=str(config.home),
+            owns_database=config.owns_database,
+            now=clock.now(),
+            host=config.hostname,
+            actor=program.actor,
+        )
+    if as_json:
+        print_json({"copied_at": found.copied_at, "missed": found.missed})
+    else:
+        say(found.message)
 
 
 @database.command(

@@ -17,6 +17,7 @@ from pathlib import Path
 from watchbell.config import Config
 from watchbell.domain.presence import STALL_SECONDS
 from watchbell.errors import DatabaseTrouble
+from watchbell.services.restores import Mark
 
 _SIZE = 2048
 
@@ -33,6 +34,8 @@ class Pulse:
     incarnation: str = ""
     beat_at: str = ""
     database: str = ""
+    #: The highest number that a run had in it then.
+    newest_run: int = 0
     #: What keeps it from working, empty while nothing does; the words are for people.
     trouble: str = ""
     words: str = ""
@@ -51,6 +54,12 @@ class Pulse:
     def beaten_at(self) -> datetime | None:
         """Return the moment of the last durable beat, None if there was none."""
         return _moment(self.beat_at)
+
+    @property
+    def mark(self) -> Mark | None:
+        """Return what it says about the rows that were in the database, None if it says nothing of them."""
+        beaten_at = self.beaten_at
+        return Mark(self.incarnation, beaten_at, self.newest_run) if self.incarnation and beaten_at else None
 
     @property
     def troubled_since(self) -> datetime | None:

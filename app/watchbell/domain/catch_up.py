@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from watchbell.domain.incidents import Gap, explain
-from watchbell.domain.policies import CatchUp, Overlap, Policies
+from watchbell.domain.policies import CatchUp, Overlap, Policies, Uncertain
 from watchbell.domain.schedule import Occurrence
 
 #: Where a task says nothing, a run may start as late as its next moment, but at most this late.
@@ -120,6 +120,26 @@ def _missed(
             first=occurrences[0],
         )
     ]
+
+
+def withhold(verdicts: Sequence[Verdict], policies: Policies, unknown: Sequence[Gap]) -> list[Verdict]:
+    """Return verdicts that start nothing whose moment lies where it is not known what was run; such a one is missed.
+
+    ``unknown`` are those stretches of time. Of a task that may be repeated nothing is withheld.
+    """
+    if policies.uncertain is Uncertain.RUN_AGAIN:
+        return list(verdicts)
+    return [_withheld(verdict, words) if (words := _unknown(verdict, unknown)) else verdict for verdict in verdicts]
+
+
+def _unknown(verdict: Verdict, unknown: Sequence[Gap]) -> str:
+    return explain(unknown, verdict.occurrence.due_at)
+
+
+def _withheld(verdict: Verdict, words: str) -> Verdict:
+    count = f"{verdict.stands_for} occurrences; " if verdict.stands_for > 1 else ""
+    reason = f"{count}{words}; it may have been run since, and is not caught up"
+    return dataclasses.replace(verdict, is_missed=True, trigger=Trigger.SCHEDULE, reason=reason)
 
 
 _POLICY_WORDS = {

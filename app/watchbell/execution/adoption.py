@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from watchbell import clock
 from watchbell.execution import proc, tracking
@@ -18,6 +18,11 @@ from watchbell.execution.tracking import Run
 #: How long a mark may be without the number of the process that the keeper writes as soon as there is one.
 _BIRTH_SECONDS = 0.5
 _LOOK_SECONDS = 0.02
+#: How soon the record of a command that has ended is looked for again while its keeper lives: each time later, up to the other.
+_RECORD_SECONDS = 0.01
+_RECORD_MOST_SECONDS = 1.0
+#: With so many looks behind it, about four seconds have passed.
+_MANY_LOOKS = 18
 
 
 def take_over(
@@ -41,7 +46,7 @@ def take_over(
     if record.is_refused:
         # Without another mark than ours it was never started. But its files may have been taken away, as a logout does with what lies on
         # tmpfs: a process that is known or found says that the command did start.
-        process = process or census.find(bundle.token)
+        process = process or census.find(bundle)
     elif record.is_over:
         process = None
     else:
@@ -108,13 +113,41 @@ def goes_on(bundle: Bundle, census: Census) -> bool:
     if record is None or record.is_over:
         return False
     if record.pid is None:
-        return census.find(bundle.token) is not None
+        return census.find(bundle) is not None
     return find_leader(bundle, record.pid, record.start_ticks) is not None
 
 
 def is_being_kept(keeper: tuple[int, int]) -> bool:
     """Return whether a keeper lives, so that the record of a command that has just ended is still to come."""
     return bool(keeper[0]) and proc.is_alive(*keeper)
+
+
+def is_awaited(run: Run) -> bool:
+    """Return whether a run's keeper still has something to write: how its command has ended, or that it has begun."""
+    if run.ending.rebooted or not is_being_kept(run.keeper):
+        return False
+    if run.process is not None:
+        return True
+    record = read_record(run.bundle.status)
+    return record is not None and not record.is_over
+
+
+def put_off(run: Run, now: float, tell: Callable[[str], None]) -> None:
+    """Let what a keeper has still to write be looked for later, and tell once that it takes long."""
+    run.retry_at = now + min(_RECORD_SECONDS * 1.3 ** min(run.waits, _MANY_LOOKS), _RECORD_MOST_SECONDS)
+    run.waits += 1
+    if run.waits == _MANY_LOOKS:
+        what = "has ended" if run.process is not None else "may have begun"
+        tell(
+            f"The command of run {run.bundle.run_id} {what}, but its keeper (PID {run.keeper[0]}), which knows, does not "
+            "answer. The run stays as it is until then."
+        )
+
+
+def was_born(run: Run) -> bool:
+    """Return whether a command whose process was not known is known by now."""
+    record = read_record(run.bundle.status) if run.process is None else None
+    return record is not None and record.pid is not None and find_leader(run.bundle, record.pid) is not None
 
 
 def read_end(run: Run) -> Record | None:
@@ -184,8 +217,8 @@ def _find(bundle: Bundle, census: Census) -> Process | None:
         if record.pid is not None:
             return find_leader(bundle, record.pid, record.start_ticks)
         is_kept = record.meta is not None and is_being_kept(record.meta.keeper)
-        found = None if is_kept else census.find(bundle.token)
+        found = None if is_kept else census.find(bundle)
         if found is not None or clock.monotonic() >= deadline:
-            return found or census.find(bundle.token)
+            return found or census.find(bundle)
         clock.pause(_LOOK_SECONDS)
         census = Census()

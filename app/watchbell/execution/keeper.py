@@ -134,6 +134,8 @@ class Keeper:
         del self._asked[: 4 + length]
         if fields[0] == b"environment":
             self._environment = _pairs(fields[1:])
+        elif fields[0] == b"ping":
+            self._answers.append(b"pong\n")
         elif self._is_asked_for():
             self._start(fields)
         return True
@@ -155,6 +157,11 @@ class Keeper:
             mark = os.open(status, _FLAGS | os.O_EXCL, 0o600)
         except OSError as error:
             self._answers.append(b"failed %b mark %d\n" % (number, error.errno or 0))
+            return
+        if not self._is_asked_for():
+            # Whoever takes over may have set and removed a mark of its own since the last look, if we were stopped.
+            os.unlink(status)
+            os.close(mark)
             return
         step = b"mark"
         try:

@@ -21,11 +21,13 @@ from watchbell.execution.record import Record, parse_end
 #: Variables that tell about the shell somebody started the scheduler from, and would be untrue for the command.
 _STALE = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 #: How long the keeper may take to say who it is.
-_START_SECONDS = 10.0
+_START_SECONDS = 5.0
 #: So much is sent at a time when many requests follow each other.
 _TOGETHER_BYTES = 4096
 #: How long it is waited for at the end, in case that it has nothing to keep any more.
 _END_SECONDS = 0.1
+#: How long a killed one is waited for: the kernel may hold it, as long as a disk does not answer.
+_DEATH_SECONDS = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,7 +82,12 @@ class HasFailed:
         return is_full or (self.step == "mark" and self.errno in (errno.ENOENT, errno.EROFS))
 
 
-Answer = Hello | HasStarted | HasEnded | HasFailed
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pong:
+    """The keeper answers, and has nothing else to tell."""
+
+
+Answer = Hello | HasStarted | HasEnded | HasFailed | Pong
 
 
 class KeeperGone(WatchbellError):
@@ -190,6 +197,15 @@ class Keeping:
             self._send(os.fsencode("\0".join(["environment", *pairs])))
             self._common = environment
 
+    def ping(self) -> None:
+        """Ask whether it is there."""
+        self._send(b"ping")
+
+    def kill(self) -> None:
+        """End a keeper that does not answer; from now on it takes no further step, and its commands run on."""
+        if self._child:
+            os.kill(self._child, signal.SIGKILL)
+
     def _send(self, message: bytes, *, more: bool = False) -> None:
         with self._lock:
             self._unsent += len(message).to_bytes(4, "big") + message
@@ -236,16 +252,18 @@ class Keeping:
     def bury(self) -> str:
         """Wait for a keeper whose socket is at its end, so that its commands have come to us, and return how it ended.
 
-        One that is stuck is killed.
+        One that is stuck is killed; one that even then stays in the kernel is left to itself: it never goes on.
         """
         how = ""
         if self._child:
             # One that ends by itself, after an error, is given the time to.
             descriptor = os.pidfd_open(self._child)
             select.select([descriptor], [], [], _END_SECONDS)
-            os.close(descriptor)
             os.kill(self._child, signal.SIGKILL)
-            how = self._wait(0)
+            select.select([descriptor], [], [], _DEATH_SECONDS)
+            os.close(descriptor)
+            how = self._wait(os.WNOHANG) or "killed, but held by the kernel"
+            self._child = 0
         self.close()
         return how
 
@@ -273,6 +291,8 @@ def _parse(line: bytes) -> Answer:
         return HasStarted(*map(int, words))
     if kind == b"failed":
         return HasFailed(int(words[0]), words[1].decode(), int(words[2]))
+    if kind == b"pong":
+        return Pong()
     if kind == b"keeper":
         return Hello(*map(int, words))
     raise ValueError(f"the keeper said something unknown: {line[:100]!r}")

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import logging
 import select
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from watchbell import clock
 from watchbell.execution import tracking
 from watchbell.execution.bundle import Bundle
 from watchbell.execution.command import Command, Limits
-from watchbell.execution.keeping import Answer, Keeping
+from watchbell.execution.keeping import Answer, KeeperGone, Keeping
 from watchbell.execution.request import make_request
 from watchbell.execution.tracking import Run
 
-log = logging.getLogger(__name__)
+#: So many keepers are started until one greets.
+_STARTS = 3
+#: Nothing is asked of a keeper that is silent while there is another one.
+_SILENT_BURDEN = 1 << 40
 
 
 class KeptRuns:
     """A keeper of ours and the runs that it was asked to start, watched by somebody's epoll.
 
-    ``numbers`` names the runs; several keepers share it.
+    ``numbers`` names the runs; several keepers share it. ``tell`` hears in words what befell the keeper.
     """
 
-    def __init__(self, epoll: select.epoll, numbers: Iterator[int]) -> None:
+    def __init__(self, epoll: select.epoll, numbers: Iterator[int], tell: Callable[[str], None]) -> None:
         self._epoll = epoll
+        self._tell = tell
+        self._has_spoken = self._is_asked = False
+        #: For how many seconds it has owed an answer.
+        self.silence = 0.0
+        #: When it was ended because it did not answer.
+        self.killed_at: float | None = None
         self._keeping = Keeping()
         self._by_number: dict[int, Run] = {}
         self._numbers = numbers
@@ -34,6 +42,10 @@ class KeptRuns:
 
     def __len__(self) -> int:
         return len(self._by_number)
+
+    def burden(self) -> int:
+        """Return how much it has to do already; whoever has least is asked next."""
+        return len(self._by_number) + (_SILENT_BURDEN if self.silence else 0)
 
     @property
     def keeper_pid(self) -> int:
@@ -56,10 +68,33 @@ class KeptRuns:
         return self._keeping.wants_to_send
 
     def start(self) -> None:
-        """Start a keeper."""
-        self._keeping.start()
+        """Start a keeper, and another one in the place of one that does not even greet; raises KeeperGone in the end."""
+        for left in reversed(range(_STARTS)):
+            try:
+                self._keeping.start()
+                break
+            except KeeperGone:
+                if not left:
+                    raise
         self._epoll.register(self.descriptor, select.EPOLLIN)
-        self._is_sending = False
+        self._is_sending = self._has_spoken = self._is_asked = False
+        self.silence, self.killed_at = 0.0, None
+
+    def note_silence(self, seconds: float) -> None:
+        """Note that so much time has passed since the last look, and ask whether it is there if it has something to do."""
+        if self._has_spoken or not self._is_asked:
+            self.silence = 0.0
+            self._is_asked = bool(self._by_number)
+            if self._is_asked:
+                self._keeping.ping()
+        else:
+            self.silence += seconds
+        self._has_spoken = False
+
+    def kill(self, now: float) -> None:
+        """End a keeper that does not answer; what becomes of its commands, its socket's end tells."""
+        self.killed_at = now
+        self._keeping.kill()
 
     def close(self) -> None:
         """Let the keeper alone; it goes on until its commands have ended."""
@@ -112,12 +147,13 @@ class KeptRuns:
         answers = self._keeping.hear()
         if answers is None:
             return None
+        self._has_spoken = True
         about = [(self._by_number.get(getattr(answer, "number", 0)), answer) for answer in answers]
         return [(run, answer) for run, answer in about if run is not None]
 
     def replace(self) -> list[Run]:
         """Bury a keeper that is gone, start another one, and return the runs whose commands have come to this process."""
-        gone = self.keeper_pid
+        gone, silence = self.keeper_pid, self.silence if self.killed_at is not None else 0.0
         # Nobody may ask meanwhile: what is asked of the dead is not heard.
         with self._lock:
             self._epoll.unregister(self.descriptor)
@@ -125,5 +161,9 @@ class KeptRuns:
             orphaned = list(self._by_number.values())
             self._by_number.clear()
             self.start()
-        log.error("The keeper of commands (PID %d) has died (%s); its commands run on and are taken over", gone, how)
+        what = f"did not answer for {silence:.0f} s and was ended" if silence else f"has died ({how})"
+        self._tell(
+            f"The keeper of commands (PID {gone}) {what}. Another one starts commands now; of the {len(orphaned)} that it "
+            "had, those that run go on and are taken over, and those that it had not begun are started anew."
+        )
         return orphaned

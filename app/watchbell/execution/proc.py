@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
@@ -64,6 +65,16 @@ def read_marker(pid: int) -> str | None:
         return None
     end = data.find(b"\0", start)
     return data[start + len(_MARKER) : end if end >= 0 else None].decode("utf-8", "replace")
+
+
+def read_output_of_unborn(pid: int) -> str | None:
+    """Return where a process writes to that a keeper has made and that has not become its program yet, else None."""
+    if b"/keeper.py\0" not in _read(f"/proc/{pid}/cmdline", 4096):
+        return None
+    # It may not be ours to see, or be gone.
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{pid}/fd/1")
+    return None
 
 
 def list_pids() -> list[int]:

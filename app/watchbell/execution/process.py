@@ -83,21 +83,23 @@ def open_process(process: Process) -> int | None:
 class Census:
     """The processes that lead a session and carry a run's marker, from one look at all processes when first asked for.
 
-    Taken after the marks are set that keep anything from starting, one look does for many runs.
+    Taken after the marks are set that keep anything from starting, one look does for many runs. One that has not become
+    its program yet, because the disk that holds that does not answer, is known by the output that is open already.
     """
 
     def __init__(self) -> None:
         self._leaders: dict[str, Process] | None = None
 
-    def find(self, token: str) -> Process | None:
-        """Return the living process of the command with this token, or None."""
+    def find(self, bundle: Bundle) -> Process | None:
+        """Return the living process of a bundle's command, or None."""
         if self._leaders is None:
             self._leaders = {}
             for pid, state in proc.read_all().items():
-                marker = proc.read_marker(pid) if state.session == pid and state.state != "Z" else None
-                if marker is not None:
-                    self._leaders[marker] = Process(pid, state.start_ticks, _boot)
-        return self._leaders.get(token)
+                if state.session == pid and state.state != "Z":
+                    name = proc.read_marker(pid) or proc.read_output_of_unborn(pid)
+                    if name is not None:
+                        self._leaders[name] = Process(pid, state.start_ticks, _boot)
+        return self._leaders.get(bundle.token) or self._leaders.get(bundle.out)
 
 
 def find_leader(bundle: Bundle, pid: int, start_ticks: int | None = None) -> Process | None:

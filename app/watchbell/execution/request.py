@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from watchbell import clock
 from watchbell.execution.bundle import MARKER, Bundle
-from watchbell.execution.command import Command, Limits
+from watchbell.execution.command import SHELL, Command, Limits
+from watchbell.execution.far import go_there_itself, is_far
 from watchbell.execution.keeping import Request
 from watchbell.execution.limits import CannotLimit, wrap
 from watchbell.execution.process import SpawnFailed, current_boot_id, find_program
@@ -14,10 +15,14 @@ from watchbell.execution.stepping import steps_command
 
 def make_request(number: int, bundle: Bundle, command: Command, limits: Limits, keeper: tuple[int, int]) -> Request:
     """Return what is asked of the keeper; raises SpawnFailed when the command cannot be started."""
-    program = find_program(command)
-    argv, environment = command.argv, command.environment
+    argv, directory, environment = command.argv, command.directory, command.environment
+    is_away = is_far(command)
+    program = find_program(command) if not is_away else SHELL
     if command.steps:
         argv = steps_command(command.steps, bundle.status, bundle.token, limits.grace_seconds)
+    if is_away:
+        # Nobody but its own process may have to wait for a server that is gone.
+        argv, directory = go_there_itself(directory, argv), None
     if limits.is_confined or limits.niceness:
         try:
             argv = wrap((program, *argv[1:]), {**command.common, **environment}, limits, bundle.token)
@@ -31,7 +36,7 @@ def make_request(number: int, bundle: Bundle, command: Command, limits: Limits, 
         out=bundle.out,
         err=bundle.err,
         header=meta.encode(),
-        directory=command.directory,
+        directory=directory,
         program=program,
         argv=argv,
         environment=environment,

@@ -26,6 +26,8 @@ from watchbell.execution.tree import Member, find_members, halted, signal_group,
 
 #: How often a tree that is being ended is looked at.
 LOOK_SECONDS = 0.05
+#: How often one that not even KILL has ended so far.
+HELD_SECONDS = 1.0
 #: After this time of KILL what still stands (uninterruptible in the kernel) is reported and let go.
 GIVE_UP_SECONDS = 10.0
 
@@ -96,6 +98,8 @@ class Run:
     signalled: float = 0.0
     #: Set while handling it has failed and is to be tried again.
     retry_at: float = 0.0
+    #: How often its keeper's word has been waited for.
+    waits: int = 0
     #: Whether its command may have left processes, from the keeper: none, some, or unknown.
     left_hint: str = "unknown"
     #: The keeper that will write its record, by number and start time.
@@ -254,7 +258,9 @@ def proceed(run: Run, now: float) -> None:
     # A tree that forks faster than it is counted dies at one stroke.
     _hinder_forks(run)
     _signal_tree(run, run.latest(now), signal.SIGKILL)
-    run.next_step = now + LOOK_SECONDS
+    # What the kernel holds, on a disk that does not answer, dies when it lets go; to look for it costs a look at all processes.
+    is_held = now - run.phase_since > GIVE_UP_SECONDS
+    run.next_step = now + (HELD_SECONDS if is_held else LOOK_SECONDS)
 
 
 def _hinder_forks(run: Run) -> None:

@@ -21,17 +21,18 @@ from functools import partial
 from pathlib import Path
 
 from watchbell import clock
-from watchbell.execution import adoption, kernel, proc, tracking
+from watchbell.execution import adoption, kernel, tracking
 from watchbell.execution.bundle import Bundle, Bundles
 from watchbell.execution.command import Command, Limits
+from watchbell.execution.health import LOOK_SECONDS, KeeperHealth
 from watchbell.execution.identity import Process
 from watchbell.execution.keeping import Answer, HasEnded, HasFailed, HasStarted
 from watchbell.execution.kept import KeptRuns
+from watchbell.execution.measuring import take_samples
 from watchbell.execution.orphans import Orphans
 from watchbell.execution.outcome import Finished
 from watchbell.execution.process import Census, fail_start
 from watchbell.execution.result import Why
-from watchbell.execution.sampling import group_by_session
 from watchbell.execution.telling import tell
 from watchbell.execution.throttle import WriteAlarm
 from watchbell.execution.tracking import Live, Output, Phase, Run
@@ -40,23 +41,25 @@ log = logging.getLogger(__name__)
 
 #: A run whose handling failed is looked at again after this time.
 _RETRY_SECONDS = 1.0
-#: How often the record of an adopted command that has ended is looked for while its keeper lives.
-_RECORD_SECONDS = 0.01
 
 
 class Watcher:
     """Watches runs. Every public method may be called from any thread.
 
     ``output_root`` is the folder for outputs that are too long to be handed over as bytes; a file there is named after
-    the bundle, ``<run_id>.<attempt>.out`` or ``.err``.
+    the bundle, ``<run_id>.<attempt>.out`` or ``.err``. ``tell`` hears, from the watcher's thread, what befell a keeper.
     """
 
-    def __init__(self, bundles: Bundles, output_root: Path, *, keepers: int = 1) -> None:
+    def __init__(
+        self, bundles: Bundles, output_root: Path, *, keepers: int = 1, tell: Callable[[str], None] | None = None
+    ) -> None:
         self._bundles = bundles
         self._output_root = output_root
         self._epoll = select.epoll()
         numbers = itertools.count(1)
-        self._kept = [KeptRuns(self._epoll, numbers) for _ in range(keepers)]
+        self._tell = tell or log.error
+        self._kept = [KeptRuns(self._epoll, numbers, self._tell) for _ in range(keepers)]
+        self._health = KeeperHealth(self._kept)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._done = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._alarm: WriteAlarm[tuple[Run, Output]] = WriteAlarm()
@@ -117,7 +120,7 @@ class Watcher:
         says so; an attempt that had been started before is adopted instead. With ``more`` others follow at once, and the
         request may wait for them until ``flush``.
         """
-        kept = min(self._kept, key=len)
+        kept = min(self._kept, key=KeptRuns.burden)
         run = kept.prepare(key, bundle, command, limits)
         if self._runs.setdefault(key, run) is not run:
             raise ValueError(f"run {key!r} is being watched already")
@@ -126,6 +129,9 @@ class Watcher:
         except BaseException:
             del self._runs[key]
             raise
+        if self._asleep_until == math.inf:
+            # Should no keeper answer, nobody else would tell that there is something to watch.
+            os.eventfd_write(self._wake, 1)
         if not more:
             self.flush()
 
@@ -210,8 +216,8 @@ class Watcher:
             heapq.heappop(self._timers)
         due = self._timers[0][0] if self._timers else math.inf
         self._asleep_until = due
-        if self._incoming or self._cancels:
-            due = 0.0
+        if self._runs:
+            due = min(due, clock.monotonic() + LOOK_SECONDS) if not (self._incoming or self._cancels) else 0.0
         events = self._epoll.poll(None if due == math.inf else max(due - clock.monotonic(), 0.0))
         self._asleep_until = 0.0
         now = clock.monotonic()
@@ -225,8 +231,11 @@ class Watcher:
                     self._set_timer(run)
             elif descriptor in self._by_fd:
                 ended.append(self._by_fd[descriptor])
-            elif descriptor in {kept.descriptor for kept in self._kept}:
-                self._hear(descriptor, now)
+            else:
+                for kept in [kept for kept in self._kept if kept.descriptor == descriptor]:
+                    self._hear(kept, now)
+        for hanging in self._health.look(now):
+            self._replace(hanging, now)
         for kept in self._kept:
             kept.send()
         while self._incoming:
@@ -242,23 +251,25 @@ class Watcher:
                 self._guarded(self._runs[key], partial(tracking.begin_end, why=Why.CANCEL, words=words, now=now))
         self._run_timers(now)
 
-    def _hear(self, descriptor: int, now: float) -> None:
+    def _hear(self, kept: KeptRuns, now: float) -> None:
         """Act on what a keeper tells, or on its death."""
-        kept = next(kept for kept in self._kept if kept.descriptor == descriptor)
         told = kept.hear()
         if told is None:
-            orphaned = [run for run in kept.replace() if run.phase is not Phase.DONE]
-            for run in orphaned:
-                adoption.set_mark(run.bundle)
-            census = Census()
-            # Nothing of ours may be waited for as a stranger before it is known what is ours.
-            self._is_inheriting = True
-            for run in orphaned:
-                self._guarded(run, partial(self._inherit, census=census, now=now))
-            self._is_inheriting = False
-            return
-        for run, answer in told:
+            self._replace(kept, now)
+        for run, answer in told or ():
             self._guarded(run, partial(self._act, answer=answer, now=now))
+
+    def _replace(self, kept: KeptRuns, now: float) -> None:
+        """Put another keeper in the place of one that is gone, and take its commands over."""
+        orphaned = [run for run in kept.replace() if run.phase is not Phase.DONE]
+        for run in orphaned:
+            adoption.set_mark(run.bundle)
+        census = Census()
+        # Nothing of ours may be waited for as a stranger before it is known what is ours.
+        self._is_inheriting = True
+        for run in orphaned:
+            self._guarded(run, partial(self._inherit, census=census, now=now))
+        self._is_inheriting = False
 
     def _act(self, run: Run, answer: Answer, now: float) -> None:
         if isinstance(answer, HasStarted):
@@ -309,7 +320,13 @@ class Watcher:
                 run.next_sample = math.inf
             self._guarded(run, partial(self._tick, now=now))
         if sampled:
-            self._sample(sampled, now)
+            # A copy, since another thread may add a run meanwhile.
+            watched = list(self._runs.values())
+            meanwhile = partial(self._look_meanwhile, [run for run in watched if run.times_ahead])
+            keepers = {kept.keeper_pid for kept in self._kept}
+            take_samples(sampled, watched, self._orphans, keepers, now, meanwhile)
+            for run in sampled:
+                self._set_timer(run)
 
     def _guarded(self, run: Run, step: Callable[[Run], None]) -> None:
         """Take a step for one run. What goes wrong there must not keep the others from being watched."""
@@ -347,21 +364,6 @@ class Watcher:
         elif now >= run.next_step:
             tracking.proceed(run, now)
 
-    def _sample(self, due: list[Run], now: float) -> None:
-        """Take one sample of each run that is due, all from one pass over /proc."""
-        # Copies, since another thread may add a run meanwhile.
-        watched = list(self._runs.values())
-        leaders: dict[int, Run] = {run.process.pid: run for run in watched if run.process is not None}
-        processes = proc.read_all(partial(self._look_meanwhile, [run for run in watched if run.times_ahead]))
-        by_token = {run.bundle.token: run for run in watched}
-        tokens = self._orphans.tokens(processes, {kept.keeper_pid for kept in self._kept}, leaders)
-        strays = {pid: by_token[token] for pid, token in tokens.items() if token in by_token}
-        groups = group_by_session(processes, leaders, strays)
-        for run in due:
-            run.series.add(groups.get(run, ()), now)
-            run.next_sample = now + run.series.interval
-            self._set_timer(run)
-
     def _look_meanwhile(self, floods: list[Run]) -> None:
         """Keep outputs that flood within their bound while something else is done."""
         for run in floods:
@@ -377,11 +379,11 @@ class Watcher:
         """Sweep what a command has left behind, or finish it at once."""
         if run.ending.record is None:
             run.ending.record = adoption.read_end(run)
-            is_known = run.ending.record is not None or run.ending.rebooted or run.process is None
-            if not is_known and adoption.is_being_kept(run.keeper):
-                run.retry_at = now + _RECORD_SECONDS
-                return
-        if run.ending.rebooted or not run.may_leave_some() or not tracking.begin_sweep(run, now):
+        if run.ending.record is None and adoption.was_born(run):
+            self._inherit(run, Census(), now)
+        elif run.ending.record is None and adoption.is_awaited(run):
+            adoption.put_off(run, now, self._tell)
+        elif run.ending.rebooted or not run.may_leave_some() or not tracking.begin_sweep(run, now):
             self._finish(run)
 
     def _finish(self, run: Run) -> None:

@@ -10,7 +10,7 @@ from watchbell import clock
 from watchbell.config import Config
 from watchbell.control.pidfile import Owner
 from watchbell.services import heartbeats
-from watchbell.services.adoption import name_life
+from watchbell.services.lives import name_life
 from watchbell.store.heartbeats import Scheduler
 from watchbell.store.session import Database
 from watchbell.version import __version__

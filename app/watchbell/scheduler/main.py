@@ -63,11 +63,13 @@ def run(config: Config) -> int:
         if sys.stderr.isatty():
             logs.configure_console(config.log_level, config.zone)
         db = Database.open(config.database_url, single_connection=True, busy_timeout_seconds=_BUSY_SECONDS)
-        vitals = Vitals(config, db, owner)
+        vitals = Vitals(config, db, owner, said)
         try:
             vitals.patiently(lambda: start_checks.require_whole(db), lambda: False)
-            vitals.patiently(lambda: schema.upgrade(db), lambda: False)
-            vitals.patiently(lambda: start_checks.require_rows(config, db, said), lambda: False)
+            is_upgraded = not vitals.patiently(lambda: schema.upgrade(db), lambda: False).is_current
+            vitals.patiently(
+                lambda: start_checks.require_rows(config, db, said, is_upgraded=is_upgraded), lambda: False
+            )
             return _serve(config, db, owner, vitals)
         finally:
             db.close()
@@ -79,7 +81,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
     gc.set_threshold(50_000, 20, 100)
     bundles = _prepare_places(config)
     beat = Beat(db, config, owner)
-    watcher = Watcher(bundles, config.output_path, keepers=_KEEPERS)
+    watcher = Watcher(bundles, config.output_path, keepers=_KEEPERS, tell=vitals.note_keeper)
     vitals.incarnation, vitals.beaten_at = beat.incarnation, lambda: beat.beaten_at
     plan = Plan(config.hostname, vitals.timekeeper)
     launcher = Launcher(db, config, bundles, watcher, plan)

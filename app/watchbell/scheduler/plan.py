@@ -14,7 +14,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from watchbell.domain.catch_up import Verdict, judge, latest_start, reason_for
+from watchbell.domain.catch_up import Verdict, judge, latest_start, reason_for, withhold
 from watchbell.domain.incidents import Gap
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import Occurrence, Schedule, from_json, next_occurrence
@@ -221,6 +221,8 @@ def _due_task(
     following: Occurrence | None,
     timekeeper: Timekeeper | None,
 ) -> DueTask:
+    if timekeeper is not None and timekeeper.unknown:
+        verdicts = withhold(verdicts, entry.policies, [gap.moved(-entry.offset) for gap in timekeeper.unknown])
     if timekeeper is not None and timekeeper.passes:
         verdicts = timekeeper.name_passes(verdicts)
     return DueTask(

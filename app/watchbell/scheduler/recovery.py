@@ -42,7 +42,8 @@ def adopt(
         if bundle is None:
             job = launcher.job(orphan.ticket.task_id, orphan.ticket.task_version)
             started = _started(orphan, None)
-            results.append(gone(orphan.ticket, orphan.state, started, "host rebooted", job.policies, now))
+            words = orphan.stale_words or "host rebooted"
+            results.append(gone(orphan.ticket, orphan.state, started, words, job.policies, now))
             continue
         kept.add(bundle.name)
         flights[key] = follow(orphan.ticket, orphan.state, bundle, watcher, limits, _process(orphan), census)
@@ -85,10 +86,11 @@ def _find_bundle(orphan: Orphan, bundles: Bundles) -> Bundle | None:
     """Return where a run in flight was started; one that was not is kept from starting.
 
     An attempt whose row says "starting" without a mark was not launched, because the mark comes first; unless its files
-    lay on tmpfs and were taken away, which its processes tell, or the host was rebooted since: then None.
+    lay on tmpfs and were taken away, which its processes tell, or the host was rebooted since: then None. None as well of
+    a row that is older than what has become of it: its mark may have been removed because its result was stored.
     """
     bundle = bundles.find(str(orphan.ticket.run_id), orphan.ticket.number)
-    if bundle is None and not _was_reboot(orphan):
+    if bundle is None and not _was_reboot(orphan) and not orphan.stale_words:
         bundle = refuse(bundles, str(orphan.ticket.run_id), orphan.ticket.number)
     return bundle
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from watchbell import clock
 from watchbell.config import Config
 from watchbell.control import pulse
 from watchbell.control.pulse import Pulse
 from watchbell.errors import ConfigError, DatabaseDamaged
-from watchbell.services import heartbeats
+from watchbell.services import restores
 from watchbell.store import schema
 from watchbell.store.session import Database
 
@@ -45,17 +46,31 @@ def require_whole(db: Database) -> None:
         )
 
 
-def require_rows(config: Config, db: Database, said: Pulse | None) -> None:
+def require_rows(config: Config, db: Database, said: Pulse | None, *, is_upgraded: bool = False) -> None:
     """Raise ConfigError if rows that were durable are gone, as when the log beside the database was deleted.
 
-    To go on would start again what was started already. An old backup looks the same; whoever has restored one says so.
+    To go on without a word would start again what was started already. Whoever has put an older copy there says so with
+    ``watchbell db accept-copy``. Where no pulse says what was in the database, as on another machine, it is taken for a
+    copy without a question; an earlier version (``is_upgraded``) left no pulse.
     """
-    if said is None or said.database != str(db.file) or not said.incarnation or said.beaten_at is None:
+    if db.file is None:
         return
-    life = heartbeats.find(db, said.incarnation)
-    if life is not None and life.beat_at >= said.beaten_at:
+    mark = said.mark if said is not None else None
+    if mark is not None and not restores.is_older(db, mark):
         return
-    raise ConfigError(
-        f"the database {db.file} has lost its newest rows, written until {said.beat_at}: the file {db.file}-wal was deleted, "
-        f"or an older copy was put in its place. Put back the right one; or, to go on with this one, remove {pulse.path_of(config)}"
+    if said is not None and mark is not None and said.database == str(db.file):
+        if restores.is_accepted(db, mark):
+            return
+        raise ConfigError(
+            f"the database {db.file} has lost its newest rows, written until {said.beat_at}: the file {db.file}-wal was "
+            "deleted, or an older copy was put in its place. Put back the right one; or, to go on with this one without "
+            "running anything again: watchbell db accept-copy"
+        )
+    home, owns = str(config.home), config.owns_database
+    if is_upgraded or restores.has_worked(db, home=home, owns_database=owns) is None:
+        return
+    now, host = clock.now(), config.hostname
+    found = restores.accept(
+        db, None, home=home, owns_database=owns, now=now, host=host, actor=f"scheduler@{config.hostname}"
     )
+    log.warning("%s", found.message)

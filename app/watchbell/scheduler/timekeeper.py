@@ -64,6 +64,8 @@ class Timekeeper:
         self.up_since = self._last.wall
         #: Stretches of time in which nothing could be started, the newest last.
         self.gaps: deque[Gap] = deque(maxlen=_GAPS_KEPT)
+        #: Stretches of time of which it is not known what was run in them, because a copy of the database was restored.
+        self.unknown: Sequence[Gap] = ()
         #: Times that come once more because the clock was set back, the newest first.
         self.passes: list[Pass] = []
 

@@ -18,7 +18,7 @@ from watchbell.control.pulse import Pulse, PulseWriter
 from watchbell.domain.incidents import IncidentKind, span_words
 from watchbell.errors import ConfigError, DatabaseTrouble, Unavailable
 from watchbell.scheduler.timekeeper import Happening, Timekeeper
-from watchbell.services import incidents
+from watchbell.services import incidents, restores
 from watchbell.services.clock_changes import list_passes, set_back
 from watchbell.store.incidents import Incident
 from watchbell.store.reserve import Reserve
@@ -41,7 +41,7 @@ _UPKEEP_SECONDS = 10.0
 class Vitals:
     """The condition of one scheduler."""
 
-    def __init__(self, config: Config, db: Database, owner: Owner) -> None:
+    def __init__(self, config: Config, db: Database, owner: Owner, said: Pulse | None = None) -> None:
         self._db = db
         self._host = config.hostname
         self._owner = owner
@@ -53,6 +53,9 @@ class Vitals:
         self.incarnation = ""
         #: When a beat was stored last.
         self.beaten_at: Callable[[], datetime | None] = lambda: None
+        #: What an earlier life has said of the database; it stands until there is a beat of our own.
+        self._said = said or Pulse(0, "", 0.0)
+        self._newest_run = 0
         self._pulsed_at = 0.0
         self._pulsed_beat: datetime | None = None
         self._pending: deque[Incident] = deque(maxlen=_PENDING)
@@ -63,7 +66,7 @@ class Vitals:
         self._troubled_at: datetime | None = None
         self._is_full = False
         self._full_told_at = float("-inf")
-        self._room_at = self._upkeep_at = 0.0
+        self._room_at = self._upkeep_at = self._counted_at = 0.0
         self._is_bloated = False
 
     @property
@@ -94,12 +97,16 @@ class Vitals:
         return True
 
     def read_passes(self) -> None:
-        """Learn which times come a second time; raises Unavailable."""
+        """Learn which times come a second time, and in which it is not known what was run; raises Unavailable."""
         self.timekeeper.passes = list_passes(self._db, now=clock.now())
+        self.timekeeper.unknown = restores.list_gaps(self._db)
 
     def settle(self) -> None:
         """Note that the database does its work, and write down what has happened; raises Unavailable."""
         now = clock.monotonic()
+        if now - self._counted_at >= _PULSE_SECONDS:
+            self._counted_at = now
+            self._newest_run = restores.newest_run(self._db)
         if now - self._upkeep_at >= _UPKEEP_SECONDS:
             self._upkeep_at = now
             self._keep_up()
@@ -162,6 +169,11 @@ class Vitals:
     def note(self, kind: IncidentKind, message: str, **data: Any) -> None:
         """Keep something in mind until it can be written down."""
         self._note(Happening(kind, message, clock.now(), data))
+
+    def note_keeper(self, message: str) -> None:
+        """Keep in mind what befell a keeper of commands; may be called from any thread."""
+        log.error("%s", message)
+        self.note(IncidentKind.KEEPER, message)
 
     def tell_now(self, kind: IncidentKind, message: str) -> None:
         """Write something down at the end of this process, if the database answers at all."""
@@ -254,9 +266,10 @@ class Vitals:
                 pid=self._owner.pid,
                 boot_id=self._owner.boot_id,
                 at=clock.boot_time(),
-                incarnation=self.incarnation if beaten_at else "",
-                beat_at=beaten_at.isoformat() if beaten_at else "",
-                database=str(self._db.file or ""),
+                incarnation=self.incarnation if beaten_at else self._said.incarnation,
+                beat_at=beaten_at.isoformat() if beaten_at else self._said.beat_at,
+                database=str(self._db.file or "") if beaten_at else self._said.database,
+                newest_run=self._newest_run if beaten_at else self._said.newest_run,
                 trouble=str(self._trouble.trouble) if self._trouble else "",
                 words=self._trouble.message if self._trouble else "",
                 since=self._troubled_at.isoformat() if self._troubled_at else "",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 from collections.abc import Collection
 from datetime import datetime
 
 from watchbell.domain.run_state import IN_FLIGHT, RunState
-from watchbell.services import transitions
+from watchbell.services import restores, transitions
+from watchbell.services.lives import mark_of
 from watchbell.services.tickets import Ticket
 from watchbell.store import heartbeats as heartbeat_store
 from watchbell.store import runs as store
@@ -28,11 +28,8 @@ class Orphan:
     attempt: Attempt
     #: The boot in which its scheduler lived; None if that is not known.
     boot_id: str | None
-
-
-def name_life(unique: str, home: str) -> str:
-    """Return the incarnation of a new scheduler: a unique text, and a mark of the data directory that it works in."""
-    return f"{unique}.{hashlib.sha256(home.encode()).hexdigest()[:12]}"
+    #: Why its row may be older than what has become of it, empty as a rule.
+    stale_words: str = ""
 
 
 def take_over(
@@ -47,13 +44,14 @@ def take_over(
     found: list[Orphan] = []
     foreign: list[int] = []
     with db.write() as session:
+        gaps = restores.gaps_in(session)
         for run in store.list_in_state(session, [RunState.CLAIMED, *IN_FLIGHT]):
             if run.holder == holder:
                 continue
             earlier = heartbeat_store.find_scheduler(session, run.holder) if run.holder else None
             # The embedded database is on one machine only, whatever that is called by now.
             is_elsewhere = earlier is not None and earlier.host != host and not db.is_sqlite
-            is_foreign = is_elsewhere or (run.holder and _mark(run.holder) != _mark(holder))
+            is_foreign = is_elsewhere or (run.holder and mark_of(run.holder) != mark_of(holder))
             if is_foreign and not owns_database:
                 foreign.append(run.id)
                 continue
@@ -71,15 +69,17 @@ def take_over(
             run.holder = holder
             attempt.holder = holder
             found.append(
-                Orphan(_ticket(run, attempt), RunState(run.state), attempt, earlier.boot_id if earlier else None)
+                Orphan(
+                    _ticket(run, attempt),
+                    RunState(run.state),
+                    attempt,
+                    earlier.boot_id if earlier else None,
+                    restores.explain(gaps, earlier.started_at if earlier else None),
+                )
             )
     if foreign:
         log.warning("%d run(s) in flight belong to the scheduler of another data directory or host", len(foreign))
     return found
-
-
-def _mark(incarnation: str) -> str:
-    return incarnation.partition(".")[2]
 
 
 def list_cancelling(db: Database, holder: str) -> list[int]:

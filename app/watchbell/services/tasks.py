@@ -18,6 +18,7 @@ from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
+from watchbell.execution.far import leads_far
 from watchbell.services import left_over, pauses, transitions
 from watchbell.store import history, ledger
 from watchbell.store import pauses as pause_store
@@ -56,8 +57,10 @@ def check(
     definition = build_definition(fields, base=base, now=now, defaults=defaults)
     moved = base is None or base.directory != definition.directory
     here = definition.host in {"", defaults.host}
-    if definition.directory and moved and here and not Path(definition.directory).is_dir():
-        raise InputError.of("directory", f"{definition.directory} is not a directory on this machine", "/tmp")
+    # One on a file system that may never answer is not looked at: whoever saves the task would wait with it.
+    directory = definition.directory
+    if directory and moved and here and not leads_far(directory) and not Path(directory).is_dir():
+        raise InputError.of("directory", f"{directory} is not a directory on this machine", "/tmp")
     return definition
 
 
