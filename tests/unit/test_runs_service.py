@@ -180,8 +180,8 @@ def test_the_overview_counts_today_and_shows_what_goes_on(db: Database, task: Ta
     add_task(db, "off", enabled=False)
     running = add_run(db, task, RunState.RUNNING)
     waiting = add_run(db, task)
-    failed = add_run(db, task, RunState.FAILED)
-    old = add_run(db, task, RunState.LOST, due_at=NOW - timedelta(days=1))
+    add_run(db, task, RunState.FAILED)
+    add_run(db, task, RunState.LOST, due_at=NOW - timedelta(days=1))
     add_run(db, task, RunState.MISSED, stands_for=7)
 
     seen = runs.overview(db, day_start=NOW)
@@ -189,5 +189,3 @@ def test_the_overview_counts_today_and_shows_what_goes_on(db: Database, task: Ta
     assert (seen.total_tasks, seen.enabled_tasks) == (2, 1)
     assert seen.today == {"running": 1, "queued": 1, "failed": 1, "missed": 7}
     assert ([run.id for run in seen.running], [run.id for run in seen.waiting]) == ([running.id], [waiting.id])
-    assert failed.id in {run.id for run in seen.troubled}
-    assert old.id not in {run.id for run in seen.troubled}

@@ -365,6 +365,20 @@ def test_what_comes_later_than_the_hours_asked_for_is_left_out(db: Database) -> 
     assert len(tasks.list_upcoming(db, now=NOW, hours=3)) == 3
 
 
+def test_what_comes_is_counted_as_it_is_listed_and_no_further_than_asked(db: Database) -> None:
+    add_task(db, "a", every="1h")
+    add_task(db, "b", every="1h")
+    add_task(db, "c", cron="0 */6 * * *", zone="Europe/Berlin")
+    add_task(db, "off", every="1h", enabled=False)
+    add_task(db, "ahead", at=(NOW + timedelta(hours=2)).isoformat())
+    add_task(db, "far", at=(NOW + timedelta(hours=30)).isoformat())
+    listed = len(tasks.list_upcoming(db, now=NOW, limit=1000))
+
+    assert tasks.count_upcoming(db, now=NOW, at_most=1000) == listed > 50
+    assert tasks.count_upcoming(db, now=NOW, at_most=7) == 7
+    assert tasks.count_upcoming(db, now=NOW, at_most=2) == 2
+
+
 def test_a_sort_that_does_not_exist_is_refused(db: Database) -> None:
     with pytest.raises(InputError, match="sort: must be one of"):
         tasks.list_page(db, sort="password")

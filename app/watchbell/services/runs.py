@@ -337,11 +337,6 @@ class Overview:
     running: Sequence[Run]
     waiting: Sequence[Run]
     recent: Sequence[Run]
-    #: The newest runs that did not go well, of today.
-    troubled: Sequence[Run]
-
-
-TROUBLE = ("failed", "timed_out", "lost", "missed")
 
 
 def overview(db: Database, *, day_start: datetime, recent: int = 10) -> Overview:
@@ -353,6 +348,5 @@ def overview(db: Database, *, day_start: datetime, recent: int = 10) -> Overview
             today=history.count_by_state(session, day_start),
             running=store.list_in_state(session, [RunState.STARTING, RunState.RUNNING, RunState.CANCELLING], limit=20),
             waiting=store.list_in_state(session, [RunState.QUEUED, RunState.CLAIMED, RunState.RETRY_WAIT], limit=20),
-            recent=history.list_runs(session, limit=recent),
-            troubled=history.list_runs(session, states=TROUBLE, since=day_start, limit=5),
+            recent=history.list_runs(session, limit=recent) if recent else [],
         )

@@ -16,6 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     bindparam,
+    case,
     cast,
     func,
     literal,
@@ -274,6 +275,23 @@ def count_tasks(session: Session, **filters: Any) -> int:
     """Return how many tasks a list with these filters has; they are those of ``list_tasks``."""
     statement = _filtered(select(func.count(Task.id)), **filters)
     return int(session.scalar(statement) or 0)
+
+
+def count_due(session: Session, *, after: datetime, until: datetime, at_most: int) -> int:
+    """Return how many enabled tasks have their next moment within a time, counting no further than a bound."""
+    chosen = _filtered(select(Task.id), enabled=True).where(Task.next_due_at > after, Task.next_due_at <= until)
+    return int(session.scalar(select(func.count()).select_from(chosen.limit(at_most).subquery())) or 0)
+
+
+def list_schedules_due(session: Session, *, now: datetime, until: datetime) -> list[tuple[Any, datetime, int]]:
+    """Return the schedules of the enabled tasks that are due until a time, from when each counts, and how many tasks have it.
+
+    Thousands of tasks have few schedules between them, so each is told once.
+    """
+    ahead = case((Task.cursor_at > now, Task.cursor_at))
+    statement = _filtered(select(cast(Task.schedule, String), ahead, func.count()), enabled=True)
+    rows = session.execute(statement.where(Task.next_due_at <= until).group_by(cast(Task.schedule, String), ahead))
+    return [(decoded(text), cursor or now, int(count)) for text, cursor, count in rows]
 
 
 def find_revision(session: Session, task_id: int, version: int) -> TaskRevision | None:

@@ -22,7 +22,7 @@ blueprint = Blueprint("next_runs", __name__)
 RANGES = {"1h": (1, "1 hour"), "24h": (24, "24 hours"), "7d": (168, "7 days")}
 #: How many tasks the page looks at, and how many moments of each it shows: a task of every few seconds must not
 #: push all others out of sight.
-SHOWN_TASKS = 200
+SHOWN_TASKS = 100
 MOMENTS_OF_EACH = 3
 #: How many moments a twin holds unless it is asked for another number.
 _TWIN_ROWS = 200
@@ -89,9 +89,8 @@ def _planned(limit: int) -> list[Planned]:
 def _first_of_each(hours: int) -> list[Planned]:
     """Return the first few moments of each task that is due in time, in their order."""
     until = current.now() + timedelta(hours=hours)
-    page = tasks.list_page(database(), enabled=True, sort="next", limit=SHOWN_TASKS)
     found: list[Planned] = []
-    for task in page.tasks:
+    for task in tasks.list_soonest(database(), SHOWN_TASKS):
         coming = tasks.upcoming(task, after=current.now(), limit=MOMENTS_OF_EACH + 1, until=until)
         shown = [_plan(task, occurrence) for occurrence in coming[:MOMENTS_OF_EACH]]
         if len(coming) > MOMENTS_OF_EACH:

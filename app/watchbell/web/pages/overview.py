@@ -146,7 +146,6 @@ def _page() -> Page:
     found = runs.overview(db, day_start=_day_start(now), recent=RECENT_ROWS)
     # What waits for a decision is told apart from the rest, so that nobody runs it again without one.
     troubles = [bad for bad in attention.list_troubles(db, now=now) if bad.run.decision != decisions.OPEN]
-    upcoming = tasks.list_upcoming(db, now=now, limit=SCHEDULED_MOST + 1)
     scheduler = presenters.scheduler_view(current.scheduler())
     paused, undecided = pausing.views(), decisions.count_open(db)
     state = "paused" if pausing.of_everything() else scheduler.state
@@ -155,7 +154,7 @@ def _page() -> Page:
         is_quiet=not troubles and not undecided and state == "running",
         total_tasks=found.total_tasks,
         enabled_tasks=found.enabled_tasks,
-        scheduled=len(upcoming),
+        scheduled=tasks.count_upcoming(db, now=now, at_most=SCHEDULED_MOST + 1),
         today=found.today,
         troubles=[TroubleView(run_view(bad.run, now), bad.since, bad.in_a_row, bad.is_long) for bad in troubles],
         running=[run_view(run, now) for run in found.running],
@@ -170,9 +169,9 @@ def _page() -> Page:
 
 def _next_of_each(now: datetime) -> list[tuple[Task, Occurrence]]:
     """Return the next moment of each task; one of every few seconds must not push all others out of sight."""
-    page = tasks.list_page(database(), enabled=True, sort="next", limit=NEXT_ROWS)
+    soonest = tasks.list_soonest(database(), NEXT_ROWS)
     until = now + timedelta(hours=24)
-    found = [(task, moment) for task in page.tasks for moment in tasks.upcoming(task, after=now, limit=1, until=until)]
+    found = [(task, moment) for task in soonest for moment in tasks.upcoming(task, after=now, limit=1, until=until)]
     return sorted(found, key=lambda pair: pair[1].due_at)
 
 
