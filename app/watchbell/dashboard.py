@@ -8,10 +8,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
-import errno
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -33,12 +31,12 @@ from watchbell.services import accounts, first_start
 from watchbell.store.session import Database, prepare_home
 from watchbell.version import __version__
 from watchbell.web import realtime
+from watchbell.web.address import address_of, bind, listen
 from watchbell.web.checks import is_loopback
 from watchbell.web.factory import create_app
 from watchbell.web.secret_key import secret_key
 
 _THREADS = 32
-_BACKLOG = 256
 _GRACE_SECONDS = 3
 _WORKER_SECONDS = 60
 _STEP_SECONDS = 1.0
@@ -71,8 +69,21 @@ def RunDashboard(  # noqa: N802 - the name is that of the packages whose place t
     """Serve the page, run and watch over a scheduler, and stop both at the end; the same as ``watchbell up``.
 
     ``db`` is a SQLAlchemy URL or the path of an SQLite file. With ``block=False`` this returns at once; the result has
-    the ``url`` and ``stop()``. Raises ConfigError when a start is impossible.
+    the ``url`` and ``stop()``. A scheduler that ran before is left running. When a start is impossible, as when the port is
+    taken, it raises ConfigError with ``block=False``; a program that hands itself over ends with one line on standard error
+    and exit code 78, as the command does (a SystemExit whose cause is the ConfigError).
     """
+    try:
+        return _run(port, host, db, debug=debug, scheduler=scheduler, block=block)
+    except WatchbellError as error:
+        if not block:
+            raise
+        sys.stderr.write(f"watchbell: {error.message}\n")
+        raise SystemExit(error.exit_code) from error
+
+
+def _run(port: int, host: str, db: str | None, *, debug: bool, scheduler: bool, block: bool) -> Dashboard:
+
     if db is not None and "://" not in db:
         db = f"sqlite:///{Path(db).expanduser().absolute()}"
     config = Config.load(
@@ -106,13 +117,13 @@ class Dashboard:
     def __init__(self, config: Config, *, scheduler: bool) -> None:
         resources.require_assets()
         _require_guarded(config)
-        self._socket = _bind(config)
+        self._socket = bind(config)
         #: The settings in force, with the port that was really taken.
         self.config = dataclasses.replace(config, port=self._socket.getsockname()[1])
         self.url = address_of(self.config.host, self.config.port)
         try:
             self._entrance = _prepare(self.config, self.url)
-            _listen(self._socket, config)
+            listen(self._socket, config)
         except BaseException:
             self._socket.close()
             raise
@@ -131,9 +142,11 @@ class Dashboard:
 
     def serve_in_main_thread(self) -> None:
         """Serve until a signal ends it, then stop the scheduler too."""
-        how_to_stop = "Ctrl-C stops both." if self._supervisor else "Ctrl-C stops it."
         try:
             self._begin_scheduler()
+            how_to_stop = (
+                "Ctrl-C stops both." if self._supervisor and not self._supervisor.has_found else "Ctrl-C stops it."
+            )
             # The banner waits until Ctrl-C really does what it says.
             _run_gunicorn(self._make_app, self._socket.detach(), lambda: self._announce(how_to_stop), self._step)
         finally:
@@ -201,13 +214,6 @@ class Dashboard:
         tell(f"\n  Open {self._entrance}\n")
 
 
-def address_of(host: str, port: int) -> str:
-    """Return the address that a browser on this machine can open."""
-    if host in {"", "0.0.0.0", "::"}:  # noqa: S104 - nothing is bound here; these stand for any address.
-        host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def _require_guarded(config: Config) -> None:
     """Raise ConfigError unless what other machines can reach asks for a login behind TLS."""
     if is_loopback(config.host):
@@ -251,40 +257,6 @@ def _prepare(config: Config, url: str) -> str:
     finally:
         # Nothing may be open when the server forks.
         db.close()
-
-
-def _bind(config: Config) -> socket.socket:
-    """Take the address, so that a second server fails before it has touched anything; nobody can connect yet."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"the address {config.host!r} is not known on this machine: {error}") from None
-    taken = socket.socket(family, kind, protocol)
-    try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(address)
-    except OSError as error:
-        taken.close()
-        raise _refused(config, error) from None
-    return taken
-
-
-def _listen(taken: socket.socket, config: Config) -> None:
-    try:
-        taken.listen(_BACKLOG)
-    except OSError as error:
-        raise _refused(config, error) from None
-
-
-def _refused(config: Config, error: OSError) -> ConfigError:
-    place = address_of(config.host, config.port)
-    if error.errno == errno.EADDRINUSE:
-        return ConfigError(f"{place} is in use by another program; choose another port, as in --port {config.port + 1}")
-    if error.errno == errno.EACCES:
-        return ConfigError(f"{place} may not be taken by this user; choose a port from 1024 on")
-    return ConfigError(f"{place} cannot be taken: {error.strerror}")
 
 
 class _Quiet(WSGIRequestHandler):

@@ -130,7 +130,8 @@ def test_a_command_that_could_not_become_its_program_yet_is_watched_until_it_can
             assert "r1" not in bench.finished
 
     # With the disk gone the program is not there: the command's own process says so.
-    assert bench.wait().outcome.exit_code not in (None, 0)
+    outcome = bench.wait().outcome
+    assert outcome.exit_code not in (None, 0), (outcome, told)
     assert marked_processes(bench.claim().token) == []
 
 

@@ -164,7 +164,7 @@ def test_a_term_signal_stops_both_too(quiet, home):
     assert scheduler_pid(home) is None
 
 
-def test_the_scheduler_survives_the_death_of_up_and_the_next_one_takes_it_over(quiet, home):
+def test_a_scheduler_that_ran_before_is_left_running_and_that_is_said(quiet, home, launch):
     first = quiet()
     pid = wait_for_scheduler(home)
     first.process.kill()
@@ -175,6 +175,9 @@ def test_the_scheduler_survives_the_death_of_up_and_the_next_one_takes_it_over(q
 
     assert f"runs already (PID {pid})" in second.words()
     assert second.interrupt() == 0
+    assert scheduler_pid(home) == pid
+    assert "The scheduler ran before and goes on; to stop it, too: watchbell --home " in second.words()
+    assert launch("-m", "watchbell", "scheduler", "stop").process.wait(20) == 0
     assert scheduler_pid(home) is None
 
 
@@ -293,3 +296,33 @@ def test_it_serves_on_the_ipv6_loopback_if_there_is_one(launch, home):
 
     assert server.wait_for_address().startswith("http://[::1]:")
     wait_until(lambda: get(f"{server.root}/login") == 200, 20, "the page")
+
+
+BUSY = """
+    from watchbell import RunDashboard
+    from watchbell.errors import ConfigError
+    try:
+        RunDashboard(port=PORT, block=False)
+    except ConfigError as error:
+        print("raised:", error.message, flush=True)
+    RunDashboard(port=PORT)
+    print("never said")
+"""
+
+
+def test_a_script_whose_port_is_taken_ends_with_one_line(home):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(BUSY).replace("PORT", str(port))], env=environment_of(home),
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 78
+    assert done.stdout.startswith(f"raised: http://127.0.0.1:{port} is in use by another program")
+    assert "never said" not in done.stdout
+    assert done.stderr.splitlines() == [
+        f"watchbell: http://127.0.0.1:{port} is in use by another program; choose another port, as in --port {port + 1}"
+    ]

@@ -374,3 +374,17 @@ def test_what_cannot_run_as_soon_as_possible_is_told(shell, db):
 
     assert shell("task", "trigger", "backup", "--asap").code == errors.EXIT_CONFLICT
     assert shell("task", "trigger", "backup", "--asap", "--key", "x").code == errors.EXIT_USAGE
+
+
+def test_a_task_is_added_and_run_once_as_soon_as_possible(shell):
+    made = shell("task", "add", "tick", "--command", "date", "--cron", "0 3 * * *", "--asap", "--json").json()
+
+    (run,) = shell("runs", "list", "--json").json()
+    assert (run["task_id"], run["trigger"], run["state"]) == (made["id"], "asap", "queued")
+
+
+def test_a_disabled_task_is_not_run_as_soon_as_possible(shell):
+    done = shell("task", "add", "tick", "--command", "date", "--every", "1h", "--asap", "--disabled")
+
+    assert done.code == 2
+    assert shell("task", "list", "--json").json() == []

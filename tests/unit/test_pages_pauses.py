@@ -155,3 +155,16 @@ def test_only_who_may_operate_pauses(enter: Enter, db: Database) -> None:
     assert operator.post("/pause", {"scope": "everything"}).status_code == 303
     assert viewer.post("/resume", {"scope": "everything"}).status_code == 403
     assert in_force(db) == ["everything"]
+
+
+def test_resuming_in_a_filtered_list_keeps_its_filters(admin: Person, db: Database) -> None:
+    task = add_task(db, "backup")
+    pauses.pause(db, f"task:{task.id}", now=clock.now(), actor="ann", reason="", until=None)
+    fields = {"scope": f"task:{task.id}", "next": "/tasks"}
+
+    answer = admin.post("/resume", fields, headers={"Referer": "http://localhost/tasks?q=back&order=-2"})
+    assert answer.headers["Location"] == "/tasks?q=back&order=-2"
+
+    elsewhere = admin.post("/resume", fields, headers={"Referer": "http://evil.example/tasks?q=x"})
+    assert elsewhere.headers["Location"] == "/tasks"
+    assert admin.post("/resume", fields).headers["Location"] == "/tasks"

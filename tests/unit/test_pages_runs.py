@@ -253,3 +253,19 @@ def test_the_head_goes_on_refreshing_only_while_something_is_to_come(admin: Pers
 )
 def test_a_run_that_is_not_there_is_not_found(admin: Person, url: str) -> None:
     assert admin.get(url).status_code in {404, 308}
+
+
+def test_the_runs_of_a_queue_are_listed(admin: Person, db: Database) -> None:
+    task = add_task(db, "backup")
+    mine = add_run(db, task, RunState.FAILED, queue="nightly")
+    add_run(db, task, RunState.FAILED)
+
+    found = admin.get("/runs.json?queue=nightly").get_json()
+
+    assert [run["id"] for run in found] == [mine.id]
+    page = admin.see("/runs?queue=nightly")
+    assert "1 run in queue nightly." in page.text
+    assert page.select_one("#run-queue")["value"] == "nightly"  # type: ignore[index]
+    assert admin.get("/runs.json?queue=nightly&q=backup&state=failed").get_json() == found
+    assert admin.get("/runs.json?queue=nightly&q=other").get_json() == []
+    assert admin.see("/queues").select_one("a[href='/runs?queue=default']")

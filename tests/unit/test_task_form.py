@@ -325,3 +325,16 @@ def test_a_form_that_names_no_version_is_refused(admin: Person, db: Database, ve
     answer = admin.post(f"/tasks/{task.id}/edit", {**edit_fields(admin, task.id), "version": version})
 
     assert answer.status_code == 422
+
+
+def test_run_once_with_a_disabled_task_hides_no_other_problem(admin: Person, db: Database) -> None:
+    fields = {name: value for name, value in FIELDS.items() if name != "enabled"}
+
+    answer = admin.post(
+        "/tasks/new", {**fields, "asap": "y", "cron": "61 * * * *", "directory": "relative", "oddity": "1"}
+    )
+
+    assert answer.status_code == 422
+    for words in ("does not start by itself", "cron", "directory", "oddity"):
+        assert words in answer.text
+    assert soup(answer.text).select_one("#asap-error") and soup(answer.text).select_one("#cron-error")

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.database import DEFAULTS, NOW, add_run, add_task
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import runs, tasks
+from watchbell.services import runs, tasks, upcoming
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
@@ -374,9 +374,9 @@ def test_what_comes_is_counted_as_it_is_listed_and_no_further_than_asked(db: Dat
     add_task(db, "far", at=(NOW + timedelta(hours=30)).isoformat())
     listed = len(tasks.list_upcoming(db, now=NOW, limit=1000))
 
-    assert tasks.count_upcoming(db, now=NOW, at_most=1000) == listed > 50
-    assert tasks.count_upcoming(db, now=NOW, at_most=7) == 7
-    assert tasks.count_upcoming(db, now=NOW, at_most=2) == 2
+    assert upcoming.count(db, now=NOW, at_most=1000) == listed > 50
+    assert upcoming.count(db, now=NOW, at_most=7) == 7
+    assert upcoming.count(db, now=NOW, at_most=2) == 2
 
 
 def test_a_sort_that_does_not_exist_is_refused(db: Database) -> None:

@@ -105,6 +105,33 @@ def test_a_task_that_is_switched_off_needs_no_attention(db: Database, gone: str)
     assert list_troubles(db, now=now) == []
 
 
+def test_what_a_pause_has_held_until_it_was_too_late_needs_no_attention(db: Database) -> None:
+    now = clock.now()
+    task = add_task(db, now=now, every="1h")
+    late = "not started by 2026-03-02 10:00:00 UTC, its latest start; "
+    for words in (
+        "queue default is paused by ann since 2026-03-02 09:00 UTC: a move",
+        "everything was paused until 2026",
+    ):
+        add_run(db, task, RunState.MISSED, due_at=now, ended_at=now, reason=late + words)
+
+    assert list_troubles(db, now=now) == []
+
+    add_run(db, task, RunState.MISSED, due_at=now, ended_at=now, reason="no scheduler was running")
+    assert [bad.in_a_row for bad in list_troubles(db, now=now)] == [1]
+
+
+@pytest.mark.parametrize(("decision", "troubles"), [("open", 1), (None, 1), ("leave", 0), ("run_again", 0)])
+def test_a_lost_run_that_was_decided_about_does_not_come_back(
+    db: Database, decision: str | None, troubles: int
+) -> None:
+    now = clock.now()
+    task = add_task(db, now=now, every="1h")
+    add_run(db, task, RunState.LOST, due_at=now, ended_at=now, reason="host rebooted", decision=decision)
+
+    assert len(list_troubles(db, now=now)) == troubles
+
+
 @pytest.mark.parametrize(
     ("states", "in_a_row"),
     [
@@ -123,7 +150,7 @@ def test_the_newest_result_decides_whether_a_task_is_in_trouble(states: str, in_
     """The states are those of a task's runs, the newest first."""
     names = states.split()
     now = clock.now()
-    runs = [Run(id=len(names) - place, state=state, due_at=now) for place, state in enumerate(names)]
+    runs = [Run(id=len(names) - place, state=state, due_at=now, reason="") for place, state in enumerate(names)]
 
     found = trouble_of(runs)
 
@@ -150,7 +177,7 @@ def test_the_newest_result_decides_whether_a_task_is_in_trouble(states: str, in_
 def test_the_first_sentence_answers_whether_all_is_well(
     today: dict[str, int], troubles: int, state: str, said: str
 ) -> None:
-    found = Overview(total_tasks=3, enabled_tasks=3, today=today, running=(), waiting=(), recent=(), troubled=())
+    found = Overview(total_tasks=3, enabled_tasks=3, today=today, running=(), waiting=(), recent=())
 
     assert answer(found, troubles, state) == said
 

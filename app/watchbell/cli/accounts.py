@@ -69,7 +69,7 @@ def passwd(program: Program, *, username: str, password_stdin: bool) -> None:
 def link(program: Program, *, username: str, as_json: bool) -> None:
     """Print a link that logs an account in, once, within half an hour."""
     # The web server's libraries are loaded by no other command of this group.
-    from watchbell.dashboard import address_of
+    from watchbell.web.address import address_of
 
     accounts.ensure_first(program.db, now=clock.now())
     token = accounts.make_link(program.db, username, now=clock.now())

@@ -24,7 +24,7 @@ _PORT = click.option("--port", type=click.IntRange(0, 65_535), metavar="N",
 def up(program: Program, *, host: str | None, port: int | None) -> None:
     """Migrate the database, start page and scheduler, watch over both, and stop both on Ctrl-C.
 
-    A scheduler that dies is started again; one that somebody stops stays stopped. Commands that are still running at
+    A scheduler that dies is started again; one that somebody stops stays stopped, and one that ran before is left running. Commands that are still running at
     the end go on, and the next start looks after them.
     """
     _serve(program, host, port, scheduler=True)

@@ -58,14 +58,19 @@ def task() -> None:
 @click.option("--command", metavar="CMD", help="What to run, as a shell understands it.")
 @task_options()
 @click.option("--disabled", is_flag=True, help="Make it, but do not run it on time yet.")
+@click.option("--asap", is_flag=True, help="Also run it once as soon as possible: ahead of everything that waits.")
 @json_option
 @pass_program
 def add(program: Program, /, *, name: str, as_json: bool, **options: Any) -> None:
     """Make a task that runs a command on time."""
+    if options["asap"] and options["disabled"]:
+        raise click.UsageError("Give one of --asap and --disabled: a disabled task does not start by itself.")
     fields = {"name": name, **_fields(options)}
     if options["disabled"]:
         fields["enabled"] = False
     made = program.source.add_task(_with_schedule(program, fields, options))
+    if options["asap"]:
+        program.source.trigger_task(made, key=None, asap=True)
     report(program, made, as_json, "Added")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+import shlex
 import signal
 from collections.abc import Callable
 from datetime import datetime
@@ -37,18 +38,28 @@ class Supervisor:
         self._tell = tell
         self._child: _Child | None = None
         self._has_begun = False
+        #: The scheduler that ran before, which is left as it was found.
+        self._found: pidfile.Owner | None = None
         self._started_at = 0.0
         self._delay = 0.0
         #: When to start again; None while nothing has to be started.
         self._due_at: float | None = None
 
+    @property
+    def has_found(self) -> bool:
+        """Return whether a scheduler ran already at the beginning."""
+        return self._found is not None
+
     def begin(self) -> None:
         """Start a scheduler unless one runs already; raises ConfigError if the PID file holds garbage."""
-        pidfile.find_owner(self._config)
+        owner = pidfile.find_owner(self._config)
         self._has_begun = True
         if pidfile.is_held(self._config):
             status = self._status()
-            self._tell(f"The scheduler runs already (PID {status.pid if status else 'unknown'}).")
+            self._found = owner
+            self._tell(
+                f"The scheduler runs already (PID {status.pid if status else 'unknown'}) and is left running at the end."
+            )
         else:
             self._spawn()
 
@@ -73,8 +84,11 @@ class Supervisor:
             self._spawn()
 
     def end(self) -> None:
-        """Stop the scheduler, whoever started it, and say what is still running."""
+        """Stop the scheduler, unless it ran before, and say what is still running."""
         if not self._has_begun:
+            return
+        if self._is_found():
+            self._tell(f"The scheduler ran before and goes on; to stop it, too: {self._how_to_stop()}")
             return
         db = self._open()
         try:
@@ -90,6 +104,19 @@ class Supervisor:
                 self._tell(f"The scheduler: {error.message}.")
         finally:
             db.close()
+
+    def _is_found(self) -> bool:
+        """Return whether the scheduler that runs is the one that was found at the beginning."""
+        if self._found is None or not pidfile.is_held(self._config):
+            return False
+        try:
+            return pidfile.find_owner(self._config) == self._found
+        except WatchbellError:
+            # Whoever has written over the PID file since was not there then.
+            return False
+
+    def _how_to_stop(self) -> str:
+        return f"watchbell --home {shlex.quote(str(self._config.home))} scheduler stop"
 
     def _spawn(self) -> None:
         self._due_at = None

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watchbell.domain.run_state import ACTIVE, FINAL, RunState
+from watchbell.services import decisions, pauses
 from watchbell.store import history
 from watchbell.store import tasks as task_store
 from watchbell.store.runs import Run
@@ -50,9 +51,9 @@ def list_troubles(db: Database, *, now: datetime, limit: int = 100) -> list[Trou
         enabled = task_store.list_enabled(session, list({run.task_id for run in bad}))
         task_ids = [task_id for task_id in dict.fromkeys(run.task_id for run in bad) if task_id in enabled]
         # Most of them have gone well since, which a few runs tell.
-        last = history.list_newest_states(session, task_ids, _LAST_RUNS)
+        last = history.list_newest_results(session, task_ids, _LAST_RUNS)
         still_bad = [task_id for task_id, rows in last.items() if not _is_good(rows)]
-        newest = history.list_newest_states(session, still_bad, _RUNS_PER_TASK)
+        newest = history.list_newest_results(session, still_bad, _RUNS_PER_TASK)
         streaks = [streak for streak in map(_streak, newest.values()) if streak is not None][:limit]
         runs = history.list_by_ids(session, [row.id for streak in streaks for row in (streak[0], streak[-1])])
     return [
@@ -68,13 +69,21 @@ def trouble_of(runs: Sequence[Run]) -> Trouble | None:
 
 def _is_good(runs: Sequence[Any]) -> bool:
     """Return whether the newest result among these runs, the newest first, is known and a good one."""
-    results = (state for state in (RunState(run.state) for run in runs) if state in FINAL - _SILENT)
-    return next(results, None) is RunState.SUCCEEDED
+    return next((run.state for run in runs if _counts(run)), None) == RunState.SUCCEEDED
+
+
+def _counts(run: Any) -> bool:
+    """Return whether a run says how its task does: not one that a person held back, or has decided about."""
+    if RunState(run.state) not in FINAL - _SILENT:
+        return False
+    if run.state == RunState.MISSED:
+        return not pauses.was_held(run.reason)
+    return run.decision in (None, decisions.OPEN)
 
 
 def _streak(runs: Sequence[Any]) -> list[Any] | None:
-    """Return the newest results in a row that were not good, of what has id and state, or None."""
-    results = [run for run in runs if RunState(run.state) in FINAL - _SILENT]
+    """Return the newest results in a row that were not good, of what ``list_newest_results`` gives, or None."""
+    results = [run for run in runs if _counts(run)]
     bad = list(itertools.takewhile(lambda run: RunState(run.state) in TROUBLE, results))
     if not bad:
         return None

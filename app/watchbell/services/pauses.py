@@ -6,6 +6,7 @@ what waits already goes on waiting.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,9 @@ __all__ = [
 ]  # fmt: skip
 #: How long the reason of a pause, which stands in the reason of each skipped run, may be.
 REASON_LIMIT = 200
+
+#: What ``hold_words`` and the end of a pause write into the reason of a run that waits.
+_HELD = re.compile(r"(?:^|; )(?:queue \S+|the task|everything) (?:is paused by|was paused until) ")
 
 
 def pause(
@@ -91,6 +95,11 @@ def describe(found: Pause) -> str:
 def hold_words(found: Pause) -> str:
     """Return why nothing of what is paused starts, as the reason of a run says it."""
     return f"{_thing(found.scope)} is {describe(found)}"
+
+
+def was_held(reason: str) -> bool:
+    """Return whether the reason of a run says that a pause has held it, be it over by now or not."""
+    return _HELD.search(reason) is not None
 
 
 def why_held(session: Session, task_id: int, queue: str, now: datetime) -> list[str]:

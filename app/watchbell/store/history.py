@@ -305,9 +305,9 @@ def list_newest_per_task(session: Session, task_ids: Sequence[int], limit: int =
     return found
 
 
-def list_newest_states(session: Session, task_ids: Sequence[int], limit: int) -> dict[int, Sequence[Any]]:
-    """Return id and state of the newest runs of each of the given tasks, newest first."""
-    statement = select(Run.id, Run.state).order_by(Run.id.desc()).limit(limit)
+def list_newest_results(session: Session, task_ids: Sequence[int], limit: int) -> dict[int, Sequence[Any]]:
+    """Return id, state, reason and decision of the newest runs of each of the given tasks, newest first."""
+    statement = select(Run.id, Run.state, Run.reason, Run.decision).order_by(Run.id.desc()).limit(limit)
     connection = session.connection()
     return {task_id: connection.execute(statement.where(Run.task_id == task_id)).all() for task_id in task_ids}
 

@@ -2,7 +2,7 @@
 
 In this order: a name of ours in the Host header, a loopback peer when nobody logs in, a valid token if there is one, an
 origin of ours on whatever changes something, the right that domain.permissions.ROUTES asks for (nothing for a route that
-is not in it), and the token of the form. The last two checks of where a request comes from are for cookies, which a
+is not in it), a form whose bytes are text, and the token of the form. The last two checks of where a request comes from are for cookies, which a
 browser sends along whoever makes it send something; a token in a header is sent by nobody but its owner.
 """
 
@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.config import Config
 from watchbell.domain.permissions import ROUTES, Right, rights_of, scope_for
-from watchbell.web import bearer, current, errors
+from watchbell.web import bearer, current, errors, form_text
 from watchbell.web.current import User
 
 
@@ -70,7 +70,7 @@ def init_app(app: Flask, config: Config) -> None:
     app.extensions[_HOSTS] = allowed_hosts(config)
     for check in (
         *(_refuse_foreign_host, _refuse_remote_without_login, bearer.check),
-        *(_refuse_foreign_origin, _refuse_without_right),
+        *(_refuse_foreign_origin, _refuse_without_right, form_text.refuse_broken),
     ):
         app.before_request(check)
     csrf.init_app(app)
@@ -97,6 +97,12 @@ def safe_next(target: str | None) -> str | None:
         if not plain or not reading.isprintable():
             return None
     return target
+
+
+def with_filters(page: str) -> str:
+    """Return the address of a list with the filters that it had when a button in it was pressed."""
+    came = urlsplit(request.referrer or "")
+    return f"{page}?{came.query}" if came.query and came.netloc == request.host and came.path == page else page
 
 
 def _refuse_foreign_host() -> Response | None:

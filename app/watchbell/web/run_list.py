@@ -64,6 +64,7 @@ class RunQuery:
     trigger: str = ""
     since: str = ""
     search: str = ""
+    queue: str = ""
     #: "open" for those about which a person is to decide.
     decision: str = ""
     before: int | None = None
@@ -72,7 +73,8 @@ class RunQuery:
     @property
     def is_filtered(self) -> bool:
         """Return whether runs may be left out."""
-        return bool(self.states or self.task_text or self.trigger or self.since or self.search or self.decision)
+        marks = (self.states, self.task_text, self.trigger, self.since, self.search, self.queue, self.decision)
+        return any(marks)
 
     @property
     def is_first_page(self) -> bool:
@@ -87,6 +89,7 @@ class RunQuery:
             "trigger": self.trigger,
             "since": self.since,
             "q": self.search,
+            "queue": self.queue,
             "decision": self.decision,
         }
         return {name: value for name, value in {**kept, **changes}.items() if value not in ("", [], None)}
@@ -116,6 +119,7 @@ def read(args: Mapping[str, str], many: MultiArgs, db: Database) -> RunQuery:
         trigger=query.word(args, "trigger", TRIGGERS, ""),
         since=since,
         search=query.text(args, "q"),
+        queue=query.text(args, "queue"),
         decision=query.word(args, "decision", ("", "open"), ""),
         before=before,
         after=after,
@@ -154,6 +158,7 @@ def as_filter(asked: RunQuery, *, now: datetime, zone: ZoneInfo) -> RunFilter:
         trigger=asked.trigger or None,
         search=asked.search,
         since=since_of(asked.since, now, zone),
+        queue=asked.queue or None,
     )
 
 
@@ -200,6 +205,7 @@ def sentence(asked: RunQuery, count: int, at_most: int) -> str:
     parts.append(f"started {TRIGGERS[asked.trigger]}" if asked.trigger else "")
     parts.append(f"due since {SINCE[asked.since][1] if asked.since in SINCE else asked.since}" if asked.since else "")
     parts.append(f"with “{asked.search}”" if asked.search else "")
+    parts.append(f"in queue {asked.queue}" if asked.queue else "")
     if asked.decision:
         parts.append(f"that {'waits' if count == 1 else 'wait'} for a decision")
     return f"{' '.join([what, *filter(None, parts)])}."

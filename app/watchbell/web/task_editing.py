@@ -77,11 +77,9 @@ def save(form: TaskForm, task: Task | None) -> Task | Refusal:
 
 
 def _store(form: TaskForm, task: Task | None) -> Task:
-    strange = _strange_entries(form)
-    if strange:
-        raise InputError(*strange)
-    if form.asap.data and not form.enabled.data:
-        raise InputError.of("asap", "a disabled task does not start by itself; tick Enabled too, or run it by hand")
+    problems = _problems(form, task)
+    if problems:
+        raise InputError(*problems)
     fields = form.task_fields()
     now, actor = current.now(), current.actor()
     if task is None:
@@ -94,6 +92,20 @@ def _store(form: TaskForm, task: Task | None) -> Task:
     if form.asap.data:
         triggers.run_soon(database(), saved.id, now=now, actor=actor)
     return saved
+
+
+def _problems(form: TaskForm, task: Task | None) -> list[Problem]:
+    """Return all that is wrong with a form at once, so that nobody learns of it piece by piece."""
+    problems = _strange_entries(form)
+    if form.asap.data and not form.enabled.data:
+        words = "a disabled task does not start by itself; tick Enabled too, or run it by hand"
+        problems.append(Problem("asap", words))
+    base = tasks.definition_of(task) if task else None
+    try:
+        tasks.check(form.task_fields(), now=current.now(), defaults=current.defaults(), base=base)
+    except InputError as error:
+        problems += error.problems
+    return problems
 
 
 def _strange_entries(form: TaskForm) -> list[Problem]:

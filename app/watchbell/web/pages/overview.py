@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify, render_template
 
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
-from watchbell.services import attention, decisions, runs, tasks
+from watchbell.services import attention, decisions, runs, tasks, upcoming
 from watchbell.services.runs import Overview
 from watchbell.store.tasks import Task
 from watchbell.web import current, pausing, presenters
@@ -154,7 +154,7 @@ def _page() -> Page:
         is_quiet=not troubles and not undecided and state == "running",
         total_tasks=found.total_tasks,
         enabled_tasks=found.enabled_tasks,
-        scheduled=tasks.count_upcoming(db, now=now, at_most=SCHEDULED_MOST + 1),
+        scheduled=upcoming.count(db, now=now, at_most=SCHEDULED_MOST + 1),
         today=found.today,
         troubles=[TroubleView(run_view(bad.run, now), bad.since, bad.in_a_row, bad.is_long) for bad in troubles],
         running=[run_view(run, now) for run in found.running],

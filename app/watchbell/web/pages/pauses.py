@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.errors import InputError
 from watchbell.services import pauses
 from watchbell.web import current, pausing
-from watchbell.web.checks import safe_next
+from watchbell.web.checks import safe_next, with_filters
 from watchbell.web.db import database
 from watchbell.web.forms.pause_form import PauseForm
 from watchbell.web.pausing import Subject
@@ -45,7 +45,7 @@ def end() -> AnyResponse:
     was_paused = pauses.resume(database(), subject.scope, now=current.now(), actor=current.actor())
     told = "goes on." if was_paused else "was not paused any more."
     flash(f"{_capital(subject.words)} {told}", "success")
-    return redirect(safe_next(request.form.get("next")) or subject.address, 303)
+    return redirect(with_filters(safe_next(request.form.get("next")) or subject.address), 303)
 
 
 def _page(form: PauseForm, subject: Subject) -> str:

@@ -22,6 +22,7 @@ from watchbell.web import (
     task_list,
     twins,
 )
+from watchbell.web.checks import with_filters
 from watchbell.web.db import database
 from watchbell.web.presenters_runs import run_views
 from watchbell.web.presenters_schedule import preview_of_task
@@ -198,5 +199,5 @@ def _newest_revisions(task: Task) -> list[TaskRevision]:
 def _back(task: Task) -> AnyResponse:
     """Return to the list if the button stood there, else to the task."""
     if request.form.get("back") == "list":
-        return redirect(url_for("tasks.index"), 303)
+        return redirect(with_filters(url_for("tasks.index")), 303)
     return redirect(url_for("tasks.detail", task_id=task.id), 303)
