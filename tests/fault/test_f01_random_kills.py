@@ -83,7 +83,7 @@ def test_random_kills_lose_nothing_and_double_nothing(lab, claims):
     kills = 0
     recoveries = []
 
-    for number in rounds("KILLS", 50, 5000):
+    for number in rounds("KILLS", 30, 5000):
         if number % 10 == 0:
             recoveries.append(seconds_to_recover(lab))
         else:
@@ -143,7 +143,7 @@ def test_random_kills_among_changes_and_cancels_lose_nothing_either(lab, claims)
     ]
 
     kills = 0
-    for _ in rounds("KILLS_AMONG_CHANGES", 15, count("KILLS", 50, 5000) // 5):
+    for _ in rounds("KILLS_AMONG_CHANGES", 15, count("KILLS", 30, 5000) // 5):
         meddle(lab, chance, made)
         life = lab.start()
         for _ in range(4):
