@@ -8,6 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from watchbell.config import SETTINGS
 
@@ -39,6 +40,10 @@ def _scrub_environment() -> None:
 
 
 _scrub_environment()
+
+# A busy machine makes any example late, which says nothing about the code.
+settings.register_profile("watchbell", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("watchbell")
 
 
 def find_browser() -> str | None:
