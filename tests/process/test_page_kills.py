@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import random
 import signal
@@ -48,7 +49,7 @@ def press(page, path) -> threading.Thread:
 
     def work() -> None:
         # The server is killed while it answers; what counts is what it has done by then.
-        with contextlib.suppress(urllib.error.URLError, OSError):
+        with contextlib.suppress(urllib.error.URLError, http.client.HTTPException, OSError):
             page.post(path)
 
     thread = threading.Thread(target=work)
