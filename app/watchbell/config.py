@@ -192,6 +192,9 @@ SETTINGS: tuple[Setting, ...] = (
             "How many runs of each task are kept at the most; 0 for any number. A task may say otherwise."),
     Setting("retention_output_mib", ("WATCHBELL_RETENTION_OUTPUT_MIB",), _whole(0, 1_073_741_824), lambda: 10_240,
             "Room for all kept output files, in MiB; beyond it the oldest go first. 0 for no bound."),
+    Setting("url", ("WATCHBELL_URL",), _text, lambda: "",
+            "Server that commands ask instead of this machine's database.", "none"),
+    Setting("token", ("WATCHBELL_TOKEN",), _text, lambda: "", "API token with which they ask it.", "none"),
     Setting("python", ("WATCHBELL_PYTHON",), _text, lambda: sys.executable,
             "Interpreter that runs scripts of the task scheduler dashboard.", "the server's own"),
     Setting("cron_task", ("WATCHBELL_CRON_TASK",), _text, lambda: "pipeline", "Task that `/api/cron` is about."),
@@ -240,6 +243,8 @@ class Config:
     retention_days: int
     retention_runs: int
     retention_output_mib: int
+    url: str
+    token: str = dataclasses.field(repr=False)
     python: str
     cron_task: str
     cron_scripts: str

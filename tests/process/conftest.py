@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from contextlib import closing
 
 import pytest
 
 from tests.process.lives import Lab, Nursery
+from tests.process.page import Page
 from watchbell.store import schema
 from watchbell.store.session import Database
 
@@ -29,6 +31,29 @@ def empty_database(tmp_path_factory):
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return file
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """An installation whose scheduler works and whose page asks for logins."""
+
+    lab: Lab
+    page: Page
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, nursery, empty_database):
+    """Give an installation that all tests of a module share."""
+    lab = Lab(tmp_path_factory.mktemp("served") / "home", nursery, empty_database)
+    try:
+        with lab.running():
+            page = Page(lab, auth="on")
+            try:
+                yield Served(lab, page)
+            finally:
+                page.stop()
+    finally:
+        lab.close()
 
 
 @pytest.fixture

@@ -145,9 +145,13 @@ class _LazyGroup(click.Group):
               help="Database, if it is elsewhere (WATCHBELL_DATABASE_URL).")  # fmt: skip
 @click.option("-c", "--config", metavar="FILE", callback=not_empty,
               help="Configuration file (WATCHBELL_CONFIG): TOML, or key=value lines if its name ends otherwise.")  # fmt: skip
+@click.option("--url", metavar="URL", callback=not_empty,
+              help="Server to ask instead of this machine's database (WATCHBELL_URL).")  # fmt: skip
+@click.option("--token", metavar="TOKEN", callback=not_empty,
+              help="API token for it; better in WATCHBELL_TOKEN, which no list of processes shows.")  # fmt: skip
 @click.version_option(__version__, prog_name="watchbell", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, home: str | None, database_url: str | None, config: str | None) -> None:
+def cli(ctx: click.Context, /, **given: str | None) -> None:
     """Run commands on time and prove what happened.
 
     Settings come from options, then WATCHBELL_* variables, then the configuration file, by default watchbell.toml in the data
@@ -158,7 +162,7 @@ def cli(ctx: click.Context, home: str | None, database_url: str | None, config: 
         from rich.console import Console
 
         ctx.color = False if Console().no_color else None
-    ctx.obj = ctx.with_resource(Program({"home": home, "database_url": database_url, "config": config}))
+    ctx.obj = ctx.with_resource(Program(given))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ import click
 
 from watchbell.config import Config
 from watchbell.domain.task_definition import Defaults
-from watchbell.errors import ConfigError
+from watchbell.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from watchbell.cli.source import Source
@@ -57,6 +57,7 @@ class Program:
     @cached_property
     def bare_database(self) -> Database:
         """The database as it is, possibly of an older schema; the data directory is made if it is missing."""
+        self._require_here()
         # The database library takes half a second to load, which commands without a database do not pay.
         from watchbell.store.session import Database, prepare_home
 
@@ -84,8 +85,14 @@ class Program:
         self.require_data()
         return self.db
 
+    def _require_here(self) -> None:
+        """Raise InputError for a command that works on this machine's own data, where a server elsewhere was named."""
+        if self.config.url:
+            raise InputError.of("url", "is not for this command, which works on the data of this machine; leave it out")
+
     def require_data(self) -> None:
         """Raise ConfigError if the data directory has no database, as when its name is mistyped."""
+        self._require_here()
         scheme, _, place = self.config.database_url.partition(":///")
         if scheme.partition("+")[0] != "sqlite" or self.config.output_path.is_dir():
             # A server answers for itself, and outputs without a database have a complaint of their own.
@@ -97,10 +104,17 @@ class Program:
 
     @cached_property
     def source(self) -> Source:
-        """Who answers this call: the database of this machine."""
-        from watchbell.cli.local import LocalSource
+        """Who answers this call: the server that an option or the settings name, else the database of this machine."""
+        if not self.config.url:
+            from watchbell.cli.local import LocalSource
 
-        return LocalSource(self)
+            return LocalSource(self)
+        from watchbell.cli.remote import RemoteSource
+        from watchbell.client import Client
+
+        client = Client(self.config.url, self.config.token or None)
+        self._at_end.callback(client.close)
+        return RemoteSource(client)
 
     @property
     def actor(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 from watchbell import clock
 from watchbell.client.rows import Event, OutputPart, Run, Task
@@ -157,6 +158,11 @@ class Client:
         """Stop the scheduler and wait for its end; raises Conflict if it is not running."""
         found: Mapping[str, Any] = self.ask("POST", "/scheduler/stop", patience=_WAIT_SECONDS)
         return found
+
+    @staticmethod
+    def quoted(name: str) -> str:
+        """Return a name as a part of an address."""
+        return quote(name, safe="")
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
         """Return what an address below /api/v2 answers, for what has no method of its own here."""

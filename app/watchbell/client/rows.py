@@ -20,10 +20,11 @@ class _Row:
     def of(cls, body: Mapping[str, Any]) -> Self:
         """Return the row that an answer tells."""
         names = [field.name for field in dataclasses.fields(cast(Any, cls))]
-        return cls(**{name: _value(name, body.get(name)) for name in names})
+        return cls(**{name: body if name == "fields" else read(name, body.get(name)) for name in names})
 
 
-def _value(name: str, value: Any) -> Any:
+def read(name: str, value: Any) -> Any:
+    """Return a value of an answer: a text that is a time as one."""
     if isinstance(value, str) and (name.endswith("_at") or name in _TIMES):
         return datetime.fromisoformat(value)
     return value
@@ -41,19 +42,23 @@ class Task(_Row):
     steps: Sequence[Mapping[str, Any]]
     directory: str | None
     environment: Mapping[str, str]
-    schedule: Mapping[str, Any]
-    schedule_words: str
+    kind: str
+    cron: str | None
     zone: str
-    policies: Mapping[str, Any]
+    #: When it is due, in words.
+    sentence: str
     tags: Sequence[str]
     comment: str
     owner: str
     host: str
+    is_running: bool
     next_due_at: datetime | None
     created_at: datetime
     created_by: str
     updated_at: datetime
     updated_by: str
+    #: Everything that the server tells of it, policies and all, by its names in the API.
+    fields: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,6 +73,9 @@ class Run(_Row):
     reason: str
     trigger: str
     due_at: datetime
+    #: The nominal local time of a calendar moment, and its zone.
+    local_time: str
+    zone: str
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -110,7 +118,8 @@ class Event(_Row):
 class OutputPart(_Row):
     """A part of what a run has written."""
 
-    text: str
+    #: None where the bytes were asked for as base64.
+    text: str | None
     offset: int
     next_offset: int
     size: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, cast
 from urllib.parse import urlencode
 
@@ -85,14 +85,19 @@ class Transport:
         if body is not None:
             headers["Content-Type"] = "application/json"
             data = json.dumps(body).encode()
-        fields = {name: _word(value) for name, value in (query or {}).items() if value is not None}
+        fields = [
+            (name, _word(one))
+            for name, value in (query or {}).items()
+            if value is not None
+            for one in (value if isinstance(value, list | tuple) else [value])
+        ]
         return _content(self._send(method, path, fields, data, headers, patience))
 
     def _send(
         self,
         method: str,
         path: str,
-        fields: Mapping[str, str],
+        fields: Sequence[tuple[str, str]],
         data: bytes | None,
         headers: Mapping[str, str],
         patience: float,
@@ -135,6 +140,8 @@ def _content(response: BaseHTTPResponse) -> Any:
 
 def _raise(status: int, body: Mapping[str, Any]) -> NoReturn:
     words = str(body.get("detail") or f"the server answered {status}").rstrip(".")
+    # The server tells whole sentences, and a program goes on with one after a colon.
+    words = words[:1].lower() + words[1:] if words[1:2].islower() else words
     if body.get("request_id"):
         words = f"{words} (request {body['request_id']})" if status >= 500 else words
     problems = [

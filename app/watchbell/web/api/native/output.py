@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,11 +31,7 @@ def get_output(asked: dict[str, Any], run_id: str) -> Response:
     """
     stream = _stream(asked, run_id)
     part = realtime.wait_for_output(stream, asked["offset"], timeout=asked["wait"], limit=asked["limit"])
-    found = part.slice
-    text, next_offset = outputs.live_text(part)
-    body = {"text": text, "offset": found.offset, "next_offset": next_offset, "size": found.size}
-    done = part.is_complete and next_offset >= found.size
-    return answers.answer({**body, "dropped": found.dropped, "done": done})
+    return answers.answer(_bytes_told(part) if asked["encoding"] == "base64" else _text_told(part))
 
 
 @blueprint.route("/runs/<run_id>/output/raw")
@@ -54,6 +51,28 @@ def get_raw_output(asked: dict[str, Any], run_id: str) -> Response:
         stream, first, name=f"run-{parsing.path_id('run_id', run_id)}-{asked['stream']}"
     )
     return _ranged(stream, first, response) if first.is_complete else response
+
+
+def _text_told(part: Part) -> dict[str, object]:
+    text, next_offset = outputs.live_text(part)
+    return {"text": text, **_place_told(part, next_offset)}
+
+
+def _bytes_told(part: Part) -> dict[str, object]:
+    data = base64.b64encode(part.slice.data).decode()
+    return {"text": None, "data": data, **_place_told(part, part.slice.next_offset)}
+
+
+def _place_told(part: Part, next_offset: int) -> dict[str, object]:
+    found = part.slice
+    return {
+        "offset": found.offset,
+        "next_offset": next_offset,
+        "size": found.size,
+        "dropped": found.dropped,
+        "is_complete": part.is_complete,
+        "done": part.is_complete and next_offset >= found.size,
+    }
 
 
 def _stream(asked: dict[str, Any], run_id: str) -> Stream:

@@ -11,6 +11,7 @@ from watchbell.web.api import fields
 from watchbell.web.api.native import schemas
 from watchbell.web.run_list import CHIPS
 
+ENCODINGS = ("text", "base64")
 #: Bytes that one answer with output holds at the most.
 MOST_BYTES = 256 * 1024
 
@@ -165,12 +166,22 @@ class OutputAsked(fields.Schema):
     )
     limit = fields.Whole(texts=True, load_default=MOST_BYTES, validate=fields.between(4, MOST_BYTES))
     wait = schemas.seconds(description="Seconds to wait until there is anything from the offset on.")
+    encoding = fields.Word(
+        ENCODINGS,
+        load_default=ENCODINGS[0],
+        metadata={"description": "As text, cut between characters, or the very bytes as base64."},
+    )
 
 
 class OutputText(fields.Schema):
-    """A part of what a run has written, as text; bytes that are no UTF-8 are replaced."""
+    """A part of what a run has written."""
 
-    text = fields.Text(required=True)
+    text = fields.Text(
+        required=True, allow_none=True, metadata={"description": "Bytes that are no UTF-8 are replaced."}
+    )
+    data = fields.Text(
+        metadata={"description": "The bytes as base64, where that was asked for.", "example": "aGVsbG8K"}
+    )
     offset = fields.Whole(required=True, metadata={"description": "Of the first byte of the text."})
     next_offset = fields.Whole(required=True, metadata={"description": "Where to go on."})
     size = fields.Whole(required=True, metadata={"description": "Bytes written so far."})
@@ -180,6 +191,7 @@ class OutputText(fields.Schema):
         allow_none=True,
         metadata={"description": "First byte that was not kept, and first one after it that was."},
     )
+    is_complete = fields.Flag(required=True, metadata={"description": "Whether the stream cannot grow any more."})
     done = fields.Flag(required=True, metadata={"description": "Whether nothing more will come."})
 
 

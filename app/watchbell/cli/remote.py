@@ -1,0 +1,286 @@
+"""The source of commands that is a server elsewhere, asked over HTTP with a token."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from watchbell.cli.source import Counts, PauseRow, Piece, RunDetail, RunList, RunQuery, RunRow, TaskList, TaskRow
+from watchbell.client import Client, Run
+from watchbell.client.rows import read
+from watchbell.domain import schedule as schedules
+from watchbell.domain.policies import Policies, build_policies
+from watchbell.domain.steps import StepResult, StepState
+from watchbell.errors import InputError, NotFound
+
+if TYPE_CHECKING:
+    from watchbell.control.process import SchedulerStatus, StopOutcome
+    from watchbell.services.queues import QueueView
+
+_TASK = "task:"
+_QUEUE = "queue:"
+_SCHEDULE = ("kind", "zone", "dst", "every", "unit", "every_word", "at_time", "anchor_at")
+_POLICIES = frozenset(field.name for field in dataclasses.fields(Policies))
+
+
+class RemoteSource:
+    """Answers by asking the server at an address."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def list_tasks(
+        self, *, search: str = "", enabled: bool | None = None, owner: str | None = None, tag: str | None = None
+    ) -> TaskList:
+        """Return the tasks that fit, by name."""
+        filters = {"search": search or None, "enabled": enabled, "owner": owner, "tag": tag}
+        rows = [_task(task.fields) for task in self._client.list_tasks(**filters)]
+        total = int(self._client.ask("GET", "/overview")["total_tasks"])
+        return TaskList(rows, self._newest_of(rows), total)
+
+    def _newest_of(self, tasks: Sequence[TaskRow]) -> Mapping[int, RunRow]:
+        """Return the newest run of each task: most of them are among the newest runs of all."""
+        wanted = {task.id for task in tasks}
+        page = self._client.ask("GET", "/runs", query={"limit": 1000}) if wanted else {"items": [], "next": None}
+        found: dict[int, RunRow] = {}
+        for body in page["items"]:
+            if body["task_id"] in wanted:
+                found.setdefault(body["task_id"], Run.of(body))
+        for task_id in wanted - found.keys() if page["next"] is not None else ():
+            for run in self._client.ask("GET", "/runs", query={"task": task_id, "limit": 1})["items"]:
+                found[task_id] = Run.of(run)
+        return found
+
+    def find_task(self, name: str) -> TaskRow:
+        """Return the task of a name or an id."""
+        try:
+            return _task(self._client.find_task(name).fields)
+        except NotFound:
+            if not (name.isascii() and name.isdigit()):
+                raise
+        return _task(self._client.get_task(int(name)).fields)
+
+    def list_moments(self, task: TaskRow, limit: int) -> Sequence[datetime]:
+        """Return a task's next moments."""
+        if not task.enabled:
+            return []
+        page = self._client.ask("GET", f"/tasks/{task.id}/next", query={"n": limit})
+        return [datetime.fromisoformat(moment["due_at"]) for moment in page["items"]]
+
+    def check_task(self, fields: Mapping[str, object]) -> None:
+        """Let whatever is wrong be found when the task is made: only the server knows its directories and names."""
+
+    def add_task(self, fields: Mapping[str, object]) -> TaskRow:
+        """Make a task."""
+        return _task(self._client.ask("POST", "/tasks", body=_sendable(fields)))
+
+    def change_task(self, task: TaskRow, fields: Mapping[str, object]) -> TaskRow:
+        """Change a task unless somebody else has changed it since it was looked at."""
+        body = self._client.ask("PATCH", f"/tasks/{task.id}", body=_sendable(fields), version=task.version)
+        return _task(body)
+
+    def enable_task(self, task: TaskRow, *, enabled: bool) -> TaskRow:
+        """Enable or disable a task."""
+        return _task(self._client.ask("POST", f"/tasks/{task.id}/{'enable' if enabled else 'disable'}"))
+
+    def delete_task(self, task: TaskRow) -> TaskRow:
+        """Delete a task."""
+        self._client.ask("DELETE", f"/tasks/{task.id}", version=task.version)
+        return task
+
+    def trigger_task(self, task: TaskRow, *, key: str | None = None, asap: bool = False) -> RunRow:
+        """Ask for a run."""
+        return self._client.run_task(task.id, asap=asap, key=key)
+
+    def list_runs(self, query: RunQuery) -> RunList:
+        """Return the runs that fit, newest first."""
+        asked = {
+            "task": query.task_id,
+            "state": list(query.states) or None,
+            "since": query.since.isoformat() if query.since is not None else None,
+            "before": query.before_id,
+            "decision": "open" if query.undecided else None,
+            "limit": query.limit,
+        }
+        page = self._client.ask("GET", "/runs", query=asked)
+        return RunList([Run.of(body) for body in page["items"]], has_older=page["next"] is not None)
+
+    def find_run(self, run_id: int) -> RunRow:
+        """Return a run."""
+        return self._client.get_run(run_id)
+
+    def show_run(self, run_id: int) -> RunDetail:
+        """Return all about a run."""
+        body = self._client.ask("GET", f"/runs/{run_id}")
+        steps = [_step(step) for step in body["steps"]]
+        attempts = [_row(attempt) for attempt in body["attempt_list"]]
+        return RunDetail(
+            run=Run.of(body),
+            attempts=attempts,
+            events=[_row(event) for event in body["transitions"]],
+            definition=body["definition"],
+            task_exists=body["task_exists"],
+            steps=steps,
+            steps_of={attempts[-1].number: steps} if attempts else {},
+        )
+
+    def read_output(self, run_id: int, stream: str, offset: int, limit: int, attempt: int | None = None) -> Piece:
+        """Return a part of what a run has written."""
+        asked = {"stream": stream, "offset": offset, "limit": max(limit, 4), "attempt": attempt, "encoding": "base64"}
+        body = self._client.ask("GET", f"/runs/{run_id}/output", query=asked)
+        data = base64.b64decode(body["data"])[:limit]
+        end = body["offset"] + len(data) if len(data) == limit else body["next_offset"]
+        return Piece(data, body["offset"], end, body["size"], body["is_complete"])
+
+    def wait_for_run(self, run_id: int, seconds: float) -> RunRow:
+        """Return a run as soon as it has ended, or as it is after so many seconds."""
+        return self._client.wait(run_id, timeout=seconds)
+
+    def cancel_run(self, run_id: int) -> RunRow:
+        """Ask for a run's end."""
+        return self._client.cancel_run(run_id)
+
+    def decide(self, run_id: int, choice: str) -> RunRow:
+        """Decide about a lost run."""
+        return Run.of(self._client.ask("POST", f"/runs/{run_id}/decide", body={"choice": choice}))
+
+    def count(self) -> Counts:
+        """Return the numbers of today, which begins at midnight in the server's zone."""
+        body = self._client.ask("GET", "/overview")
+        queues = self.list_queues()
+        return Counts(
+            tasks=body["total_tasks"],
+            enabled=body["enabled_tasks"],
+            running=sum(queue.in_flight for queue in queues),
+            waiting=sum(queue.queued for queue in queues),
+            today=body["today"],
+        )
+
+    def find_pause(self, scope: str) -> PauseRow | None:
+        """Return the pause of a scope."""
+        return next((pause for pause in self.list_pauses() if pause.scope == scope), None)
+
+    def list_pauses(self) -> Sequence[PauseRow]:
+        """Return all pauses in force."""
+        return [_row(pause) for pause in self._client.ask("GET", "/pauses")["items"]]
+
+    def pause(self, scope: str, *, reason: str, until: datetime | None) -> PauseRow:
+        """Pause what a scope names."""
+        body = {"reason": reason, "until": until.isoformat() if until is not None else None}
+        made: PauseRow = _row(self._client.ask("POST", f"{_place(scope)}/pause", body=body))
+        return made
+
+    def resume(self, scope: str) -> bool:
+        """End a pause and return whether there was one."""
+        return bool(self._client.ask("POST", f"{_place(scope)}/resume")["was_paused"])
+
+    def list_queues(self) -> Sequence[QueueView]:
+        """Return all queues by name."""
+        return [_queue(body) for body in self._client.ask("GET", "/queues")["items"]]
+
+    def set_queue(self, name: str, changes: Mapping[str, object]) -> QueueView:
+        """Change a queue; what is absent stays."""
+        found = {body["name"]: body for body in self._client.ask("GET", "/queues")["items"]}
+        before = found.get(name, {"max_running": None, "comment": "", "version": 0})
+        body = {"max_running": before["max_running"], "comment": before["comment"], **changes}
+        path = f"/queues/{Client.quoted(name)}"
+        return _queue(self._client.ask("PUT", path, body=body, version=before["version"]))
+
+    def remove_queue(self, name: str) -> None:
+        """Take the bound from a queue."""
+        path = f"/queues/{Client.quoted(name)}"
+        version = self._client.ask("GET", path)["version"]
+        self._client.ask("DELETE", path, version=version)
+
+    def scheduler_status(self) -> SchedulerStatus:
+        """Return what the server's scheduler is doing."""
+        return _status(self._client.scheduler())
+
+    def start_scheduler(self) -> SchedulerStatus:
+        """Start the server's scheduler and wait for its first heartbeat."""
+        return _status(self._client.start_scheduler())
+
+    def stop_scheduler(self, *, kill: bool = False) -> StopOutcome:
+        """Stop the server's scheduler."""
+        if kill:
+            raise InputError.of("kill", "is for whoever is at the scheduler's own machine", None)
+        from watchbell.control.process import StopOutcome
+
+        body = self._client.stop_scheduler()
+        return StopOutcome(body["pid"], body["still_running"])
+
+    def restart_scheduler(self) -> SchedulerStatus:
+        """Stop the server's scheduler if it runs, then start it."""
+        return _status(self._client.ask("POST", "/scheduler/restart", patience=30))
+
+
+def _row(body: Mapping[str, Any]) -> Any:
+    """Return an answer as a row with attributes."""
+    return SimpleNamespace(**{name: read(name, value) for name, value in body.items()})
+
+
+def _task(body: Mapping[str, Any]) -> TaskRow:
+    """Return a task with its schedule and policies as a revision keeps them."""
+    plan: dict[str, Any] = {name: body[name] for name in _SCHEDULE if body.get(name) is not None}
+    if body.get("cron"):
+        plan["expressions"] = body["cron"].split("\n")
+    if body.get("at"):
+        plan["moments"] = body["at"]
+    row = _row(body)
+    row.schedule = schedules.to_json(schedules.from_json(plan))
+    row.schedule_words = body["sentence"]
+    row.policies = {name: value for name, value in body.items() if name in _POLICIES}
+    row.deleted_at = None
+    return cast(TaskRow, row)
+
+
+def _step(body: Mapping[str, Any]) -> StepResult:
+    names = {field.name for field in dataclasses.fields(StepResult)}
+    values = {name: read(name, value) for name, value in body.items() if name in names}
+    return StepResult(**{**values, "state": StepState(body["state"])})
+
+
+def _queue(body: Mapping[str, Any]) -> QueueView:
+    row = _row(body)
+    row.pause = _row(body["paused"]) if body["paused"] is not None else None
+    return cast("QueueView", row)
+
+
+def _status(body: Mapping[str, Any]) -> SchedulerStatus:
+    from watchbell.control.process import SchedulerStatus
+    from watchbell.domain.presence import SchedulerState
+
+    values = {name: read(name, value) for name, value in body.items() if name != "tick_age_seconds"}
+    return SchedulerStatus(
+        **{**values, "state": SchedulerState(body["state"]), "tick_age": body.get("tick_age_seconds")}
+    )
+
+
+def _sendable(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return fields as the server takes them: numbers of policies, which a shell has as texts, as numbers."""
+    chosen = {name: value for name, value in fields.items() if name in _POLICIES}
+    read_here = build_policies(chosen, None).to_json()
+    return {name: _plain(read_here[name] if name in chosen else value) for name, value in fields.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _place(scope: str) -> str:
+    """Return the address below which a scope is paused and resumed."""
+    if scope.startswith(_TASK):
+        return f"/tasks/{scope.removeprefix(_TASK)}"
+    if scope.startswith(_QUEUE):
+        return f"/queues/{Client.quoted(scope.removeprefix(_QUEUE))}"
+    return ""

@@ -1,0 +1,102 @@
+"""Commands against a server elsewhere say and do what they say and do on its own machine."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.process.programs import watchbell
+from tests.process.test_client import make_token
+
+#: What only looks, and must look the same from both sides.
+LOOKS = [
+    ("task", "list", "--json"),
+    ("task", "list"),
+    ("task", "list", "--search", "fail"),
+    ("task", "show", "works", "--json"),
+    ("task", "show", "fails"),
+    ("runs", "list", "--json"),
+    ("runs", "list", "--task", "works", "-n", "1"),
+    ("runs", "show", "1", "--json"),
+    ("runs", "logs", "1"),
+    ("runs", "logs", "2", "--stream", "stderr"),
+    ("queue", "list", "--json"),
+    ("pause", "--json"),
+    ("list", "--all"),
+    ("last", "works"),
+    ("task", "show", "none"),
+    ("runs", "show", "99"),
+]
+
+
+@pytest.fixture(scope="module")
+def far(served):
+    """Give a function that runs a command against a server, and one that runs it beside it."""
+    lab, page = served.lab, served.page
+    token = make_token(lab)
+    elsewhere = lab.home.parent / "elsewhere"
+
+    def ask(*arguments: str, text: str | None = None):
+        return watchbell(elsewhere, *arguments, text=text, WATCHBELL_URL=page.url, WATCHBELL_TOKEN=token)
+
+    def here(*arguments: str):
+        return watchbell(lab.home, *arguments)
+
+    for name, command in (("works", "echo fine"), ("fails", "echo broken >&2; exit 4")):
+        made = ask("task", "add", name, "--command", command, "--tag", "a", "--tag", "b", "--cron", "0 2 * * *")
+        assert made.returncode == 0, made.stderr
+        ask("task", "trigger", name, "--wait")
+    yield ask, here
+    assert not elsewhere.exists() or not any(elsewhere.glob("*.db")), "a remote command has made a database here"
+
+
+@pytest.mark.parametrize("arguments", LOOKS, ids=" ".join)
+def test_a_command_that_looks_sees_the_same_from_both_sides(far, arguments) -> None:
+    ask, here = far
+
+    from_far, from_here = ask(*arguments), here(*arguments)
+
+    assert (from_far.returncode, from_far.stdout) == (from_here.returncode, from_here.stdout), from_far.stderr
+    assert from_far.stderr == from_here.stderr
+
+
+def test_a_task_is_made_changed_and_deleted_from_afar(far) -> None:
+    ask, here = far
+
+    assert ask("task", "add", "far", "--command", "true", "--every", "5m", "--retries", "2").returncode == 0
+    assert ask("task", "edit", "far", "--comment", "changed").returncode == 0
+    assert ask("task", "disable", "far").returncode == 0
+    shown = json.loads(here("task", "show", "far", "--json").stdout)
+    assert (shown["comment"], shown["enabled"], shown["policies"]["retries"]) == ("changed", False, 2)
+    assert ask("task", "delete", "far", "--yes").returncode == 0
+    assert here("task", "show", "far").returncode == 5
+
+
+def test_a_run_is_triggered_waited_for_and_its_result_is_the_exit_code(far) -> None:
+    ask, _here = far
+
+    good, bad = ask("task", "trigger", "works", "--wait"), ask("task", "trigger", "fails", "--wait")
+
+    assert good.returncode == 0, good.stderr
+    assert bad.returncode == 10, bad.stderr
+
+
+def test_pauses_and_queues_work_from_afar(far) -> None:
+    ask, here = far
+
+    made = ask("queue", "set", "disk", "--max-running", "2")
+    assert made.returncode == 0, made.stderr
+    assert ask("pause", "--queue", "disk", "--reason", "why").returncode == 0
+    assert "disk" in here("pause").stdout
+    assert ask("resume", "--queue", "disk").returncode == 0
+    assert ask("queue", "remove", "disk").returncode == 0
+
+
+def test_commands_for_the_servers_own_machine_say_so(far) -> None:
+    ask, _here = far
+
+    for arguments in (("db", "check"), ("user", "list"), ("token", "list")):
+        told = ask(*arguments)
+        assert told.returncode == 2, (arguments, told.stdout)
+        assert "works on the data of this machine" in told.stderr
