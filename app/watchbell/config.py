@@ -9,26 +9,20 @@ from __future__ import annotations
 import dataclasses
 import getpass
 import os
-import re
 import socket
 import stat
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import platformdirs
 
 from watchbell import settings_file
+from watchbell import settings_values as values
 from watchbell.errors import ConfigError
 
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
-_NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
 #: What names the configuration file; the second one is an older program's.
 _FILE_VARIABLES = ("WATCHBELL_CONFIG", "CC_DIRECTOR_CONFIG")
-#: Names that exist on disk and do not name a place; domain.schedule.zones says the same for tasks.
-_NOT_PLACES = frozenset({"localtime", "Factory", "posixrules"})
 #: Variables that must never reach a command: they open the product itself.
 _PRIVATE = frozenset(
     {"TASK_SCHEDULER_DASHBOARD_PASSWORD", "FLASK_SECRET_KEY", "DATABASE_CONNECTION_STRING", "WATCHBELL_PASSWORD"}
@@ -48,76 +42,6 @@ class Setting:
     default_text: str = ""
 
 
-def _text(value: str) -> str:
-    # Half characters stand for bytes that are no UTF-8, which neither the database nor the page could hold.
-    if any(ord(char) < 32 or ord(char) == 127 or 0xD800 <= ord(char) <= 0xDFFF for char in value):
-        raise ValueError("must not hold control characters")
-    return value
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        if not _NUMBER.fullmatch(value.strip()):
-            raise ValueError("must be a whole number")
-        number = int(value)
-        if not low <= number <= high:
-            raise ValueError(f"must be between {low} and {high}")
-        return number
-
-    return parse
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        word = value.strip().lower()
-        if word not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
-        return word
-
-    return parse
-
-
-def _switch(value: str) -> str:
-    word = value.strip().lower()
-    if word in _TRUE:
-        return "on"
-    if word in _FALSE:
-        return "off"
-    raise ValueError("must be on or off")
-
-
-def _zone(value: str) -> str:
-    try:
-        if value in _NOT_PLACES or value.startswith(("posix/", "right/")):
-            raise ValueError(value)
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("is not a known time zone") from None
-    return value
-
-
-def _names(value: str) -> tuple[str, ...]:
-    return tuple(part.strip().lower() for part in _text(value).split(",") if part.strip())
-
-
-def _directory(value: str) -> Path:
-    try:
-        # One place has one name, however it is reached: folders and locks are found by it.
-        return Path(_text(value)).expanduser().resolve()
-    except RuntimeError:
-        raise ValueError("names a user that does not exist") from None
-
-
-def _folder(value: str) -> str:
-    return str(_directory(value))
-
-
-def _database(value: str) -> str:
-    """Return a URL, also for what is only the path of a file; paths are told from where we are."""
-    text = _text(value)
-    return text if "://" in text or ":///" in text else f"sqlite:///{_directory(text)}"
-
-
 def _local_zone() -> str:
     """Return the machine's IANA zone name, or UTC where it cannot be known."""
     named = os.environ.get("TZ", "").lstrip(":")
@@ -129,7 +53,7 @@ def _local_zone() -> str:
     for name in candidates:
         if name:
             try:
-                return _zone(name.removeprefix("Etc/") if name == "Etc/UTC" else name)
+                return values.zone(name.removeprefix("Etc/") if name == "Etc/UTC" else name)
             except ValueError:
                 # Such as TZ=EST5EDT4: a rule, and no name that another machine would understand.
                 continue
@@ -149,65 +73,65 @@ MIB = 1024 * 1024
 # fmt: off
 SETTINGS: tuple[Setting, ...] = (
     Setting(
-        "home", ("WATCHBELL_HOME",), _directory, lambda: Path(platformdirs.user_data_dir("watchbell")).absolute(),
+        "home", ("WATCHBELL_HOME",), values.directory, lambda: Path(platformdirs.user_data_dir("watchbell")).absolute(),
         "Directory of the database, run folders, log, PID file and key.", "the platform's user data directory",
     ),
-    Setting("database_url", ("WATCHBELL_DATABASE_URL", "CC_DIRECTOR_DB"), _database, lambda: "",
+    Setting("database_url", ("WATCHBELL_DATABASE_URL", "CC_DIRECTOR_DB"), values.database, lambda: "",
             "SQLAlchemy URL of the database, or the path of an SQLite file.", "SQLite in the home directory"),
-    Setting("host", ("WATCHBELL_HOST", "CC_DIRECTOR_GATEWAY_HOST", "DASHBOARD_HOST"), _text, lambda: "127.0.0.1",
+    Setting("host", ("WATCHBELL_HOST", "CC_DIRECTOR_GATEWAY_HOST", "DASHBOARD_HOST"), values.text, lambda: "127.0.0.1",
             "Address the web server binds to."),
-    Setting("port", ("WATCHBELL_PORT", "CC_DIRECTOR_GATEWAY_PORT", "DASHBOARD_PORT"), _whole(0, 65535), lambda: 5000,
+    Setting("port", ("WATCHBELL_PORT", "CC_DIRECTOR_GATEWAY_PORT", "DASHBOARD_PORT"), values.whole(0, 65535), lambda: 5000,
             "Port the web server listens on."),
-    Setting("auth", ("WATCHBELL_AUTH",), _switch, lambda: "on", "Login; off is refused beyond loopback."),
-    Setting("password", ("WATCHBELL_PASSWORD", "TASK_SCHEDULER_DASHBOARD_PASSWORD"), _text, lambda: "",
+    Setting("auth", ("WATCHBELL_AUTH",), values.switch, lambda: "on", "Login; off is refused beyond loopback."),
+    Setting("password", ("WATCHBELL_PASSWORD", "TASK_SCHEDULER_DASHBOARD_PASSWORD"), values.text, lambda: "",
             "Password of the first account; empty means a single-use link.", "none"),
-    Setting("secret_key", ("WATCHBELL_SECRET_KEY", "FLASK_SECRET_KEY"), _text, lambda: "",
+    Setting("secret_key", ("WATCHBELL_SECRET_KEY", "FLASK_SECRET_KEY"), values.text, lambda: "",
             "Key that signs cookies, at least 32 characters.", "made once in the home directory"),
-    Setting("allowed_hosts", ("WATCHBELL_ALLOWED_HOSTS",), _names, lambda: (),
+    Setting("allowed_hosts", ("WATCHBELL_ALLOWED_HOSTS",), values.names, lambda: (),
             "Further host names that requests may carry, comma separated.", "none"),
-    Setting("behind_proxy", ("WATCHBELL_BEHIND_PROXY",), _switch, lambda: "off",
+    Setting("behind_proxy", ("WATCHBELL_BEHIND_PROXY",), values.switch, lambda: "off",
             "A trusted proxy terminates TLS; needed to bind beyond loopback."),
-    Setting("streams", ("WATCHBELL_STREAMS",), _whole(0, 20_000), lambda: 2000, "Most sockets of a web process; 0: none."),
-    Setting("user", ("WATCHBELL_USER",), _text, _user, "Name the scheduler goes by.", "the operating system's user"),
-    Setting("hostname", ("WATCHBELL_HOSTNAME",), _text, socket.gethostname, "Name of this machine.", "its host name"),
-    Setting("zone", ("WATCHBELL_ZONE",), _zone, _local_zone, "Time zone of new tasks and of the page.",
+    Setting("streams", ("WATCHBELL_STREAMS",), values.whole(0, 20_000), lambda: 2000, "Most sockets of a web process; 0: none."),
+    Setting("user", ("WATCHBELL_USER",), values.text, _user, "Name the scheduler goes by.", "the operating system's user"),
+    Setting("hostname", ("WATCHBELL_HOSTNAME",), values.text, socket.gethostname, "Name of this machine.", "its host name"),
+    Setting("zone", ("WATCHBELL_ZONE",), values.zone, _local_zone, "Time zone of new tasks and of the page.",
             "the server's zone"),
-    Setting("environment", ("WATCHBELL_ENVIRONMENT",), _one_of("production", "development"), lambda: "production",
+    Setting("environment", ("WATCHBELL_ENVIRONMENT",), values.one_of("production", "development"), lambda: "production",
             "What heartbeats say: production or development."),
-    Setting("log_dir", ("WATCHBELL_LOG_DIR", "CC_DIRECTOR_LOG_DIR"), _folder, lambda: "",
+    Setting("log_dir", ("WATCHBELL_LOG_DIR", "CC_DIRECTOR_LOG_DIR"), values.folder, lambda: "",
             "Directory of the scheduler's log.", "the home directory"),
-    Setting("log_level", ("WATCHBELL_LOG_LEVEL", "CC_DIRECTOR_LOG_LEVEL"), _one_of("debug", "info", "warning", "error"), lambda: "info",
+    Setting("log_level", ("WATCHBELL_LOG_LEVEL", "CC_DIRECTOR_LOG_LEVEL"), values.one_of("debug", "info", "warning", "error"), lambda: "info",
             "Least level that is logged."),
-    Setting("max_running", ("WATCHBELL_MAX_RUNNING",), _whole(1, 10_000), lambda: 64,
+    Setting("max_running", ("WATCHBELL_MAX_RUNNING",), values.whole(1, 10_000), lambda: 64,
             "How many commands may run at the same time."),
-    Setting("output_limit_mib", ("WATCHBELL_OUTPUT_LIMIT_MIB",), _whole(1, 10_240), lambda: 20,
+    Setting("output_limit_mib", ("WATCHBELL_OUTPUT_LIMIT_MIB",), values.whole(1, 10_240), lambda: 20,
             "Output kept per stream of a run: half at the head, half at the tail, in MiB."),
-    Setting("runtime_dir", ("WATCHBELL_RUNTIME_DIR",), _text, lambda: "",
+    Setting("runtime_dir", ("WATCHBELL_RUNTIME_DIR",), values.text, lambda: "",
             "Directory on tmpfs for the folders of active runs.", "/dev/shm or XDG_RUNTIME_DIR where one is tmpfs"),
-    Setting("runtime_limit_mib", ("WATCHBELL_RUNTIME_LIMIT_MIB",), _whole(0, 1_048_576), lambda: 512,
+    Setting("runtime_limit_mib", ("WATCHBELL_RUNTIME_LIMIT_MIB",), values.whole(0, 1_048_576), lambda: 512,
             "Output of active runs that may lie on tmpfs, in MiB; beyond it the disk is used."),
-    Setting("retention_days", ("WATCHBELL_RETENTION_DAYS",), _whole(0, 36_500), lambda: 90,
+    Setting("retention_days", ("WATCHBELL_RETENTION_DAYS",), values.whole(0, 36_500), lambda: 90,
             "Days that ended runs and their output are kept; 0 for ever. A task may say otherwise."),
-    Setting("retention_runs", ("WATCHBELL_RETENTION_RUNS",), _whole(0, 100_000_000), lambda: 10_000,
+    Setting("retention_runs", ("WATCHBELL_RETENTION_RUNS",), values.whole(0, 100_000_000), lambda: 10_000,
             "How many runs of each task are kept at the most; 0 for any number. A task may say otherwise."),
-    Setting("retention_output_mib", ("WATCHBELL_RETENTION_OUTPUT_MIB",), _whole(0, 1_073_741_824), lambda: 10_240,
+    Setting("retention_output_mib", ("WATCHBELL_RETENTION_OUTPUT_MIB",), values.whole(0, 1_073_741_824), lambda: 10_240,
             "Room for all kept output files, in MiB; beyond it the oldest go first. 0 for no bound."),
-    Setting("url", ("WATCHBELL_URL",), _text, lambda: "",
+    Setting("url", ("WATCHBELL_URL",), values.text, lambda: "",
             "Server that commands ask instead of this machine's database.", "none"),
-    Setting("token", ("WATCHBELL_TOKEN",), _text, lambda: "", "API token with which they ask it.", "none"),
-    Setting("python", ("WATCHBELL_PYTHON",), _text, lambda: sys.executable,
+    Setting("token", ("WATCHBELL_TOKEN",), values.text, lambda: "", "API token with which they ask it.", "none"),
+    Setting("python", ("WATCHBELL_PYTHON",), values.text, lambda: sys.executable,
             "Interpreter that runs scripts of the task scheduler dashboard.", "the server's own"),
-    Setting("cron_task", ("WATCHBELL_CRON_TASK",), _text, lambda: "pipeline", "Task that `/api/cron` is about."),
-    Setting("cron_scripts", ("WATCHBELL_CRON_SCRIPTS",), _text, lambda: "",
+    Setting("cron_task", ("WATCHBELL_CRON_TASK",), values.text, lambda: "pipeline", "Task that `/api/cron` is about."),
+    Setting("cron_scripts", ("WATCHBELL_CRON_SCRIPTS",), values.text, lambda: "",
             "Scripts that this task runs one after the other, comma separated, if it is made by its first start.", "none"),
-    Setting("cron_folder", ("WATCHBELL_CRON_FOLDER",), _text, lambda: "", "Directory of these scripts.", "none"),
-    Setting("gateway_enabled", ("WATCHBELL_GATEWAY_ENABLED", "CC_DIRECTOR_GATEWAY_ENABLED"), _switch, lambda: "off",
+    Setting("cron_folder", ("WATCHBELL_CRON_FOLDER",), values.text, lambda: "", "Directory of these scripts.", "none"),
+    Setting("gateway_enabled", ("WATCHBELL_GATEWAY_ENABLED", "CC_DIRECTOR_GATEWAY_ENABLED"), values.switch, lambda: "off",
             "Whether `watchbell service run` serves the page, too."),
-    Setting("check_interval", ("WATCHBELL_CHECK_INTERVAL", "CC_DIRECTOR_CHECK_INTERVAL"), _whole(1, 86_400),
+    Setting("check_interval", ("WATCHBELL_CHECK_INTERVAL", "CC_DIRECTOR_CHECK_INTERVAL"), values.whole(1, 86_400),
             lambda: 60, "Taken and told for older clients only: tasks start at their moment, not at the next look."),
-    Setting("shutdown_timeout", ("WATCHBELL_SHUTDOWN_TIMEOUT", "CC_DIRECTOR_SHUTDOWN_TIMEOUT"), _whole(0, 86_400),
+    Setting("shutdown_timeout", ("WATCHBELL_SHUTDOWN_TIMEOUT", "CC_DIRECTOR_SHUTDOWN_TIMEOUT"), values.whole(0, 86_400),
             lambda: 30, "Taken and told for older clients only: a stop ends no command, and so waits for none."),
-    Setting("sample_task", ("WATCHBELL_SAMPLE_TASK",), _switch, lambda: "on",
+    Setting("sample_task", ("WATCHBELL_SAMPLE_TASK",), values.switch, lambda: "on",
             "Make a sample task when the database is new."),
 )
 # fmt: on
@@ -336,7 +260,7 @@ def _pick(setting: Setting, given: Mapping[str, object], environ: Mapping[str, s
     return setting.default()
 
 
-_PARSERS_OF_TEXT = (_text, _directory, _folder, _zone, _database)
+_PARSERS_OF_TEXT = (values.text, values.directory, values.folder, values.zone, values.database)
 
 
 def _sources(

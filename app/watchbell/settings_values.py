@@ -1,0 +1,94 @@
+"""What the value of a setting may be: each function returns it or raises ValueError with what is wrong in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+_NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
+#: Names that exist on disk and do not name a place; domain.schedule.zones says the same for tasks.
+_NOT_PLACES = frozenset({"localtime", "Factory", "posixrules"})
+
+
+def text(value: str) -> str:
+    """Return a text that holds no control characters."""
+    # Half characters stand for bytes that are no UTF-8, which neither the database nor the page could hold.
+    if any(ord(char) < 32 or ord(char) == 127 or 0xD800 <= ord(char) <= 0xDFFF for char in value):
+        raise ValueError("must not hold control characters")
+    return value
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return the parser of a whole number within bounds, both included."""
+
+    def parse(value: str) -> int:
+        if not _NUMBER.fullmatch(value.strip()):
+            raise ValueError("must be a whole number")
+        number = int(value)
+        if not low <= number <= high:
+            raise ValueError(f"must be between {low} and {high}")
+        return number
+
+    return parse
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return the parser of one of some words."""
+
+    def parse(value: str) -> str:
+        word = value.strip().lower()
+        if word not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return word
+
+    return parse
+
+
+def switch(value: str) -> str:
+    """Return on or off, for any of the usual words."""
+    word = value.strip().lower()
+    if word in _TRUE:
+        return "on"
+    if word in _FALSE:
+        return "off"
+    raise ValueError("must be on or off")
+
+
+def zone(value: str) -> str:
+    """Return the name of a time zone."""
+    try:
+        if value in _NOT_PLACES or value.startswith(("posix/", "right/")):
+            raise ValueError(value)
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("is not a known time zone") from None
+    return value
+
+
+def names(value: str) -> tuple[str, ...]:
+    """Return names that are separated by commas, in lower case."""
+    return tuple(part.strip().lower() for part in text(value).split(",") if part.strip())
+
+
+def directory(value: str) -> Path:
+    """Return a directory under the one name that its place has."""
+    try:
+        # One place has one name, however it is reached: folders and locks are found by it.
+        return Path(text(value)).expanduser().resolve()
+    except RuntimeError:
+        raise ValueError("names a user that does not exist") from None
+
+
+def folder(value: str) -> str:
+    """Return a directory as a text."""
+    return str(directory(value))
+
+
+def database(value: str) -> str:
+    """Return a URL, also for what is only the path of a file; paths are told from where we are."""
+    place = text(value)
+    return place if "://" in place or ":///" in place else f"sqlite:///{directory(place)}"
