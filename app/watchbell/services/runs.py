@@ -248,7 +248,7 @@ def count_page(db: Database, chosen: RunFilter) -> int:
 
 @functools.lru_cache(maxsize=16)
 def _columns(names: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(getattr(Run, name) for name in names)
+    return tuple(Run.__table__.c[name] for name in names)
 
 
 def _arguments(chosen: RunFilter) -> dict[str, Any]:

@@ -30,6 +30,8 @@ _MOST_WALKED = 200
 MANY_LOOKED_AT = 200_000
 #: How much earlier than it was due a run may have been made, because somebody has set the clock.
 _SLACK = timedelta(minutes=10)
+# Conditions are of the table's own columns: those of the class make an object query of whatever they stand in.
+_RUN: Any = Run.__table__
 _ACTIVE = frozenset(state.value for state in ACTIVE)
 
 
@@ -62,23 +64,23 @@ class _Asked:
     def _branch(self, statement: Select[Any], task_id: int | None, state: str | None) -> Select[Any]:
         by_hand = self.trigger is not None and self.trigger != "schedule"
         if task_id is not None:
-            statement = statement.where(Run.task_id == task_id)
+            statement = statement.where(_RUN.c.task_id == task_id)
         if state is not None:
             # Few runs are not started by the schedule, so their index comes first; an expression hides that of the states.
-            statement = statement.where((Run.state.concat("") if by_hand else Run.state) == state)
+            statement = statement.where((_RUN.c.state.concat("") if by_hand else _RUN.c.state) == state)
             if task_id is not None and state != RunState.SUCCEEDED.value:
                 statement = statement.where(text(ACTIVE_SQL if state in _ACTIVE else TROUBLED_SQL))
         if self.trigger is not None:
-            statement = statement.where(Run.trigger == self.trigger)
+            statement = statement.where(_RUN.c.trigger == self.trigger)
         if by_hand:
             statement = statement.where(text(NOT_SCHEDULED_SQL))
         if self.since is not None:
-            statement = statement.where(Run.due_at >= self.since)
+            statement = statement.where(_RUN.c.due_at >= self.since)
         if self.above > 0:
-            statement = statement.where(Run.id > self.above)
+            statement = statement.where(_RUN.c.id > self.above)
         if self.below is not None:
-            statement = statement.where(Run.id < self.below)
-        return statement.order_by(Run.id.asc() if self.forwards else Run.id.desc())
+            statement = statement.where(_RUN.c.id < self.below)
+        return statement.order_by(_RUN.c.id.asc() if self.forwards else _RUN.c.id.desc())
 
     def newest(self, ids: set[int], limit: int) -> list[int]:
         """Return those that a page has room for."""
@@ -121,7 +123,7 @@ def find_runs(
     else:
         (branch,) = asked.branches(columns or [Run])
         page = branch.limit(limit)
-        rows: Sequence[Any] = session.execute(page).all() if columns else session.scalars(page).all()
+        rows: Sequence[Any] = session.connection().execute(page).all() if columns else session.scalars(page).all()
         return Found(list(reversed(rows)) if asked.forwards else rows)
     chosen = asked.newest(ids, limit)
     if len(chosen) == limit:
@@ -135,7 +137,7 @@ def _by_ids(session: Session, ids: Sequence[int], columns: Sequence[Any] = ()) -
         return []
     wanted = select(*(columns or [Run])).where(Run.id.in_(ids_select(session.get_bind().dialect.name)))
     found = {"ids": id_list(session, ids)}
-    rows: Any = session.execute(wanted, found) if columns else session.scalars(wanted, found)
+    rows: Any = session.connection().execute(wanted, found) if columns else session.scalars(wanted, found)
     return sorted(rows, key=lambda run: int(run.id), reverse=True)
 
 

@@ -103,7 +103,7 @@ class FamilyBlueprint(Blueprint):  # type: ignore[misc]
 
     def query(self, schema: type[marshmallow.Schema]) -> Callable[[_View], _View]:
         """Read the arguments in a route's address as its next argument; those it does not know are passed over."""
-        found: Callable[[_View], _View] = self.arguments(schema, location="query", error_status_code=self._invalid)
+        found: Callable[[_View], _View] = self.arguments(schema(), location="query", error_status_code=self._invalid)
         return found
 
     def _prepare_errors_doc(
