@@ -146,12 +146,16 @@ def test_the_page_alone_refuses_a_short_key_too(capsys, home, monkeypatch):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_script_that_names_no_address_gets_that_of_the_settings(monkeypatch, home):
+def test_a_script_that_names_no_address_gets_that_of_the_settings(monkeypatch, home, capsys):
     monkeypatch.setenv("WATCHBELL_HOME", str(home))
     monkeypatch.setenv("WATCHBELL_HOST", "192.0.2.7")
 
     with pytest.raises(ConfigError, match=r"192\.0\.2\.7"):
+        RunDashboard(block=False)
+    with pytest.raises(SystemExit) as ended:
         RunDashboard()
+    assert ended.value.code == EXIT_CONFIG
+    assert "192.0.2.7" in capsys.readouterr().err
 
 
 def test_the_address_that_a_script_names_goes_before_that_of_the_settings(monkeypatch, home):
@@ -161,7 +165,7 @@ def test_the_address_that_a_script_names_goes_before_that_of_the_settings(monkey
         port = taken.getsockname()[1]
 
         with pytest.raises(ConfigError, match=f"127.0.0.1:{port} is in use"):
-            RunDashboard(port=port, host="127.0.0.1")
+            RunDashboard(port=port, host="127.0.0.1", block=False)
 
 
 def test_the_signature_shows_the_defaults_that_people_know():
