@@ -94,10 +94,12 @@ def test_the_first_start_shows_a_green_run_and_a_link_that_works_once(launch, ho
     assert b"All's well" in rows(home, "SELECT content FROM output")[0][0]
 
 
-def test_a_configured_password_makes_a_plain_address(launch):
+def test_a_configured_password_makes_a_plain_address(launch, home):
     server = launch(WATCHBELL_PASSWORD="correct horse", WATCHBELL_SAMPLE_TASK="off")
 
     assert "/login/link/" not in server.wait_for_address()
+    # Who it is has to be known before it can be ended with the test.
+    wait_for_scheduler(home)
 
 
 def test_a_scheduler_that_died_is_started_again_but_not_one_that_somebody_stopped(quiet, home):
