@@ -6,12 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from tests.database import DEFAULTS, NOW, add_run, add_task
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import runs, tasks, upcoming
+from watchbell.store import events
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
@@ -24,7 +24,7 @@ def _update(db: Database, task: Task, *, now=LATER, expected_version: int | None
 
 def _events(db: Database) -> list[str]:
     with db.read() as session:
-        return list(session.execute(text("SELECT type FROM outbox ORDER BY id")).scalars())
+        return [event.type for event in events.list_after(session, 0)]
 
 
 def test_a_new_task_counts_from_now(db: Database) -> None:

@@ -23,6 +23,7 @@ from watchbell.domain.run_state import RunState
 from watchbell.errors import Unavailable
 from watchbell.services import tasks
 from watchbell.services.turns import Ticket, Turned
+from watchbell.store import events
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
@@ -56,7 +57,7 @@ def test_everything_of_a_turn_is_told_to_those_who_follow(db: Database, task: Ta
     turn(db, results=[result_of(ticket)])
 
     with db.read() as session:
-        told = list(session.execute(text("SELECT type FROM outbox WHERE run_id = 1 ORDER BY id")).scalars())
+        told = [event.type for event in events.list_after(session, 0) if event.run_id == 1]
     assert told == ["run_started", "run_running", "run_succeeded"]
 
 

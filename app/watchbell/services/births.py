@@ -126,12 +126,12 @@ class _Draft:
     #: The active runs of its task that it takes the place of.
     replaces: Sequence[Active] = ()
 
-    @property
-    def is_starting(self) -> bool:
-        return self.path[-1] is RunState.STARTING
+    #: Whether it goes to its start at once.
+    is_starting: bool = False
 
     def to_row(self, turn: Turn) -> dict[str, Any]:
-        final = self.path[-1] in FINAL
+        state = self.path[-1]
+        is_starting = self.is_starting
         return {
             "task_id": self.task_id,
             "task_name": self.task_name,
@@ -143,17 +143,17 @@ class _Draft:
             "local_time": self.local_time,
             "may_overlap": self.may_overlap,
             "stands_for": self.stands_for,
-            "state": self.path[-1].value,
+            "state": state.value,
             "reason": self.reason,
             "requested_by": "",
-            "fence": 1 if self.is_starting else 0,
-            "attempts": 1 if self.is_starting else 0,
-            "holder": turn.holder if self.is_starting else None,
+            "fence": 1 if is_starting else 0,
+            "attempts": 1 if is_starting else 0,
+            "holder": turn.holder if is_starting else None,
             "queue": self.queue,
             "priority": self.priority,
             "start_by": self.start_by,
             "created_at": turn.now,
-            "ended_at": turn.now if final else None,
+            "ended_at": turn.now if state in FINAL else None,
         }
 
 
@@ -245,6 +245,7 @@ def _draft(
         priority=task.priority,
         start_by=None if verdict.trigger is Trigger.CATCH_UP else task.start_by,
         replaces=replaces,
+        is_starting=path[-1] is RunState.STARTING,
     )
 
 

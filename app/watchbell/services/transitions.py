@@ -27,15 +27,18 @@ EVENT_TYPES = {
     RunState.SKIPPED: "run_skipped",
     RunState.MISSED: "run_missed",
 }
+#: That name and the state's own, looked up once.
+_WORDS = {state: (EVENT_TYPES.get(state, f"run_{state}"), state.value) for state in RunState}
 
 
 def outbox_row(run_id: int, task_id: int, name: str, state: RunState, now: datetime, reason: str) -> dict[str, Any]:
     """Return the outbox event of a run that has come to a state."""
+    kind, word = _WORDS[state]
     return {
-        "type": EVENT_TYPES.get(state, f"run_{state}"),
+        "type": kind,
         "task_id": task_id,
         "run_id": run_id,
-        "data": {"name": name, "state": state.value, "reason": reason},
+        "data": {"name": name, "state": word, "reason": reason},
         "at": now,
     }
 

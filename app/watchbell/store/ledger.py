@@ -16,18 +16,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from watchbell.domain.run_state import FINAL, RunState, advance
-from watchbell.store import totals
-from watchbell.store.base import id_list, ids_select
-from watchbell.store.batch import Batch
-from watchbell.store.events import Outbox
+from watchbell.store import events, totals
+from watchbell.store.base import ids_select
+from watchbell.store.batch import Batch, Lookup, allocate
 from watchbell.store.runs import ACTIVE_SQL, Attempt, Output, Run, RunEvent
-from watchbell.store.session import all_or_none, driver_cursor
+from watchbell.store.session import all_or_none
 
 _FINAL = frozenset(state.value for state in FINAL)
 _RUN: Any = Run.__table__
 _ATTEMPT: Any = Attempt.__table__
 _EVENT: Any = RunEvent.__table__
-_OUTBOX: Any = Outbox.__table__
 _OUTPUT: Any = Output.__table__
 
 
@@ -40,7 +38,7 @@ def insert_runs(session: Session, rows: Sequence[dict[str, Any]]) -> dict[tuple[
     if not rows:
         return {}
     # With numbers given in advance this is one plain statement for all; asking the database to return them is not.
-    ids = _allocate(session, "run", len(rows))
+    ids = allocate(session, "run", len(rows))
     made = _insert_runs(session.get_bind().dialect.name).execute(session, _numbered(ids, rows))
     keys: dict[tuple[int, str], int] = {}
     for run_id, row in zip(ids, rows, strict=True):
@@ -64,19 +62,6 @@ def _numbered(ids: Sequence[int], rows: Sequence[dict[str, Any]]) -> list[dict[s
     return [{"id": number, **row} for number, row in zip(ids, rows, strict=True)]
 
 
-def _allocate(session: Session, table: str, count: int) -> Sequence[int]:
-    """Return unused ids of a table, which nobody else will use."""
-    connection = session.connection()
-    if connection.dialect.name != "sqlite":
-        sequence = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
-        return [int(row[0]) for row in connection.execute(sequence, {"table": table, "count": count})]
-    # The writing transaction excludes every other writer. AUTOINCREMENT tables remember ids of rows that are gone.
-    newest = "SELECT max(coalesce((SELECT max(id) FROM {0}), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{0}'), 0))"
-    with driver_cursor(session) as cursor:
-        first = int(cursor.execute(newest.format(table)).fetchone()[0]) + 1
-    return range(first, first + count)
-
-
 def add_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Append transitions; each row is what ``event_row`` makes, of a run whose own row has been changed already.
 
@@ -88,7 +73,7 @@ def add_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 def add_outbox(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Append events for those who follow: sockets and notifications."""
-    _ADD_OUTBOX.execute(session, rows)
+    events.add(session, rows)
 
 
 def event_row(
@@ -102,18 +87,24 @@ def event_row(
     reason: str = "",
 ) -> dict[str, Any]:
     """Return the transition-log row of a checked path; raises IllegalTransition if a step is not in the table."""
-    steps = tuple(path)
-    to = advance(state, *steps)
+    before, to, between = _step(state, tuple(path))
     return {
         "run_id": run_id,
-        "from_state": state.value if state else None,
-        "to_state": to.value,
-        "path": ",".join(step.value for step in steps[:-1]),
+        "from_state": before,
+        "to_state": to,
+        "path": between,
         "at": at,
         "actor": actor,
         "fence": fence,
         "reason": reason,
     }
+
+
+@functools.lru_cache(maxsize=1024)
+def _step(state: RunState | None, path: tuple[RunState, ...]) -> tuple[str | None, str, str]:
+    """Return the state before, the one after and those between; there are few paths, and each run takes two."""
+    to = advance(state, *path)
+    return state.value if state else None, to.value, ",".join(step.value for step in path[:-1])
 
 
 def swap_run(session: Session, run_id: int, state: RunState, fence: int, values: dict[str, Any]) -> bool:
@@ -152,7 +143,7 @@ def add_attempts(session: Session, rows: Sequence[dict[str, Any]]) -> dict[int, 
     """Insert attempts and return their ids by run id."""
     if not rows:
         return {}
-    ids = _allocate(session, "attempt", len(rows))
+    ids = allocate(session, "attempt", len(rows))
     _ADD_ATTEMPTS.execute(session, _numbered(ids, rows))
     return {row["run_id"]: attempt_id for attempt_id, row in zip(ids, rows, strict=True)}
 
@@ -190,7 +181,6 @@ def _set_attempts(columns: Iterable[str]) -> Batch:
 
 
 _ADD_EVENTS = Batch(_EVENT.insert())
-_ADD_OUTBOX = Batch(_OUTBOX.insert())
 _ADD_OUTPUTS = Batch(_OUTPUT.insert())
 _ADD_ATTEMPTS = Batch(_ATTEMPT.insert())
 _SET_STARTED = _set_attempts(_IDENTITY_COLUMNS)
@@ -225,15 +215,15 @@ def list_active_by_task(session: Session, task_ids: Sequence[int]) -> dict[int, 
     """Return the active runs of the given tasks, oldest first; tasks without one are left out."""
     found: dict[int, list[Active]] = {}
     if task_ids:
-        statement = _active_statement(session.get_bind().dialect.name)
-        rows = session.connection().execute(statement, {"ids": id_list(session, task_ids)})
-        for task_id, *values in rows:
+        for task_id, *values in _LIST_ACTIVE.execute(session, task_ids):
             found.setdefault(task_id, []).append(Active(*values))
     return found
 
 
-@functools.cache
 def _active_statement(dialect_name: str) -> Select[Any]:
     wanted = _RUN.c.task_id.in_(ids_select(dialect_name))
     columns = (_RUN.c.task_id, _RUN.c.id, _RUN.c.state, _RUN.c.fence, _RUN.c.attempts)
     return select(*columns).where(text(ACTIVE_SQL), wanted).order_by(_RUN.c.id)
+
+
+_LIST_ACTIVE = Lookup(_active_statement)

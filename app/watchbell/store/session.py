@@ -31,6 +31,7 @@ WAL_KEPT_BYTES = 48 * 1024 * 1024
 _WRITE = "watchbell_write"
 _IMPATIENT = "watchbell_impatient"
 _FILE = "watchbell_file"
+_DRIVER = "watchbell_driver"
 
 
 def sqlite_version() -> tuple[int, int, int]:
@@ -88,6 +89,9 @@ class Database:
         """
         engine = self._writing if wait else self._writing.execution_options(**{_IMPATIENT: True})
         with _translated(self.file), Session(engine, expire_on_commit=False, autoflush=False) as session:
+            if self.is_sqlite:
+                # The lock is taken here; the driver's own connection is the session's for as long as this transaction is.
+                session.info[_DRIVER] = session.connection().connection.dbapi_connection
             yield session
             session.commit()
 
@@ -265,7 +269,7 @@ def all_or_none(session: Session, expected: int, execute: Callable[[], int]) -> 
 
 def is_embedded(session: Session) -> bool:
     """Return whether a session works on the embedded database."""
-    return session.get_bind().dialect.name == "sqlite"
+    return _DRIVER in session.info or session.get_bind().dialect.name == "sqlite"
 
 
 @contextlib.contextmanager
@@ -275,13 +279,13 @@ def driver_cursor(session: Session) -> Iterator[sqlite3.Cursor]:
     For the few statements that are executed for each run: what lies between costs several times what SQLite itself needs
     for the work. Errors come out as they would from there.
     """
-    connection = session.connection()
-    driver: Any = connection.connection.dbapi_connection
+    driver: Any = session.info.get(_DRIVER) or session.connection().connection.dbapi_connection
     cursor: sqlite3.Cursor = driver.cursor()
     try:
         yield cursor
     except sqlite3.Error as error:
-        raise DBAPIError.instance(None, None, error, sqlite3.Error, dialect=connection.dialect) from error
+        dialect = session.get_bind().dialect
+        raise DBAPIError.instance(None, None, error, sqlite3.Error, dialect=dialect) from error
     finally:
         cursor.close()
 

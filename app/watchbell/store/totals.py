@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Date, Double, String
 
 from watchbell.domain.run_state import FINAL
-from watchbell.store.base import Base, id_list, ids_select
+from watchbell.store.base import Base, ids_select
+from watchbell.store.batch import Lookup
 from watchbell.store.runs import Run
 
 _FINAL = sorted(state.value for state in FINAL)
@@ -46,10 +46,9 @@ def count_ended(session: Session, run_ids: Sequence[int]) -> None:
     What is counted is read from their rows, so these have to be as they will stay.
     """
     if run_ids:
-        session.connection().execute(_upsert(session.get_bind().dialect.name), {"ids": id_list(session, run_ids)})
+        _COUNT_ENDED.execute(session, run_ids)
 
 
-@functools.cache
 def _upsert(dialect_name: str) -> Any:
     dialect: Any = sqlite if dialect_name == "sqlite" else postgresql
     chosen = _grouped(dialect_name).where(_RUN.c.id.in_(ids_select(dialect_name)))
@@ -62,6 +61,9 @@ def _upsert(dialect_name: str) -> Any:
     return statement.on_conflict_do_update(
         index_elements=list(_DAY.primary_key), set_={**added, "longest_seconds": longest}
     )
+
+
+_COUNT_ENDED = Lookup(_upsert)
 
 
 def _grouped(dialect_name: str) -> Select[Any]:
