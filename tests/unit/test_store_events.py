@@ -99,3 +99,15 @@ def test_what_fails_leaves_no_event_and_no_gap(db: Database) -> None:
     _add(db, _row(3), _row(4))
 
     assert [event.id for event in _after(db, 0)] == [1, 2]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 41, 42, 500])
+def test_the_newest_come_first_when_they_are_asked_for(db: Database, limit: int) -> None:
+    _add(db, *map(_row, range(1, 31)))
+    _add(db, _row(31))
+    _add(db, *map(_row, range(32, 43)))
+
+    with db.read() as session:
+        found = events.list_newest(session, limit)
+
+    assert [event.id for event in found] == list(range(42, 0, -1))[:limit]

@@ -13,7 +13,6 @@ systemd-logind removes a person's files in /dev/shm and /run/user at their last 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
@@ -131,9 +130,11 @@ class Bundles:
                 self.remove(place)
         # The mark goes last: while it is there, nothing can start under this name.
         for path in (bundle.out, bundle.err, bundle.status):
-            # An attempt that never started has no output.
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 os.unlink(path)
+            except FileNotFoundError:
+                # An attempt that never started has no output.
+                continue
 
     def leave(self) -> None:
         """Give back the folder on tmpfs if nothing is in it; the next start makes it again."""

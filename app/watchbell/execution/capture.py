@@ -19,6 +19,7 @@ from watchbell.execution.outcome import Captured
 #: Outputs up to this size are handed over as bytes.
 INLINE_BYTES = 16 * 1024
 _CHUNK = 1024 * 1024
+_NOTHING = Captured(0)
 _READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -76,7 +77,7 @@ def collect(source: str, limit: int, destination: str | None) -> Captured:
     try:
         # Most streams of most runs are empty; a look is a third of the price of an open.
         if os.lstat(source).st_size == 0:
-            return Captured(0)
+            return _NOTHING
         descriptor = os.open(source, _READ_ONLY)
     except FileNotFoundError:
         return Captured(0)

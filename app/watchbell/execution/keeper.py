@@ -37,12 +37,16 @@ _NULL = os.devnull
 _SHELL = b"/bin/sh"
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 _PR_SET_CHILD_SUBREAPER = 36
+#: While there is more to start, so many ends are told together; whoever asked can go on with those meanwhile.
+_TOGETHER = 8
+#: A command that lives for so long is looked at and told of; most have ended by then.
+_YOUNG_SECONDS = 0.01
 
 
 class Running:
     """A command that has been started and not waited for."""
 
-    __slots__ = ("at", "number", "pid", "status", "token")
+    __slots__ = ("at", "number", "pid", "since", "status", "token")
 
     def __init__(self, number: bytes, pid: int, status: int, token: bytes, at: int) -> None:
         self.number = number
@@ -51,6 +55,7 @@ class Running:
         self.status = status
         self.token = token
         self.at = at
+        self.since = time.monotonic()
 
 
 class Keeper:
@@ -75,31 +80,38 @@ class Keeper:
         #: Those of which the asker has not been told yet that they run.
         self._untold: dict[int, Running] = {}
         self._orphans: dict[int, bytes] = {}
-        self._children = f"/proc/self/task/{os.getpid()}/children"
+        self._children = b"/proc/self/task/%d/children" % os.getpid()
 
     def run(self) -> None:
         """Serve until nobody asks any more and nothing runs."""
         self._answers.append(b"keeper %d %d\n" % (os.getpid(), _start_ticks(b"self")))
         while not self._is_over():
             self._reap()
-            if not self._take():
+            is_busy = self._take()
+            if not is_busy or len(self._answers) >= _TOGETHER or self._young_for() == 0:
                 self._tell()
-                # Either of the two may have been the last thing to do: nothing would end a pause then.
-                if not self._is_over():
-                    self._pause()
+            # Each of these may have been the last thing to do: nothing would end a pause then.
+            if not is_busy and not self._is_over():
+                self._pause()
 
     def _is_over(self) -> bool:
         return self._is_alone and not self._running
 
     def _pause(self) -> None:
-        """Wait for a request or the end of a command."""
-        for descriptor, event in self._poller.poll():
+        """Wait for a request, for the end of a command, or until one has lived for long enough to be told of."""
+        wait = self._young_for()
+        for descriptor, event in self._poller.poll(None if wait is None else wait * 1000 + 1):
             if descriptor == self._wake:
                 os.read(descriptor, 4096)
             elif event & select.POLLIN:
                 self._hear()
             elif event & (select.POLLHUP | select.POLLERR):
                 self._leave_asker()
+
+    def _young_for(self) -> float | None:
+        """Return how long it takes until a command is to be told of, None when there is none."""
+        oldest = next(iter(self._untold.values()), None)
+        return max(0.0, oldest.since + _YOUNG_SECONDS - time.monotonic()) if oldest is not None else None
 
     def _hear(self) -> None:
         try:
@@ -210,10 +222,12 @@ class Keeper:
     def _reap(self) -> None:
         """Take every command that has ended, write that down, and note it for the asker."""
         ended: list[tuple[Running, bytes]] = []
+        has_others = True
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
+                has_others = False
                 break
             if pid == 0:
                 break
@@ -228,7 +242,7 @@ class Keeper:
             else:
                 self._orphans.pop(pid, None)
         if ended:
-            tokens = self._look_for_orphans()
+            tokens = self._look_for_orphans() if has_others else set()
             ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             for running, record in ended:
                 self._note_end(running, record, tokens, ours)
@@ -246,11 +260,13 @@ class Keeper:
         The kernel gives the children of a process that ends to us before it lets us wait for it, so one look at the list
         of our children tells all. None when this kernel keeps no such list.
         """
-        try:
-            with open(self._children, "rb", buffering=0) as listing:
-                found = {int(pid) for pid in listing.read().split()} - self._running.keys()
-        except OSError:
+        children = _read(self._children, 1 << 22).split()
+        if not children:
             return None
+        if len(children) == len(self._running):
+            # What has been started and not waited for is among them.
+            return set()
+        found = {int(pid) for pid in children} - self._running.keys()
         for pid in found:
             # One without a marker may not have replaced itself by its program yet.
             if not self._orphans.get(pid):
@@ -259,14 +275,11 @@ class Keeper:
 
     def _tell(self) -> None:
         """Send what the asker does not know yet."""
+        while self._young_for() == 0:
+            self._introduce(self._untold.pop(next(iter(self._untold))))
         if self._is_alone:
-            self._untold.clear()
+            self._answers.clear()
             return
-        for pid, running in self._untold.items():
-            ticks = _start_ticks(b"%d" % pid)
-            _write(running.status, b"is %d\n" % ticks)
-            self._answers.append(b"started %b %d %d %d\n" % (running.number, pid, ticks, running.at))
-        self._untold.clear()
         self._unsent += b"".join(self._answers)
         self._answers.clear()
         if not self._unsent:
@@ -279,6 +292,12 @@ class Keeper:
             self._leave_asker()
             return
         self._poller.modify(self._asker, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+
+    def _introduce(self, running: Running) -> None:
+        """Write down, and note for the asker, who a command is that does not end at once."""
+        ticks = _start_ticks(b"%d" % running.pid)
+        _write(running.status, b"is %d\n" % ticks)
+        self._answers.append(b"started %b %d %d %d\n" % (running.number, running.pid, ticks, running.at))
 
 
 def _pairs(fields: list[bytes]) -> dict[bytes, bytes]:
@@ -319,7 +338,12 @@ def _read(path: bytes, limit: int) -> bytes:
     except OSError:
         return b""
     try:
-        return os.read(descriptor, limit)
+        data = part = os.read(descriptor, limit)
+        # Of a list the kernel gives as much as fits into a page of its own; only the last part is small.
+        while len(part) > 2048 and len(data) < limit:
+            part = os.read(descriptor, limit)
+            data += part
+        return data
     except OSError:
         return b""
     finally:

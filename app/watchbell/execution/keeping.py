@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import os
 import select
@@ -13,6 +12,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from watchbell.errors import WatchbellError
 from watchbell.execution import keeper
@@ -23,23 +23,21 @@ _STALE = frozenset({"PWD", "OLDPWD", "SHLVL", "_"})
 #: How long the keeper may take to say who it is.
 _START_SECONDS = 5.0
 #: So much is sent at a time when many requests follow each other.
-_TOGETHER_BYTES = 4096
+_TOGETHER_BYTES = 16384
 #: How long it is waited for at the end, in case that it has nothing to keep any more.
 _END_SECONDS = 0.1
 #: How long a killed one is waited for: the kernel may hold it, as long as a disk does not answer.
 _DEATH_SECONDS = 1.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(NamedTuple):
     """The keeper says who it is."""
 
     pid: int
     start_ticks: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class HasStarted:
+class HasStarted(NamedTuple):
     """A command runs."""
 
     number: int
@@ -48,8 +46,7 @@ class HasStarted:
     at_ns: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class HasEnded:
+class HasEnded(NamedTuple):
     """A command has ended."""
 
     number: int
@@ -60,8 +57,7 @@ class HasEnded:
     keeper_rss_kib: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class HasFailed:
+class HasFailed(NamedTuple):
     """A command was not started, and nothing of it runs."""
 
     number: int
@@ -82,8 +78,7 @@ class HasFailed:
         return is_full or (self.step == "mark" and self.errno in (errno.ENOENT, errno.EROFS))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(NamedTuple):
     """The keeper answers, and has nothing else to tell."""
 
 
@@ -94,8 +89,7 @@ class KeeperGone(WatchbellError):
     """The keeper of commands could not be started."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What the keeper is asked to start; see keeper.py for what becomes of the paths."""
 
     number: int
@@ -165,26 +159,24 @@ class Keeping:
 
         With ``more`` others follow at once, and a few are sent together.
         """
-        environment = request.environment
-        fields = [
+        before = [
             "start",
             str(request.number),
             request.status,
             request.out,
             request.err,
-            "",
+        ]
+        behind = [
             request.directory or "",
             request.program,
             str(len(request.argv)),
             *request.argv,
-            *[f"{name}={value}" for name, value in environment.items() if name not in _STALE],
+            *[f"{name}={value}" for name, value in request.environment.items() if name not in _STALE],
             request.marker,
         ]
-        encoded = os.fsencode("\0".join(fields)).split(b"\0")
-        if len(encoded) != len(fields):
+        message = b"\0".join((os.fsencode("\0".join(before)), request.header, os.fsencode("\0".join(behind))))
+        if message.count(b"\0") != len(before) + len(behind):
             raise ValueError("embedded null byte")
-        encoded[5] = request.header
-        message = b"\0".join(encoded)
         if len(message) > keeper.LIMIT:
             # No system would take it either, and it would cost the keeper its life.
             raise ValueError("the command and its environment are too long for this system")

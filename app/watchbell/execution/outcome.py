@@ -7,13 +7,13 @@ import signal
 from collections.abc import Hashable
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from watchbell.domain.steps import Trace
 from watchbell.execution.identity import Process
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Resources of the whole tree. A field is None where it cannot be known.
 
     All are known as long as somebody waited for the command (wait4), which its keeper does. ``max_rss_kib`` is the peak of

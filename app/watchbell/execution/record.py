@@ -7,6 +7,7 @@ import functools
 import json
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from watchbell.execution.command import Limits
 from watchbell.execution.outcome import Usage
@@ -15,8 +16,7 @@ from watchbell.execution.outcome import Usage
 REFUSED = b"refused\n"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(NamedTuple):
     """What was known when the start was asked for."""
 
     #: Seconds since the epoch, and on the clock that counts from the boot and is never set.
@@ -52,8 +52,7 @@ def _decode_meta(line: bytes) -> Meta | None:
         return None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What a status file says so far."""
 
     pid: int | None = None
@@ -96,12 +95,12 @@ def parse_record(data: bytes) -> Record:
         kind, *words = line.split(b" ")
         try:
             if kind == b"pid":
-                record = dataclasses.replace(record, pid=int(words[0]), at_ns=int(words[1]))
+                record = record._replace(pid=int(words[0]), at_ns=int(words[1]))
             elif kind == b"is":
-                record = dataclasses.replace(record, start_ticks=int(words[0]))
+                record = record._replace(start_ticks=int(words[0]))
             elif kind == b"end":
                 end = parse_end(words, pid=record.pid, at_ns=record.at_ns)
-                record = dataclasses.replace(end, meta=record.meta, start_ticks=record.start_ticks)
+                record = end._replace(meta=record.meta, start_ticks=record.start_ticks)
         except (ValueError, IndexError):
             # A line that a full disk has cut short tells nothing.
             continue

@@ -62,6 +62,11 @@ class Ending:
     #: What is added to a failure whose cause may be a limit that nobody saw being reached.
     remark: str = ""
 
+    @property
+    def is_plain(self) -> bool:
+        """Return whether the record tells all that there is to tell."""
+        return not (self.why or self.left_behind or self.unkillable or self.limit or self.remark)
+
 
 def conclude(record: Record | None, ending: Ending) -> Outcome:
     """Return how an attempt ended."""
@@ -69,6 +74,8 @@ def conclude(record: Record | None, ending: Ending) -> Outcome:
         outcome = _recorded(record.wait_status, record.ended_ns, ending)
     else:
         outcome = _unrecorded(record, ending)
+    if ending.is_plain:
+        return outcome
     reason = _name_limit(outcome, ending)
     if ending.left_behind:
         reason += f"; {_processes(ending.left_behind)} left behind and ended"

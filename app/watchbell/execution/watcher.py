@@ -250,6 +250,8 @@ class Watcher:
             if key in self._runs:
                 self._guarded(self._runs[key], partial(tracking.begin_end, why=Why.CANCEL, words=words, now=now))
         self._run_timers(now)
+        if self._finished:
+            os.eventfd_write(self._done, 1)
 
     def _hear(self, kept: KeptRuns, now: float) -> None:
         """Act on what a keeper tells, or on its death."""
@@ -395,4 +397,3 @@ class Watcher:
         run.close()
         self._forget(run)
         self._finished.append(finished)
-        os.eventfd_write(self._done, 1)

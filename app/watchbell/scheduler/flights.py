@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
 
 from watchbell import clock
 from watchbell.domain.run_state import RunState
-from watchbell.execution import Bundle
+from watchbell.execution import Bundle, Process
 from watchbell.services.tickets import Started, Ticket
 
 #: By run id and attempt number.
@@ -31,6 +32,12 @@ class Flight:
     def key(self) -> Key:
         """Return what the watcher knows it by."""
         return (self.ticket.run_id, self.ticket.number)
+
+    def started_as(self, process: Process | None, at: datetime | None) -> Started | None:
+        """Return its start, for the row, if both are known: its process, and when that was made."""
+        if process is None or at is None:
+            return None
+        return Started(self.ticket, self.bundle.path, process.pid, process.start_ticks, process.boot_id, at)
 
 
 Flights = dict[Key, Flight]

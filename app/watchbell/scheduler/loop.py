@@ -19,7 +19,7 @@ from watchbell import clock
 from watchbell.domain.policies import Policies, Uncertain
 from watchbell.domain.run_state import RunState
 from watchbell.errors import NotFound, Unavailable
-from watchbell.execution import Bundles, Finished, Process, SpawnFailed
+from watchbell.execution import Bundles, Finished, SpawnFailed
 from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.beat import Beat
 from watchbell.scheduler.chores import PASS_SECONDS, Chores
@@ -28,11 +28,12 @@ from watchbell.scheduler.flights import Flight, Flights, Key
 from watchbell.scheduler.gate import Gate
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.plan import Plan
-from watchbell.scheduler.reap import not_started, to_result
+from watchbell.scheduler.reap import not_started, to_result, unstarted
+from watchbell.scheduler.runway import Runway
 from watchbell.scheduler.vitals import Vitals
 from watchbell.services import adoption, tasks
 from watchbell.services.deadlines import NO_PAST, look_back
-from watchbell.services.tickets import DueTask, Result, Started, Ticket, Turn, Turned
+from watchbell.services.tickets import DueTask, Result, Ticket, Turn, Turned
 from watchbell.services.turns import take_turn
 from watchbell.store.session import ChangeWatch, Database
 
@@ -45,7 +46,7 @@ BATCH = 64
 #: A start that has not ended after this long is written down as running; most short commands have ended by then.
 RUNNING_AFTER_SECONDS = 0.05
 #: While turns follow each other, this much time may pass between two, so that they share a transaction.
-GATHER_SECONDS = 0.04
+GATHER_SECONDS = 0.05
 GATHER_STEP_SECONDS = 0.005
 #: With no room and nothing ending for this long, what is due becomes a queued row, so that it can be seen to wait.
 STUCK_SECONDS = 2.0
@@ -82,11 +83,11 @@ class Loop:
         self.flights: Flights = {}
         #: Flights whose rows do not say yet that they run.
         self._fresh: Flights = {}
-        #: Tickets that are durable and whose processes are still to be started.
-        self._tickets: deque[Ticket] = deque()
-        #: What has ended and is still to be turned into results, and those results.
+        self._runway = Runway()
+        #: What has ended and is still to be turned into results, those results, and how many of the flights they are of.
         self._finished: deque[Finished] = deque()
         self._results: list[Result] = []
+        self._ended = 0
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._clockwork = Clockwork(self.ring)
         self._clockwork.every(PASS_SECONDS, tools.chores.ask, "chores")
@@ -162,8 +163,9 @@ class Loop:
         return 0.0 if busy else min(LOOK_SECONDS, wait)
 
     def finish(self) -> None:
-        """Store the results that have come in; what still runs goes on under its keeper."""
+        """Store the results that have come in; what still runs goes on under its keeper, what does not runs later."""
         self._collect()
+        self._give_back(self._runway.give_back(0.0), "the scheduler was stopped before it was started")
         while self._finished or self._results or self._unrecorded(0.0):
             self._turn(clock.now(), starts=False)
 
@@ -176,11 +178,12 @@ class Loop:
         while not self._stop_reason:
             try:
                 self._collect()
+                self._launch()
             except Unavailable:
                 # The next step meets it, too, and says so.
                 return
             left = until - clock.monotonic()
-            if left <= 0 or len(self._results) * 2 >= len(self.flights):
+            if left <= 0 or len(self._results) >= min(BATCH, self._in_the_air() + len(self._runway)):
                 return
             if bell.poll(min(left, GATHER_STEP_SECONDS) * 1000):
                 self._clear_bell()
@@ -211,7 +214,10 @@ class Loop:
 
     def _end(self, reasons: Mapping[int, str]) -> None:
         """Bring about the end of runs that are in the air, for reasons by their numbers."""
-        for key, flight in self.flights.items() if reasons else ():
+        if not reasons:
+            return
+        self._give_back(self._runway.withdraw(reasons), "ended before it was started", RunState.CANCELLING)
+        for key, flight in self.flights.items():
             run_id = flight.ticket.run_id
             if run_id in reasons and flight.state is not RunState.CANCELLING:
                 flight.state = RunState.CANCELLING
@@ -220,10 +226,11 @@ class Loop:
     def _turn(self, now: datetime, *, starts: bool = True) -> bool:
         """Take one turn against the ledger; return whether there is more to do at once."""
         self._collect()
-        room = self._room() if starts else 0
-        due = self._take_due(now, room) if starts else []
+        self._give_back(self._runway.give_back(), "no other command has made room for it")
         fresh = self._unrecorded(RUNNING_AFTER_SECONDS if starts else 0.0)
         results = self._results[:BATCH]
+        room = self._room(len(results)) if starts else 0
+        due = self._take_due(now, room) if starts else []
         claims = starts and self._gate.should_claim(room, has_results=bool(results))
         is_time = starts and self._gate.is_time(now)
         if not (due or fresh or results or claims or is_time):
@@ -248,15 +255,18 @@ class Loop:
                 self._tools.plan.restore(task)
             raise
         # First of all: what follows may fail, and a ticket that is forgotten stays "starting" until the next life.
-        self._tickets.extend(turned.tickets)
+        self._runway.add(turned.tickets)
         self._settle(turn, turned, fresh)
         self._launch()
         return bool(turned.tickets or self._results or due or turned.has_more)
 
-    def _room(self) -> int:
+    def _in_the_air(self) -> int:
         # A command that has ended takes no room any more, though its result is still to be stored.
-        ended = sum(1 for result in self._results if (result.ticket.run_id, result.ticket.number) in self.flights)
-        room = self._tools.max_running - len(self.flights) + ended
+        return len(self.flights) - self._ended
+
+    def _room(self, ended: int) -> int:
+        """Return how many tickets a turn may give that stores so many ends."""
+        room = self._tools.max_running - self._in_the_air() + self._runway.ahead(ended)
         if room > 0:
             self._room_at = clock.monotonic()
         return room
@@ -275,7 +285,7 @@ class Loop:
         """Return whether it is known who a run's process is, which the keeper tells when it lives for a moment."""
         if flight.started is None:
             found = self._tools.watcher.started(flight.key)
-            flight.started = _started(flight, *found) if found is not None else None
+            flight.started = flight.started_as(*found) if found is not None else None
         return flight.started is not None
 
     def _collect(self) -> None:
@@ -297,13 +307,14 @@ class Loop:
             policies, steps = Policies(uncertain=Uncertain.LOST), ()
         is_later_try = policies.retries and ticket.number > 1
         past = look_back(self._tools.db, ticket.run_id, ticket.number) if is_later_try else NO_PAST
+        self._ended += 1
         # Its row goes straight from starting to the end; saying that it runs would only be late.
         self._fresh.pop(key, None)
         self._results.append(
             to_result(
                 ticket,
                 flight.state,
-                flight.started or (_started(flight, finished.process, finished.started_at)),
+                flight.started or flight.started_as(finished.process, finished.started_at),
                 finished,
                 policies=policies,
                 output_root=self._tools.output_root,
@@ -339,6 +350,7 @@ class Loop:
         for result in results:
             flight = self.flights.pop((result.ticket.run_id, result.ticket.number), None)
             if flight is not None:
+                self._ended -= 1
                 self._tools.bundles.remove(flight.bundle)
 
     def _explain(self, run_ids: frozenset[int]) -> None:
@@ -349,13 +361,14 @@ class Loop:
         log.warning("Runs %s were moved by somebody else meanwhile", ", ".join(map(str, sorted(run_ids))))
 
     def _launch(self) -> None:
-        """Start the processes of the tickets; raises Unavailable with those left that could not be looked up."""
-        if not self._tickets:
+        """Start the processes of tickets, as far as there are seats; raises Unavailable when one cannot be looked up."""
+        seats = min(self._tools.max_running - self._in_the_air(), len(self._runway))
+        if seats <= 0:
             return
         try:
-            while self._tickets:
-                self._start(self._tickets[0])
-                self._tickets.popleft()
+            for _ in range(seats):
+                self._start(self._runway.first())
+                self._runway.drop_first()
         finally:
             self._tools.watcher.flush()
 
@@ -376,12 +389,10 @@ class Loop:
         if flight.state is RunState.STARTING and flight.started is not None and flight.started.pid is not None:
             self._fresh[flight.key] = flight
 
+    def _give_back(self, tickets: Sequence[Ticket], reason: str, state: RunState = RunState.STARTING) -> None:
+        """Note that nothing was started on tickets, so that their runs wait again, or are over if that was asked for."""
+        self._results += [unstarted(ticket, state, reason, clock.now()) for ticket in tickets]
+
     def _give_up(self, ticket: Ticket, reason: str, exit_code: int | None) -> None:
         """Note that nothing was started on a ticket."""
         self._results.append(not_started(ticket, reason, exit_code, clock.now()))
-
-
-def _started(flight: Flight, process: Process | None, at: datetime | None) -> Started | None:
-    if process is None or at is None:
-        return None
-    return Started(flight.ticket, flight.bundle.path, process.pid, process.start_ticks, process.boot_id, at)

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from watchbell.domain.catch_up import Verdict, judge, latest_start, reason_for, withhold
+from watchbell.domain.catch_up import Trigger, Verdict, judge, latest_start, reason_for, withhold
 from watchbell.domain.incidents import Gap
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import Occurrence, Schedule, from_json, next_occurrence
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 #: Occurrences of one task that are looked at in one turn; a longer past takes several turns.
 STEP_LIMIT = 10_000
+_A_DAY = timedelta(days=1)
 
 
 # Tasks with the same schedule share one computed moment.
@@ -183,14 +184,20 @@ def _spread(task_id: int, seconds: int) -> timedelta:
 
 
 def _due(entry: Entry, now: datetime, up_since: datetime, timekeeper: Timekeeper | None) -> DueTask:
+    planned_now = now - entry.offset
+    following = entry.following
+    assert following is not None, "a task without a next moment is not due"
+    after = _next(entry.schedule, following.due_at)
+    is_only = after is None or after.due_at > planned_now
+    if is_only and planned_now - following.due_at <= min(latest_start(entry.policies, following, after), _A_DAY):
+        # The usual case, in time; what stands below would come to the same.
+        verdict = Verdict(following, is_missed=False, trigger=Trigger.SCHEDULE)
+        return _due_task(entry, [verdict], following, following.due_at, after, timekeeper)
     gaps: Sequence[Gap] = ()
     if timekeeper is not None:
         up_since = min(up_since, timekeeper.up_since)
         gaps = [gap.moved(-entry.offset) for gap in timekeeper.gaps]
     up_since -= entry.offset
-    planned_now = now - entry.offset
-    following = entry.following
-    assert following is not None, "a task without a next moment is not due"
 
     def reason_of(occurrence: Occurrence) -> str:
         return reason_for(occurrence, entry.policies, planned_now, up_since, gaps)

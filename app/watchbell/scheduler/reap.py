@@ -30,6 +30,7 @@ _FAILURES = frozenset({RunState.FAILED, RunState.TIMED_OUT})
 _ADOPTED = " (taken over after a restart of the scheduler)"
 #: For delays that differ from task to task, so that many do not come back at once.
 _random = random.SystemRandom().random
+_NO_OTHER = retry.Decision(None, "")
 _OUR_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL})
 
 
@@ -61,6 +62,8 @@ def to_result(
     known = path[-1]
     if following.at is not None:
         path, reason = (RunState.RETRY_WAIT,), f"attempt {past.failures + 1} of {policies.retries + 1}: {reason}"
+    if adopted:
+        reason += _ADOPTED
     if _never_ran(outcome):
         # The moment at which its folder was made is not one at which anything was started.
         started = None
@@ -68,7 +71,7 @@ def to_result(
         ticket=ticket,
         state=state,
         path=path,
-        reason="; ".join(filter(None, (f"{reason}{_ADOPTED}" if adopted else reason, following.words))),
+        reason="; ".join(filter(None, (reason, following.words))) if following.words else reason,
         attempt=_columns(started, finished),
         outputs=_outputs(ticket, finished, output_root),
         steps=course.rows_of(ticket, done),
@@ -88,7 +91,7 @@ def _retry(
 ) -> retry.Decision:
     """Return whether a failed attempt is followed by another one; of what somebody wanted to end there is none."""
     if not policies.retries or path[-1] not in _FAILURES or state is RunState.CANCELLING:
-        return retry.Decision(None, "")
+        return _NO_OTHER
     failure = retry.Failure(
         count=past.failures + 1,
         first_started_at=past.first_started_at or (started.at if started else None),
@@ -109,6 +112,17 @@ def not_started(ticket: Ticket, reason: str, exit_code: int | None, at: datetime
     columns: dict[str, Any] = dict.fromkeys(_RESULT_COLUMNS)
     columns |= {"new_ended_at": at, "new_exit_code": exit_code, "new_reason": reason, "new_folder": ""}
     return Result(ticket=ticket, state=RunState.STARTING, path=(RunState.FAILED,), reason=reason, attempt=columns)
+
+
+def unstarted(ticket: Ticket, state: RunState, reason: str, at: datetime) -> Result:
+    """Return the result of an attempt that was never tried: its run waits again, unless its end was asked for."""
+    path: tuple[RunState, ...] = _AGAIN
+    words = f"{reason}; it is started again"
+    if state is RunState.CANCELLING:
+        path, words = (RunState.CANCELLED,), "cancelled before it was started"
+    columns: dict[str, Any] = dict.fromkeys(_RESULT_COLUMNS)
+    columns |= {"new_ended_at": at, "new_reason": reason, "new_folder": ""}
+    return Result(ticket=ticket, state=state, path=path, reason=words, attempt=columns)
 
 
 def gone(
@@ -177,7 +191,7 @@ def _path(outcome: Outcome, state: RunState, policies: Policies, number: int) ->
     return (RunState.SUCCEEDED if is_fine else RunState.FAILED,), outcome.reason
 
 
-_USAGE = tuple(field.name for field in dataclasses.fields(Usage))
+_USAGE_COLUMNS = tuple(f"new_{name}" for name in Usage._fields)
 _RESULT_COLUMNS = tuple(f"new_{name}" for name in RESULT_COLUMNS)
 
 
@@ -194,7 +208,7 @@ def _columns(started: Started | None, finished: Finished) -> dict[str, Any]:
         "new_exit_code": outcome.exit_code,
         "new_signal": outcome.signal,
         "new_reason": outcome.reason,
-        **{f"new_{name}": getattr(finished.usage, name) for name in _USAGE},
+        **dict(zip(_USAGE_COLUMNS, finished.usage, strict=True)),
         "new_series": [list(point) for point in finished.series] or None,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from watchbell.domain.catch_up import Verdict
 from watchbell.domain.policies import Overlap
@@ -53,8 +53,7 @@ class Holds:
 NO_HOLDS = Holds()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """Permission to start one process, given once: its row says "starting" already."""
 
     run_id: int
@@ -68,8 +67,7 @@ class Ticket:
     trigger: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """A process that was started on a ticket."""
 
     ticket: Ticket

@@ -78,7 +78,9 @@ def list_after(session: Session, event_id: int, limit: int = 500) -> Sequence[Ev
 
 def list_newest(session: Session, limit: int) -> Sequence[Event]:
     """Return the newest events, newest first."""
-    return _take(session, select(*_COLUMNS).order_by(_OUTBOX.c.id.desc()), limit, lambda _event: True, newest_first=True)
+    return _take(
+        session, select(*_COLUMNS).order_by(_OUTBOX.c.id.desc()), limit, lambda _event: True, newest_first=True
+    )
 
 
 def _take(

@@ -1,0 +1,81 @@
+"""Many short runs at once, whose tickets may be ahead of their seats: the bound holds, and stops and kills cost none of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from watchbell import clock
+from watchbell.services import runs, triggers
+
+pytestmark = pytest.mark.fault
+
+RUNS = 160
+SEATS = 24
+
+
+@pytest.fixture
+def crowded(make_lab):
+    lab = make_lab(max_running=SEATS)
+    for number in range(RUNS):
+        task = lab.add_task(f"job-{number}", 0, 0)
+        triggers.run_now(lab.db, task.id, now=clock.now(), actor="tester")
+    return lab
+
+
+def most_at_once(lab) -> int:
+    """Return how many commands lived at a time at the most, by what they have told themselves."""
+    now = most = 0
+    for line in lab.effects.read_text().splitlines():
+        now += 1 if line.split()[5] == "START" else -1
+        most = max(most, now)
+    return most
+
+
+def wait_for_all(lab, *states: str) -> None:
+    lab.wait(lambda: set(lab.states()) <= set(states), f"all to be {states}", 60)
+
+
+def assert_each_started_once(lab) -> None:
+    started = [int(line[0]) for line in lab.effect_lines("START")]
+    assert sorted(started) == [row["id"] for row in lab.rows("SELECT id FROM run ORDER BY id")]
+    assert most_at_once(lab) <= SEATS
+
+
+def test_no_more_commands_run_at_a_time_than_may(crowded):
+    with crowded.running():
+        wait_for_all(crowded, "succeeded")
+    assert_each_started_once(crowded)
+
+
+def test_a_stop_in_a_crowd_leaves_each_run_to_be_started_once(crowded):
+    with crowded.running():
+        crowded.wait(lambda: len(crowded.effect_lines("START")) >= RUNS // 3, "a third to start")
+    assert "queued" in crowded.states()
+    with crowded.running():
+        wait_for_all(crowded, "succeeded")
+    assert_each_started_once(crowded)
+
+
+def test_a_kill_in_a_crowd_costs_no_run_its_start_and_its_result(crowded):
+    life = crowded.start()
+    crowded.wait(lambda: len(crowded.effect_lines("START")) >= RUNS // 3, "a third to start")
+    life.kill()
+
+    with crowded.running():
+        wait_for_all(crowded, "succeeded")
+    started = [int(line[0]) for line in crowded.effect_lines("START")]
+    assert sorted(started) == [row["id"] for row in crowded.rows("SELECT id FROM run ORDER BY id")]
+
+
+def test_a_run_of_a_crowd_that_is_cancelled_is_over_whether_it_had_its_seat_or_not(crowded):
+    waiting = [row["id"] for row in crowded.rows("SELECT id FROM run ORDER BY id DESC LIMIT 40")]
+    with crowded.running():
+        crowded.wait(lambda: crowded.effect_lines("START"), "the first to start")
+        for run_id in waiting:
+            if crowded.run(run_id)["state"] in ("queued", "starting", "running"):
+                runs.cancel(crowded.db, run_id, now=clock.now(), actor="tester")
+        wait_for_all(crowded, "succeeded", "cancelled")
+    started = {int(line[0]) for line in crowded.effect_lines("START")}
+    never = {row["id"] for row in crowded.rows("SELECT id FROM run WHERE started_at IS NULL")}
+    assert not started & never
+    assert len(started) == RUNS - len(never)
