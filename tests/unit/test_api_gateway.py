@@ -106,6 +106,17 @@ def test_a_change_of_another_version_than_was_seen_is_refused(program: Program) 
     program.want(422, "PUT", "/api/jobs/daily_backup", {"command": "x"}, headers={"If-Match": "yesterday"})
 
 
+def test_a_job_that_somebody_has_changed_meanwhile_is_not_deleted(program: Program) -> None:
+    seen = program.call("POST", "/api/jobs", JOB).headers["ETag"]
+    program.want(200, "PUT", "/api/jobs/daily_backup", {"command": "true"}, headers={"If-Match": seen})
+
+    program.want(412, "DELETE", "/api/jobs/daily_backup", headers={"If-Match": seen})
+    program.want(422, "DELETE", "/api/jobs/daily_backup", headers={"If-Match": "yesterday"})
+
+    newest = program.call("GET", "/api/jobs/daily_backup").headers["ETag"]
+    program.want(204, "DELETE", "/api/jobs/daily_backup", headers={"If-Match": newest})
+
+
 def test_a_job_is_enabled_disabled_and_triggered(program: Program, db: Database) -> None:
     program.want(201, "POST", "/api/jobs", {**JOB, "enabled": False})
     program.want(400, "POST", "/api/jobs/daily_backup/trigger")

@@ -66,6 +66,16 @@ def test_a_change_leaves_what_it_does_not_name(program: Program) -> None:
     assert (row["AtTime"], row["Every"], row["Comment"], row["ID"]) == ("10:00", "day", "why", number)
 
 
+def test_a_task_that_somebody_has_changed_meanwhile_is_not_deleted(program: Program) -> None:
+    number = make(program)
+    program.want(200, "PUT", f"/api/task/{number}", {"Comment": "mine"})
+
+    program.want(412, "DELETE", f"/api/task/{number}", headers={"If-Match": '"1"'})
+    program.want(400, "DELETE", f"/api/task/{number}", headers={"If-Match": "yesterday"})
+
+    program.want(200, "DELETE", f"/api/task/{number}", headers={"If-Match": '"2"'})
+
+
 def test_run_asap_asks_for_one_run_and_takes_it_back(program: Program, db: Database) -> None:
     number = make(program, ToRunAsap=True)
     assert program.get(f"/api/task/{number}")["ToRunAsap"] is True

@@ -17,6 +17,7 @@ from watchbell.web.api.idempotency import idempotent
 from watchbell.web.db import database
 
 _NO_JOB = "There is no such job."
+_OTHER_VERSION = "The job is not the version that If-Match names any more."
 #: Our fields for the gateway's.
 _OURS = {"working_dir": "directory", "timeout_seconds": "time_limit_seconds"}
 
@@ -56,9 +57,7 @@ def create_job(given: dict[str, Any]) -> tuple[Response, int]:
 
 @blueprint.route("/jobs/<name>", methods=["PUT"])
 @blueprint.body(schemas.JobChange)
-@blueprint.errors(
-    _400="The schedule cannot be read.", _404=_NO_JOB, _412="The job is not the version that If-Match names any more."
-)
+@blueprint.errors(_400="The schedule cannot be read.", _404=_NO_JOB, _412=_OTHER_VERSION)
 @blueprint.answers(200, schemas.Job)
 def update_job(given: dict[str, Any], name: str) -> Response:
     """Change a job."""
@@ -79,11 +78,12 @@ def update_job(given: dict[str, Any], name: str) -> Response:
 
 
 @blueprint.route("/jobs/<name>", methods=["DELETE"])
-@blueprint.errors(_404=_NO_JOB)
+@blueprint.errors(_404=_NO_JOB, _412=_OTHER_VERSION, _422="If-Match names no version.")
 @blueprint.answers(204)
 def delete_job(name: str) -> None:
     """Delete a job; its runs stay in the history."""
-    tasks.delete(database(), _require(name).id, now=current.now(), actor=current.actor())
+    seen = versions.expected()
+    tasks.delete(database(), _require(name).id, now=current.now(), actor=current.actor(), expected_version=seen)
 
 
 @blueprint.route("/jobs/<name>/enable", methods=["POST"])

@@ -19,6 +19,7 @@ from watchbell.web.api.task_dashboard.family import blueprint
 from watchbell.web.db import database
 
 _NO_TASK = "There is no such task."
+_OTHER_VERSION = "The task is another version by now."
 #: Columns that the server sets itself: a row may be sent back as it was read.
 _SET_BY_US = frozenset({"ID", "InsertedAt", "InsertedBy", "InsertedHost"})
 
@@ -69,7 +70,7 @@ def create_task(given: dict[str, Any]) -> dict[str, object]:
 
 @blueprint.route("/task/<task_id>", methods=["PUT"])
 @blueprint.body(schemas.TaskChange)
-@blueprint.errors(_404=_NO_TASK, _409="It collides with what is there.", _412="The task is another version by now.")
+@blueprint.errors(_404=_NO_TASK, _409="It collides with what is there.", _412=_OTHER_VERSION)
 @blueprint.answers(200, schemas.Done)
 def update_task(given: dict[str, Any], task_id: str) -> dict[str, object]:
     """Change a task."""
@@ -82,11 +83,14 @@ def update_task(given: dict[str, Any], task_id: str) -> dict[str, object]:
 
 
 @blueprint.route("/task/<task_id>", methods=["DELETE"])
-@blueprint.errors(_400="This is not a number.", _404=_NO_TASK)
+@blueprint.errors(_400="This is not a number.", _404=_NO_TASK, _412=_OTHER_VERSION)
 @blueprint.answers(200, schemas.Done)
 def delete_task(task_id: str) -> dict[str, object]:
     """Delete a task; its runs stay in the history."""
-    task = tasks.delete(database(), _require(task_id).id, now=current.now(), actor=current.actor())
+    seen = versions.expected()
+    task = tasks.delete(
+        database(), _require(task_id).id, now=current.now(), actor=current.actor(), expected_version=seen
+    )
     return {"success": True, "message": f"Task {task.name} deleted"}
 
 
