@@ -80,6 +80,24 @@ def test_an_execution_reads_as_the_daemon_wrote_it(db: Database) -> None:
     assert cron_log.read(db, task, BERLIN, Path("/")).text.endswith("completed ==========\n\n")
 
 
+def test_an_execution_is_not_completed_before_its_last_step_and_not_begun_after_its_first(db: Database) -> None:
+    task = _pipeline(db, names=("fetch.py",))
+    apart = timedelta(milliseconds=20)
+    _execution(
+        db, task, _step(1, "failed", 3, started_at=NOW - apart, ended_at=NOW + timedelta(seconds=3) + apart, stderr_to=4),
+        stderr=b"oops",
+    )  # fmt: skip
+
+    assert [line.partition("] ")[2] for line in _lines(db, task)] == [
+        "========== Pipeline execution started ==========",
+        "[1/1] Running fetch.py...",
+        "[1/1] ✗ fetch.py failed with exit code 3",
+        " Error: oops",
+        "========== Pipeline execution completed ==========",
+        "",
+    ]
+
+
 @pytest.mark.parametrize(
     ("step", "stderr", "said"),
     [

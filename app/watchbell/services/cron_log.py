@@ -185,7 +185,13 @@ def _tell(execution: _Execution, output_root: Path) -> list[Line]:
         is_whole = state in {RunState.SUCCEEDED, RunState.FAILED, RunState.RETRY_WAIT, RunState.QUEUED}
         end = "completed" if is_whole else f"ended: {state.replace('_', ' ')}"
         told += [(attempt.ended_at, f"========== Pipeline execution {end} =========="), (attempt.ended_at, "")]
-    return told
+    return _never_back(told)
+
+
+def _never_back(told: Sequence[Line]) -> list[Line]:
+    """Return lines that are in order with moments that are, too: steps and attempt are timed apart, by some milliseconds."""
+    moments = itertools.accumulate((moment for moment, _text in told), max)
+    return list(zip(moments, (text for _moment, text in told), strict=True))
 
 
 def _as_step(execution: _Execution) -> StepResult:
