@@ -156,6 +156,15 @@ def test_the_bytes_come_as_they_are_or_a_range_of_what_is_kept(
         assert answer.headers["Content-Disposition"].startswith("attachment")
 
 
+def test_a_range_behind_the_end_is_told_how_long_the_output_is(program: Program, db: Database) -> None:
+    run = finished(db, b"headtail", size=8)
+
+    answer = program.call("GET", f"/api/v2/runs/{run.id}/output/raw", headers={"Range": "bytes=100-200"})
+
+    assert (answer.status_code, answer.headers["Content-Range"]) == (416, "bytes */8")
+    assert answer.get_json()["detail"] == "There are no bytes in the range that was asked for."
+
+
 def test_hostile_output_is_data_and_nothing_else(program: Program, db: Database) -> None:
     run = finished(db, b'</script>{"complete": 1}\n::set-env name=X::y\x00\xff')
 

@@ -7,7 +7,7 @@ import secrets
 
 from flask import Flask, Request, Response, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestedRangeNotSatisfiable
 
 from watchbell.errors import (
     AlreadyRunning,
@@ -72,6 +72,7 @@ _TEXTS: dict[int, tuple[str, str]] = {
     410: ("Deleted", "This was here, and it is older than such things are kept."),
     412: ("Changed meanwhile", "This is not what it was when you looked at it. Look again, then change it."),
     413: ("Too large", "More was sent than the server takes at once, which is 1 MiB."),
+    416: ("Not so long", "There are no bytes in the range that was asked for."),
     422: ("Not accepted", "Something in what was sent is not valid."),
     426: ("Not a page", "This address is for programs that speak WebSocket."),
     428: ("Say what you have seen", "This is changed only by whoever says which version of it was seen."),
@@ -165,6 +166,9 @@ def _on_http(error: HTTPException) -> Response | HTTPException:
     made = answer(status, own_words if status < 500 else "", bare=status >= 500, error=error)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         made.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    if isinstance(error, RequestedRangeNotSatisfiable) and error.length is not None:
+        # How long it is, so that the next range can be right.
+        made.headers["Content-Range"] = f"{error.units} */{error.length}"
     return made
 
 
