@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from watchbell import clock
+from watchbell.errors import Conflict
 from watchbell.services import runs, triggers
 
 pytestmark = pytest.mark.fault
@@ -72,7 +75,8 @@ def test_a_run_of_a_crowd_that_is_cancelled_is_over_whether_it_had_its_seat_or_n
     with crowded.running():
         crowded.wait(lambda: crowded.effect_lines("START"), "the first to start")
         for run_id in waiting:
-            if crowded.run(run_id)["state"] in ("queued", "starting", "running"):
+            # It may have ended by itself before it is asked to.
+            with contextlib.suppress(Conflict):
                 runs.cancel(crowded.db, run_id, now=clock.now(), actor="tester")
         wait_for_all(crowded, "succeeded", "cancelled")
     started = {int(line[0]) for line in crowded.effect_lines("START")}
