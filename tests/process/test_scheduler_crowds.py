@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 
 from watchbell import clock
 from watchbell.errors import Conflict
-from watchbell.services import runs, triggers
+from watchbell.services import pauses, runs, triggers
 
 pytestmark = pytest.mark.fault
 
@@ -83,3 +84,23 @@ def test_a_run_of_a_crowd_that_is_cancelled_is_over_whether_it_had_its_seat_or_n
     never = {row["id"] for row in crowded.rows("SELECT id FROM run WHERE started_at IS NULL")}
     assert not started & never
     assert len(started) == RUNS - len(never)
+
+
+def test_a_pause_holds_up_what_had_a_ticket_ahead_of_its_seat(make_lab):
+    lab = make_lab(max_running=SEATS)
+    brief = [lab.add_task(f"brief-{number}", 0, 0, priority=10) for number in range(4 * SEATS)]
+    slow = [lab.add_task(f"slow-{number}", 0.9, 0) for number in range(4 * SEATS)]
+    for task in [*brief, *slow]:
+        triggers.run_now(lab.db, task.id, now=clock.now(), actor="tester")
+
+    def begun() -> list[list[str]]:
+        return [line for line in lab.effect_lines("START") if line[3].startswith("slow")]
+
+    with lab.running():
+        lab.wait(lambda: len(begun()) >= SEATS, "every seat to be taken for a while", 60)
+        pauses.pause(lab.db, "everything", now=clock.now(), actor="anna")
+        paused_at = float(Path("/proc/uptime").read_text().split()[0])
+        lab.wait(lambda: set(lab.states()) <= {"queued", "succeeded"}, "all that goes on to end", 60)
+
+    late = [line for line in begun() if float(line[7]) > paused_at + 0.5]
+    assert late == []

@@ -50,6 +50,21 @@ def test_a_new_gate_looks_into_the_queue_once(db: Database) -> None:
     assert not gate.should_claim(1, has_results=True)
 
 
+def test_a_look_tells_once_that_a_pause_or_the_bound_of_a_queue_has_changed(db: Database) -> None:
+    gate = Gate(db)
+    assert not gate.look(NOW, has_news=True)
+
+    pauses.pause(db, "everything", now=NOW, actor="anna", until=NOW + HOUR)
+    assert gate.look(NOW, has_news=True)
+    assert gate.why_changed().startswith("everything is paused by anna")
+    assert not gate.look(NOW, has_news=True)
+    assert gate.look(NOW + HOUR, has_news=False)
+
+    queues.set_bounds(db, "narrow", max_running=1, now=NOW, actor="anna")
+    assert gate.look(NOW + HOUR, has_news=True)
+    assert "bound of a queue" in gate.why_changed()
+
+
 def test_without_room_nobody_looks(db: Database) -> None:
     assert not Gate(db).should_claim(0, has_results=True)
 

@@ -32,14 +32,23 @@ class Gate:
         self._is_stale = True
         self._refreshed_at = self._passed_at = float("-inf")
 
-    def look(self, now: datetime, *, has_news: bool) -> None:
-        """Take notice of what others have changed, and of a pause that has ended by itself; raises Unavailable."""
+    def look(self, now: datetime, *, has_news: bool) -> bool:
+        """Take notice of what others have changed, and of a pause that has ended by itself; raises Unavailable.
+
+        Returns whether pauses or the bounds of queues are others than before.
+        """
+        before = self.holds
         if has_news or (self.holds.until is not None and self.holds.until <= now):
             self.holds = pauses.load_holds(self._db, now=now)
             self._is_any = self._is_worth_a_look = self._is_stale = True
         if self._is_stale and clock.monotonic() - self._refreshed_at >= REFRESH_SECONDS:
             self._moment = deadlines.next_moment(self._db)
             self._refreshed_at, self._is_stale = clock.monotonic(), False
+        return self.holds != before
+
+    def why_changed(self) -> str:
+        """Return why runs that had not been started yet wait again after such a change."""
+        return self.holds.everything or "a pause or the bound of a queue was changed before it was started"
 
     def should_claim(self, room: int, *, has_results: bool) -> bool:
         """Return whether a turn should look at the queue; what ends in the same turn may be what others wait for."""

@@ -202,7 +202,9 @@ class Loop:
         if now - self._looked_at < LOOK_SECONDS:
             return
         self._has_news = self._changes.changed() or self._has_news
-        self._gate.look(clock.now(), has_news=self._has_news)
+        if self._gate.look(clock.now(), has_news=self._has_news):
+            # A pause holds up what is ahead of its seat, too; what may start all the same gets another ticket.
+            self._give_back(self._runway.give_back(0.0), self._gate.why_changed())
         if self._has_news:
             changed = tasks.list_changed(self._tools.db, self._mark)
             self._tools.plan.read(changed)
