@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -173,16 +173,28 @@ def find(db: Database, reference: str, *, now: datetime, username: str | None = 
     return found[0]
 
 
-def resolve(db: Database, secret: str, *, now: datetime, address: str = "") -> Bearer:
+def find_held(db: Database, digest: str) -> Held | None:
+    """Return the token with this hash, or None."""
+    with db.read() as session:
+        return store.find_held(session, digest)
+
+
+def resolve(
+    db: Database,
+    secret: str,
+    *,
+    now: datetime,
+    address: str = "",
+    find: Callable[[Database, str], Held | None] = find_held,
+) -> Bearer:
     """Return whose token this is and note its use; raises TokenRefused, with the reason where it was a token of ours.
 
-    Nothing is kept in mind between two calls: what ends a token ends it with the next request.
+    What ends a token ends it with the next request: ``find`` returns what the database holds at this moment.
     """
     if not _SECRET.fullmatch(secret):
         raise TokenRefused("this is not a token of this server")
     digest = _hash(secret)
-    with db.read() as session:
-        found = store.find_held(session, digest)
+    found = find(db, digest)
     # The index has found it by its hash, which tells nothing of the secret by its timing; comparing all of it costs nothing.
     if found is None or not hmac.compare_digest(found.secret_hash, digest):
         raise TokenRefused("this token is not known here")

@@ -309,11 +309,15 @@ class ChangeWatch:
         """
         if not self._database.is_sqlite:
             return True
-        with _translated(self._database.file):
-            version = self._version()
+        version = self.version()
         changed = version != self._seen
         self._seen = version
         return changed
+
+    def version(self) -> int | None:
+        """Return a number that another one takes the place of whenever somebody else commits."""
+        with _translated(self._database.file):
+            return self._version()
 
     def _version(self) -> int | None:
         connection = self._database.engine.raw_connection()

@@ -15,7 +15,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.domain.permissions import Right, rights_of
 from watchbell.services import tokens
 from watchbell.services.tokens import TokenRefused
-from watchbell.web import current, errors
+from watchbell.store.session import Database
+from watchbell.store.tokens import Held
+from watchbell.web import current, errors, kept
 from watchbell.web.db import database
 from watchbell.web.throttle import tries
 
@@ -54,13 +56,17 @@ def check() -> Response | None:
     if secret is None:
         return None
     try:
-        found = tokens.resolve(database(), secret, now=current.now(), address=current.address())
+        found = tokens.resolve(database(), secret, now=current.now(), address=current.address(), find=_find)
     except TokenRefused as error:
         return _refused(error.message)
     rights = rights_of(found.role, found.scope)
     current.keep_program(Program(found.username, found.role, found.scope, found.prefix, rights))
     after_this_request(_keep_no_session)
     return None
+
+
+def _find(db: Database, digest: str) -> Held | None:
+    return kept.recall(("token", digest), lambda: tokens.find_held(db, digest))
 
 
 def challenge(answer: Response, error: str = "", scope: str | None = None) -> Response:

@@ -57,6 +57,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_LAST_HEADERS = (*_HEADERS.items(), ("Cache-Control", "no-store"))
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -170,10 +171,13 @@ def _too_few(user: User, right: Right | None) -> Response:
 
 
 def _finish(response: AnyResponse) -> AnyResponse:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers["X-Request-ID"] = errors.request_id()
-    response.headers.setdefault("Cache-Control", "no-store")
+    headers = response.headers
+    # What a route has set itself, such as a policy of its own, stays.
+    there = {name.lower() for name, _value in headers}
+    for name, value in _LAST_HEADERS:
+        if name.lower() not in there:
+            headers.add(name, value)
+    headers.add("X-Request-ID", errors.request_id())
     return response
 
 

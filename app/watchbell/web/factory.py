@@ -15,7 +15,7 @@ from watchbell import resources
 from watchbell.config import Config
 from watchbell.errors import ConfigError
 from watchbell.version import __version__
-from watchbell.web import api, assets, auth, checks, current, db, errors, offers, pausing, presenters
+from watchbell.web import api, assets, auth, checks, current, db, errors, kept, offers, pausing, presenters
 from watchbell.web.pages import (
     api_docs,
     earlier,
@@ -75,6 +75,7 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
         if scheduler_begun_at is not None:
             current.keep_scheduler_begun_at(scheduler_begun_at)
     db.init_app(app, config)
+    kept.init_app(app, config)
     auth.init_app(app, config)
     assets.init_app(app)
     offers.init_app(app)

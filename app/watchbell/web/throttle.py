@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from flask import Flask, current_app
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, parse
+from limits.storage import storage_from_string
+from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
 _TRIES = (parse("10 per minute"), parse("60 per hour"))
 #: A program whose token has expired asks again and again, and is told why so often before it is merely kept away.
@@ -24,7 +24,7 @@ _NAME = "watchbell.tries"
 class Tries:
     """The tries of late."""
 
-    def __init__(self, limiter: Limiter) -> None:
+    def __init__(self, limiter: RateLimiter) -> None:
         self.limiter = limiter
         self._salt = secrets.token_hex(8)
         # Whoever has logged in counts anew under another number. Taking entries out of the storage instead would
@@ -50,14 +50,13 @@ class Tries:
 
     def _hit(self, kind: str, who: str, limits: Sequence[RateLimitItem] = _TRIES) -> bool:
         key = (self._salt, kind, who, str(self._numbers.get((kind, who), 0)))
-        hits = [self.limiter.limiter.hit(limit, *key) for limit in limits]
+        hits = [self.limiter.hit(limit, *key) for limit in limits]
         return all(hits)
 
 
 def init_app(app: Flask) -> None:
     """Attach the count to the application."""
-    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", strategy="moving-window")
-    app.extensions[_NAME] = Tries(limiter)
+    app.extensions[_NAME] = Tries(MovingWindowRateLimiter(storage_from_string("memory://")))
 
 
 def tries() -> Tries:

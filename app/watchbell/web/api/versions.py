@@ -60,7 +60,13 @@ def mark(response: Response) -> Response:
         response.set_etag(f"{version}-{hashlib.sha256(response.get_data()).hexdigest()[:16]}")
     if request.method in {"GET", "HEAD"} and response.status_code == 200:
         if version is None and "ETag" not in response.headers:
-            response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:24], weak=True)
+            with_mark(response)
         response.headers["Cache-Control"] = "private, no-cache"
         response.make_conditional(request)
+    return response
+
+
+def with_mark(response: Response) -> Response:
+    """Return the response with a mark of its content."""
+    response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:24], weak=True)
     return response

@@ -4,23 +4,51 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 import orjson
 from flask import Response, request
 
 from watchbell.errors import Problem
+from watchbell.web import kept
+from watchbell.web.api import versions
 from watchbell.web.api.parsing import RequestInvalid
 
+_View = TypeVar("_View", bound=Callable[..., Any])
 _LONGEST_CURSOR = 2000
 
 
 def answer(body: object, status: int = 200) -> Response:
     """Return a body as JSON; times stand in it as they are in the database, in UTC."""
     return Response(orjson.dumps(body), status, mimetype="application/json")
+
+
+def kept_unless(*told_from_now: str) -> Callable[[_View], _View]:
+    """Let a route that depends on its address and the database alone be made anew only if somebody has changed that.
+
+    It stands above whatever reads the address. With one of these arguments the answer depends on the time as well.
+    """
+
+    def decorate(view: _View) -> _View:
+        @functools.wraps(view)
+        def wrapper(**arguments: Any) -> Response:
+            if any(name in request.args for name in told_from_now):
+                return cast(Response, view(**arguments))
+            body, headers = kept.recall((request.endpoint, request.full_path), lambda: _parts(view(**arguments)))
+            return Response(body, headers=headers)
+
+        return cast(_View, wrapper)
+
+    return decorate
+
+
+def _parts(response: Response) -> tuple[bytes, list[tuple[str, str]]]:
+    marked = versions.with_mark(response)
+    return marked.get_data(), list(marked.headers)
 
 
 def plain(body: dict[str, Any]) -> dict[str, Any]:

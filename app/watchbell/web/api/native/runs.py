@@ -29,6 +29,7 @@ _TRANSITION_FIELDS = tuple(run_schemas.Transition().fields)
 
 
 @blueprint.route("/runs")
+@answers.kept_unless("since")
 @blueprint.query(run_schemas.RunsAsked)
 @blueprint.answers(200, run_schemas.RunPage)
 def list_runs(asked: dict[str, Any]) -> Response:
