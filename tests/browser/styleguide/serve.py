@@ -165,6 +165,7 @@ def environment() -> jinja2.Environment:
         csrf_token=lambda: "a-token",
         asset=lambda path: f"/static/stamp/{path}",
         get_flashed_messages=lambda **_: [],
+        may=lambda _address, _method="GET": True,
     )
     return made
 
