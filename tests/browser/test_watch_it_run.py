@@ -150,6 +150,21 @@ def test_what_was_dropped_from_a_flood_is_said_in_its_place(page: Page, installa
     expect(shown).to_contain_text("the end")
 
 
+def test_a_flood_of_short_lines_leaves_the_page_usable(page: Page, installation) -> None:
+    run_now(page, installation, "short lines", "seq 500000")
+    expect_run(page, "succeeded", timeout=40)
+    page.wait_for_load_state("networkidle")
+    page.reload()
+    shown = terminal(page)
+
+    expect(page.get_by_role("button", name="Show more")).to_be_visible()
+    assert shown.locator(".wb-line").count() < 60_000
+    page.get_by_role("button", name="End").click()
+    expect(shown.locator(".wb-line").last).to_contain_text("500000", timeout=60_000)
+    expect(shown).to_contain_text("What comes before is not shown here")
+    assert shown.locator(".wb-line").count() < 60_000
+
+
 def test_a_run_can_be_done_again_from_its_page(page: Page, installation) -> None:
     number = run_now(page, installation, "again", "echo once more")
     expect_run(page, "succeeded")

@@ -20,6 +20,10 @@ const EVERY_MS = 1000;
 const BLOCK = 200;
 /** After this much the reader is asked before more is loaded, unless they follow the end. */
 const ASK_AFTER = 2 * 1024 * 1024;
+/** And after so many lines: a browser stands still for minutes when it draws a million of them, however short they are. */
+const ASK_AFTER_LINES = 20000;
+/** While the end is followed so many lines stay, and the oldest make room. */
+const KEPT_LINES = 20000;
 const NEAR_END_PX = 24;
 const BY_HAND_MS = 700;
 const WRAP = "watchbell.wrap";
@@ -48,16 +52,24 @@ class Screen {
     this.block = null;
     /** @type {HTMLElement|null} the line that has no end yet */
     this.open = null;
+    this.rows = 0;
+    /** @type {HTMLElement|null} what is said in place of the lines that made room */
+    this.left = null;
   }
 
   clear() {
     this.place.replaceChildren();
+    this.rows = 0;
+    this.left = null;
     this.place.classList.remove("wb-terminal--plain");
   }
 
   /** @param {string} text */
   add(text) {
-    this.open?.remove();
+    if (this.open) {
+      this.open.remove();
+      this.rows -= 1;
+    }
     this.open = null;
     for (const line of this.lines.read(text)) this.#append(line);
     if (this.lines.current) this.open = this.#append(this.lines.current);
@@ -71,6 +83,19 @@ class Screen {
     this.open = null;
     this.lines.end();
     this.place.append(element("span", { class: "wb-line__gap", text }));
+  }
+
+  /** Keep the newest lines only. @param {number} most */
+  forget(most) {
+    for (const block of this.place.querySelectorAll(".wb-lines")) {
+      if (this.rows - block.childElementCount < most) return;
+      this.rows -= block.childElementCount;
+      if (this.left) block.remove();
+      else {
+        this.left = element("span", { class: "wb-line__gap", text: "What comes before is not shown here; it is in the raw download." });
+        block.replaceWith(this.left);
+      }
+    }
   }
 
   /** @param {number} number @returns {HTMLElement|null} */
@@ -91,6 +116,7 @@ class Screen {
       : element("a", { class: "wb-line__number", href: `#${this.prefix}${line.number}`, "data-line": line.number, tabindex: -1, "aria-label": `Line ${line.number}` });
     const row = element("div", { class: "wb-line", id: line.continued ? null : `${this.prefix}${line.number}` }, number, text);
     this.block.append(row);
+    this.rows += 1;
     return row;
   }
 
@@ -114,6 +140,7 @@ class Output {
     this.started = false;
     this.asking = false;
     this.allowed = ASK_AFTER;
+    this.allowedLines = ASK_AFTER_LINES;
     /** Bytes of the offset that were dropped and so never came. */
     this.skipped = 0;
     this.following = root.hasAttribute("data-live-output");
@@ -150,11 +177,12 @@ class Output {
     this.#button("wrap", () => this.#wrap(!this.text.classList.contains("wb-terminal--wrap")));
     this.#button("follow", () => this.#follow(!this.following));
     this.#button("end", () => {
-      this.allowed = Infinity;
+      this.allowed = this.allowedLines = Infinity;
       this.#follow(true);
     });
     this.#button("more", () => {
       this.allowed = this.shown + ASK_AFTER;
+      this.allowedLines = this.screen.rows + ASK_AFTER_LINES;
       this.#show();
     });
     this.#wrap(sessionStorage.getItem(WRAP) === "on");
@@ -170,7 +198,8 @@ class Output {
   async #read(signal) {
     // Everything that is there is read in one go; the pauses of poll() are for waiting for more.
     for (;;) {
-      if (!this.following && !this.wanted && this.shown >= this.allowed && this.offset < this.size) {
+      const isMuch = this.shown >= this.allowed || this.screen.rows >= this.allowedLines;
+      if (!this.following && !this.wanted && isMuch && this.offset < this.size) {
         this.asking = true;
         this.#show();
         return true;
@@ -196,6 +225,7 @@ class Output {
     // A text that begins behind the gap was asked for from inside it; one that ends at the gap is followed by it.
     if (this.offset > from && this.offset < to) this.#gap(to - from);
     if (answer.text) this.screen.add(answer.text);
+    if (this.following) this.screen.forget(KEPT_LINES);
     if (this.offset <= from && answer.next_offset >= to) this.#gap(to - from);
     this.offset = answer.next_offset;
     this.size = answer.size;
