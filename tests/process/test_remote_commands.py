@@ -25,6 +25,9 @@ LOOKS = [
     ("pause", "--json"),
     ("list", "--all"),
     ("last", "works"),
+    ("last", "works", "--json"),
+    ("tail", "works"),
+    ("runs", "list", "-n", "5000"),
     ("task", "show", "none"),
     ("runs", "show", "99"),
 ]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _TASK = "task:"
 _QUEUE = "queue:"
+#: What the server gives at a time.
+_LEAST_BYTES, _MOST_BYTES = 4, 256 * 1024
+_MOST_ROWS = 1000
 _SCHEDULE = ("kind", "zone", "dst", "every", "unit", "every_word", "at_time", "anchor_at")
 _POLICIES = frozenset(field.name for field in dataclasses.fields(Policies))
 
@@ -104,10 +107,14 @@ class RemoteSource:
             "since": query.since.isoformat() if query.since is not None else None,
             "before": query.before_id,
             "decision": "open" if query.undecided else None,
-            "limit": query.limit,
         }
-        page = self._client.ask("GET", "/runs", query=asked)
-        return RunList([Run.of(body) for body in page["items"]], has_older=page["next"] is not None)
+        found: list[Run] = []
+        while True:
+            page = self._client.ask("GET", "/runs", query={**asked, "limit": min(query.limit - len(found), _MOST_ROWS)})
+            found += [Run.of(body) for body in page["items"]]
+            if page["next"] is None or len(found) >= query.limit:
+                return RunList(found, has_older=page["next"] is not None)
+            asked["before"] = page["next"]
 
     def find_run(self, run_id: int) -> RunRow:
         """Return a run."""
@@ -130,7 +137,20 @@ class RemoteSource:
 
     def read_output(self, run_id: int, stream: str, offset: int, limit: int, attempt: int | None = None) -> Piece:
         """Return a part of what a run has written."""
-        asked = {"stream": stream, "offset": offset, "limit": max(limit, 4), "attempt": attempt, "encoding": "base64"}
+        first = piece = self._read_piece(run_id, stream, offset, limit, attempt)
+        data = first.data
+        # A server gives less at a time; what stands behind a gap is another part.
+        while piece.data and len(data) < limit and piece.next_offset == first.offset + len(data) < piece.size:
+            more = self._read_piece(run_id, stream, piece.next_offset, limit - len(data), attempt)
+            if more.offset != piece.next_offset:
+                break
+            piece, data = more, data + more.data
+        return dataclasses.replace(piece, data=data, offset=first.offset)
+
+    def _read_piece(self, run_id: int, stream: str, offset: int, limit: int, attempt: int | None) -> Piece:
+        """Return as much of a part as the server gives at a time."""
+        most = min(max(limit, _LEAST_BYTES), _MOST_BYTES)
+        asked = {"stream": stream, "offset": offset, "limit": most, "attempt": attempt, "encoding": "base64"}
         body = self._client.ask("GET", f"/runs/{run_id}/output", query=asked)
         data = base64.b64decode(body["data"])[:limit]
         end = body["offset"] + len(data) if len(data) == limit else body["next_offset"]
