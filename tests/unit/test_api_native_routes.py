@@ -128,6 +128,7 @@ GOES_WRONG: list[tuple[Any, ...]] = [
     ("GET", "/runs/1/output?offset=99999999999999999999", None, 422, "offset"),
     ("GET", "/runs/1/output?attempt=9", None, 404),
     ("GET", "/events?after=-1", None, 422, "after"),
+    ("GET", "/events?after=0&types=run_faild", None, 422, "types"),
     ("GET", "/events?after=0&wait=600", None, 422, "wait"),
     ("GET", "/next-runs?hours=10000", None, 422, "hours"),
     ("GET", "/scheduler/log?level=loud", None, 422, "level"),

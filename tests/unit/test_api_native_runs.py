@@ -16,7 +16,7 @@ from tests.unit.run_rows import add_attempt, add_output, finished
 from tests.waiting import wait_until
 from watchbell.domain.run_state import RunState
 from watchbell.services import runs, tasks, triggers
-from watchbell.store import history
+from watchbell.store import history, retention
 from watchbell.store.session import Database
 from watchbell.web.realtime import waiting
 
@@ -235,6 +235,31 @@ def test_events_are_followed_without_missing_one_or_seeing_one_twice(program: Pr
     assert [event["type"] for event in seen] == ["task_created", "run_queued"]
     assert [event["task_id"] for event in seen] == [task.id, task.id]
     assert int(place) == page["newest"]
+
+
+def test_whoever_has_seen_more_than_there_is_hears_of_it_and_of_what_comes(program: Program, db: Database) -> None:
+    """A backup was restored; nobody waits for ids that may take years to come."""
+    task = add_task(db)
+
+    told = program.get("/api/v2/events?after=4711&wait=20")
+    tasks.delete(db, task.id, now=NOW, actor="ann")
+    page = program.get(f"/api/v2/events?after={told['next']}")
+
+    assert (told["items"], told["has_gap"], int(told["next"])) == ([], True, told["newest"])
+    assert ([event["type"] for event in page["items"]], page["has_gap"]) == (["task_deleted"], False)
+
+
+def test_whoever_has_not_asked_for_so_long_that_events_are_gone_hears_of_it(program: Program, db: Database) -> None:
+    for name in "abc":
+        add_task(db, name)
+    with db.write() as session:
+        retention.delete_outbox(session, NOW + timedelta(days=1), 2)
+
+    first = program.get("/api/v2/events?after=1")
+    later = program.get("/api/v2/events?after=2")
+
+    assert ([event["id"] for event in first["items"]], first["has_gap"]) == ([3], True)
+    assert ([event["id"] for event in later["items"]], later["has_gap"]) == ([3], False)
 
 
 def test_events_of_some_types_are_waited_for(program: Program, db: Database) -> None:

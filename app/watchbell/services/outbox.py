@@ -34,6 +34,12 @@ def list_since(db: Database, event_id: int, *, limit: int, types: Collection[str
     return found, place
 
 
+def has_gap(db: Database, event_id: int) -> bool:
+    """Return whether events after an id are kept no more, or whether there was never such an event: a backup was restored."""
+    with db.read() as session:
+        return event_id > store.newest_id(session) or event_id + 1 < store.oldest_id(session)
+
+
 def newest_id(db: Database) -> int:
     """Return the id of the newest event, 0 if there is none."""
     with db.read() as session:

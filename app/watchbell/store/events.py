@@ -110,6 +110,11 @@ def _events(number: int, kind: str, task_id: int | None, run_id: int | None, dat
     ]
 
 
+def oldest_id(session: Session) -> int:
+    """Return the id of the oldest event that is kept, 0 if there is none."""
+    return next((event.id for event in list_after(session, 0, limit=1)), 0)
+
+
 def newest_id(session: Session) -> int:
     """Return the id of the newest event, 0 if there is none."""
     return int(session.scalar(select(func.max(Outbox.id))) or 0)
