@@ -99,7 +99,7 @@ def test_pauses_and_queues_work_from_afar(far) -> None:
 def test_commands_for_the_servers_own_machine_say_so(far) -> None:
     ask, _here = far
 
-    for arguments in (("db", "check"), ("user", "list"), ("token", "list")):
+    for arguments in (("db", "check"), ("user", "list"), ("token", "list"), ("doctor",)):
         told = ask(*arguments)
         assert told.returncode == 2, (arguments, told.stdout)
         assert "works on the data of this machine" in told.stderr

@@ -61,6 +61,30 @@ def test_people_are_told_what_to_do_and_only_what_is_not_as_it_should_be(shell, 
     assert "1 problem." in shown.out
 
 
+def test_a_directory_in_which_everybody_may_write_is_no_place_for_private_files(look, home):
+    home.chmod(0o777)
+
+    found, code = look()
+
+    assert code == errors.EXIT_FAILURE
+    assert found["home-open"]["remedy"] == f"chmod 700 {home}"
+
+
+@pytest.mark.parametrize(
+    "lose", [lambda file: file.unlink(), lambda file: file.write_bytes(b"")], ids=["gone", "empty"]
+)
+def test_a_database_that_was_lost_is_not_one_that_is_still_to_be_made(look, shell, home, lose):
+    (home / "watchbell.db.made").touch(mode=0o600)
+    lose(home / "watchbell.db")
+
+    found, code = look()
+
+    assert code == errors.EXIT_FAILURE
+    assert found["database-missing"]["level"] == "problem"
+    assert "restore a backup" in found["database-missing"]["remedy"]
+    assert "there was one" in shell("task", "list").err
+
+
 def damage(home):
     file = home / "watchbell.db"
     data = bytearray(file.read_bytes())

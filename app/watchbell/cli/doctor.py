@@ -36,6 +36,7 @@ def doctor(program: Program, *, everything: bool, as_json: bool) -> int:
     from watchbell.control.diagnosis import Finding, Level
 
     try:
+        program.require_here()
         found = list(diagnosis.look(program.config, now=clock.now()))
     except ConfigError as error:
         found = [

@@ -57,7 +57,7 @@ class Program:
     @cached_property
     def bare_database(self) -> Database:
         """The database as it is, possibly of an older schema; the data directory is made if it is missing."""
-        self._require_here()
+        self.require_here()
         # The database library takes half a second to load, which commands without a database do not pay.
         from watchbell.store.session import Database, prepare_home
 
@@ -85,20 +85,25 @@ class Program:
         self.require_data()
         return self.db
 
-    def _require_here(self) -> None:
+    def require_here(self) -> None:
         """Raise InputError for a command that works on this machine's own data, where a server elsewhere was named."""
         if self.config.url:
             raise InputError.of("url", "is not for this command, which works on the data of this machine; leave it out")
 
     def require_data(self) -> None:
         """Raise ConfigError if the data directory has no database, as when its name is mistyped."""
-        self._require_here()
+        self.require_here()
         scheme, _, place = self.config.database_url.partition(":///")
         if scheme.partition("+")[0] != "sqlite" or self.config.output_path.is_dir():
             # A server answers for itself, and outputs without a database have a complaint of their own.
             return
         file = Path(place.partition("?")[0])
         if not file.is_file() or file.stat().st_size == 0:
+            from watchbell.store.place import remains_of
+
+            if remains_of(self.config.home, file):
+                # There was one, which has a complaint of its own.
+                return
             where = self.config.home if self.config.owns_database else file
             raise ConfigError(f"there is no Watchbell data in {where}; make some: watchbell up, or watchbell task add")
 

@@ -51,6 +51,13 @@ def marker_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.made")
 
 
+def remains_of(home: Path, file: Path) -> list[Path]:
+    """Return what says that there was a database at a place: an empty one beside it has lost its rows."""
+    # The scheduler makes the folder of outputs only after the database.
+    left = (home / "output", marker_of(file))
+    return [path for path in left if path.parent == file.parent and path.exists()]
+
+
 def set_marker(file: Path) -> None:
     """Mark that there is a database here; a disk without room for it costs only the mark."""
     # The next start tries again.
@@ -108,9 +115,8 @@ def _prepare_file(home: Path, file: Path) -> None:
     if kind:
         raise ConfigError(f"database {file} lies on a network file system ({kind}), where SQLite can be damaged")
     is_empty = not file.exists() or file.stat().st_size == 0
-    # The scheduler makes that folder only after the database, so that an empty database beside it has lost its rows.
-    left = [path for path in (home / "output", marker_of(file)) if path.exists()]
-    if is_empty and any(path.parent == file.parent for path in left):
+    left = remains_of(home, file)
+    if is_empty and left:
         raise ConfigError(
             f"database {file} is missing or empty, but there was one, with outputs of its runs; restore a backup, or "
             f"remove {' and '.join(map(str, left))} to begin anew"

@@ -12,7 +12,7 @@ from watchbell.control.diagnosis.finding import Finding, Level, ok
 from watchbell.control.pidfile import is_held
 from watchbell.errors import WatchbellError
 from watchbell.store import glance, reserve, schema
-from watchbell.store.place import network_kind
+from watchbell.store.place import network_kind, remains_of
 from watchbell.store.session import Database
 
 _LITTLE_BYTES, _SCARCE_BYTES = 1024 * MIB, 128 * MIB
@@ -34,7 +34,15 @@ def look_at_home(config: Config) -> Iterator[Finding]:
                       f"run as {_owner(home)}, or give the directory to this user: chown")  # fmt: skip
         return
     open_ones = [name for name in _PRIVATE if _is_open(home / name)]
-    if open_ones:
+    if stat.S_IMODE(home.stat().st_mode) & 0o022:
+        # Who may write in a directory can put another file in the place of a private one.
+        yield Finding(
+            "home-open",
+            Level.PROBLEM,
+            f"others on this machine can put files of theirs into {home}",
+            f"chmod 700 {home}",
+        )
+    elif open_ones:
         files = " ".join(str(home / name) for name in open_ones)
         yield Finding("home-open", Level.PROBLEM, f"others on this machine can read {', '.join(open_ones)} in {home}",
                       f"chmod 600 {files}")  # fmt: skip
@@ -77,13 +85,22 @@ def look_at_room(config: Config) -> Iterator[Finding]:
                       "remove files that nobody needs; df -i shows which disk")  # fmt: skip
 
 
+def _no_database(home: Path, file: Path) -> Finding:
+    """Return what is said where there is none: that it has gone, if there was one."""
+    left = remains_of(home, file)
+    if left:
+        return Finding("database-missing", Level.PROBLEM, f"the database {file} is missing or empty, but there was one",
+                       f"put it back, or restore a backup; to begin anew, remove {left[0]}")  # fmt: skip
+    return Finding("database-missing", Level.NOTE, f"there is no database {file} yet", "watchbell up makes it")
+
+
 def look_at_database(config: Config) -> Iterator[Finding]:
     """Look whether the database is there, of this version, and whole."""
     file = file_of(config)
     if file is None:
         return
     if not file.is_file() or file.stat().st_size == 0:
-        yield Finding("database-missing", Level.NOTE, f"there is no database {file} yet", "watchbell up makes it")
+        yield _no_database(config.home, file)
         return
     kind = network_kind(file)
     if kind:
