@@ -13,7 +13,7 @@ import termios
 
 import pytest
 
-from tests.process.programs import environment_of
+from tests.process.programs import environment_of, watchbell
 
 LIBRARIES = ("sqlalchemy", "alembic", "flask", "apscheduler", "rich.table", "yaml")
 
@@ -81,6 +81,15 @@ def test_a_table_on_a_terminal_is_drawn_as_wide_as_it_is(lab):
         assert "backup" in shown
         assert shown.lstrip("\n").startswith("ID ")
         assert ("…" in shown) == (columns < 200)
+
+
+def test_the_id_of_a_run_is_whole_however_narrow_the_terminal_is(lab):
+    lab.add("a name of many words that goes on", "true")
+    triggered = [watchbell(lab.home, "task", "trigger", "1").stdout.strip() for _ in range(10)]
+
+    for columns in (80, 40):
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(lab, "runs", "list", columns=columns))
+        assert [line.split()[0] for line in shown.splitlines()[2:12]] == triggered[::-1]
 
 
 def test_colours_are_for_terminals_and_only_without_no_color(lab):

@@ -102,8 +102,11 @@ def _draw(heads: Sequence[str], cells: Sequence[Sequence[str]], flexible: int, r
 
     console = Console(highlight=False)
     widths = [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
-    _narrow(widths, flexible, console.width - 3 * (len(widths) - 1))
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    _narrow(widths, flexible, console.width - len(_GAP) * (len(widths) - 1), kept=right)
+    # Together with the line between two columns, which is blank, that is the gap of tables in a pipe.
+    drawn = Table(
+        box=SIMPLE_HEAD, padding=(0, len(_GAP) - 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold"
+    )
     for index, (head, width) in enumerate(zip(heads, widths, strict=True)):
         side: Literal["left", "right"] = "right" if index in right else "left"
         drawn.add_column(Text(head), justify=side, no_wrap=True, overflow="ellipsis", width=width)
@@ -114,13 +117,22 @@ def _draw(heads: Sequence[str], cells: Sequence[Sequence[str]], flexible: int, r
     console.print(drawn)
 
 
-def _narrow(widths: list[int], flexible: int, room: int) -> None:
-    """Let columns give way until they have room: the flexible one first, then the widest of the others."""
+def _narrow(widths: list[int], flexible: int, room: int, *, kept: Sequence[int]) -> None:
+    """Let columns give way until they have room: the flexible one first, then the widest of the others.
+
+    Those of numbers are kept as long as anything else can give way: a part of an id is of no use to anybody.
+    """
     others = sorted((index for index in range(len(widths)) if index != flexible), key=lambda index: -widths[index])
     for index in (flexible, *(other for other in others if widths[other] > _WIDEST_KEPT)):
         surplus = sum(widths) - room
         if surplus > 0:
             widths[index] = max(min(widths[index], _NARROWEST), widths[index] - surplus)
+    texts = [index for index in range(len(widths)) if index not in kept]
+    while texts and sum(widths) > room:
+        widest = max(texts, key=lambda index: widths[index])
+        if widths[widest] == 1:
+            return
+        widths[widest] -= 1
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[int]) -> str:
