@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 import pytest
 
@@ -111,3 +112,15 @@ def test_what_a_person_wrote_is_no_markup(lab):
     shown = on_terminal(lab, "task", "list", columns=120)
 
     assert "[red]x[/red]" in shown
+
+
+def test_a_full_disk_behind_the_output_is_told_in_one_line(lab):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "watchbell", "export"], env=environment_of(lab.home), stdout=full, stderr=subprocess.PIPE, text=True
+        )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        "watchbell: error: the output could not be written: No space left on device\n",
+    )

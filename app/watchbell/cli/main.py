@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -189,6 +190,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has had enough; the rest of it has nowhere to go.
         _close_quietly()
         return errors.EXIT_OK
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _close_quietly()
+        return _complain(f"the output could not be written: {error.strerror}", errors.EXIT_FAILURE)
     return result if isinstance(result, int) else errors.EXIT_OK
 
 
