@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 # What decides whether an existing environment is still the right one.
 SETUP := setup.py setup_assets.py requirements.txt package.json package-lock.json app/watchbell/version.py
-# One for each of two cores; tests/lanes.py says what never runs beside what.
+# The slow lanes of tests/lanes.py mostly wait: three workers keep two cores busy without crowding them.
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
