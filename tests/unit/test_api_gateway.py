@@ -256,3 +256,18 @@ def test_a_list_that_has_not_changed_is_not_sent_again(program: Program, db: Dat
     assert program.call("GET", "/api/jobs", headers={"If-None-Match": mark}).status_code == 304
     add_task(db, "alpha")
     assert program.call("GET", "/api/jobs", headers={"If-None-Match": mark}).status_code == 200
+
+
+def test_a_command_does_not_silently_take_the_place_of_steps(program: Program, db: Database) -> None:
+    steps = [{"name": "one", "command": "true"}, {"name": "two", "command": "true"}]
+    add_task(db, "pipeline", command="", steps=steps)
+
+    told = program.want(409, "PUT", "/api/jobs/pipeline", {"command": "echo"})
+
+    assert "2 steps" in told["detail"]
+    assert program.want(200, "PUT", "/api/jobs/pipeline", {"tags": "kept"})["tags"] == "kept"
+    assert len(tasks.find_by_name(db, "pipeline").steps) == 2
+
+
+def test_a_run_that_is_not_there_is_told_as_the_gateway_does(program: Program) -> None:
+    assert program.get("/api/runs/999", 404)["detail"] == "Run 999 not found."

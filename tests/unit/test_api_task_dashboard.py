@@ -206,3 +206,13 @@ def test_a_line_that_goes_on_belongs_to_the_one_before(program: Program, web_con
         ("2026-11-29 09:00:00", "ERROR", "first"),
         ("2026-11-29 09:00:00", "ERROR", "second"),
     ]
+
+
+@pytest.mark.parametrize(("sent", "means"), [(1, True), (0, False), ("1", True), (True, True), (False, False)])
+def test_a_column_of_a_database_is_true_or_false(program: Program, sent: object, means: bool) -> None:
+    assert program.get(f"/api/task/{make(program, Enable=sent)}")["Enable"] is means
+
+
+@pytest.mark.parametrize("sent", [2, -1, 1.5, "yes", None, []])
+def test_another_number_is_neither(program: Program, sent: object) -> None:
+    assert program.want(400, "POST", "/api/task", {**REPORT, "Enable": sent})["error"].startswith("Enable")

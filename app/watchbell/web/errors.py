@@ -61,7 +61,7 @@ _PLAIN = "Something went wrong on the server. Its log has the details under the 
 #: Status -> heading, and what is said when the error has no words of its own.
 _TEXTS: dict[int, tuple[str, str]] = {
     400: ("That request makes no sense", "The server could not understand what was sent."),
-    401: ("Log in first", "This needs an account."),
+    401: ("Log in first", "This needs an account: log in, or send a token in the header Authorization."),
     403: ("Not allowed", "Your account does not have the right to do this."),
     404: (
         "Not found",

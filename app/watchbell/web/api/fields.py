@@ -138,6 +138,22 @@ class Shaped(_Words, marshmallow.fields.Raw):
         super().__init__(**{**kwargs, "metadata": {**shape, **kwargs.get("metadata", {})}})
 
 
+class Bit(Shaped):
+    """True or false, also as the 1 or 0 of a database's column."""
+
+    default_error_messages: dict[str, Any] = {"invalid": "must be true or false"}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__({"anyOf": [{"type": "boolean"}, {"enum": [0, 1, "0", "1"]}]}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, int | str) and str(value) in {"0", "1"}:
+            return str(value) == "1"
+        raise self.make_error("invalid", input=value)
+
+
 class Mapped(_Words, marshmallow.fields.Dict):
     """An object with names of the sender's own."""
 

@@ -50,21 +50,24 @@ def create_job(given: dict[str, Any]) -> tuple[Response, int]:
     """Make a job."""
     if tasks.is_taken(database(), given["name"]):
         raise Conflict(f"Job '{given['name']}' already exists")
-    fields = {**_to_ours(given), "kind": "cron"}
+    fields = _to_ours(given)
     task = tasks.create(database(), fields, now=current.now(), actor=current.actor(), defaults=current.defaults())
     return _shown(task), 201
 
 
 @blueprint.route("/jobs/<name>", methods=["PUT"])
 @blueprint.body(schemas.JobChange)
-@blueprint.errors(_400="The schedule cannot be read.", _404=_NO_JOB, _412=_OTHER_VERSION)
+@blueprint.errors(
+    _400="The schedule cannot be read.",
+    _404=_NO_JOB,
+    _409="It has steps, of which this family knows nothing.",
+    _412=_OTHER_VERSION,
+)
 @blueprint.answers(200, schemas.Job)
 def update_job(given: dict[str, Any], name: str) -> Response:
     """Change a job."""
-    task = _require(name)
-    fields = _to_ours(given)
-    if "cron" in fields:
-        fields["kind"] = "cron"
+    task, fields = _require(name), _to_ours(given)
+    _refuse_command_for_steps(task, fields)
     changed = tasks.update(
         database(),
         task.id,
@@ -125,7 +128,16 @@ def _require(name: str) -> Task:
 
 
 def _to_ours(given: dict[str, Any]) -> dict[str, Any]:
-    return {_OURS.get(name, name): value for name, value in given.items()}
+    fields = {_OURS.get(name, name): value for name, value in given.items()}
+    return {**fields, "kind": "cron"} if "cron" in fields else fields
+
+
+def _refuse_command_for_steps(task: Task, fields: dict[str, Any]) -> None:
+    """Raise Conflict before a command takes the place of steps, of which this family knows nothing."""
+    if task.steps and fields.get("command"):
+        raise Conflict(
+            f"Job '{task.name}' has {len(task.steps)} steps, which a command would delete; change it on its page"
+        )
 
 
 def _shown(task: Task) -> Response:

@@ -10,7 +10,7 @@ from flask import Response, jsonify
 from watchbell.domain.run_state import RunState
 from watchbell.errors import NotFound
 from watchbell.services import runs, tasks
-from watchbell.services.runs import RunFilter
+from watchbell.services.runs import RunDeleted, RunFilter
 from watchbell.store.runs import Run
 from watchbell.web import current, run_list
 from watchbell.web.api import output_texts, parsing
@@ -40,7 +40,7 @@ def list_runs(asked: dict[str, Any]) -> Response:
 @blueprint.answers(200, schemas.Run)
 def get_run(run_id: str) -> Response:
     """Get a run with all that is kept of what it has written."""
-    found = runs.get(database(), parsing.path_id("run_id", run_id))
+    found = _require(parsing.path_id("run_id", run_id))
     output = output_texts.whole(found.id)
     return jsonify(words.run(found, output, now=current.now(), zone=current.zone()))
 
@@ -70,6 +70,15 @@ def today() -> dict[str, int]:
         "timeout_runs_today": counts.get(RunState.TIMED_OUT.value, 0),
         "running_count": len(runs.list_in_flight(database())),
     }
+
+
+def _require(run_id: int) -> Run:
+    try:
+        return runs.get(database(), run_id)
+    except RunDeleted:
+        raise
+    except NotFound:
+        raise NotFound(f"Run {run_id} not found") from None
 
 
 def _listed(rows: Sequence[Run]) -> Response:

@@ -17,13 +17,13 @@ _SET = {"description": "Set by the server; what is sent is not looked at."}
 
 
 class _TaskColumns(fields.Schema):
-    Enable = fields.Flag(texts=True)
+    Enable = fields.Bit()
     RunBy = fields.Text(allow_none=True, metadata={"example": "ann"})
     ScriptFolder = fields.Text(allow_none=True, metadata={"example": "/srv/scripts"})
     Every = fields.Text(allow_none=True, metadata=_EVERY)
     AtTime = fields.Text(allow_none=True, metadata=_AT_TIME)
     Ressource = fields.Text(allow_none=True, metadata=_RESSOURCE)
-    ToRunAsap = fields.Flag(texts=True, metadata={"description": "Whether it is to run as soon as possible."})
+    ToRunAsap = fields.Bit(metadata={"description": "Whether it is to run as soon as possible."})
     Comment = fields.Text(allow_none=True)
     RunHost = fields.Text(allow_none=True, metadata={"description": "Empty for wherever the scheduler is."})
     ID = fields.Whole(allow_none=True, metadata=_SET)
