@@ -90,13 +90,19 @@ class Hierarchy:
                 return folder
             except FileExistsError:
                 return folder  # Its start was interrupted before anything ran.
-            except FileNotFoundError:
-                # The parent may vanish again before the next try.
-                with contextlib.suppress(FileNotFoundError):
-                    os.makedirs(parent, exist_ok=True)
-                    if self.version == 2:
-                        _write(f"{parent}/cgroup.subtree_control", self._wanted())
+            except OSError as error:
+                # The parent is gone, or on its way, which the kernel calls "no such device".
+                if error.errno not in {errno.ENOENT, errno.ENODEV}:
+                    raise
+                self._make_parent(parent)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
+
+    def _make_parent(self, parent: str) -> None:
+        """Make the group of an installation, which may vanish again at any moment, also while this looks whether it is there."""
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            os.makedirs(parent, exist_ok=True)
+            if self.version == 2:
+                _write(f"{parent}/cgroup.subtree_control", self._wanted())
 
     def _wanted(self) -> str:
         return " ".join(f"+{name}" for name in sorted(self.controllers))
