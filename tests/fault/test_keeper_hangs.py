@@ -40,6 +40,8 @@ def test_no_start_that_a_stopped_keeper_was_asked_for_happens_twice(lab, claims)
         for task in made:
             tasks.set_enabled(lab.db, task.id, False, now=clock.now(), actor="tester")
         lab.wait(lambda: not lab.rows("SELECT 1 FROM run WHERE ended_at IS NULL"), "the last runs to end", 60)
+        told_of = "SELECT 1 FROM incident WHERE kind = 'keeper'"
+        lab.wait(lambda: len(lab.rows(told_of)) >= stops, f"all {stops} stopped keepers to be told of", 15)
 
     starts = Counter(line[0] for line in lab.effect_lines("START"))
     told = lab.rows("SELECT message FROM incident WHERE kind = 'keeper'")

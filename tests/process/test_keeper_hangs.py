@@ -54,8 +54,8 @@ def test_a_keeper_that_is_stopped_before_it_greets_is_replaced_as_well(bench, to
     for pid in newborn:
         os.kill(pid, signal.SIGSTOP)
 
-    wait_until(lambda: told, 40, "it to be replaced")
-    assert gone not in keepers(bench)
+    wait_until(lambda: told, 40, "somebody to be told of it")
+    wait_until(lambda: gone not in keepers(bench), 20, "one that greets to take its place")
     assert newborn.isdisjoint(keepers(bench)) or not bench.watcher._kept[0].silence
     assert bench.watcher.is_alive()
     assert bench.run("true").outcome.exit_code == 0

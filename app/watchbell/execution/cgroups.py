@@ -98,7 +98,8 @@ class Hierarchy:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
 
     def _make_parent(self, parent: str) -> None:
-        """Make the group of an installation, which may vanish again at any moment, also while this looks whether it is there."""
+        """Make the group of an installation, which may vanish again at any moment."""
+        # Gone in the very look whether it is there, or made by another meanwhile: the next attempt settles both.
         with contextlib.suppress(FileNotFoundError, FileExistsError):
             os.makedirs(parent, exist_ok=True)
             if self.version == 2:

@@ -143,7 +143,9 @@ class Keeping:
                 self.pid, self.start_ticks = answer.pid, answer.start_ticks
                 return
         self.close()
-        raise KeeperGone
+        raise KeeperGone(
+            f"A keeper of commands (PID {self._child}) did not say within {_START_SECONDS:g} s that it is there"
+        )
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for waiting on it."""

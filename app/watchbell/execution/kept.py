@@ -73,9 +73,10 @@ class KeptRuns:
             try:
                 self._keeping.start()
                 break
-            except KeeperGone:
+            except KeeperGone as error:
                 if not left:
                     raise
+                self._tell(f"{error.message}. Nothing was asked of it yet; another one is started in its place.")
         self._epoll.register(self.descriptor, select.EPOLLIN)
         self._is_sending = self._has_spoken = self._is_asked = False
         self.silence, self.killed_at = 0.0, None
