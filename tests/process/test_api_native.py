@@ -34,13 +34,13 @@ if "dashboard" in sys.orig_argv:
 
 
 def call(
-    page: Page, method: str, path: str, body: object = None, key: str = ""
+    page: Page, method: str, path: str, body: object = None, key: str = "", family: str = "/api/v2"
 ) -> tuple[int, Any, http.client.HTTPMessage]:
     """Send a request and return status, body and headers; raises what a client meets whose server dies."""
     headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
     connection = http.client.HTTPConnection(page.url.removeprefix("http://"), timeout=30)
     with closing(connection):
-        connection.request(method, f"/api/v2{path}", json.dumps(body) if body is not None else None, headers)
+        connection.request(method, f"{family}{path}", json.dumps(body) if body is not None else None, headers)
         answer = connection.getresponse()
         data = answer.read()
         return answer.status, json.loads(data) if data else None, answer.headers
@@ -73,6 +73,21 @@ def test_a_server_that_is_killed_before_its_answer_is_heard_does_it_once(lab, tm
     assert len(rows) == before + 1 and rows[-1]["id"] == told["id"]
     with closing(sqlite3.connect(lab.file)) as connection:
         assert connection.execute("SELECT count(*) FROM kept_answer").fetchone() == (1,)
+
+
+def test_the_buttons_of_the_older_families_are_pressed_once_under_a_key(lab):
+    page = Page(lab)
+    try:
+        # There is no pipeline to stop, which leaves the scheduler as it is.
+        for path, runs in {"/scheduler/start": True, "/cron/stop": True, "/scheduler/stop": False}.items():
+            first, again = (call(page, "POST", path, key="pressed", family="/api") for _ in range(2))
+
+            assert (first[0], again[0]) == (200, 200), (path, first[1], again[1])
+            assert again[1] == first[1] and again[2]["Idempotency-Replayed"] == "true"
+            assert call(page, "GET", "/scheduler/status", family="/api")[1]["running"] is runs
+    finally:
+        page.stop()
+        end_scheduler(lab.home)
 
 
 def test_the_scheduler_is_started_told_of_and_stopped(lab):

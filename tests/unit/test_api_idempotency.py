@@ -34,6 +34,7 @@ def _count(db: Database, table: str) -> int:
         ("/api/v2/tasks/bulk", {"action": "run", "ids": [1]}, "run"),
         ("/api/jobs", {"name": "made", "cron": "@daily", "command": "true"}, "task"),
         ("/api/jobs/backup/trigger", None, "run"),
+        ("/api/task", {"ScriptName": "made.py", "ScriptFolder": "/tmp", "Every": "day", "AtTime": "09:30"}, "task"),
     ],
 )
 def test_what_is_asked_for_again_under_its_key_is_made_once(
@@ -55,6 +56,15 @@ def test_what_is_asked_for_again_under_its_key_is_made_once(
     # Without a key nothing is remembered; a second task of that name is refused.
     is_name_taken = program.call("POST", path, body).status_code in {400, 409}
     assert _count(db, table) == before + 2 - is_name_taken
+
+
+def test_a_family_refuses_a_key_in_its_own_words(program: Program) -> None:
+    body = {"ScriptName": "made.py", "ScriptFolder": "/tmp", "Every": "day", "AtTime": "09:30"}
+    program.want(200, "POST", "/api/task", body, headers=KEY)
+
+    told = program.want(400, "POST", "/api/task", {**body, "AtTime": "09:31"}, headers=KEY)
+
+    assert "success" not in told and "Idempotency-Key" in told["error"]
 
 
 def test_a_key_belongs_to_one_body_at_one_address(program: Program, db: Database) -> None:

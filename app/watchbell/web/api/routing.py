@@ -44,10 +44,8 @@ _SEEN = {
     "description": "The ETag of the thing as you have seen it, or `*` to overwrite any version.",
     "example": '"3"',
 }
-_KEY_ERRORS = {
-    409: "Or the request with this Idempotency-Key is still being served.",
-    422: "Something in what was sent is not valid, or the Idempotency-Key was another request's.",
-}
+_KEY_IS_BUSY = "Or the request with this Idempotency-Key is still being served."
+_KEY_IS_TAKEN = "Something in what was sent is not valid, or the Idempotency-Key was another request's."
 
 
 class FamilyBlueprint(Blueprint):  # type: ignore[misc]
@@ -117,7 +115,7 @@ class FamilyBlueprint(Blueprint):  # type: ignore[misc]
             doc.setdefault("parameters", []).append(_SEEN)
         if doc_info.get("idempotent"):
             doc.setdefault("parameters", []).append(_KEY)
-            self._add_words(responses, _KEY_ERRORS)
+            self._add_words(responses, {409: _KEY_IS_BUSY, self._invalid: _KEY_IS_TAKEN})
         invalid = responses.get(self._invalid)
         if isinstance(invalid, str):
             responses[self._invalid] = self._described("Something in what was sent is not valid.")

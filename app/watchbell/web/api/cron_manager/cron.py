@@ -13,6 +13,7 @@ from watchbell.version import __version__
 from watchbell.web import current
 from watchbell.web.api import fields
 from watchbell.web.api.cron_manager.family import blueprint
+from watchbell.web.api.idempotency import idempotent
 from watchbell.web.db import database
 
 _TAIL_LINES = 50
@@ -98,6 +99,7 @@ def index() -> dict[str, object]:
 
 @blueprint.route("/api/cron/start", methods=["POST"])
 @blueprint.body(Start)
+@idempotent(takes_long=True)
 @blueprint.errors(_400="The interval is too short, or there is no pipeline.", _500="The scheduler did not start.")
 @blueprint.answers(200, Outcome)
 def start(given: dict[str, Any]) -> dict[str, object]:
@@ -107,6 +109,7 @@ def start(given: dict[str, Any]) -> dict[str, object]:
 
 
 @blueprint.route("/api/cron/stop", methods=["POST"])
+@idempotent(takes_long=True)
 @blueprint.errors(_500="The scheduler did not stop.")
 @blueprint.answers(200, Outcome)
 def stop() -> dict[str, object]:

@@ -9,6 +9,7 @@ from flask import Response, jsonify
 from watchbell.control import logfile, process
 from watchbell.services import heartbeats
 from watchbell.web import current
+from watchbell.web.api.idempotency import idempotent
 from watchbell.web.api.task_dashboard import schemas, words
 from watchbell.web.api.task_dashboard.family import blueprint
 from watchbell.web.db import database
@@ -23,6 +24,7 @@ def status() -> dict[str, object]:
 
 
 @blueprint.route("/scheduler/start", methods=["POST"])
+@idempotent(takes_long=True)
 @blueprint.errors(_400="It is running already.", _500="It did not start; the message says why.")
 @blueprint.answers(200, schemas.Started)
 def start() -> dict[str, object]:
@@ -32,6 +34,7 @@ def start() -> dict[str, object]:
 
 
 @blueprint.route("/scheduler/stop", methods=["POST"])
+@idempotent(takes_long=True)
 @blueprint.errors(_400="It is not running.", _500="It did not stop; the message says why.")
 @blueprint.answers(200, schemas.Done)
 def stop() -> dict[str, object]:

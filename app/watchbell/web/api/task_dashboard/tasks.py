@@ -13,6 +13,7 @@ from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 from watchbell.web import current
 from watchbell.web.api import versions
+from watchbell.web.api.idempotency import idempotent
 from watchbell.web.api.parsing import path_id
 from watchbell.web.api.task_dashboard import schemas, words
 from watchbell.web.api.task_dashboard.family import blueprint
@@ -54,6 +55,7 @@ def get_task(task_id: str) -> Response:
 
 @blueprint.route("/task", methods=["POST"])
 @blueprint.body(schemas.NewTask)
+@idempotent()
 @blueprint.answers(200, schemas.TaskMade)
 def create_task(given: dict[str, Any]) -> dict[str, object]:
     """Make a task; its name is the script's, with a number behind it if that is taken."""
