@@ -15,7 +15,7 @@
  * <th data-orderable="false" data-name="due_at" class="wb-number">   as DataTables reads them; classes are given to the cells below
  * <td data-order="1711676400">           what is sorted by instead of the text */
 
-import { poll, watchOf } from "./live.js";
+import { LoggedOut, poll, watchOf } from "./live.js";
 import { refreshTimes } from "./time.js";
 
 /** @param {HTMLTableElement} table */
@@ -178,8 +178,9 @@ function keepFresh(table, api) {
     }
     return new Promise((resolve, reject) => {
       // Told of every answer, and without one of a request that got none, of which DataTables says nothing else.
-      api.one("xhr.dt", (/** @type {Event} */ _event, /** @type {any} */ _settings, /** @type {any} */ json) => {
-        if (!json || json.error) reject(new Error("the rows could not be read"));
+      api.one("xhr.dt", (/** @type {Event} */ _event, /** @type {any} */ _settings, /** @type {any} */ json, /** @type {any} */ xhr) => {
+        if (xhr?.status === 401) reject(new LoggedOut());
+        else if (!json || json.error) reject(new Error("the rows could not be read"));
       });
       api.ajax.reload(() => resolve(true), false);
     });

@@ -51,7 +51,10 @@ function seen() {
 }
 
 /** The page must not go on showing old rows as if they were fresh to somebody whose login has ended. */
-class LoggedOut extends Error {}
+export class LoggedOut extends Error {}
+
+/** Once one look finds that the login has ended, that is what the page says, whatever another look meets after it. */
+let isLoggedOut = false;
 
 /**
  * Fetch from this server; a redirect to the login page is an error of its own.
@@ -95,16 +98,17 @@ export function poll(name, every, step, watch) {
     let wait = every;
     while (!stop.signal.aborted) {
       await seen();
-      if (stop.signal.aborted) return;
+      if (stop.signal.aborted || isLoggedOut) return;
       bell = new AbortController();
       const begin = performance.now();
       try {
         if ((await step(stop.signal)) === false) return;
         wait = every;
-        if (silent.delete(name) && silent.size === 0) showState("");
+        if (silent.delete(name) && silent.size === 0 && !isLoggedOut) showState("");
       } catch (problem) {
-        if (stop.signal.aborted) return;
+        if (stop.signal.aborted || isLoggedOut) return;
         if (problem instanceof LoggedOut) {
+          isLoggedOut = true;
           showState("You are logged out. Reload the page to log in.");
           return;
         }
