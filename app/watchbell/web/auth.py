@@ -22,6 +22,7 @@ from watchbell.services.accounts import Grant
 from watchbell.store.session import Database
 from watchbell.web import current, errors, throttle
 from watchbell.web.db import database
+from watchbell.web.session_cookie import SessionCookie
 from watchbell.web.throttle import tries
 
 #: Session key: when a login link was used, after which a forgotten password may be replaced for a while.
@@ -96,6 +97,7 @@ def init_app(app: Flask, config: Config) -> None:
         SESSION_REFRESH_EACH_REQUEST=False,
         PERMANENT_SESSION_LIFETIME=accounts.ABSOLUTE_LIMIT,
     )
+    app.session_interface = SessionCookie()
     throttle.init_app(app)
 
 

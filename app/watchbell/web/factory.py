@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -39,10 +40,15 @@ PAGES = (
     *(scheduler_control, pauses, auth_pages, tokens, api_docs, earlier),
 )
 _log = logging.getLogger("watchbell.web")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class WatchbellApp(Flask):
     """Flask with our way of logging what went wrong."""
+
+    def ensure_sync(self, func: _Function) -> _Function:
+        """Return the function as it is: none of ours is a coroutine, which Flask would find out for each at each request."""
+        return func
 
     def log_exception(
         self,

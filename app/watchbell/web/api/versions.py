@@ -12,6 +12,8 @@ from flask import Response, g, request
 from watchbell.errors import InputError, VersionRequired
 
 _View = TypeVar("_View", bound=Callable[..., Any])
+#: What a request says of what it has already; without any of them there is nothing to compare.
+_CONDITIONS = ("If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Match")
 _VERSION = re.compile(r'(?:W/)?"([0-9]{1,18})(?:-[0-9a-f]+)?"|([0-9]{1,18})')
 
 
@@ -62,7 +64,8 @@ def mark(response: Response) -> Response:
         if version is None and "ETag" not in response.headers:
             with_mark(response)
         response.headers["Cache-Control"] = "private, no-cache"
-        response.make_conditional(request)
+        if any(name in request.headers for name in _CONDITIONS):
+            response.make_conditional(request)
     return response
 
 
