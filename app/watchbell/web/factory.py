@@ -16,11 +16,12 @@ from watchbell import resources
 from watchbell.config import Config
 from watchbell.errors import ConfigError
 from watchbell.version import __version__
-from watchbell.web import api, assets, auth, checks, current, db, errors, kept, offers, pausing, presenters
+from watchbell.web import api, assets, auth, checks, current, db, errors, i18n, kept, offers, pausing, presenters
 from watchbell.web.pages import (
     api_docs,
     earlier,
     heartbeats,
+    language,
     log,
     next_runs,
     overview,
@@ -37,7 +38,7 @@ from watchbell.web.secret_key import secret_key
 
 PAGES = (
     *(overview, tasks, next_runs, runs, queues, heartbeats, log),
-    *(scheduler_control, pauses, auth_pages, tokens, api_docs, earlier),
+    *(scheduler_control, pauses, auth_pages, tokens, api_docs, earlier, language),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -85,6 +86,7 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
     auth.init_app(app, config)
     assets.init_app(app)
     offers.init_app(app)
+    i18n.init_app(app)
     errors.init_app(app)
     checks.init_app(app, config)
     app.context_processor(_page_context)

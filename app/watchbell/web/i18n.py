@@ -1,0 +1,121 @@
+"""The language of the page: which one a request is answered in, and the texts of it.
+
+English is the source. Each further language is one file in ``translations``, in gettext's format as people edit it; it is
+read when somebody first asks for that language, so that there is no compiled copy that could be another version.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import flask_babel
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Flask, g, has_request_context, request
+
+from watchbell.web import errors
+
+_FOLDER = Path(__file__).resolve().parent / "translations"
+_SOURCE = "en"
+#: Language -> its own name for itself, in the order of the menu.
+LANGUAGES = {_SOURCE: "English", "de": "Deutsch"}
+#: The cookie of whoever has chosen one; without it the browser's own order decides.
+COOKIE = "watchbell_language"
+#: Where texts stand that scripts show.
+_SCRIPTS = "static/js/"
+
+
+class _Texts(flask_babel.Domain):  # type: ignore[misc]
+    """Texts from the files that people edit."""
+
+    def get_translations(self) -> NullTranslations:
+        """Return the texts of the language of this request."""
+        return _translations(language())
+
+
+class _Babel(flask_babel.Babel):  # type: ignore[misc]
+    domain_instance = _Texts()
+
+
+def init_app(app: Flask) -> None:
+    """Let templates and views speak the language of whoever asks."""
+    _Babel(app, locale_selector=language)
+    app.add_template_global(language)
+    app.jinja_env.globals["languages"] = LANGUAGES
+    app.add_template_global(words_stamp)
+
+
+def language() -> str:
+    """Return the language of this request; programs are answered in English, which is what they compare with."""
+    if not has_request_context():
+        return _SOURCE
+    if "language" not in g:
+        g.language = _SOURCE if _is_of_program() else chosen() or _preferred()
+    return str(g.language)
+
+
+def _is_of_program() -> bool:
+    return errors.is_for_programs(request) or errors.bearer_of(request) is not None
+
+
+def _preferred() -> str:
+    """Return the language of ours that the browser asks for by itself."""
+    return request.accept_languages.best_match(list(LANGUAGES), _SOURCE) or _SOURCE
+
+
+def chosen() -> str | None:
+    """Return the language that was chosen in this browser, None for the one that it asks for by itself."""
+    found = request.cookies.get(COOKIE)
+    return found if found in LANGUAGES else None
+
+
+def _(text: str, **values: Any) -> str:
+    """Return a text in the language of this request, with values in the places that it names as %(name)s."""
+    return str(flask_babel.gettext(text, **values))
+
+
+def ngettext(one: str, many: str, num: int, **values: Any) -> str:
+    """Return the text for a number of things, which stands in it as %(num)s or %(num)d."""
+    return str(flask_babel.ngettext(one, many, num, **values))
+
+
+def words(name: str) -> dict[str, str | list[str]]:
+    """Return the texts of a language that scripts show, in English -> in that language; two of them where a number decides."""
+    found: dict[str, str | list[str]] = {}
+    for message in _catalog(name) if name != _SOURCE and name in LANGUAGES else ():
+        if not message.id or not any(place.startswith(_SCRIPTS) for place, _line in message.locations):
+            continue
+        if isinstance(message.id, str):
+            found[message.id] = str(message.string)
+        else:
+            found[message.id[0]] = list(message.string or ())
+    return found
+
+
+@functools.cache
+def words_stamp(name: str) -> str:
+    """Return a mark of the texts of a language, which its address carries so that browsers may keep them."""
+    file = _FOLDER / f"{name}.po"
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else "0"
+
+
+@functools.cache
+def _translations(name: str) -> NullTranslations:
+    if name == _SOURCE:
+        return NullTranslations()
+    compiled = io.BytesIO()
+    write_mo(compiled, _catalog(name))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+@functools.cache
+def _catalog(name: str) -> Catalog:
+    with (_FOLDER / f"{name}.po").open("rb") as file:
+        return read_po(file, locale=name)
