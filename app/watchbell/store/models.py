@@ -12,6 +12,7 @@ from watchbell.store.log_marks import LogMark
 from watchbell.store.pauses import Pause
 from watchbell.store.queues import Queue
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
+from watchbell.store.saved_views import SavedView
 from watchbell.store.steps import AttemptStep
 from watchbell.store.tasks import ChangeMark, Task, TaskRevision
 from watchbell.store.tokens import APIToken
@@ -38,6 +39,7 @@ __all__ = [
     "Run",
     "RunDay",
     "RunEvent",
+    "SavedView",
     "Scheduler",
     "Task",
     "TaskRevision",
