@@ -1,0 +1,177 @@
+"""Variables of job documents: a value stays in its place, whatever it says. Lines for the shell are run by a real one."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from watchbell.domain import job_document
+from watchbell.domain.job_document import argv_of, fill_in, names_in
+from watchbell.errors import InputError
+
+HOSTILE = [
+    "; echo broken",
+    "$(echo broken)",
+    "`echo broken`",
+    "a\necho broken",
+    "-rf",
+    "@/etc/passwd",
+    "' ; echo broken ; '",
+    '" ; echo broken ; "',
+    "a, b,c",
+    "&& echo broken",
+    "*",
+    "${HOME}",
+    "{{OTHER}}",
+    "a  b",
+    "%s\\n",
+]
+
+
+def command(text: str, **more: Any) -> dict[str, Any]:
+    return {"version": "1.0", "steps": [{"type": "runCommand", "input": {"command": text}}], **more}
+
+
+def filled(text: str, **values: str) -> list[str]:
+    return argv_of(fill_in(command(text), values)["steps"][0]["input"]["command"])
+
+
+def shown(text: str, **values: str) -> str:
+    argv = filled(text, **values)
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=20).stdout
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_value_is_one_argument_whatever_it_holds(value: str) -> None:
+    assert filled("printf,%s,{{VALUE}},end", VALUE=value) == ["printf", "%s", value, "end"]
+    assert filled("systemctl,restart,a{{VALUE}}b", VALUE=value) == ["systemctl", "restart", f"a{value}b"]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "printf '[%s]' {{VALUE}}",
+        "printf '[%s]' \"{{VALUE}}\"",
+        "printf '[%s]' '{{VALUE}}'",
+        "printf '[%s]' {{VALUE}} # it's a comment",
+        "true # it's one\nprintf '[%s]' {{VALUE}}",
+        "printf '[%s]' {{VALUE}} | cat",
+        'printf "[%s]" ""{{VALUE}}\'\'',
+        "printf '[%s]' {{VALUE}};",
+    ],
+)
+def test_a_shell_reads_no_value_as_a_command(line: str, value: str) -> None:
+    assert shown(line, VALUE=value) == f"[{value}]"
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20))
+def test_no_value_becomes_more_than_its_argument(value: str) -> None:
+    try:
+        argv = filled("printf,%s,{{VALUE}},end", VALUE=value)
+    except InputError:
+        # The grammar has no way to write it.
+        assert not value.strip() or value != value.strip() or value.endswith("\\")
+    else:
+        assert argv == ["printf", "%s", value, "end"]
+
+
+@given(
+    st.text("ab'\"\\$`(){};|&#* \n,", min_size=1, max_size=12),
+    st.text("ab'\"\\;|&#* \n,", max_size=14),
+    st.text("ab'\"\\;|&#* \n,", max_size=14),
+)
+def test_a_line_for_the_shell_never_holds_a_value(value: str, before: str, after: str) -> None:
+    marked = f"zz{value}zz"
+    try:
+        argv = filled(f"echo {before}{{{{VALUE}}}}{after}", VALUE=marked)
+    except InputError:
+        return
+    # A line of which a comma makes arguments has no shell at all.
+    if argv[:2] == ["sh", "-c"]:
+        assert argv[4:] == [marked]
+        assert "zz" not in argv[2]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["echo `id {{VALUE}}`", "echo $(id {{VALUE}})", "cat <<X\n{{VALUE}}\nX", r"echo \{{VALUE}}", "echo $'{{VALUE}}'"],
+)
+def test_a_place_in_which_a_value_could_be_read_as_a_command_is_refused(line: str) -> None:
+    with pytest.raises(InputError) as told:
+        filled(line, VALUE="x")
+
+    assert told.value.problems[0].field == "steps.0.input.command"
+
+
+def test_a_value_that_would_make_a_line_for_the_shell_of_a_program_is_refused() -> None:
+    assert filled("{{PROGRAM}},-h", PROGRAM="df") == ["df", "-h"]
+    for value in ("rm -rf /tmp/x", "a\tb"):
+        with pytest.raises(InputError):
+            filled("{{PROGRAM}},-h", PROGRAM=value)
+
+
+def test_each_text_of_a_document_is_filled_in() -> None:
+    step = {
+        "type": "runHandler",
+        "name": "get {{URL}}",
+        "input": {"handler": "{{HANDLER}}", "args": ["{{URL}}", "a{{URL}}"]},
+    }
+    given_document = {"version": "1.0", "steps": [step], "conditions": [{"key": "site", "value": ["{{SITE}}"]}]}
+
+    found = fill_in(given_document, {"URL": "http://x/,y z", "HANDLER": "download-file", "SITE": "north"})
+
+    read = job_document.read(found, is_filled=True)
+    assert read.steps[0].args == ("http://x/,y z", "ahttp://x/,y z")
+    assert (read.steps[0].handler, read.conditions[0].values) == ("download-file", ("north",))
+
+
+def test_a_value_must_have_the_shape_of_its_place() -> None:
+    step = {"type": "runCommand", "input": {"command": "id"}, "runAsUser": "{{WHO}}"}
+    given_document = {"version": "1.0", "steps": [step]}
+    job_document.read(given_document)
+
+    for value in ("root -c id", "{{WHO}}", "-u"):
+        with pytest.raises(InputError):
+            job_document.read(fill_in(given_document, {"WHO": value}), is_filled=True)
+
+
+def test_a_default_stands_in_for_what_is_not_given() -> None:
+    variables = {
+        "NAME": {"description": "a service", "defaultValue": "nginx"},
+        "OTHER": {"description": "{{NOT_USED}}"},
+    }
+    given_document = command("systemctl,restart,{{NAME}}", variables=variables)
+
+    assert names_in(given_document) == {"NAME"}
+    assert fill_in(given_document, {})["steps"][0]["input"]["command"] == "systemctl,restart,nginx"
+    assert fill_in(given_document, {"NAME": " "})["steps"][0]["input"]["command"] == "systemctl,restart,nginx"
+    assert fill_in(given_document, {"NAME": "ssh"})["steps"][0]["input"]["command"] == "systemctl,restart,ssh"
+    assert fill_in(given_document, {})["variables"] == variables
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({}, "variables.NAME"),
+        ({"NAME": "  "}, "variables.NAME"),
+        ({"NAME": "x", "SURPRISE": "y"}, "variables.SURPRISE"),
+        ({"NAME": "x" * 4097}, "variables.NAME"),
+        ({"NAME": "a\0b"}, "variables.NAME"),
+    ],
+)
+def test_a_value_that_is_missing_unknown_or_too_long_is_told(values: dict[str, str], field: str) -> None:
+    with pytest.raises(InputError) as told:
+        fill_in(command("systemctl,restart,{{NAME}}"), values)
+
+    assert told.value.problems[0].field == field
+
+
+def test_what_only_looks_like_a_variable_stays() -> None:
+    text = "docker,ps,--format,{{.ID}},{{name}},{{A1}}"
+
+    assert fill_in(command(text), {})["steps"][0]["input"]["command"] == text
