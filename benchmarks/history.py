@@ -176,7 +176,7 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def fill(file: Path, count: int, newest: datetime) -> None:
+def fill(file: Path, count: int, newest: datetime, tasks: int = TASKS) -> None:
     """Put so many runs, with their attempts and transitions, into a database that has the tasks."""
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "foreign_keys = OFF", "cache_size = -1000000"):
@@ -189,7 +189,7 @@ def fill(file: Path, count: int, newest: datetime) -> None:
         for name, _sql in indexes:
             connection.execute(f"DROP INDEX {name}")
         connection.execute("BEGIN")
-        connection.execute(_RUNS, {"count": count, "newest": int(newest.timestamp()), "tasks": TASKS, "day": A_DAY})
+        connection.execute(_RUNS, {"count": count, "newest": int(newest.timestamp()), "tasks": tasks, "day": A_DAY})
         connection.execute(_ATTEMPTS)
         connection.execute(_EVENTS)
         connection.execute(_TOTALS)

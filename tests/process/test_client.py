@@ -120,6 +120,19 @@ def test_events_are_followed(bell) -> None:
     assert [kind for kind, task_id in told if task_id == task.id] == ["task_created", "task_deleted"]
 
 
+def test_events_that_are_not_there_any_more_are_told_as_a_gap(bell) -> None:
+    task = bell.create_task("before the gap", "true")
+    bell.delete_task(task)
+    newest = int(bell.ask("GET", "/events")["newest"])
+
+    (gap,) = [event for event in bell.events(newest + 10**9, follow=False) if event.id <= newest]
+    told = list(bell.events(newest - 1, follow=False, types="task_deleted"))
+
+    assert (gap.type, gap.run_id, gap.data) == ("gap", None, {})
+    assert gap.id >= newest - 1
+    assert "gap" not in {event.type for event in told}
+
+
 def test_a_server_whose_worker_dies_is_asked_again(bell, served) -> None:
     page = served.page
     (worker,) = page.workers()

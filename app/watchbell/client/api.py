@@ -8,7 +8,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from watchbell import clock
-from watchbell.client.rows import Event, OutputPart, Run, Task
+from watchbell.client.rows import GAP, Event, OutputPart, Run, Task
 from watchbell.client.transport import Transport
 from watchbell.errors import NotFound
 
@@ -128,7 +128,11 @@ class Client:
     # What happens.
 
     def events(self, after: int | None = None, *, follow: bool = True, **filters: Any) -> Iterator[Event]:
-        """Yield what happens after an event, or from now on; without ``follow`` only what has happened already."""
+        """Yield what happens after an event, or from now on; without ``follow`` only what has happened already.
+
+        An event of the type ``gap`` says that some may have been missed: they are kept no more, or there never was such an
+        event, as when a backup was restored. Look at everything anew; its id is the one from which on nothing is missed.
+        """
         place = after
         if place is None:
             place = int(self.ask("GET", "/events", query={"limit": 1})["newest"])
@@ -136,10 +140,14 @@ class Client:
             wait = _WAIT_SECONDS if follow else 0
             query = {"after": place, "limit": _ROWS, "wait": wait, **filters}
             page = self.ask("GET", "/events", query=query, patience=wait)
+            if page["has_gap"]:
+                first = page["items"][0]["id"] - 1 if page["items"] else int(page["next"])
+                yield Event(id=first, type=GAP, at=clock.now(), task_id=None, run_id=None, data={})
             for body in page["items"]:
                 yield Event.of(body)
-            place = page["next"] if page["next"] is not None else place
-            if not page["items"] and not follow:
+            before, place = place, int(page["next"]) if page["next"] is not None else place
+            # Of some types there may be none among those that one answer looks at.
+            if not follow and not page["items"] and place in {before, page["newest"]}:
                 return
 
     # The scheduler.

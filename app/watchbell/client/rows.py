@@ -9,6 +9,8 @@ from typing import Any, Self, cast
 
 from watchbell.domain.run_state import FINAL, RunState
 
+#: The type of an event that says that others may have been missed.
+GAP = "gap"
 #: Names of times that do not end as the others do.
 _TIMES = frozenset({"at", "since", "until", "start_by"})
 

@@ -29,17 +29,17 @@ from watchbell.web.pages import (
     queues,
     runs,
     scheduler_control,
+    search,
     tasks,
     tokens,
-    transfer,
 )
 from watchbell.web.pages import auth as auth_pages
 from watchbell.web.realtime import sockets
 from watchbell.web.secret_key import secret_key
 
 PAGES = (
-    *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, log),
-    *(scheduler_control, pauses, auth_pages, tokens, api_docs, earlier, language),
+    *(overview, tasks, next_runs, runs, queues, heartbeats, log),
+    *(search, scheduler_control, pauses, auth_pages, tokens, api_docs, earlier, language),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -1,0 +1,175 @@
+"""What can be gone to or done from anywhere, as the search and the command palette offer it: only what one may do."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from flask import url_for
+
+from watchbell.domain import searching
+from watchbell.domain.presence import SchedulerState
+from watchbell.services import pauses
+from watchbell.web import current, offers, pausing
+from watchbell.web.i18n import _
+
+#: Verbs that may stand before the name of a task.
+VERBS = ("run", "enable", "disable", "edit", "pause", "resume")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """Somewhere to go, or something to do."""
+
+    #: Names it for good, so that it is known again when it was chosen before.
+    key: str
+    #: page, action, task or run.
+    kind: str
+    title: str
+    address: str
+    icon: str
+    detail: str = ""
+    method: str = "GET"
+    fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: What is asked before it is done, and the words of the button that does it.
+    question: str = ""
+    agree: str = ""
+    #: Further words by which it is found.
+    words: str = ""
+    #: Of a run, or of the newest run of a task.
+    state: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the palette's script reads it; what is empty is left out."""
+        told = {name: getattr(self, name) for name in ("key", "kind", "title", "address", "icon", "method")}
+        more = {name: getattr(self, name) for name in ("detail", "question", "agree", "state")}
+        fields = {"fields": dict(self.fields)} if self.fields else {}
+        return {**told, **{name: value for name, value in more.items() if value}, **fields}
+
+
+def find(text: str) -> list[Choice]:
+    """Return the pages and actions that have all words of a text in their names; all of them for none."""
+    words = searching.words_of(text)
+    return [one for one in _offered([*_pages(), *_actions()]) if searching.answers(f"{one.title} {one.words}", words)]
+
+
+def split(text: str) -> tuple[str, str]:
+    """Return the verb that a text begins with and the rest, or no verb and all of it."""
+    verb, _gap, rest = text.strip().partition(" ")
+    return (verb.lower(), rest.strip()) if verb.lower() in VERBS and rest.strip() else ("", text.strip())
+
+
+def of_task(row: Any) -> Choice:
+    """Return the page of a task as a choice; a row of ``services.search``."""
+    detail = row.schedule_words if row.enabled else _("disabled · %(schedule)s", schedule=row.schedule_words)
+    return Choice(f"task:{row.id}", "task", row.name, url_for("tasks.detail", task_id=row.id), "tasks", detail)
+
+
+def of_run(row: Any) -> Choice:
+    """Return the page of a run as a choice; a row of ``services.search``."""
+    address = url_for("runs.detail", run_id=row.id)
+    return Choice(f"run:{row.id}", "run", f"#{row.id} {row.task_name}", address, "runs", row.reason, state=row.state)
+
+
+def line_address(run_id: int, stream: str, line: int) -> str:
+    """Return the address of a line in the output of a run."""
+    mark = "E" if stream == "stderr" else "L"
+    stream_asked = stream if stream == "stderr" else None
+    return url_for("runs.detail", run_id=run_id, stream=stream_asked, _anchor=f"{mark}{line}")
+
+
+def acts_of_task(row: Any) -> list[Choice]:
+    """Return what can be done with a task."""
+    scope = pauses.task_scope(row.id)
+    is_paused = pausing.of(scope) is not None
+    name = row.name
+    found = [
+        _act(f"run:task:{row.id}", _("Run %(name)s now", name=name), url_for("tasks.run", task_id=row.id), "play"),
+        _act(f"disable:task:{row.id}", _("Disable %(name)s", name=name), url_for("tasks.disable", task_id=row.id), "cancelled")
+        if row.enabled
+        else _act(f"enable:task:{row.id}", _("Enable %(name)s", name=name), url_for("tasks.enable", task_id=row.id), "check"),
+        _go(f"edit:task:{row.id}", _("Edit %(name)s", name=name), url_for("tasks.edit", task_id=row.id), "edit"),
+        _act(
+            f"resume:task:{row.id}", _("Resume %(name)s", name=name), url_for("pauses.end"), "resume",
+            fields={"scope": scope, "next": url_for("tasks.detail", task_id=row.id)},
+        )
+        if is_paused
+        else _go(f"pause:task:{row.id}", _("Pause %(name)s", name=name), url_for("pauses.new", scope=scope), "pause"),
+    ]  # fmt: skip
+    return _offered(found)
+
+
+def acts_of_tasks(rows: Sequence[Any], verb: str) -> list[Choice]:
+    """Return what a verb does with tasks, or all that can be done with the first of them."""
+    if not verb:
+        return acts_of_task(rows[0]) if rows else []
+    return [act for row in rows for act in acts_of_task(row) if act.key.startswith(f"{verb}:")]
+
+
+def _offered(found: Iterable[Choice]) -> list[Choice]:
+    return [one for one in found if offers.may(one.address, one.method)]
+
+
+def _go(key: str, title: str, address: str, icon: str, words: str = "") -> Choice:
+    return Choice(key, "action", title, address, icon, words=words)
+
+
+def _act(key: str, title: str, address: str, icon: str, **more: Any) -> Choice:
+    return Choice(key, "action", title, address, icon, method="POST", **more)
+
+
+def _pages() -> list[Choice]:
+    places = (
+        ("overview", "overview.index", _("Overview"), "home start attention"),
+        ("tasks", "tasks.index", _("Tasks"), "jobs crontab"),
+        ("next_runs", "next_runs.index", _("Next runs"), "upcoming calendar schedule"),
+        ("runs", "runs.index", _("Runs"), "history executions"),
+        ("queues", "queues.index", _("Queues"), "bounds"),
+        ("heartbeats", "heartbeats.index", _("Heartbeats"), "incidents alive"),
+        ("log", "log.index", _("Log"), "scheduler"),
+        ("search", "search.index", _("Search"), "find output"),
+        ("token", "tokens.index", _("Tokens"), "api access"),
+        ("key", "auth.password", _("Change password"), "account"),
+        ("info", "api_docs.swagger", _("API"), "rest openapi swagger documentation"),
+    )
+    return [
+        Choice(f"page:{endpoint}", "page", title, url_for(endpoint), icon, words=words)
+        for icon, endpoint, title, words in places
+    ]
+
+
+def _actions() -> list[Choice]:
+    new = _go("act:new-task", _("New task"), url_for("tasks.new"), "add", "create make add job")
+    failed = Choice(
+        "page:failed", "page", _("Failed runs"), url_for("runs.index", state=["failed", "timed_out", "lost"]), "failed", words="errors trouble"
+    )  # fmt: skip
+    return [new, failed, _pause(), *_scheduler()]
+
+
+def _pause() -> Choice:
+    if pausing.of_everything() is None:
+        return _go("act:pause", _("Pause everything"), url_for("pauses.new"), "pause", "hold stop")
+    fields = {"scope": pauses.EVERYTHING, "next": url_for("overview.index")}
+    return _act(
+        "act:resume", _("Resume everything"), url_for("pauses.end"), "resume", fields=fields, words="pause go on"
+    )
+
+
+def _scheduler() -> list[Choice]:
+    state = current.scheduler().state
+    if state is SchedulerState.STOPPED:
+        start = _act("act:start", _("Start the scheduler"), url_for("scheduler_control.start"), "play", words="run on")
+        return [dataclasses.replace(start, question=_("Start the scheduler?"), agree=_("Start"))]
+    stop = _act("act:stop", _("Stop the scheduler"), url_for("scheduler_control.stop"), "stop", words="off end")
+    again = _act("act:restart", _("Restart the scheduler"), url_for("scheduler_control.restart"), "restart")
+    asked = _("Stop the scheduler? No task will be started until it runs again.")
+    return [
+        dataclasses.replace(stop, question=asked, agree=_("Stop")),
+        dataclasses.replace(
+            again,
+            question=_("Restart the scheduler? Running commands go on; starts are late by a few seconds."),
+            agree=_("Restart"),
+            words="start stop",
+        ),
+    ]
