@@ -1,6 +1,8 @@
 /* What every page needs. Each part does nothing when the page has nothing for it. */
 
+import { startBusy } from "./lib/busy.js";
 import { startDialogs } from "./lib/dialog.js";
+import { startGuards } from "./lib/guard.js";
 import { startLive } from "./lib/live.js";
 import { startMenus } from "./lib/menu.js";
 import { startOutputs } from "./lib/output.js";
@@ -14,6 +16,8 @@ startTheme();
 startTime();
 startMenus();
 startDialogs();
+startBusy();
+startGuards();
 startShortcuts();
 startTables();
 startOutputs();

@@ -183,17 +183,6 @@ def test_what_somebody_else_has_saved_meanwhile_is_not_overwritten_unseen(page: 
     expect(page.locator("#definition .wb-code").first).to_have_text("echo mine")
 
 
-def test_leaving_with_something_typed_asks_first(page: Page) -> None:
-    describe(page, "half typed")
-    asked = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
-    page.get_by_role("link", name="Tasks", exact=True).first.click(no_wait_after=True)
-
-    expect(page).to_have_url(re.compile("/tasks/new"))
-    expect(page.get_by_label("Name", exact=True)).to_have_value("half typed")
-    assert asked == ["beforeunload"]
-
-
 def test_a_task_is_disabled_enabled_copied_and_deleted(page: Page, installation) -> None:
     task = installation.add("the one", "echo hello", cron="0 4 * * *")
     page.goto(f"/tasks/{task.id}")

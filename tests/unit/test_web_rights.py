@@ -23,6 +23,7 @@ _PEERS = itertools.count()
 VALUES = {
     **dict.fromkeys(("task_id", "run_id", "token_id"), 999_999),
     "stream": "stdout",
+    "suffix": "yaml",
     "token": "x",
     "stamp": "x",
     "name": "none.css",

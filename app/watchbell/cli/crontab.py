@@ -216,6 +216,8 @@ def _choose(
     program: Program, found: Sequence[_Found], now: datetime, *, all_users: bool, more: dict[str, object]
 ) -> list[tuple[str, Job, TaskDefinition]]:
     """Return the jobs that can be made, and tell why the others cannot."""
+    from watchbell.services import imports
+
     chosen = []
     there = _definitions(program)
     for one in found:
@@ -235,7 +237,7 @@ def _choose(
             except InputError as error:
                 note(one_line(f"{where} is left out: {error.message}"))
                 continue
-            same = there.get(_core(definition))
+            same = there.get(imports.work_of(definition))
             if same is not None and same != definition.name:
                 note(one_line(f"{where} is task {same} already"))
                 continue
@@ -257,22 +259,9 @@ def _definitions(program: Program) -> dict[str, str]:
     """Return the names of the tasks that are there by what they do."""
     if not _existing(program):
         return {}
-    from watchbell.services import transfer
+    from watchbell.services import imports, transfer
 
-    return {_core(definition): definition.name for definition in transfer.list_definitions(program.db)[0]}
-
-
-def _core(definition: TaskDefinition) -> str:
-    """Return what makes two tasks do the same."""
-    schedule = definition.schedule
-    parts = (
-        definition.command,
-        schedule.expressions,
-        schedule.zone,
-        dict(definition.environment),
-        definition.directory,
-    )
-    return repr(parts)
+    return {imports.work_of(definition): definition.name for definition in transfer.list_definitions(program.db)[0]}
 
 
 def _more(disabled: bool, tags: tuple[str, ...]) -> dict[str, object]:

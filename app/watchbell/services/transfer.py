@@ -83,6 +83,25 @@ def plan_definitions(db: Database, wanted: Sequence[TaskDefinition], *, defaults
         return Plan([_task_step(session, definition, defaults, replaces=False) for definition in wanted])
 
 
+def plan_definition(db: Database, definition: TaskDefinition, *, defaults: Defaults, replaces: bool) -> Step:
+    """Return what importing one task would do."""
+    with db.read() as session:
+        return _task_step(session, definition, defaults, replaces=replaces)
+
+
+def plan_queues(db: Database, document: Document) -> list[Step]:
+    """Return what importing the queues of a document would do, if they may be replaced."""
+    with db.read() as session:
+        return [_queue_step(session, queue, replaces=True) for queue in document.queues]
+
+
+def find_definition(db: Database, name: str) -> TaskDefinition | None:
+    """Return what the task of a name says, or None."""
+    with db.read() as session:
+        task = store.find_task_by_name(session, name)
+        return tasks.definition_of(task) if task is not None else None
+
+
 def apply(db: Database, made: Plan, *, now: datetime, actor: str, defaults: Defaults) -> None:
     """Do what a plan says, in one transaction; raises Conflict if the tasks are not as they were when it was made."""
     made.require_possible()

@@ -32,13 +32,14 @@ from watchbell.web.pages import (
     search,
     tasks,
     tokens,
+    transfer,
 )
 from watchbell.web.pages import auth as auth_pages
 from watchbell.web.realtime import sockets
 from watchbell.web.secret_key import secret_key
 
 PAGES = (
-    *(overview, tasks, next_runs, runs, queues, heartbeats, log),
+    *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, api_docs, earlier, language),
 )
 _log = logging.getLogger("watchbell.web")

@@ -85,6 +85,11 @@ def ngettext(one: str, many: str, num: int, **values: Any) -> str:
     return str(flask_babel.ngettext(one, many, num, **values))
 
 
+def lazy(text: str) -> Any:
+    """Return a text that is in the language of whoever reads it when it is shown: for what is written at import, as labels are."""
+    return flask_babel.lazy_gettext(text)
+
+
 def words(name: str) -> dict[str, str | list[str]]:
     """Return the texts of a language that scripts show, in English -> in that language; two of them where a number decides."""
     found: dict[str, str | list[str]] = {}

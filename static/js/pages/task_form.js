@@ -90,24 +90,9 @@ function follow(form, place) {
   }
 }
 
-/** Leaving with something typed asks first. @param {HTMLFormElement} form */
-function guard(form) {
-  let touched = false;
-  form.addEventListener("input", () => {
-    touched = true;
-  });
-  form.addEventListener("submit", () => {
-    touched = false;
-  });
-  addEventListener("beforeunload", (event) => {
-    if (touched) event.preventDefault();
-  });
-}
-
 const form = document.getElementById("task-form");
 const place = document.getElementById("preview");
 if (form instanceof HTMLFormElement && place) {
   follow(form, place);
-  guard(form);
   editSteps(form);
 }

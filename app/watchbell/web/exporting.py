@@ -1,0 +1,38 @@
+"""The files of an export: tasks as a document that an import takes, or as a crontab."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from watchbell.domain.crontab import write_crontab
+from watchbell.domain.task_document import to_document
+from watchbell.services import task_files, transfer
+from watchbell.web import current, query, task_list
+from watchbell.web.db import database
+
+_TYPES = {"yaml": "application/yaml", "json": "application/json", "crontab": "text/plain"}
+_MOST_CHOSEN = 10_000
+
+
+def answer(kind: str) -> Response:
+    """Return the tasks that the address asks for, by ids or by the filters of the list, as a file of that kind."""
+    names = _names()
+    found, queues = transfer.list_definitions(database(), names) if names != [] else ([], [])
+    if kind == "crontab":
+        text = write_crontab(found, now=current.now(), defaults=current.defaults(), user=None).text
+    else:
+        text = task_files.write(to_document(found, queues), kind)
+    response = Response(text, content_type=f"{_TYPES[kind]}; charset=utf-8")
+    response.headers["Content-Disposition"] = f"attachment; filename=watchbell-tasks.{kind.replace('crontab', 'cron')}"
+    return response
+
+
+def _names() -> list[str] | tuple[()]:
+    """Return the ids of the tasks that are asked for; an empty tuple stands for all of them."""
+    chosen = request.args.getlist("id")[:_MOST_CHOSEN]
+    if chosen:
+        return [str(query.whole({"id": number}, "id", None, 1, query.HIGHEST_ID)) for number in chosen]
+    asked = task_list.everything(request.args)
+    if not asked.is_filtered:
+        return ()
+    return [str(task.id) for task in task_list.find(database(), asked, me=current.owner()).tasks]

@@ -1,0 +1,135 @@
+"""What forms do for people: nothing typed is lost, nothing is sent twice, tasks come from elsewhere after a look."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.installations import answer, expect_notice, window
+from tests.browser.test_every_page import judge
+
+CRONTAB = """\
+# every night
+30 2 * * * /usr/local/bin/backup.sh
+61 * * * * never
+@hourly rotate-logs
+"""
+GUARDED = [
+    ("/tasks/new", "Name", "Tasks"),
+    ("/queues/edit", "Name", "Queues"),
+    ("/pause?scope=everything", "Reason", "Back"),
+]
+
+
+@pytest.mark.parametrize(("path", "field", "back"), GUARDED, ids=lambda given: given)
+def test_leaving_with_something_typed_asks_first(page: Page, path: str, field: str, back: str) -> None:
+    page.goto(path)
+    page.locator("main").get_by_role("link", name=back, exact=True).first.click()
+    page.wait_for_url(re.compile(f"^(?!.*{re.escape(path)})"))
+
+    page.goto(path)
+    page.get_by_label(field, exact=False).first.fill("half typed")
+    page.locator("main").get_by_role("link", name=back, exact=True).first.click()
+    page.get_by_role("dialog", name="Leave without saving?").get_by_role("button", name="Cancel").click()
+    expect(page.get_by_label(field, exact=False).first).to_have_value("half typed")
+    page.locator("main").get_by_role("link", name=back, exact=True).first.click()
+    answer(page, "Leave without saving?", "Leave")
+    page.wait_for_url(re.compile(f"^(?!.*{re.escape(path)})"))
+
+
+def test_closing_and_reloading_ask_too_and_menus_and_saving_do_not(page: Page) -> None:
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto("/queues/edit")
+    page.get_by_label("Theme", exact=True).click()
+    page.get_by_role("button", name="Dark").click()
+    page.reload()
+    assert asked == []
+
+    page.get_by_label("Name", exact=True).fill("guarded")
+    page.reload()
+    assert asked == ["beforeunload"]
+    page.get_by_label("Name", exact=True).fill("guarded")
+    page.get_by_role("button", name="Create queue").click()
+    expect_notice(page, "guarded")
+    assert asked == ["beforeunload"]
+
+
+def test_what_was_refused_is_still_guarded(page: Page) -> None:
+    page.goto("/tasks/new")
+    page.get_by_role("button", name="Create task").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    page.locator("main").get_by_role("link", name="Tasks", exact=True).click()
+
+    expect(page.get_by_role("dialog", name="Leave without saving?")).to_be_visible()
+
+
+PRESS_TWICE = """button => {
+  const left = [];
+  addEventListener("submit", (event) => left.push(!event.defaultPrevented));
+  button.click();
+  const seen = [button.getAttribute("aria-busy"), button.textContent.trim()];
+  button.click();
+  return [left, ...seen];
+}"""
+
+
+def test_a_form_that_was_sent_says_so_and_is_not_sent_twice(page: Page) -> None:
+    page.goto("/tasks/import")
+    page.locator("#text").fill(CRONTAB)
+    button = page.get_by_role("button", name="Show what would be made")
+
+    assert button.evaluate(PRESS_TWICE) == [[True, False], "true", "Reading…"]
+    expect(page.locator("#offers")).to_be_visible()
+
+
+def test_a_crontab_is_looked_at_chosen_from_and_imported_by_keyboard(page: Page, installation) -> None:
+    page.goto("/tasks")
+    page.keyboard.press("i")
+    page.wait_for_url("**/tasks/import")
+    expect(page.locator("#text")).to_be_focused()
+    page.keyboard.insert_text(CRONTAB)
+    for _ in range(5):
+        page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Show what would be made")).to_be_focused()
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#offers tbody tr")).to_have_count(3)
+    expect(page.locator("[data-pick-count]")).to_have_text("2 of 2 ticked")
+    expect(page.locator("#offers tbody tr").nth(1)).to_contain_text("cannot be imported")
+    page.get_by_label("rotate-logs").focus()
+    page.keyboard.press("Space")
+    expect(page.locator("[data-pick-count]")).to_have_text("1 of 2 ticked")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Import what is ticked")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect_notice(page, "1 added (backup)")
+    assert installation.rows("SELECT name FROM task WHERE name IN ('backup', 'rotate-logs')") == [("backup",)]
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_an_export_comes_back_as_a_file_on_a_phone(browser, installation, scripts: bool, tmp_path) -> None:
+    name = f"travelled {scripts}"
+    installation.add(name, f"echo there and back {scripts}", cron="0 5 * * *")
+    look = {"viewport": {"width": 360, "height": 800}, "java_script_enabled": scripts, "color_scheme": "dark"}
+    with window(browser, installation, **look) as page:
+        page.goto("/tasks")
+        page.get_by_label("Export definitions").click()
+        with page.expect_download() as coming:
+            page.get_by_role("link", name="Definitions as JSON").click()
+        document = json.loads(coming.value.path().read_text())
+        document["tasks"] = [{**task, "name": f"{name} again"} for task in document["tasks"] if task["name"] == name]
+        file = tmp_path / "tasks.json"
+        file.write_text(json.dumps(document))
+        page.goto("/tasks/import")
+        page.get_by_label("Or choose a file").set_input_files(file)
+        page.get_by_role("button", name="Show what would be made").click()
+        expect(page.locator("#offers")).to_contain_text(f"Does the same as task {name}.")
+        page.get_by_label(f"{name} again").check()
+        if scripts:
+            assert judge(page) == []
+        page.get_by_role("button", name="Import what is ticked").click()
+        expect_notice(page, f"1 added ({name} again)")
