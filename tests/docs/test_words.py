@@ -11,6 +11,7 @@ from tests.docs.pages import ROOT, links, rows, section, text_of
 from watchbell.domain.permissions import Role, Scope, scopes_of
 from watchbell.domain.policies import CatchUp, Overlap, Policies, Uncertain
 from watchbell.domain.run_state import ACTIVE, FINAL, INITIAL, TRANSITIONS, RunState
+from watchbell.domain.samples import METRICS
 from watchbell.domain.schedule import DSTRule
 from watchbell.domain.steps import StepState
 from watchbell.services import tokens
@@ -52,6 +53,13 @@ def test_every_state_is_in_the_drawing() -> None:
     drawing = section("docs/architecture.md", "## The states of a run").split("```")[1]
 
     assert set(RunState) <= set(re.findall(r"\w+", drawing))
+
+
+def test_every_metric_is_explained_as_it_is_in_the_code() -> None:
+    told = rows(text_of("docs/metrics.md"))[1:]
+
+    assert [row[0].strip("`") for row in told] == list(METRICS)
+    assert [(row[1].replace("\u2013", ""), row[2]) for row in told] == list(METRICS.values())
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Policies), ids=lambda field: field.name)

@@ -145,6 +145,7 @@ def test_what_is_not_there_is_not_found(shell, arguments):
          {"memory_limit_mib": 512, "process_limit": 64, "niceness": -5}),
         (("--queue", "nightly", "--priority", "-10"), {"queue": "nightly", "priority": -10}),
         (("--keep-days", "30", "--keep-runs", "1000"), {"keep_days": 30, "keep_runs": 1000}),
+        (("--own-metrics", "read"), {"own_metrics": "read"}),
     ],
     ids=lambda given: given[0] if isinstance(given, tuple) else "",
 )  # fmt: skip

@@ -20,7 +20,7 @@ POLICIES = {
     "retry_max_delay_seconds": "1h", "retry_total_seconds": "1d", "retry_on": "1, 75-79, timeout", "retry_not_on": "2",
     "time_limit_seconds": "30m", "grace_seconds": "0", "output_limit_mib": "1", "output_excess": "end",
     "memory_limit_mib": "512", "process_limit": "64", "niceness": "-5", "queue": "nightly", "priority": "-10",
-    "spread_seconds": "90s", "keep_days": "30", "keep_runs": "1000",
+    "spread_seconds": "90s", "keep_days": "30", "keep_runs": "1000", "own_metrics": "read",
 }  # fmt: skip
 IN_SECONDS = {
     "catch_up_window_seconds": 7200, "latest_start_seconds": 600, "retry_delay_seconds": 90,

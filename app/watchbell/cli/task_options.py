@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from watchbell.cli.program import not_empty
-from watchbell.domain.policies import Backoff, CatchUp, OutputExcess, Overlap, Uncertain
+from watchbell.domain.policies import Backoff, CatchUp, OutputExcess, Overlap, OwnMetrics, Uncertain
 from watchbell.domain.schedule import EVERY_WORDS, DSTRule
 from watchbell.domain.schedule.interval import UNITS, read_span
 from watchbell.errors import InputError
@@ -44,14 +44,14 @@ _OPTION_OF = {
 _FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "dst", "from", "comment", "owner", "host",
            "overlap", "overlap_limit", "catch_up", "catch_up_limit", "uncertain", "retries", "retry_backoff",
            "retry_multiplier", "retry_on", "retry_not_on", "output_excess", "process_limit", "niceness", "queue",
-           "priority", "keep_days", "keep_runs", "until", "max_running", "reason",
+           "priority", "keep_days", "keep_runs", "own_metrics", "until", "max_running", "reason",
            "key", "role", "scope", "expires", "sort", "stream", "state")  # fmt: skip
 _OPTION_OF |= {name: f"--{name.replace('_', '-')}" for name in _FIELDS}
 #: Option parameters that become fields as they are.
 _SAME = ("command", "directory", "zone", "dst", "comment", "owner", "host", "overlap", "overlap_limit", "catch_up",
          "catch_up_limit", "uncertain", "every", "at_time", "retries", "retry_backoff", "retry_multiplier", "retry_on",
          "retry_not_on", "output_excess", "process_limit", "niceness", "queue", "priority", "keep_days",
-         "keep_runs")  # fmt: skip
+         "keep_runs", "own_metrics")  # fmt: skip
 _RENAMED = {
     "word": "every_word",
     "anchor": "anchor_at",
@@ -163,6 +163,7 @@ def policy_options() -> Callable[[F], F]:
             click.option("--spread", metavar="SPAN", help="Start up to so much later, always the same for a task."),
             click.option("--keep-days", metavar="N", help="Delete its runs after so many days."),
             click.option("--keep-runs", metavar="N", help="Keep only the newest so many of its runs."),
+            _choice("--own-metrics", OwnMetrics, "Lines such as '::watchbell metric=rows value=120' in its output"),
         ]
     )  # fmt: skip
 

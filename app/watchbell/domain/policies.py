@@ -70,6 +70,15 @@ class OutputExcess(StrEnum):
     """The run is ended as failed."""
 
 
+class OwnMetrics(StrEnum):
+    """What happens to lines by which a command tells numbers about itself."""
+
+    IGNORE = "ignore"
+    """They are output like any other."""
+    READ = "read"
+    """Their numbers are kept beside those that are measured of every run."""
+
+
 DAY_SECONDS = 86_400
 #: The default for the time limit of a run.
 DEFAULT_TIME_LIMIT_SECONDS = DAY_SECONDS
@@ -116,6 +125,8 @@ class Policies:
     #: How long its runs are kept, and how many of them; None stands for the server's setting.
     keep_days: int | None = None
     keep_runs: int | None = None
+    #: Whether lines of its output such as "::watchbell metric=rows value=120" are read as numbers of the run.
+    own_metrics: OwnMetrics = OwnMetrics.IGNORE
 
     def to_json(self) -> dict[str, object]:
         """Return a form that ``from_json`` reads back."""
@@ -180,6 +191,7 @@ WORDS: dict[str, type[StrEnum]] = {
     "uncertain": Uncertain,
     "retry_backoff": Backoff,
     "output_excess": OutputExcess,
+    "own_metrics": OwnMetrics,
 }
 _QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,49}")
 _RESULT = re.compile(r"signal|timeout|([0-9]{1,3})(?:-([0-9]{1,3}))?")

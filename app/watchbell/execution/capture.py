@@ -87,18 +87,35 @@ def collect(source: str, limit: int, destination: str | None) -> Captured:
         if not stat.S_ISREG(found.st_mode) or size == 0:
             return Captured(0)
         if size <= INLINE_BYTES and size <= limit:
-            return Captured(size, data=_read_range(descriptor, 0, size))
+            data = _read_range(descriptor, 0, size)
+            return Captured(size, data=data, lines=_count_lines(data))
         gap = _final_gap(descriptor, size, limit)
         head, tail = (size, size) if gap is None else gap
         dropped = tail - head
         if destination is None or size - dropped <= INLINE_BYTES:
             data = _read_range(descriptor, 0, head) + _read_range(descriptor, tail, size)
-            return Captured(size, dropped, head if dropped else 0, data)
+            return Captured(size, dropped, head if dropped else 0, data, lines=_count_lines(data))
         kept = Path(destination)
-        _write_kept(descriptor, kept, ((0, head), (tail, size)))
-        return Captured(size, dropped, head if dropped else 0, None, kept)
+        ranges = ((0, head), (tail, size))
+        _write_kept(descriptor, kept, ranges)
+        return Captured(size, dropped, head if dropped else 0, None, kept, _count_lines_in(descriptor, ranges))
     finally:
         os.close(descriptor)
+
+
+def _count_lines(data: bytes) -> int:
+    return data.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
+
+
+def _count_lines_in(descriptor: int, ranges: tuple[tuple[int, int], ...]) -> int:
+    """Return the lines of ranges of a file that stand in a row, a piece at a time."""
+    count, last = 0, b"\n"
+    for start, stop in ranges:
+        for place in range(start, stop, _CHUNK):
+            part = os.pread(descriptor, min(stop - place, _CHUNK), place)
+            count += part.count(b"\n")
+            last = part[-1:] or last
+    return count + (last != b"\n")
 
 
 def find_hole(descriptor: int, size: int) -> tuple[int, int] | None:

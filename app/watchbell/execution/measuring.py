@@ -30,4 +30,5 @@ def take_samples(
     groups = group_by_session(processes, leaders, strays)
     for run in due:
         run.series.add(groups.get(run, ()), now)
+        run.series.count_handles(groups.get(run, ()), now)
         run.next_sample = now + run.series.interval

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from watchbell.domain.samples import Summary
 from watchbell.domain.steps import Trace
 from watchbell.execution.identity import Process
 
@@ -70,6 +71,8 @@ class Captured:
     head: int = 0
     data: bytes | None = b""
     path: Path | None = None
+    #: In what is kept; the end of a line that nothing follows begins none.
+    lines: int = 0
 
     @property
     def kept(self) -> int:
@@ -96,6 +99,8 @@ class Finished:
     started_at: datetime | None = None
     #: How far its steps have come; nothing for a plain command.
     traces: tuple[Trace, ...] = ()
+    #: What all samples come to, also of those whose points were thinned out.
+    summary: Summary | None = None
 
 
 def signal_name(number: int) -> str:

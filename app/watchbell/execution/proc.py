@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from watchbell.execution.bundle import MARKER
 
@@ -30,6 +31,7 @@ class Stat:
     cpu_ticks: int
     start_ticks: int
     rss_bytes: int
+    threads: int = 1
 
 
 def read_stat(pid: int) -> Stat | None:
@@ -48,6 +50,7 @@ def read_stat(pid: int) -> Stat | None:
         int(fields[11]) + int(fields[12]),
         int(fields[19]),
         int(fields[21]) * _PAGE,
+        int(fields[17]),
     )
 
 
@@ -75,6 +78,16 @@ def read_output_of_unborn(pid: int) -> str | None:
     with contextlib.suppress(OSError):
         return os.readlink(f"/proc/{pid}/fd/1")
     return None
+
+
+def count_handles(pids: Iterable[int]) -> float:
+    """Return how many files processes have open together; not a number when those of none are ours to see."""
+    counts = []
+    for pid in pids:
+        # It may not be ours to see, or be gone.
+        with contextlib.suppress(OSError):
+            counts.append(len(os.listdir(f"/proc/{pid}/fd")))
+    return float(sum(counts)) if counts else math.nan
 
 
 def list_pids() -> list[int]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from typing import TypeVar
 
+from watchbell.domain.samples import Summary
+from watchbell.execution import proc
 from watchbell.execution.outcome import SamplePoint
 from watchbell.execution.proc import TICKS, Stat
 
@@ -16,9 +20,54 @@ MOST_SECONDS = 1.0
 MOST_POINTS = 240
 _STABLE_CHECKS = 10
 _STABLE_PERCENT = 5.0
+#: How often open files are counted, and of how many processes at the most: each of them is a folder to be listed.
+_HANDLES_SECONDS = 1.0
+_HANDLES_OF = 32
 
 
 Run = TypeVar("Run", bound=Hashable)
+
+
+@dataclasses.dataclass(slots=True)
+class Totals:
+    """What all samples of a run come to, also of those whose points were thinned out."""
+
+    count: int = 0
+    #: The time that the samples stand for, and CPU and memory by it: some stand for longer than others.
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    rss_seconds: float = 0.0
+    cpu: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    rss: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    processes_max: int = 0
+    threads: tuple[int, int] = (0, 0)
+    handles: tuple[float, float] = (math.nan, math.nan)
+
+    def add(self, cpu: float, rss: int, processes: int, threads: int, seconds: float) -> None:
+        """Add a sample that stands for so many seconds."""
+        self.count += 1
+        self.seconds += seconds
+        self.cpu_seconds += cpu * seconds
+        self.rss_seconds += rss * seconds
+        self.cpu = _stretched(self.cpu, cpu) if self.count > 1 else (cpu, cpu, cpu, cpu)
+        self.rss = _stretched(self.rss, rss) if self.count > 1 else (rss, rss, rss, rss)
+        self.processes_max = max(self.processes_max, processes)
+        self.threads = (self.threads[0] or threads, threads)
+
+    def summary(self) -> Summary | None:
+        """Return what the samples come to, None if there are none."""
+        if not self.count:
+            return None
+        means = (self.cpu_seconds / self.seconds, self.rss_seconds / self.seconds)
+        return Summary(
+            self.count, means[0], *self.cpu, means[1], *self.rss, self.processes_max, *self.threads, *self.handles
+        )
+
+
+def _stretched(known: tuple[float, float, float, float], value: float) -> tuple[float, float, float, float]:
+    """Return highest, lowest, first and last with one more value."""
+    highest, lowest, first, _last = known
+    return max(highest, value), min(lowest, value), first, value
 
 
 @dataclasses.dataclass(slots=True)
@@ -32,28 +81,33 @@ class Series:
     started: float
     interval: float = LEAST_SECONDS
     points: list[SamplePoint] = dataclasses.field(default_factory=list)
+    totals: Totals = dataclasses.field(default_factory=Totals)
     #: CPU ticks of each process at the last look, by (pid, start).
     _ticks: dict[tuple[int, int], int] = dataclasses.field(default_factory=dict)
     _looked: float = 0.0
     _recent: tuple[float, ...] = ()
     _stable: int = 0
     _spacing: float = 0.0
+    #: When open files are counted next.
+    _count_at: float = 0.0
 
     def add(self, processes: Iterable[Stat], now: float) -> None:
         """Take one sample of the run's processes."""
         ticks = {}
-        used = count = rss = 0
+        used = count = rss = threads = 0
         for process in processes:
             identity = (process.pid, process.start_ticks)
             ticks[identity] = process.cpu_ticks
             used += process.cpu_ticks - self._ticks.get(identity, 0)
             rss += process.rss_bytes
+            threads += process.threads
             count += 1
         passed = now - (self._looked or self.started)
         self._ticks, self._looked = ticks, now
         if not count or passed <= 0:
             return
         cpu = round(used / TICKS / passed * 100, 1)
+        self.totals.add(cpu, rss, count, threads, passed)
         self._adapt(cpu)
         elapsed = now - self.started
         if not self.points or elapsed - self.points[-1][0] >= self._spacing:
@@ -62,6 +116,16 @@ class Series:
             # The first and the newest point stay; in between every other one goes, and points come half as often.
             self.points = self.points[:-1:2] + self.points[-1:]
             self._spacing = max(self._spacing * 2, elapsed / MOST_POINTS)
+
+    def count_handles(self, processes: Iterable[Stat], now: float) -> None:
+        """Count the open files of the run's processes, if it is time for that."""
+        if now < self._count_at:
+            return
+        self._count_at = now + _HANDLES_SECONDS
+        count = proc.count_handles(process.pid for process in itertools.islice(processes, _HANDLES_OF))
+        if not math.isnan(count):
+            first = self.totals.handles[0]
+            self.totals.handles = (count if math.isnan(first) else first, count)
 
     def _adapt(self, cpu: float) -> None:
         self._recent = (*self._recent[-2:], cpu)

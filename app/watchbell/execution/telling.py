@@ -30,4 +30,15 @@ def tell(run: Run, output_root: Path) -> Finished:
     at = datetime.fromtimestamp(run.at_ns / 1e9, UTC) if run.at_ns else None
     points = tuple(run.series.points)
     traces = tuple(read_traces(run.bundle.status)) if run.limits.has_steps else ()
-    return Finished(run.key, outcome, measure(record, ending, points), points, stdout, stderr, process, at, traces)
+    return Finished(
+        key=run.key,
+        outcome=outcome,
+        usage=measure(record, ending, points),
+        series=points,
+        stdout=stdout,
+        stderr=stderr,
+        process=process,
+        started_at=at,
+        traces=traces,
+        summary=run.series.totals.summary(),
+    )

@@ -1,4 +1,4 @@
-"""What the scheduler does when it has nothing better to do: deleting what is older than it is to be kept.
+"""What the scheduler does when it has nothing better to do: making something of runs that have ended, deleting old ones.
 
 A pass begins when the clock says so and is made in small steps between the turns of the loop. A step is left out when a
 task is about to be due, and made now and then even when the loop is never idle: what comes in must not outgrow what goes.
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from watchbell import clock
 from watchbell.errors import Unavailable
-from watchbell.services import tasks
+from watchbell.services import digest, tasks
 from watchbell.services.output_files import Sweep
 from watchbell.services.retention import BATCH, Pass, Rules
 from watchbell.store.session import Database
@@ -36,6 +36,9 @@ PAUSE_SECONDS = 0.05
 BUSY_SECONDS = 2.0
 #: No step begins so shortly before a task is due.
 _AHEAD = timedelta(seconds=0.15)
+#: How often what has ended is looked at, at the most, and in how many steps before others have their turn.
+DIGEST_SECONDS = 5.0
+_MOST_DIGESTS = 200
 #: After a step that found the database locked or full.
 _RETRY_SECONDS = 10.0
 
@@ -49,6 +52,8 @@ class Chores:
         self._output_root = output_root
         self._actor = actor
         self._asked = True
+        self._has_ended = False
+        self._digested_at = -math.inf
         self._steps: Iterator[None] | None = None
         self._next_at = clock.monotonic() + FIRST_SECONDS
         self._stepped_at = clock.monotonic()
@@ -58,11 +63,18 @@ class Chores:
         """Let a pass begin as soon as there is time for it; returns at once."""
         self._asked = True
 
+    def note_ended(self, count: int) -> None:
+        """Let so many runs that have ended be looked at soon."""
+        self._has_ended = self._has_ended or count > 0
+
     def step(self, now: datetime, *, busy: bool, due_at: datetime | None) -> float:
         """Make a step if this is the time for one, and return for how long the loop may wait for all that matters here."""
-        if self._steps is None and not self._asked:
-            return math.inf
         at = clock.monotonic()
+        if self._steps is None and not self._asked:
+            if not self._has_ended:
+                return math.inf
+            if at - self._digested_at < DIGEST_SECONDS:
+                return DIGEST_SECONDS - (at - self._digested_at)
         if at < self._next_at:
             return self._next_at - at
         if busy and at - self._stepped_at < BUSY_SECONDS:
@@ -70,8 +82,9 @@ class Chores:
         if due_at is not None and due_at - now < _AHEAD and at - self._stepped_at < BUSY_SECONDS:
             return math.inf
         if self._steps is None:
-            self._asked = False
-            self._steps = self._work(now)
+            # Before anything is deleted, it is made sure that nothing is still to be made of it.
+            is_pass, self._asked, self._has_ended = self._asked, False, False
+            self._steps = self._work(now) if is_pass else self._digest(now)
         has_more = self._advance(self._steps)
         self._stepped_at = clock.monotonic()
         # As long as the step took, or longer: others have their turn.
@@ -101,8 +114,18 @@ class Chores:
         self._asked = True
         self._next_at = clock.monotonic() + _RETRY_SECONDS
 
+    def _digest(self, now: datetime) -> Iterator[None]:
+        """Yield after each step of looking at what has ended."""
+        self._digested_at = clock.monotonic()
+        for _ in range(_MOST_DIGESTS):
+            if not self._timed(lambda limit: digest.step(self._db, now=now, limit=limit)):
+                break
+            yield
+        self._has_ended = self._has_ended or digest.is_behind(self._db)
+
     def _work(self, now: datetime) -> Iterator[None]:
         """Yield after each step of a pass."""
+        yield from self._digest(now)
         while tasks.finish_some_deletions(self._db, now=now, actor=self._actor):
             yield
         prune = Pass(self._db, self._rules, now=now, output_root=self._output_root)

@@ -92,8 +92,7 @@ class Loop:
         self._clockwork = Clockwork(self.ring)
         self._clockwork.every(PASS_SECONDS, tools.chores.ask, "chores")
         self._gate = Gate(tools.db)
-        self._looked_at = 0.0
-        self._turned_at = 0.0
+        self._looked_at = self._turned_at = 0.0
         self._room_at = clock.monotonic()
         self._stop_reason = ""
 
@@ -349,6 +348,7 @@ class Loop:
     def _drop(self, results: Sequence[Result]) -> None:
         """Forget runs whose results are durable, and free their folders."""
         del self._results[: len(results)]
+        self._tools.chores.note_ended(len(results))
         for result in results:
             flight = self.flights.pop((result.ticket.run_id, result.ticket.number), None)
             if flight is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import random
 import signal
 from collections.abc import Sequence
@@ -10,8 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from watchbell.domain import retry
-from watchbell.domain.policies import Policies, Uncertain
+from watchbell.domain import own_metrics, retry
+from watchbell.domain.policies import OwnMetrics, Policies, Uncertain
 from watchbell.domain.run_state import RunState
 from watchbell.domain.steps import Step
 from watchbell.execution import Captured, Finished, Outcome, Usage
@@ -19,7 +20,10 @@ from watchbell.scheduler import course
 from watchbell.services.deadlines import NO_PAST, Past
 from watchbell.services.decisions import OPEN
 from watchbell.services.tickets import Result, Started, Ticket
+from watchbell.store import samples
 from watchbell.store.ledger import RESULT_COLUMNS
+
+log = logging.getLogger(__name__)
 
 #: What could not be started, or was lost, is started again at most until this attempt.
 _TRIES = 10
@@ -72,7 +76,7 @@ def to_result(
         state=state,
         path=path,
         reason="; ".join(filter(None, (reason, following.words))) if following.words else reason,
-        attempt=_columns(started, finished),
+        attempt=_columns(started, finished, policies),
         outputs=_outputs(ticket, finished, output_root),
         steps=course.rows_of(ticket, done),
         retry_at=following.at,
@@ -195,7 +199,7 @@ _USAGE_COLUMNS = tuple(f"new_{name}" for name in Usage._fields)
 _RESULT_COLUMNS = tuple(f"new_{name}" for name in RESULT_COLUMNS)
 
 
-def _columns(started: Started | None, finished: Finished) -> dict[str, Any]:
+def _columns(started: Started | None, finished: Finished, policies: Policies) -> dict[str, Any]:
     outcome = finished.outcome
     return {
         "new_pid": started.pid if started else None,
@@ -210,7 +214,22 @@ def _columns(started: Started | None, finished: Finished) -> dict[str, Any]:
         "new_reason": outcome.reason,
         **dict(zip(_USAGE_COLUMNS, finished.usage, strict=True)),
         "new_series": [list(point) for point in finished.series] or None,
+        "new_samples": samples.pack(finished.summary, _own_metrics(finished, policies)),
     }
+
+
+def _own_metrics(finished: Finished, policies: Policies) -> dict[str, float]:
+    """Return the numbers that the command has told about itself, if its task says that they are to be read."""
+    if policies.own_metrics is not OwnMetrics.READ:
+        return {}
+    try:
+        return own_metrics.read(
+            (kept.data or b"") if kept.path is None else kept.path.read_bytes()
+            for kept in (finished.stdout, finished.stderr)
+        )
+    except OSError as error:
+        log.warning("The metrics of a run cannot be read from its output: %s", error)
+        return {}
 
 
 def _outputs(ticket: Ticket, finished: Finished, output_root: Path) -> list[dict[str, Any]]:
@@ -225,6 +244,7 @@ def _output(ticket: Ticket, stream: str, kept: Captured, output_root: Path) -> d
         "size": kept.size,
         "head_size": kept.head,
         "dropped": kept.dropped,
+        "lines": kept.lines,
         "content": kept.data if kept.path is None else None,
         "file": str(kept.path.relative_to(output_root)) if kept.path is not None else None,
     }

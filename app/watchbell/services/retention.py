@@ -17,6 +17,7 @@ from watchbell.config import MIB, Config
 from watchbell.domain.run_state import ACTIVE
 from watchbell.services import idempotency, output_files
 from watchbell.store import idempotency as answer_store
+from watchbell.store import metric_days as metric_store
 from watchbell.store import retention as store
 from watchbell.store import totals as totals_store
 from watchbell.store.retention import Keeping
@@ -196,6 +197,7 @@ def _other_kinds(now: datetime) -> list[Callable[[Session, int], int]]:
         lambda session, limit: store.delete_logins(session, now - LOGIN_AGE, limit),
         lambda session, limit: answer_store.delete_older(session, now - ANSWER_AGE, limit),
         lambda session, limit: totals_store.delete_older(session, (now - TOTALS_AGE).date(), limit),
+        lambda session, limit: metric_store.delete_older(session, (now - TOTALS_AGE).date(), limit),
     ]
 
 

@@ -112,7 +112,7 @@ def find_runs(
     the other marks tell; those of a queue are looked for among as many. With ``columns`` the answer has rows of these in
     place of objects, which cost several times as much.
     """
-    above = max(after_id or 0, _first_since(session, since) - 1)
+    above = max(after_id or 0, first_since(session, since) - 1)
     asked = _Asked(task_id, states or (), trigger, since, above, before_id, after_id is not None)
     looked_to = None
     words = search.split()[:8]
@@ -200,7 +200,7 @@ def count_runs(
 ) -> int:
     """Return how many runs a list with these filters has, counting no further than a bound."""
     is_by_due = since is not None and task_id is None and not states
-    above = 0 if is_by_due else max(0, _first_since(session, since) - 1)
+    above = 0 if is_by_due else max(0, first_since(session, since) - 1)
     asked = _Asked(task_id, states or (), trigger, since, above, None, forwards=False)
     words = search.split()[:8]
     if not words and queue is None:
@@ -225,7 +225,7 @@ def _count(session: Session, branches: Sequence[Select[Any]], at_most: int, *, o
     return total
 
 
-def _first_since(session: Session, since: datetime | None) -> int:
+def first_since(session: Session, since: datetime | None) -> int:
     """Return a number below which no run was due since a time; 0 without one.
 
     Numbers rise with the time at which runs are made, which is not before they are due, so a few looks find the place.

@@ -169,6 +169,7 @@ RESULT_COLUMNS = (
     "voluntary_switches",
     "involuntary_switches",
     "series",
+    "samples",
 )
 
 

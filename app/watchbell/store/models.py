@@ -9,6 +9,7 @@ from watchbell.store.heartbeats import Heartbeat, Scheduler
 from watchbell.store.idempotency import KeptAnswer
 from watchbell.store.incidents import Incident
 from watchbell.store.log_marks import LogMark
+from watchbell.store.metric_days import MetricDay
 from watchbell.store.pauses import Pause
 from watchbell.store.queues import Queue
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
@@ -32,6 +33,7 @@ __all__ = [
     "LogMark",
     "LoginLink",
     "LoginSession",
+    "MetricDay",
     "Outbox",
     "Output",
     "Pause",

@@ -147,6 +147,8 @@ class Attempt(Base):
     involuntary_switches: Mapped[int | None]
     #: [elapsed seconds, CPU percent, RSS bytes, processes] for each kept sample.
     series: Mapped[list[Any] | None]
+    #: What all samples come to, and the command's own metrics, as store.samples packs them; None if there is neither.
+    samples: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class Output(Base):
@@ -163,6 +165,8 @@ class Output(Base):
     head_size: Mapped[int]
     #: Bytes given up between head and tail.
     dropped: Mapped[int]
+    #: Lines in what is kept; None for outputs of versions that did not count them.
+    lines: Mapped[int | None]
     #: The kept bytes, if they are few.
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
     #: Otherwise the file that holds them, relative to the output folder.

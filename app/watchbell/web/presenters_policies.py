@@ -25,7 +25,7 @@ GROUP_FIELDS = {
     "retries": ("retries", "retry_backoff", "retry_delay_seconds", "retry_multiplier", "retry_max_delay_seconds",
                 "retry_total_seconds", "retry_on", "retry_not_on"),
     "limits": ("time_limit_seconds", "grace_seconds", "output_limit_mib", "output_excess", "memory_limit_mib",
-               "process_limit", "niceness"),
+               "process_limit", "niceness", "own_metrics"),
     "order": ("queue", "priority", "spread_seconds"),
     "keeping": ("keep_days", "keep_runs"),
 }  # fmt: skip
@@ -208,6 +208,7 @@ def _limit_facts(policies: Policies) -> list[tuple[str, str]]:
         ("Memory", f"{memory:,} MiB" if memory is not None else "no limit"),
         ("Processes", f"{processes:,}" if processes is not None else "no limit"),
         ("Niceness", str(policies.niceness) if policies.niceness else "0, as the scheduler"),
+        *([("Metrics", "lines of its own are read from its output")] if policies.own_metrics == "read" else []),
     ]
 
 

@@ -79,6 +79,7 @@ class PolicyFields:
     memory_limit_mib = _number("Memory, in MiB")
     process_limit = _number("Processes")
     niceness = _number("Niceness")
+    own_metrics = _select("Metrics of its own", ("ignore", "none"), ("read", "read lines from its output"))
 
     queue = _text("Queue")
     priority = _number("Priority")

@@ -47,6 +47,7 @@ _POLICY_WORDS = {
     "priority": "The higher, the sooner it is taken from its queue.",
     "keep_days": "How long its runs are kept; null for the server's setting.",
     "keep_runs": "How many of its runs are kept; null for the server's setting.",
+    "own_metrics": "With read, lines such as `::watchbell metric=rows value=120` become numbers of the run.",
 }
 _EXAMPLE_RESULTS = "1, 75-79, timeout"
 
