@@ -6,6 +6,7 @@ import { startGuards } from "./lib/guard.js";
 import { startLive } from "./lib/live.js";
 import { startMenus } from "./lib/menu.js";
 import { startOutputs } from "./lib/output.js";
+import { startPictures } from "./lib/pictures.js";
 import { startShortcuts } from "./lib/shortcuts.js";
 import { startStream } from "./lib/stream.js";
 import { startTables } from "./lib/datatable.js";
@@ -21,6 +22,7 @@ startGuards();
 startShortcuts();
 startTables();
 startOutputs();
+startPictures();
 startLive();
 startStream();
 

@@ -31,6 +31,7 @@ from watchbell.web.pages import (
     scheduler_control,
     search,
     tasks,
+    timeline,
     tokens,
     transfer,
 )
@@ -41,6 +42,7 @@ from watchbell.web.secret_key import secret_key
 PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, api_docs, earlier, language),
+    timeline,
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
