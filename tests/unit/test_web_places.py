@@ -139,7 +139,7 @@ def test_the_log_is_shown_as_it_was_written_and_as_text(admin: Person, log_file:
 
     assert lines_of(admin, "/log") == log_file.read_text().splitlines()
     assert not page.select("#log script")
-    assert "1 error and 1 warning among the last 5 lines, the last at 2026-11-22 12:00:02" in page.text
+    assert "1 error and 1 warning among these 5 lines, the last at 2026-11-22 12:00:02" in page.text
 
 
 @pytest.mark.parametrize(
@@ -156,14 +156,15 @@ def test_what_is_written_later_is_fetched_from_where_the_page_ended(admin: Perso
     with log_file.open("a") as file:
         file.write("[2026-11-22 12:00:04] [INFO] one more\n[2026-11-22 12:00:05] [INFO] half a li")
 
-    told = admin.get(f"/log.json?offset={log['data-log-offset']}").get_json()
+    told = admin.get(f"/log.json?after={log['data-log-end']}").get_json()
 
     assert [line["text"] for line in told["lines"]] == ["[2026-11-22 12:00:04] [INFO] one more"]
     assert not told["fresh"]
     with log_file.open("a") as file:
         file.write("ne\n")
-    again = admin.get(f"/log.json?offset={told['offset']}").get_json()
-    assert [line["text"] for line in again["lines"]] == ["[2026-11-22 12:00:05] [INFO] half a line"]
+    for place in (f"after={told['end']}", f"offset={told['offset']}"):
+        again = admin.get(f"/log.json?{place}").get_json()
+        assert [line["text"] for line in again["lines"]] == ["[2026-11-22 12:00:05] [INFO] half a line"]
 
 
 @pytest.mark.parametrize("offset", ["-5", "99999999999999999999", "x", ""])
@@ -282,3 +283,39 @@ def test_addresses_of_the_gateways_pages_lead_to_ours(admin: Person, db: Databas
     assert admin.get("/jobs").headers["Location"] == "/tasks"
     assert admin.get("/jobs/daily_backup").headers["Location"] == f"/tasks/{task.id}"
     assert admin.get("/jobs/none").status_code == 404
+
+
+def test_a_search_marks_its_hits_as_text_and_can_leave_the_other_entries_out(admin: Person, log_file: Path) -> None:
+    page = admin.see("/log?q=<SCRIPT>")
+
+    assert [mark.text for mark in page.select("#log mark")] == ["<script>"]
+    assert len(page.select("#log .wb-log__line")) == 5
+    assert lines_of(admin, "/log?q=traceback&only=1") == log_file.read_text().splitlines()[2:4]
+    assert "No line like this" in admin.see("/log?q=nowhere&only=1").text
+
+
+def test_older_lines_are_a_link_away_down_to_the_first(admin: Person, log_file: Path) -> None:
+    whole = [f"[2026-11-22 12:00:00] [INFO] line {n:07}" for n in range(3000)]
+    log_file.with_name("scheduler.log.1").write_text("".join(f"{text}\n" for text in whole[:2000]))
+    log_file.write_text("".join(f"{text}\n" for text in whole[2000:]))
+    url, pages = "/log", []
+    while url:
+        page = admin.see(url)
+        pages.append([line.text.strip() for line in page.select("#log .wb-log__line")])
+        older = page.find("a", string="Show older lines")
+        url = str(older["href"]) if older else ""
+
+    assert [text for page in reversed(pages) for text in page] == whole
+    assert len(pages[0]) == 200
+    assert "The log begins here." in page.text
+
+
+def test_the_raw_log_is_downloaded_byte_by_byte(admin: Person, log_file: Path) -> None:
+    before = b"[2026-11-22 11:00:00] [INFO] \xff\x1b[31m\n"
+    log_file.with_name("scheduler.log.1").write_bytes(before)
+
+    answer = admin.get("/log/download")
+
+    assert answer.data == before + log_file.read_bytes()
+    assert answer.headers["Content-Disposition"] == "attachment; filename=scheduler.log"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -94,9 +94,26 @@ def size(path: Path) -> int:
         return 0
 
 
-def clear(path: Path) -> bool:
-    """Empty the log and return whether there was one; a scheduler that writes to it goes on in the same file."""
+def identity(path: Path) -> int:
+    """Return the inode of the log, 0 if there is none."""
     try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
+
+
+def set_aside(path: Path) -> Path:
+    """Return the file that holds what was written before the log last began anew because of its size."""
+    return path.with_name(f"{path.name}.1")
+
+
+def clear(path: Path) -> bool:
+    """Empty the log and return whether there was one; a scheduler that writes to it goes on in the same file.
+
+    What was set aside before goes, too: what was cleared is not shown again by anybody.
+    """
+    try:
+        set_aside(path).unlink(missing_ok=True)
         os.truncate(path, 0)
     except FileNotFoundError:
         return False
@@ -107,8 +124,10 @@ def clear(path: Path) -> bool:
 
 def parse(data: bytes) -> list[LogLine]:
     """Return the lines of a piece of the log; bytes that are not text are replaced."""
-    found = []
-    for text in data.decode("utf-8", "replace").removesuffix("\n").split("\n") if data else []:
-        match = _LINE.fullmatch(text)
-        found.append(LogLine(match[1], match[2], match[3]) if match else LogLine("", "", text))
-    return found
+    return [parse_line(text) for text in data.decode("utf-8", "replace").removesuffix("\n").split("\n")] if data else []
+
+
+def parse_line(text: str) -> LogLine:
+    """Return one line of the log."""
+    match = _LINE.fullmatch(text)
+    return LogLine(match[1], match[2], match[3]) if match else LogLine("", "", text)

@@ -125,6 +125,7 @@ ROUTES: dict[str, Right] = {
     "heartbeats.data": Right.VIEW,
     "log.index": Right.VIEW,
     "log.data": Right.VIEW,
+    "log.download": Right.VIEW,
     "log.clear": Right.OPERATE,
     "sockets.connect": Right.VIEW,
     "tasks.index": Right.VIEW,

@@ -60,11 +60,11 @@ def after(offset: int) -> tuple[list[Line], int, bool]:
     return with_levels(part.lines), part.offset, part.is_fresh
 
 
-def is_at_least(line: Line, level: str) -> bool:
-    """Return whether a line is of a level or above."""
-    return _RANKS.get(line.level, 20) >= LEVELS[level]
+def rank(level: str) -> int:
+    """Return how bad a level of a line is; one that is unknown is no trouble."""
+    return _RANKS.get(level, 20)
 
 
 def filtered(lines: list[Line], chosen: str) -> list[Line]:
     """Return the lines of a level or above."""
-    return [line for line in lines if is_at_least(line, chosen)]
+    return [line for line in lines if rank(line.level) >= LEVELS[chosen]]
