@@ -159,8 +159,28 @@ export function dataTable(table) {
     refreshTimes(table);
     if (data.tableLink !== "off") keepInAddress(table, firstOrder);
   });
+  keepFocus(table, api);
   if (server) keepFresh(table, api);
   return api;
+}
+
+/**
+ * New rows are other elements: whoever was on a link of the old ones by keyboard stays on the same link.
+ * @param {HTMLTableElement} table @param {any} api
+ */
+function keepFocus(table, api) {
+  let name = "";
+  let text = "";
+  api.on("preDraw", () => {
+    const at = document.activeElement;
+    const isInside = at instanceof HTMLElement && at.closest("tbody") !== null && table.contains(at);
+    name = !isInside ? "" : at.hasAttribute("href") ? "href" : "aria-label";
+    text = (isInside && at.getAttribute(name)) || "";
+  });
+  api.on("draw", () => {
+    const again = text ? table.tBodies[0]?.querySelector(`[${name}="${CSS.escape(text)}"]`) : null;
+    if (again instanceof HTMLElement) again.focus({ preventScroll: true });
+  });
 }
 
 /** @param {HTMLTableElement} table @param {any} api */
