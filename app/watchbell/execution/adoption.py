@@ -10,6 +10,7 @@ from watchbell.execution import proc, tracking
 from watchbell.execution.bundle import Bundle, Bundles
 from watchbell.execution.command import Limits
 from watchbell.execution.identity import Process
+from watchbell.execution.order import Order
 from watchbell.execution.outcome import Usage
 from watchbell.execution.process import Census, current_boot_id, find_leader, open_process
 from watchbell.execution.record import REFUSED, Meta, Record, read_record
@@ -200,6 +201,7 @@ def _track(
     now = clock.monotonic()
     run = tracking.track(key, bundle, limits, process, pidfd, is_kept=False, now=now, elapsed=elapsed)
     run.keeper = meta.keeper if meta is not None else (0, 0)
+    run.order = Order.resume(bundle.order)
     return run
 
 

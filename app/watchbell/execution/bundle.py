@@ -1,10 +1,11 @@
 """The bundles of active attempts: where their files lie, what is in them, and who may claim one.
 
-A bundle is three files, ``<run_id>.<attempt>.status``, ``.out`` and ``.err``, in one of two folders:
+A bundle is three or four files, ``<run_id>.<attempt>.status``, ``.out``, ``.err`` and ``.order``, in one of two folders:
 
 ``status``  made exclusively by the keeper before it starts the command, so it is the mark that forbids a second start; it
             says when, on which boot and under which limits the attempt was started, and at the end how it ended
 ``out``, ``err``   what the command wrote
+``order``   made only if it uses both: in which order, see order.py
 
 Bundles lie on tmpfs, where making files costs microseconds, while the bytes that they hold there stay below a bound,
 else on disk. Nothing in them outlives a reboot, and no process of a run does either; the boot id tells. Note that
@@ -26,13 +27,13 @@ from watchbell.execution.record import Meta, read_record
 
 #: The variable by which every process of a run is found again, wherever it has moved in the process tree.
 MARKER = "WATCHBELL_RUN_TOKEN"
-_NAME = re.compile(r"(?P<run>[A-Za-z0-9_-]{1,64})\.(?P<attempt>[0-9]{1,9})\.(?:status|out|err)")
+_NAME = re.compile(r"(?P<run>[A-Za-z0-9_-]{1,64})\.(?P<attempt>[0-9]{1,9})\.(?:status|out|err|order)")
 
 
 class Bundle:
     """The files of one attempt. What is asked for again and again is worked out once."""
 
-    __slots__ = ("attempt", "err", "name", "on_tmpfs", "out", "path", "root", "run_id", "status", "token")
+    __slots__ = ("attempt", "err", "name", "on_tmpfs", "order", "out", "path", "root", "run_id", "status", "token")
 
     def __init__(self, run_id: str, attempt: int, root: str, on_tmpfs: bool, token: str) -> None:
         self.run_id = run_id
@@ -44,9 +45,10 @@ class Bundle:
         #: What its files are named after, and what their paths begin with.
         self.name = f"{run_id}.{attempt}"
         self.path = f"{root}/{self.name}"
-        #: Standard output, standard error, and the record.
+        #: Standard output, standard error, their order, and the record.
         self.out = f"{self.path}.out"
         self.err = f"{self.path}.err"
+        self.order = f"{self.path}.order"
         self.status = f"{self.path}.status"
 
     def __repr__(self) -> str:
@@ -129,11 +131,11 @@ class Bundles:
             for place in self.places(bundle.run_id, bundle.attempt):
                 self.remove(place)
         # The mark goes last: while it is there, nothing can start under this name.
-        for path in (bundle.out, bundle.err, bundle.status):
+        for path in (bundle.out, bundle.err, bundle.order, bundle.status):
             try:
                 os.unlink(path)
             except FileNotFoundError:
-                # An attempt that never started has no output.
+                # An attempt that never started has no output, and few have an order of it.
                 continue
 
     def leave(self) -> None:

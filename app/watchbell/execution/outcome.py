@@ -101,6 +101,8 @@ class Finished:
     traces: tuple[Trace, ...] = ()
     #: What all samples come to, also of those whose points were thinned out.
     summary: Summary | None = None
+    #: In which order it used its streams, as order.py encodes it; nothing for one stream, and where it is not known.
+    order: bytes = b""
 
 
 def signal_name(number: int) -> str:

@@ -41,4 +41,5 @@ def tell(run: Run, output_root: Path) -> Finished:
         started_at=at,
         traces=traces,
         summary=run.series.totals.summary(),
+        order=run.order.finish(run.elapsed_ms(), stdout.size, stderr.size),
     )

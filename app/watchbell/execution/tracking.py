@@ -16,13 +16,14 @@ from watchbell.execution.command import Command, Limits
 from watchbell.execution.identity import Process
 from watchbell.execution.keeping import HasEnded, HasStarted, Request
 from watchbell.execution.limits import explain, remark
+from watchbell.execution.order import Order
 from watchbell.execution.outcome import SamplePoint
 from watchbell.execution.process import current_boot_id, open_process
 from watchbell.execution.record import read_record
 from watchbell.execution.result import Ending, Why
 from watchbell.execution.sampling import Series
 from watchbell.execution.throttle import Stream
-from watchbell.execution.tree import Member, find_members, halted, signal_group, signal_member, slow_down
+from watchbell.execution.tree import Member, find_members, signal_group, signal_member
 
 #: How often a tree that is being ended is looked at.
 LOOK_SECONDS = 0.05
@@ -84,6 +85,7 @@ class Run:
     #: On the monotonic clock; lies before this process's own start for an adopted run.
     started: float
     outputs: tuple[Output, Output]
+    order: Order
     series: Series
     next_sample: float
     deadline: float
@@ -129,6 +131,16 @@ class Run:
     def session(self) -> int | None:
         """Return the number of the run's session."""
         return self.process.pid if self.process is not None else None
+
+    def elapsed_ms(self) -> int:
+        """Return for how long it has been going on."""
+        return max(int((clock.monotonic() - self.started) * 1000), 0)
+
+    def note_write(self, output: Output, now: float) -> None:
+        """Note that a stream which stood still is written to; it is looked at now."""
+        if all(one.next_look == math.inf for one in self.outputs):
+            self.order.woken(self.elapsed_ms())
+        output.next_look = output.looked = now
 
     def note_start(self, told: HasStarted) -> None:
         """Note that its process is there, as its keeper tells."""
@@ -228,6 +240,7 @@ def track(
         is_kept=is_kept,
         started=started,
         outputs=(out, err),
+        order=Order(bundle.order),
         series=Series(started),
         next_sample=now + Series(started).interval,
         deadline=started + limits.time_seconds if limits.time_seconds is not None else math.inf,
@@ -311,41 +324,7 @@ def proceed_sweep(run: Run, now: float) -> bool:
     return bool(members)
 
 
-def look_at_output(run: Run, now: float, alarm: throttle.WriteAlarm[tuple[Run, Output]]) -> None:
-    """Look at the streams that are due and keep them within their bound."""
-    for output in run.outputs:
-        if output.next_look > now:
-            continue
-        grown = output.stream.look()
-        if output.stream.is_ahead and run.process is not None and run.phase is Phase.RUNNING:
-            _catch_up(run, output.stream)
-            wait = throttle.WARY_SECONDS
-        else:
-            output.stream.trim()
-            wait = throttle.next_look(grown, now - output.looked, output.stream.room)
-        output.looked = now
-        output.next_look = now + wait
-        if grown == 0 and alarm.arm(output.stream.path, (run, output)):
-            # A write between the look and the alarm would ring for nobody, hence the second look.
-            is_still = os.path.getsize(output.stream.path) == output.stream.size
-            output.next_look = math.inf if is_still else now + throttle.LEAST_SECONDS
-
-
-def _catch_up(run: Run, stream: Stream) -> None:
-    """Stop a run whose output got too far ahead until the hole is punched."""
-    pidfd = run.handle()
-    if pidfd is None or run.process is None:
-        return
-    others = _steps_of(run)
-    with halted(pidfd, others):
-        stream.look()
-        stream.trim()
-    run.times_ahead += 1
-    if run.times_ahead == throttle.PATIENCE:
-        slow_down({run.process.pid, *(member.group for member in others)})
-
-
-def _steps_of(run: Run) -> list[Member]:
+def steps_of(run: Run) -> list[Member]:
     """Return the processes of a run of steps outside the group of its runner: each step has a group of its own."""
     if not run.limits.has_steps:
         return []
@@ -382,7 +361,7 @@ def resume_if_orphaned_stop(run: Run) -> None:
     state = proc.read_stat(run.process.pid)
     # A shell that was stopped while it made a child waits in the kernel for the child, which is stopped.
     if state is not None and state.state in {"T", "D"}:
-        for member in _steps_of(run):
+        for member in steps_of(run):
             signal_member(member, signal.SIGCONT)
         signal_group(run.pidfd, signal.SIGCONT)
 

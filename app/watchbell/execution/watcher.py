@@ -31,6 +31,7 @@ from watchbell.execution.kept import KeptRuns
 from watchbell.execution.measuring import take_samples
 from watchbell.execution.orphans import Orphans
 from watchbell.execution.outcome import Finished
+from watchbell.execution.output_looks import look_at_output
 from watchbell.execution.process import Census, fail_start
 from watchbell.execution.result import Why
 from watchbell.execution.telling import tell
@@ -227,7 +228,7 @@ class Watcher:
                 os.eventfd_read(self._wake)
             elif descriptor == self._alarm.descriptor:
                 for run, output in self._alarm.ring():
-                    output.next_look = output.looked = now
+                    run.note_write(output, now)
                     self._set_timer(run)
             elif descriptor in self._by_fd:
                 ended.append(self._by_fd[descriptor])
@@ -356,7 +357,7 @@ class Watcher:
             # Its end was seen but could not be handled, or not yet; it is taken up where it stood.
             self._after_end(run, now)
             return
-        tracking.look_at_output(run, now, self._alarm)
+        look_at_output(run, now, self._alarm)
         self._bundles.charge(run.bundle, sum(output.stream.allocated for output in run.outputs))
         if now >= run.deadline:
             tracking.begin_end(run, Why.TIME, f"time limit of {run.limits.time_seconds:g} s reached", now)
@@ -369,7 +370,7 @@ class Watcher:
     def _look_meanwhile(self, floods: list[Run]) -> None:
         """Keep outputs that flood within their bound while something else is done."""
         for run in floods:
-            self._guarded(run, partial(tracking.look_at_output, now=clock.monotonic(), alarm=self._alarm))
+            self._guarded(run, partial(look_at_output, now=clock.monotonic(), alarm=self._alarm))
 
     def _adopted_ended(self, run: Run, now: float) -> None:
         """Handle a run that is not our keeper's and whose command has ended."""

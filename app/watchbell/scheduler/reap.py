@@ -22,6 +22,7 @@ from watchbell.services.decisions import OPEN
 from watchbell.services.tickets import Result, Started, Ticket
 from watchbell.store import samples
 from watchbell.store.ledger import RESULT_COLUMNS
+from watchbell.store.runs import ORDER
 
 log = logging.getLogger(__name__)
 
@@ -234,7 +235,11 @@ def _own_metrics(finished: Finished, policies: Policies) -> dict[str, float]:
 
 def _outputs(ticket: Ticket, finished: Finished, output_root: Path) -> list[dict[str, Any]]:
     streams = (("stdout", finished.stdout), ("stderr", finished.stderr))
-    return [_output(ticket, name, kept, output_root) for name, kept in streams if kept.size]
+    rows = [_output(ticket, name, kept, output_root) for name, kept in streams if kept.size]
+    if finished.order:
+        kept = Captured(len(finished.order), data=finished.order)
+        rows.append(_output(ticket, ORDER, kept, output_root))
+    return rows
 
 
 def _output(ticket: Ticket, stream: str, kept: Captured, output_root: Path) -> dict[str, Any]:

@@ -66,6 +66,13 @@ def get(db: Database, run_id: int) -> Run:
         return _require(session, run_id)
 
 
+def get_known(db: Database, run_ids: Sequence[int]) -> Mapping[int, Run]:
+    """Return those of a few runs that are there, by their numbers."""
+    with db.read() as session:
+        found = [store.find_run(session, run_id) for run_id in run_ids]
+        return {run.id: run for run in found if run is not None}
+
+
 def get_detail(db: Database, run_id: int) -> RunDetail:
     """Return a run with its attempts, transitions and definition; raises NotFound."""
     with db.read() as session:

@@ -151,13 +151,20 @@ class Attempt(Base):
     samples: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
+#: The name under which the order of both streams is kept beside them.
+ORDER = "order"
+
+
 class Output(Base):
-    """What is kept of one stream of an attempt; an empty stream has no row."""
+    """What is kept of one stream of an attempt; an empty stream has no row.
+
+    Beside them stands, as if it were a stream, in which order both were used, if that is known.
+    """
 
     __tablename__ = "output"
 
     attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"), primary_key=True)
-    #: stdout or stderr.
+    #: stdout, stderr, or ORDER.
     stream: Mapped[str] = mapped_column(primary_key=True)
     #: Bytes that the command wrote.
     size: Mapped[int]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from watchbell.domain.analysis.usual import Unusual, Usual, usual
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import ACTIVE, IN_FLIGHT, RunState
 from watchbell.domain.steps import StepResult
@@ -35,8 +35,15 @@ def run_views(runs: Iterable[Run], now: datetime) -> list[RunView]:
 
 def usual_seconds(rows: Sequence[RunView]) -> float | None:
     """Return the median time that the given runs took, of those that succeeded; None if none did."""
-    took = [row.duration_seconds for row in rows if row.state == "succeeded" and row.duration_seconds is not None]
-    return statistics.median(took) if took else None
+    found = usual_of(rows)
+    return found.median if found else None
+
+
+def usual_of(rows: Sequence[RunView]) -> Usual | None:
+    """Return what those of the given runs that succeeded usually took; None if none did."""
+    return usual(
+        [row.duration_seconds for row in rows if row.state == "succeeded" and row.duration_seconds is not None]
+    )
 
 
 def today_sentence(today: Mapping[str, int]) -> str:
@@ -157,6 +164,10 @@ def _curve(label: str, unit: str, values: Sequence[tuple[float, float]]) -> Curv
     return Curve(label, unit, highest, points, f"0,30 {points} 100,30")
 
 
+#: States of which it can be said that they came sooner or later than usual.
+_TELLING = frozenset({RunState.SUCCEEDED.value, RunState.FAILED.value, RunState.RUNNING.value})
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class RunPageView:
     """Everything that the page of one run shows."""
@@ -169,9 +180,12 @@ class RunPageView:
     steps: Sequence[Step]
     definition: Mapping[str, object]
     task_exists: bool
-    usual_seconds: float | None
     #: The run that repeats this one by a person's decision.
     rerun: Run | None
+    #: The moves of the run, the first one first.
+    events: Sequence[RunEvent] = ()
+    #: What the finished good runs before it took.
+    usual: Usual | None = None
     #: What has become of the steps of the attempt that is looked at; none for a task with a command.
     results: Sequence[StepResult] = ()
 
@@ -187,6 +201,16 @@ class RunPageView:
         if max(self.run.attempts, self.most_attempts) < 2 or not self.run.attempts:
             return ""
         return f"attempt {self.run.attempts}" + (f" of {self.most_attempts}" if self.most_attempts > 1 else "")
+
+    @property
+    def unusual(self) -> str:
+        """Return in which way the time that it took is unusual, "short" or "long"; empty where it is not, or nobody knows."""
+        took = self.view.duration_seconds
+        # One that was ended by somebody, or by its limit, took as long as it was let.
+        if self.usual is None or took is None or self.run.state not in _TELLING:
+            return ""
+        verdict = self.usual.verdict(took)
+        return str(verdict) if verdict is Unusual.LONG or (verdict and self.run.ended_at is not None) else ""
 
     @property
     def is_waiting(self) -> bool:
@@ -226,7 +250,7 @@ class RunPageView:
 
 
 def run_page_view(
-    detail: RunDetail, usual: float | None, now: datetime, rerun: Run | None, results: Sequence[StepResult] = ()
+    detail: RunDetail, usual: Usual | None, now: datetime, rerun: Run | None, results: Sequence[StepResult] = ()
 ) -> RunPageView:
     """Return what the page of a run shows; ``usual`` is what the task's other runs took, ``rerun`` what repeats it."""
     return RunPageView(
@@ -238,8 +262,9 @@ def run_page_view(
         steps=history(detail.events),
         definition=detail.definition,
         task_exists=detail.task_exists,
-        usual_seconds=usual,
         rerun=rerun,
+        events=detail.events,
+        usual=usual,
         results=results,
     )
 

@@ -31,3 +31,20 @@ def seconds_text(text: str) -> str:
             count, unit = read_span(text)
             return str(count * UNITS[unit])
     return text
+
+
+def short_words(seconds: float) -> str:
+    """Return how long something took as people read it: 38 ms, 1.20 s, 42 s, 1 min 05 s, 2 h 03 min, 3 d 4 h."""
+    if seconds < 0.0005:
+        return "0 s"
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{int(seconds)} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    if seconds < 172_800:
+        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
+    return f"{int(seconds // 86_400)} d {int(seconds % 86_400 // 3600)} h"

@@ -7,17 +7,19 @@
  *   size          bytes the command has written
  *   dropped       [from, to]: the range that was not kept; null nearly always. Offsets count it, so next_offset jumps over it
  *   done          nothing will come any more
+ *   Of data-stream="both" it answers {pieces: [{stream, text, at, before, behind}], next, shown, size, done, note}: next is where to
+ *   go on, at says when a piece was written, before and behind how much was dropped there, note how exact the order is.
  *   [data-output-text] the terminal · [data-output-state] words on progress · buttons [data-output-wrap] [data-output-follow]
- *   [data-output-end] [data-output-more]
+ *   [data-output-end] [data-output-more] · a search, see find.js
  * The text comes in as text nodes only: nothing a command writes can become markup. */
 
-import { visible } from "./ansi.js";
 import { element } from "./dom.js";
-import { Lines } from "./lines.js";
+import { Finder } from "./find.js";
 import { get, poll } from "./live.js";
+import { Screen } from "./screen.js";
+import { t } from "./words.js";
 
 const EVERY_MS = 1000;
-const BLOCK = 200;
 /** After this much the reader is asked before more is loaded, unless they follow the end. */
 const ASK_AFTER = 2 * 1024 * 1024;
 /** And after so many lines: a browser stands still for minutes when it draws a million of them, however short they are. */
@@ -41,90 +43,22 @@ function amount(bytes) {
   return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
 }
 
-/** The terminal: lines in blocks that the browser leaves alone while they are out of sight. */
-class Screen {
-  /** @param {HTMLElement} place @param {string} prefix of the lines' ids: two terminals may stand on one page */
-  constructor(place, prefix) {
-    this.place = place;
-    this.prefix = prefix;
-    this.lines = new Lines();
-    /** @type {HTMLElement|null} */
-    this.block = null;
-    /** @type {HTMLElement|null} the line that has no end yet */
-    this.open = null;
-    this.rows = 0;
-    /** @type {HTMLElement|null} what is said in place of the lines that made room */
-    this.left = null;
+/** @param {string} name @returns {string|null} */
+function kept(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    // A browser that keeps nothing for this site shows it as it is.
+    return null;
   }
+}
 
-  clear() {
-    this.place.replaceChildren();
-    this.rows = 0;
-    this.left = null;
-    this.place.classList.remove("wb-terminal--plain");
-  }
-
-  /** @param {string} text */
-  add(text) {
-    if (this.open) {
-      this.open.remove();
-      this.rows -= 1;
-    }
-    this.open = null;
-    for (const line of this.lines.read(text)) this.#append(line);
-    if (this.lines.current) this.open = this.#append(this.lines.current);
-    const digits = String(this.lines.number).length;
-    this.place.style.setProperty("--wb-gutter", `${Math.max(digits, 3) + 3}ch`);
-  }
-
-  /** @param {string} text */
-  note(text) {
-    this.block = null;
-    this.open = null;
-    this.lines.end();
-    this.place.append(element("span", { class: "wb-line__gap", text }));
-  }
-
-  /** Keep the newest lines only. @param {number} most */
-  forget(most) {
-    for (const block of this.place.querySelectorAll(".wb-lines")) {
-      if (this.rows - block.childElementCount < most) return;
-      this.rows -= block.childElementCount;
-      if (this.left) block.remove();
-      else {
-        this.left = element("span", { class: "wb-line__gap", text: "What comes before is not shown here; it is in the raw download." });
-        block.replaceWith(this.left);
-      }
-    }
-  }
-
-  /** @param {number} number @returns {HTMLElement|null} */
-  line(number) {
-    return this.place.querySelector(`#${this.prefix}${number}`);
-  }
-
-  /** @param {import("./lines.js").Line} line */
-  #append(line) {
-    if (!this.block || this.block.childElementCount >= BLOCK) {
-      this.block = element("div", { class: "wb-lines" });
-      this.place.append(this.block);
-    }
-    const text = element("span", { class: "wb-line__text" });
-    for (const piece of line.pieces) text.append(...this.#spans(piece));
-    const number = line.continued
-      ? element("span", { class: "wb-line__number" })
-      : element("a", { class: "wb-line__number", href: `#${this.prefix}${line.number}`, "data-line": line.number, tabindex: -1, "aria-label": `Line ${line.number}` });
-    const row = element("div", { class: "wb-line", id: line.continued ? null : `${this.prefix}${line.number}` }, number, text);
-    this.block.append(row);
-    this.rows += 1;
-    return row;
-  }
-
-  /** @param {import("./ansi.js").Piece} piece */
-  #spans(piece) {
-    const parts = visible(piece.text);
-    if (!piece.classes && parts.length === 1 && !parts[0].control) return [document.createTextNode(piece.text)];
-    return parts.map((part) => element("span", { class: `${piece.classes}${part.control ? " wb-control-char" : ""}`.trim() || null, text: part.text }));
+/** @param {string} name @param {string} value */
+function keep(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // Then it holds for this page only.
   }
 }
 
@@ -133,7 +67,10 @@ class Output {
   constructor(root) {
     this.root = root;
     this.text = /** @type {HTMLElement} */ (root.querySelector("[data-output-text]"));
-    this.screen = new Screen(this.text, root.dataset.stream === "stderr" ? "E" : "L");
+    this.isShared = root.dataset.stream === "both";
+    this.screen = new Screen(this.text, root.dataset.stream ?? "");
+    /** Where to go on, as the server says it. */
+    this.place = "";
     this.offset = 0;
     this.size = 0;
     this.done = false;
@@ -151,15 +88,15 @@ class Output {
     if (this.wanted) this.following = false;
   }
 
-  /** @returns {number} the line that the address points at, 0 without one of this terminal's */
+  /** @returns {string} the id of the line that the address points at, empty without one of this terminal's */
   #lineInAddress() {
-    const found = /^#([LE])(\d+)$/.exec(location.hash);
-    return found && found[1] === this.screen.prefix ? Number(found[2]) : 0;
+    const found = /^#([LE])([1-9]\d*)$/.exec(location.hash);
+    return found && this.screen.has(found[1]) ? found[0].slice(1) : "";
   }
 
   /** @returns {number} bytes that have come */
   get shown() {
-    return this.offset - this.skipped;
+    return Math.max(this.offset - this.skipped, 0);
   }
 
   start() {
@@ -169,6 +106,11 @@ class Output {
       this.text.addEventListener(type, (event) => this.#touched(event), { passive: true });
     }
     addEventListener("hashchange", () => this.#mark(this.#lineInAddress()));
+    const form = this.root.querySelector("[data-output-find]");
+    if (form instanceof HTMLFormElement) {
+      this.finder = new Finder(form, this.text, () => this.#follow(false));
+      this.finder.start();
+    }
     this.stop = poll(this.root.dataset.url ?? "", EVERY_MS, (signal) => this.#read(signal));
   }
 
@@ -185,7 +127,7 @@ class Output {
       this.allowedLines = this.screen.rows + ASK_AFTER_LINES;
       this.#show();
     });
-    this.#wrap(sessionStorage.getItem(WRAP) === "on");
+    this.#wrap(kept(WRAP) === "on");
     this.#follow(this.following);
   }
 
@@ -207,20 +149,18 @@ class Output {
       this.asking = false;
       const address = new URL(this.root.dataset.url ?? "", location.href);
       if (this.root.dataset.stream) address.searchParams.set("stream", this.root.dataset.stream);
-      address.searchParams.set("offset", String(this.offset));
+      address.searchParams.set("offset", this.isShared ? this.place : String(this.offset));
       const answer = await (await get(address.href, { signal, accept: "application/json" })).json();
-      const more = answer.next_offset > this.offset;
-      this.#take(answer);
+      const more = this.isShared ? answer.pieces?.length > 0 : answer.next_offset > this.offset;
+      if (this.isShared) this.#takeBoth(answer);
+      else this.#take(answer);
       if (!more) return !this.done;
     }
   }
 
   /** @param {{text: string, next_offset: number, size: number, dropped: [number, number]|null, done: boolean}} answer */
   #take(answer) {
-    if (!this.started) {
-      this.started = true;
-      this.screen.clear();
-    }
+    this.#begin();
     const [from, to] = answer.dropped ?? [Infinity, Infinity];
     // A text that begins behind the gap was asked for from inside it; one that ends at the gap is followed by it.
     if (this.offset > from && this.offset < to) this.#gap(to - from);
@@ -228,20 +168,62 @@ class Output {
     if (this.following) this.screen.forget(KEPT_LINES);
     if (this.offset <= from && answer.next_offset >= to) this.#gap(to - from);
     this.offset = answer.next_offset;
-    this.size = answer.size;
-    this.done = answer.done;
+    this.#taken(answer.size, answer.done);
+  }
+
+  /** @param {{known: boolean, pieces: {stream: string, text: string, at: string, before: number, behind: number}[], next: string, shown: number, size: number, done: boolean, note: string}} answer */
+  #takeBoth(answer) {
+    if (!answer.known) {
+      // It has ended before its order could be noted; the server shows one stream below the other.
+      this.done = true;
+      if (this.root.hasAttribute("data-live-output")) location.reload();
+      return;
+    }
+    this.#begin();
+    for (const piece of answer.pieces) {
+      if (piece.before) this.#gap(piece.before, piece.stream);
+      if (piece.text) this.screen.add(piece.text, piece.stream, piece.at);
+      if (piece.behind) this.#gap(piece.behind, piece.stream);
+    }
+    if (this.following) this.screen.forget(KEPT_LINES);
+    this.place = answer.next;
+    this.offset = answer.shown;
+    const exact = this.root.querySelector("[data-output-exact]");
+    if (exact) exact.textContent = answer.note;
+    this.#taken(answer.size, answer.done);
+  }
+
+  #begin() {
+    if (this.started) return;
+    this.started = true;
+    this.screen.clear();
+  }
+
+  /** @param {number} size @param {boolean} isDone */
+  #taken(size, isDone) {
+    this.size = size;
+    this.done = isDone;
     if (this.wanted && this.screen.line(this.wanted)) {
       this.#mark(this.wanted);
-      this.wanted = 0;
+      this.wanted = "";
     }
     this.#show();
+    this.finder?.refresh(this.#left());
     if (this.following) this.#toEnd();
   }
 
-  /** @param {number} bytes */
-  #gap(bytes) {
+  /** @returns {string} in words, what is not shown and so not searched */
+  #left() {
+    if (this.screen.isCut) return t("the newest lines only");
+    const left = this.size - this.offset;
+    if (left > 0) return t("%(amount)s not loaded", { amount: amount(left) });
+    return this.skipped ? t("%(amount)s were dropped", { amount: amount(this.skipped) }) : "";
+  }
+
+  /** @param {number} bytes @param {string} [stream] */
+  #gap(bytes, stream) {
     this.skipped += bytes;
-    this.screen.note(`${amount(bytes)} dropped here: the command wrote more than is kept.`);
+    this.screen.note(t("%(amount)s dropped here: the command wrote more than is kept.", { amount: amount(bytes) }), stream);
   }
 
   #show() {
@@ -251,18 +233,22 @@ class Output {
     if (this.done && this.size === 0 && this.started) {
       this.screen.clear();
       this.text.classList.add("wb-terminal--plain");
-      this.text.append(element("span", { class: "wb-muted", text: `The command wrote nothing to ${this.root.dataset.stream || "its output"}.` }));
+      const text = this.isShared
+        ? t("The command wrote nothing.")
+        : t("The command wrote nothing to %(stream)s.", { stream: this.root.dataset.stream || "its output" });
+      this.text.append(element("span", { class: "wb-muted", text }));
     }
     if (!state) return;
-    const written = this.asking ? `${amount(this.shown)} of ${amount(this.size)} shown` : amount(this.size);
-    state.textContent = this.done ? written : `${written} so far`;
+    const size = amount(this.size);
+    const written = this.asking ? t("%(part)s of %(whole)s shown", { part: amount(this.shown), whole: size }) : size;
+    state.textContent = this.done ? written : t("%(amount)s so far", { amount: written });
   }
 
   /** @param {boolean} on */
   #wrap(on) {
     this.text.classList.toggle("wb-terminal--wrap", on);
     this.root.querySelector("[data-output-wrap]")?.setAttribute("aria-pressed", String(on));
-    sessionStorage.setItem(WRAP, on ? "on" : "off");
+    keep(WRAP, on ? "on" : "off");
   }
 
   /** @param {boolean} on */
@@ -308,10 +294,10 @@ class Output {
     else if (!this.following && !up && atEnd && !this.done && !this.asking) this.#follow(true);
   }
 
-  /** @param {number} number */
-  #mark(number) {
+  /** @param {string} id */
+  #mark(id) {
     for (const old of this.text.querySelectorAll(".wb-line--marked")) old.classList.remove("wb-line--marked");
-    const line = number ? this.screen.line(number) : null;
+    const line = id ? this.screen.line(id) : null;
     if (!line) return;
     this.#follow(false);
     line.classList.add("wb-line--marked");

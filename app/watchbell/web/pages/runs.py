@@ -7,20 +7,31 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from watchbell.domain.masking import mask_all
 from watchbell.domain.policies import Policies
-from watchbell.domain.steps import MOST_STEPS, StepResult
-from watchbell.errors import Conflict, InputError
-from watchbell.services import decisions, runs, steps, triggers
-from watchbell.services.runs import RunDetail, RunPage
-from watchbell.store.runs import Attempt
-from watchbell.web import current, notices, outputs, presenters, presenters_runs, query, run_list, step_outputs, twins
+from watchbell.errors import Conflict
+from watchbell.services import decisions, runs, triggers
+from watchbell.services.runs import RunPage
+from watchbell.web import (
+    both_outputs,
+    current,
+    notices,
+    outputs,
+    presenters,
+    presenters_runs,
+    presenters_why,
+    query,
+    run_list,
+    run_output,
+    twins,
+)
 from watchbell.web.db import database
 from watchbell.web.presenters_policies import policy_facts
 from watchbell.web.run_list import RunQuery
 
 blueprint = Blueprint("runs", __name__)
 
-TABS = ("output", "resources", "history", "definition")
+TABS = ("output", "resources", "history", "definition", "why")
 #: How many rows a twin of the list holds unless it is asked for another number.
 _TWIN_ROWS = 1000
 _MOST_TWIN_ROWS = 100_000
@@ -70,15 +81,18 @@ def detail(run_id: int) -> str:
 def fragment(run_id: int) -> str:
     tab = query.word(request.args, "tab", TABS, "output")
     page = _run_page(run_id)
-    context = _chosen() if tab == "output" else _tab_context(page, tab)
+    context = run_output.chosen() if tab == "output" else _tab_context(page, tab)
     return render_template("runs/fragment.html", page=page, tab=tab, **context)
 
 
 @blueprint.get("/runs/<int:run_id>/output")
 def output(run_id: int) -> Response:
     """Answer a live page: text from an offset on, cut between characters, and where to go on."""
+    if request.args.get("stream") == "both":
+        place = both_outputs.read_place(query.text(request.args, "offset"))
+        return jsonify(both_outputs.answer(run_output.both_of(run_id), place, current.now()))
     offset = query.whole(request.args, "offset", 0, 0, _HIGHEST_OFFSET)
-    part = _stream(run_id, request.args.get("stream", "stdout")).read(offset, outputs.CHUNK)
+    part = run_output.stream_of(run_id, request.args.get("stream", "stdout")).read(offset, outputs.CHUNK)
     found = part.slice
     text, next_offset = outputs.live_text(part)
     return jsonify(text=text, next_offset=next_offset, size=found.size, dropped=found.dropped, done=part.is_complete)
@@ -87,7 +101,7 @@ def output(run_id: int) -> Response:
 @blueprint.get("/runs/<int:run_id>/download/<stream>")
 def download(run_id: int, stream: str) -> Response:
     """Answer with the kept bytes as they are; what was dropped is told in the headers and nowhere in the bytes."""
-    source = _stream(run_id, stream)
+    source = run_output.stream_of(run_id, stream)
     first = source.read(0, outputs.CHUNK)
     return outputs.download_response(source, first, name=f"run-{run_id}-{stream}")
 
@@ -95,13 +109,15 @@ def download(run_id: int, stream: str) -> Response:
 @blueprint.get("/runs/<int:run_id>/steps.json")
 def steps_json(run_id: int) -> Response:
     zone = current.zone()
-    return jsonify([presenters_runs.step_json(one, zone) for one in _steps(runs.get_detail(database(), run_id))])
+    return jsonify(
+        [presenters_runs.step_json(one, zone) for one in run_output.steps_of(runs.get_detail(database(), run_id))]
+    )
 
 
 @blueprint.get("/runs/<int:run_id>/steps.csv")
 def steps_csv(run_id: int) -> Response:
     zone = current.zone()
-    rows = [presenters_runs.step_json(one, zone) for one in _steps(runs.get_detail(database(), run_id))]
+    rows = [presenters_runs.step_json(one, zone) for one in run_output.steps_of(runs.get_detail(database(), run_id))]
     return twins.csv_response(f"run-{run_id}-steps", presenters_runs.STEP_COLUMNS, rows)
 
 
@@ -168,62 +184,30 @@ def _run_page(run_id: int) -> presenters_runs.RunPageView:
     before = runs.list_page(
         database(), runs.RunFilter(task_id=found.run.task_id), before_id=run_id, limit=_USUAL_OF
     ).runs
-    usual = presenters_runs.usual_seconds(presenters_runs.run_views(before, current.now()))
+    usual = presenters_runs.usual_of(presenters_runs.run_views(before, current.now()))
     rerun = decisions.find_rerun(database(), found.run)
-    return presenters_runs.run_page_view(found, usual, current.now(), rerun, _steps(found))
+    return presenters_runs.run_page_view(found, usual, current.now(), rerun, run_output.steps_of(found))
 
 
-def _tab_context(page: presenters_runs.RunPageView, tab: str) -> dict[str, object]:
+def _tab_context(page: presenters_runs.RunPageView, tab: str) -> Mapping[str, object]:
     if tab == "definition":
         stored = page.definition.get("policies")
         return {
-            "policies": policy_facts(Policies.from_json(stored), current.rules()) if isinstance(stored, Mapping) else ()
+            "policies": policy_facts(Policies.from_json(stored), current.rules())
+            if isinstance(stored, Mapping)
+            else (),
+            "environment": _environment(page),
         }
+    if tab == "why":
+        known = runs.get_known(database(), presenters_why.others(page))
+        return {"answers": presenters_why.why(page, known, current.rules(), current.zone())}
     if tab == "resources":
-        return {"resources": presenters_runs.resources(_chosen_attempt(page))}
+        return {"resources": presenters_runs.resources(run_output.chosen_attempt(page))}
     if tab == "output":
-        asked = query.text(request.args, "stream") or _telling_stream(page)
-        chosen = query.word({"stream": asked}, "stream", (*runs.STREAMS, "both"), "stdout")
-        names = runs.STREAMS if chosen == "both" else (chosen,)
-        excerpts = {name: outputs.excerpt(_stream(page.run.id, name)) for name in names} if page.attempt else {}
-        return {"stream": chosen, "excerpts": excerpts, **_chosen()}
+        return run_output.context(page)
     return {}
 
 
-def _telling_stream(page: presenters_runs.RunPageView) -> str:
-    """Return the stream to open with: a command that has ended and wrote only to stderr is read there."""
-    if page.attempt is None:
-        return "stdout"
-    stdout, stderr = (outputs.excerpt(_stream(page.run.id, name)) for name in runs.STREAMS)
-    is_told_by_stderr = stdout.is_complete and not stdout.is_gone and not stdout.size and stderr.size
-    return "stderr" if is_told_by_stderr else "stdout"
-
-
-def _chosen_attempt(page: presenters_runs.RunPageView) -> Attempt | None:
-    number = _attempt_number()
-    chosen = [attempt for attempt in page.attempts if attempt.number == number]
-    return chosen[0] if chosen else page.attempt
-
-
-def _attempt_number() -> int | None:
-    return query.whole(request.args, "attempt", 0, 0, 2**31) or None
-
-
-def _stream(run_id: int, stream: str) -> outputs.Stream:
-    if stream not in runs.STREAMS:
-        raise InputError.of("stream", "must be stdout or stderr", "stdout")
-    whole = outputs.Stream(database(), current.config().output_path, run_id, stream, _attempt_number())
-    number = _step_number()
-    return step_outputs.part_of(whole, stream, _steps(runs.get_detail(database(), run_id)), number) if number else whole
-
-
-def _chosen() -> dict[str, object]:
-    return {"chosen_attempt": _attempt_number(), "chosen_step": _step_number()}
-
-
-def _step_number() -> int | None:
-    return query.whole(request.args, "step", 0, 0, MOST_STEPS) or None
-
-
-def _steps(found: RunDetail) -> list[StepResult]:
-    return steps.list_of(database(), found, _attempt_number())
+def _environment(page: presenters_runs.RunPageView) -> dict[str, str]:
+    stored = page.definition.get("environment")
+    return mask_all(stored) if isinstance(stored, Mapping) else {}

@@ -7,6 +7,7 @@ import json
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from watchbell.domain.masking import mask_all
 from watchbell.errors import Conflict
 from watchbell.services import pauses, runs, tasks, triggers
 from watchbell.services.runs import RunFilter
@@ -85,6 +86,7 @@ def detail(task_id: int) -> str:
         preview=preview_of_task(task, current.now()),
         policies=presenters_policies.policy_facts(tasks.definition_of(task).policies, current.rules()),
         revisions=_newest_revisions(task),
+        environment=mask_all(task.environment),
     )
 
 

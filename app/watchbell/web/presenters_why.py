@@ -1,0 +1,207 @@
+"""Why a run is what it is, in plain sentences from the ledger: what made it, when, what it waited for, and by which policies."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from watchbell.domain import schedule as schedules
+from watchbell.domain.policies import Policies
+from watchbell.domain.run_state import RunState
+from watchbell.services.retention import Rules
+from watchbell.store.runs import Run
+from watchbell.web.i18n import _
+from watchbell.web.presenters_policies import policy_facts, retry_sentence
+from watchbell.web.presenters_runs import RunPageView
+from watchbell.web.spans import short_words
+
+#: How the ledger names other runs in its reasons.
+_OTHER = re.compile(r"\brun #([0-9]{1,18})\b")
+_NUMBER = re.compile(r"#([0-9]{1,18})\b")
+#: So many other runs are looked up.
+MOST_OTHERS = 5
+_WAITING = frozenset({RunState.QUEUED.value, RunState.RETRY_WAIT.value})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Piece:
+    """Some words of a sentence, and the run that they name, if they do."""
+
+    text: str
+    run_id: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """A question that somebody may have about a run, and what the ledger says to it, sentence by sentence."""
+
+    question: str
+    sentences: Sequence[Sequence[Piece]]
+
+
+def others(page: RunPageView) -> list[int]:
+    """Return the numbers of the runs that the ledger names in its reasons about this one, the first first."""
+    told = " ".join([*(event.reason for event in page.events), page.run.reason])
+    found = dict.fromkeys(int(number) for number in _OTHER.findall(told))
+    return [number for number in found if number != page.run.id][:MOST_OTHERS]
+
+
+def why(page: RunPageView, known: Mapping[int, Run], rules: Rules, zone: ZoneInfo) -> list[Answer]:
+    """Return the answers about a run; ``known`` holds the runs that its reasons name, as far as they are kept."""
+    teller = _Teller(page, known, rules, zone)
+    linkable = {*known, page.run.rerun_of or 0}
+    answers = (
+        (_("What made it"), teller.made()),
+        (_("When it became a row"), teller.born()),
+        (_("What it waited for"), teller.waited()),
+        (_("Who took it"), teller.taken()),
+        (_("How it came to its state"), teller.ended()),
+        (_("Policies in force"), teller.policies()),
+    )
+    return [Answer(question, [linked(said, linkable) for said in told]) for question, told in answers if told]
+
+
+def linked(sentence: str, runs: Collection[int]) -> list[Piece]:
+    """Return a sentence in pieces, the numbers of these runs by themselves."""
+    pieces: list[Piece] = []
+    place = 0
+    for found in _NUMBER.finditer(sentence):
+        if int(found[1]) not in runs:
+            continue
+        pieces += [Piece(sentence[place : found.start()]), Piece(found[0], int(found[1]))]
+        place = found.end()
+    return [piece for piece in (*pieces, Piece(sentence[place:])) if piece.text]
+
+
+class _Teller:
+    def __init__(self, page: RunPageView, known: Mapping[int, Run], rules: Rules, zone: ZoneInfo) -> None:
+        self._page = page
+        self._run = page.run
+        self._events = page.events
+        self._known = known
+        self._rules = rules
+        self._zone = zone
+
+    def made(self) -> list[str]:
+        run = self._run
+        told = [self._trigger()]
+        if run.local_time and run.zone:
+            told.append(
+                _("It stands for %(local)s in %(zone)s.", local=run.local_time, zone=run.zone)
+                + " "
+                + _("There is one row for a moment, however many schedulers work.")
+            )
+        if run.stands_for > 1:
+            told.append(_("It stands for %(count)s moments in a row.", count=f"{run.stands_for:,}"))
+        if run.rerun_of:
+            told.append(_("It repeats %(run)s by a person's decision.", run=f"#{run.rerun_of}"))
+        return told
+
+    def _trigger(self) -> str:
+        run = self._run
+        rule = self._schedule_words()
+        by = run.requested_by or _("somebody")
+        if run.trigger == "schedule":
+            return _("The schedule of its task, version %(version)s: %(rule)s.", version=run.task_version, rule=rule)
+        if run.trigger == "catch_up":
+            return _(
+                "The schedule of its task, version %(version)s: %(rule)s. Its moment passed while nothing could be started, "
+                "and the task's policy is to catch up.",
+                version=run.task_version,
+                rule=rule,
+            )
+        if run.trigger == "asap":
+            return _("%(name)s asked for it as soon as possible: it goes ahead of all that waits.", name=by)
+        return _("%(name)s asked for it by hand.", name=by)
+
+    def _schedule_words(self) -> str:
+        stored = self._page.definition.get("schedule")
+        if not isinstance(stored, Mapping):
+            return _("its version is not kept any more")
+        return schedules.describe(schedules.from_json(stored))
+
+    def born(self) -> list[str]:
+        run = self._run
+        after = (run.created_at - run.due_at).total_seconds()
+        told = [_("Due %(due)s, written down %(made)s.", due=self._at(run.due_at), made=self._at(run.created_at))]
+        if after >= 1:
+            told.append(_("That was %(span)s after it was due.", span=short_words(after)))
+        first = self._events[0] if self._events else None
+        if first is not None:
+            told.append(_("Written by %(actor)s, as %(state)s.", actor=first.actor, state=first.to_state))
+        if first is not None and first.reason:
+            told.append(_sentence(first.reason))
+        return told
+
+    def waited(self) -> list[str]:
+        told = []
+        for event, following in itertools.zip_longest(self._events, self._events[1:]):
+            if event.to_state not in _WAITING:
+                continue
+            until = following.at if following is not None else None
+            span = short_words((until - event.at).total_seconds()) if until else ""
+            so_far = _("for %(span)s", span=span) if until else _("until now")
+            reason = event.reason or _("for its turn")
+            told.append(
+                _("%(state)s from %(since)s %(span)s: %(reason)s.", state=_state(event.to_state), since=self._at(event.at),
+                  span=so_far, reason=reason.rstrip("."))
+            )  # fmt: skip
+        if not told:
+            return []
+        told.append(_("Queue %(queue)s, priority %(priority)s.", queue=self._run.queue, priority=self._run.priority))
+        return told + [self._about(run) for run in self._known.values()]
+
+    def _about(self, run: Run) -> str:
+        if run.ended_at is None:
+            return _("%(run)s of %(task)s is %(state)s.", run=f"#{run.id}", task=run.task_name, state=run.state)
+        return _("%(run)s of %(task)s ended %(state)s at %(at)s.", run=f"#{run.id}", task=run.task_name, state=run.state,
+                 at=self._at(run.ended_at))  # fmt: skip
+
+    def taken(self) -> list[str]:
+        told = []
+        for attempt in self._page.attempts:
+            taken = _("Attempt %(number)s was taken by %(holder)s", number=attempt.number, holder=attempt.holder)
+            fence = _("with fence %(fence)s, so that no other one could start it too", fence=attempt.fence)
+            began = (
+                f"; {_('its process began at %(at)s', at=self._at(attempt.started_at))}" if attempt.started_at else ""
+            )
+            told.append(f"{taken} {fence}{began}.")
+        if not told and self._run.ended_at is not None:
+            told.append(_("Nobody: it was never started."))
+        return told
+
+    def ended(self) -> list[str]:
+        told = []
+        for event in self._events[1:]:
+            if event.to_state in _WAITING or not event.reason:
+                continue
+            told.append(f"{self._at(event.at)} {_state(event.to_state)}: {event.reason.rstrip('.')}, {event.actor}.")
+        if self._page.decision_words:
+            told.append(self._page.decision_words)
+        return told
+
+    def policies(self) -> list[str]:
+        stored = self._page.definition.get("policies")
+        if not isinstance(stored, Mapping):
+            return [_("The version of the task that it used is not kept any more.")]
+        policies = Policies.from_json(stored)
+        groups = policy_facts(policies, self._rules)
+        facts = [f"{fact[0]}: {fact[1]}." for fact in groups[0].facts]
+        return [*facts, retry_sentence(policies), f"{groups[2].facts[0][0]}: {groups[2].facts[0][1]}."]
+
+    def _at(self, moment: datetime) -> str:
+        return f"{moment.astimezone(self._zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _state(state: str) -> str:
+    words = state.replace("_", " ")
+    return f"{words[:1].upper()}{words[1:]}"
+
+
+def _sentence(reason: str) -> str:
+    words = reason.strip()
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '!', '?')) else '.'}"
