@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from watchbell import clock
 from watchbell.errors import Unavailable
-from watchbell.services import digest, tasks
+from watchbell.services import tasks
+from watchbell.services.digest import Digest
 from watchbell.services.output_files import Sweep
 from watchbell.services.retention import BATCH, Pass, Rules
 from watchbell.store.session import Database
@@ -50,6 +51,7 @@ class Chores:
         self._db = db
         self._rules = rules
         self._output_root = output_root
+        self._follow = Digest(db, output_root)
         self._actor = actor
         self._asked = True
         self._has_ended = False
@@ -118,10 +120,10 @@ class Chores:
         """Yield after each step of looking at what has ended."""
         self._digested_at = clock.monotonic()
         for _ in range(_MOST_DIGESTS):
-            if not self._timed(lambda limit: digest.step(self._db, now=now, limit=limit)):
+            if not self._timed(lambda limit: self._follow.step(now=now, limit=limit)):
                 break
             yield
-        self._has_ended = self._has_ended or digest.is_behind(self._db)
+        self._has_ended = self._has_ended or self._follow.is_behind()
 
     def _work(self, now: datetime) -> Iterator[None]:
         """Yield after each step of a pass."""

@@ -1,6 +1,7 @@
 """What is made of runs after they have ended, each exactly once: so that none of it delays a run, or what deletes old ones.
 
-How far it has come is a mark that moves in the transaction of what was made. A run that is deleted before is left out.
+Their numbers are added to their days, those that succeeded are judged beside earlier ones, and failures are grouped. How
+far this has come is a mark that moves in the same transaction. A run that is deleted before is left out.
 """
 
 from __future__ import annotations
@@ -8,10 +9,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from watchbell.domain import tally
+from watchbell.domain.run_state import RunState
 from watchbell.domain.samples import values_of
 from watchbell.domain.tally import Tally
+from watchbell.services import failures
+from watchbell.services.judgements import Judge
 from watchbell.store import marks, metric_days
 from watchbell.store import samples as store
 from watchbell.store.samples import Measured
@@ -23,32 +28,47 @@ MARK = "digest"
 _SETTLED = timedelta(seconds=30)
 
 
-def step(db: Database, *, now: datetime, limit: int) -> bool:
-    """Look at up to so many of the next transitions, in one short transaction; return whether there may be more.
+class Digest:
+    """What follows the ledger of one database; it knows the habits of the tasks that it has met last."""
 
-    Raises Unavailable with nothing done.
-    """
-    if not is_behind(db):
-        return False
-    before = datetime.max.replace(tzinfo=UTC) if db.is_sqlite else now - _SETTLED
-    with db.write() as session:
-        mark = marks.take(session, MARK)
-        run_ids, reached = marks.list_ended(session, mark, before, store.MEASURED, limit)
-        if reached == mark:
+    def __init__(self, db: Database, output_root: Path) -> None:
+        self._db = db
+        self._output_root = output_root
+        self._judge = Judge()
+
+    def step(self, *, now: datetime, limit: int) -> bool:
+        """Look at up to so many of the next transitions, in one short transaction; return whether there may be more.
+
+        Raises Unavailable with nothing done.
+        """
+        if not self.is_behind():
             return False
-        if run_ids:
-            _digest(session, store.list_measured_by_id(session, run_ids))
-        marks.put(session, MARK, reached)
-    return True
+        before = datetime.max.replace(tzinfo=UTC) if self._db.is_sqlite else now - _SETTLED
+        with self._db.write() as session:
+            mark = marks.take(session, MARK)
+            run_ids, reached = marks.list_ended(session, mark, before, store.MEASURED, limit)
+            if reached == mark:
+                return False
+            if run_ids:
+                self._make(session, store.list_measured_by_id(session, run_ids)[::-1])
+            marks.put(session, MARK, reached)
+        return True
+
+    def is_behind(self) -> bool:
+        """Return whether there are transitions that were not looked at."""
+        with self._db.read() as session:
+            return marks.get(session, MARK) < marks.newest_event(session)
+
+    def _make(self, session: Session, runs: Sequence[Measured]) -> None:
+        """Make all that is made of runs, the oldest of which comes first."""
+        _add_to_days(session, runs)
+        self._judge.judge(session, [run for run in runs if run.recorded.state == RunState.SUCCEEDED])
+        troubled = [run.run_id for run in runs if run.recorded.state in failures.STATES]
+        if troubled:
+            failures.group(session, troubled, self._output_root)
 
 
-def is_behind(db: Database) -> bool:
-    """Return whether there are transitions that were not looked at."""
-    with db.read() as session:
-        return marks.get(session, MARK) < marks.newest_event(session)
-
-
-def _digest(session: Session, runs: Sequence[Measured]) -> None:
+def _add_to_days(session: Session, runs: Sequence[Measured]) -> None:
     days: dict[tuple[int, dt.date], tuple[int, dict[str, Tally]]] = {}
     for run in runs:
         key = (run.task_id, run.recorded.due_at.astimezone(UTC).date())

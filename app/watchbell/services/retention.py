@@ -16,6 +16,7 @@ from pathlib import Path
 from watchbell.config import MIB, Config
 from watchbell.domain.run_state import ACTIVE
 from watchbell.services import idempotency, output_files
+from watchbell.store import failures as failure_store
 from watchbell.store import idempotency as answer_store
 from watchbell.store import metric_days as metric_store
 from watchbell.store import retention as store
@@ -31,6 +32,7 @@ HEARTBEAT_AGE = timedelta(days=30)
 INCIDENT_AGE = timedelta(days=365)
 ANSWER_AGE = idempotency.KEPT_FOR
 LOGIN_AGE = timedelta(days=7)
+FAILURE_AGE = timedelta(days=365)
 TOTALS_AGE = timedelta(days=3 * 366)
 _ACTIVE = frozenset(state.value for state in ACTIVE)
 
@@ -197,6 +199,7 @@ def _other_kinds(now: datetime) -> list[Callable[[Session, int], int]]:
         lambda session, limit: store.delete_logins(session, now - LOGIN_AGE, limit),
         lambda session, limit: answer_store.delete_older(session, now - ANSWER_AGE, limit),
         lambda session, limit: totals_store.delete_older(session, (now - TOTALS_AGE).date(), limit),
+        lambda session, limit: failure_store.delete_forgotten(session, now - FAILURE_AGE, limit),
         lambda session, limit: metric_store.delete_older(session, (now - TOTALS_AGE).date(), limit),
     ]
 

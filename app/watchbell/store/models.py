@@ -5,6 +5,7 @@ from __future__ import annotations
 from watchbell.store.accounts import Account, LoginLink, LoginSession
 from watchbell.store.base import Base
 from watchbell.store.events import Outbox
+from watchbell.store.failures import Failure, FailureGroup
 from watchbell.store.heartbeats import Heartbeat, Scheduler
 from watchbell.store.idempotency import KeptAnswer
 from watchbell.store.incidents import Incident
@@ -18,6 +19,7 @@ from watchbell.store.steps import AttemptStep
 from watchbell.store.tasks import ChangeMark, Task, TaskRevision
 from watchbell.store.tokens import APIToken
 from watchbell.store.totals import RunDay
+from watchbell.store.verdicts import RunVerdict
 
 metadata = Base.metadata
 
@@ -27,6 +29,8 @@ __all__ = [
     "Attempt",
     "AttemptStep",
     "ChangeMark",
+    "Failure",
+    "FailureGroup",
     "Heartbeat",
     "Incident",
     "KeptAnswer",
@@ -41,6 +45,7 @@ __all__ = [
     "Run",
     "RunDay",
     "RunEvent",
+    "RunVerdict",
     "SavedView",
     "Scheduler",
     "Task",

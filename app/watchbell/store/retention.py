@@ -19,12 +19,14 @@ from watchbell.errors import ConfigError
 from watchbell.store.accounts import LoginLink, LoginSession
 from watchbell.store.base import id_list, ids_select
 from watchbell.store.events import Outbox
+from watchbell.store.failures import Failure
 from watchbell.store.heartbeats import Heartbeat, Scheduler
 from watchbell.store.incidents import Incident
 from watchbell.store.runs import ACTIVE_SQL, Attempt, Output, Run, RunEvent
 from watchbell.store.session import Database
 from watchbell.store.steps import AttemptStep
 from watchbell.store.tasks import Task, decoded
+from watchbell.store.verdicts import RunVerdict
 
 _ACTIVE = sorted(state.value for state in ACTIVE)
 
@@ -119,6 +121,8 @@ def delete_runs(session: Session, run_ids: Sequence[int]) -> Deleted:
     # Children first, as the foreign keys want it.
     connection.execute(delete(Output).where(mine), given)
     connection.execute(delete(AttemptStep).where(AttemptStep.attempt_id.in_(attempts)), given)
+    for model in (RunVerdict, Failure):
+        connection.execute(delete(model).where(model.run_id.in_(ids_select(dialect))), given)
     connection.execute(delete(Attempt).where(Attempt.run_id.in_(ids_select(dialect))), given)
     connection.execute(delete(RunEvent).where(RunEvent.run_id.in_(ids_select(dialect))), given)
     connection.execute(delete(Run).where(Run.id.in_(ids_select(dialect))), given)

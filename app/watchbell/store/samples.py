@@ -82,10 +82,12 @@ def list_measured(
     before_id: int | None = None,
     limit: int,
     offset: int = 0,
-    conditions: Sequence[Any] = (),
+    state: str | None = None,
 ) -> list[Measured]:
-    """Return runs that were tried and are over, newest first: of some tasks or of all, and begun at a time or later."""
-    statement = _statement().order_by(_RUN.c.id.desc()).limit(limit).offset(offset).where(*conditions)
+    """Return runs that were tried and are over, newest first: of some tasks or of all, due at a time or later, in a state."""
+    statement = _statement().order_by(_RUN.c.id.desc()).limit(limit).offset(offset)
+    if state is not None:
+        statement = statement.where(_RUN.c.state.concat("") == state)
     if task_ids is not None:
         statement = statement.where(_RUN.c.task_id.in_(task_ids))
     if since is not None:

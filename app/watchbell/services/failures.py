@@ -1,0 +1,113 @@
+"""Which failures are the same one: grouping them as they come, and telling of one how often and since when there were others."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from watchbell.domain.analysis import fingerprint
+from watchbell.domain.run_state import RunState
+from watchbell.errors import InputError, NotFound
+from watchbell.store import failures as store
+from watchbell.store.failures import FailureGroup
+from watchbell.store.session import Database, Session
+
+#: What is grouped: a run that was lost or cancelled has not failed by itself.
+STATES = frozenset({RunState.FAILED.value, RunState.TIMED_OUT.value})
+NOTE_LIMIT = 4000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Grouping:
+    """What is known of a failure from others like it."""
+
+    group_id: int
+    fingerprint: str
+    #: What the fingerprint is of: the end of the error output, without what differs each time.
+    text: str
+    #: The how manieth it was, and how many there are by now, of all tasks together.
+    number: int
+    times: int
+    tasks: int
+    first_run_id: int
+    first_at: datetime
+    #: Under which revision its own task failed in this way for the first time.
+    first_version: int
+    note: str
+    note_by: str
+
+
+def group(session: Session, run_ids: Sequence[int], output_root: Path) -> None:
+    """Count failed runs in their groups, in the caller's transaction."""
+    for failed in store.list_failed(session, run_ids):
+        mark, words = fingerprint.make(failed.state, failed.exit_code, _tail(failed, output_root), failed.reason)
+        store.count_in(session, mark, words, failed)
+
+
+def _tail(failed: store.Failed, output_root: Path) -> bytes:
+    """Return the end of what a run has written to its error output; nothing if that is gone."""
+    if failed.file is None:
+        return failed.content or b""
+    try:
+        with (output_root / failed.file).open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - fingerprint.TAIL_BYTES))
+            return file.read()
+    except OSError:
+        # It had to give way to newer ones; the reason of the run is what is left to go by.
+        return b""
+
+
+def of_run(db: Database, run_id: int) -> Grouping | None:
+    """Return what is known of a failure, None for a run that has not failed or was not looked at yet."""
+    with db.read() as session:
+        found = store.find(session, run_id)
+        if found is None:
+            return None
+        failure, group = found
+        first = store.first_of_task(session, group.id, failure.task_id)
+        tasks = store.count_tasks(session, group.id)
+    return Grouping(
+        group_id=group.id,
+        fingerprint=group.fingerprint,
+        text=group.text,
+        number=failure.number,
+        times=group.times,
+        tasks=tasks,
+        first_run_id=group.first_run_id,
+        first_at=group.first_at,
+        first_version=first.task_version,
+        note=group.note,
+        note_by=group.note_by,
+    )
+
+
+def words(grouping: Grouping) -> str:
+    """Return a failure among those like it, as ``7th time in 2 tasks, first at revision 12``."""
+    if grouping.number == 1:
+        return f"first time, at revision {grouping.first_version}"
+    among = f" in {grouping.tasks} tasks" if grouping.tasks > 1 else ""
+    return f"{_ordinal(grouping.number)} time{among}, first at revision {grouping.first_version}"
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
+
+
+def list_groups(db: Database, *, limit: int = 50) -> Sequence[FailureGroup]:
+    """Return the groups with the newest failures, those first."""
+    with db.read() as session:
+        return store.list_groups(session, limit)
+
+
+def set_note(db: Database, group_id: int, note: str, *, by: str) -> None:
+    """Attach a note to a group, which comes back with its next failure; raises NotFound and InputError."""
+    if len(note) > NOTE_LIMIT:
+        raise InputError.of("note", f"must be at most {NOTE_LIMIT} characters long", "call the storage team")
+    with db.write() as session:
+        if not store.set_note(session, group_id, note.strip(), by):
+            raise NotFound("there is no such group of failures")
