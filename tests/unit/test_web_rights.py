@@ -21,7 +21,7 @@ _PEERS = itertools.count()
 
 #: One value for each parameter of a route; nothing of it exists.
 VALUES = {
-    **dict.fromkeys(("task_id", "run_id", "token_id"), 999_999),
+    **dict.fromkeys(("task_id", "run_id", "token_id", "account_id", "login_id"), 999_999),
     "stream": "stdout",
     "suffix": "yaml",
     "token": "x",
@@ -52,7 +52,7 @@ MATRIX: dict[tuple[str, str | None], set[Right]] = {
     ("editor", "edit"): _EDITS,
     ("editor", "admin"): _EDITS,
     ("editor", "device"): {Right.PUBLIC},
-    ("admin", None): _RULES | {Right.ACCOUNT},
+    ("admin", None): _RULES | {Right.ACCOUNT, Right.PEOPLE},
     ("admin", "read"): _LOOKS,
     ("admin", "run"): _RUNS,
     ("admin", "edit"): _EDITS,

@@ -39,7 +39,7 @@ def add(program: Program, *, username: str, role: str, password_stdin: bool, no_
     if password_stdin and no_password:
         raise click.UsageError("Give only one of --password-stdin and --no-password.")
     password = None if no_password else _password(from_stdin=password_stdin)
-    made = accounts.add(program.db, username, role=role, password=password, now=clock.now())
+    made = accounts.add(program.db, username, role=role, password=password, now=clock.now(), actor=program.actor)
     if as_json:
         print_json(_plain(made))
     else:
@@ -58,8 +58,36 @@ def passwd(program: Program, *, username: str, password_stdin: bool) -> None:
     accounts.ensure_first(program.db, now=clock.now())
     accounts.find(program.db, username)
     password = _password(from_stdin=password_stdin)
-    changed = accounts.set_password(program.db, username, password, now=clock.now())
+    changed = accounts.set_password(program.db, username, password, now=clock.now(), actor=program.actor)
     say(f"Set the password of {changed.username}; its other sessions have ended.")
+
+
+@user.command(short_help="Give an account another role.", epilog=examples("watchbell user role ann operator"))
+@_NAME
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@pass_program
+def role(program: Program, *, username: str, role: str) -> None:
+    """Give an account another role; its sessions end."""
+    changed = accounts.set_role(program.existing_db, username, role, now=clock.now(), actor=program.actor)
+    say(f"{changed.username} is {changed.role} now; its sessions have ended.")
+
+
+@user.command(short_help="Let an account log in no more.", epilog=examples("watchbell user disable ann"))
+@_NAME
+@pass_program
+def disable(program: Program, *, username: str) -> None:
+    """Disable an account: its sessions and links end, and its tokens open nothing until it is enabled again."""
+    changed = accounts.set_active(program.existing_db, username, False, now=clock.now(), actor=program.actor)
+    say(f"Disabled {changed.username}: its sessions, links and tokens open nothing.")
+
+
+@user.command(short_help="Let an account log in again.", epilog=examples("watchbell user enable ann"))
+@_NAME
+@pass_program
+def enable(program: Program, *, username: str) -> None:
+    """Enable an account that was disabled; its tokens open again what they did."""
+    changed = accounts.set_active(program.existing_db, username, True, now=clock.now(), actor=program.actor)
+    say(f"Enabled {changed.username}.")
 
 
 @user.command(short_help="Make a link that logs in once.", epilog=examples("watchbell user link admin"))
@@ -72,7 +100,7 @@ def link(program: Program, *, username: str, as_json: bool) -> None:
     from watchbell.web.address import address_of
 
     accounts.ensure_first(program.db, now=clock.now())
-    token = accounts.make_link(program.db, username, now=clock.now())
+    token = accounts.make_link(program.db, username, now=clock.now(), actor=program.actor)
     url = f"{address_of(program.config.host, program.config.port)}/login/link/{token}"
     if as_json:
         print_json({"url": url, "minutes": LINK_MINUTES})

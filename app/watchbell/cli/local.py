@@ -250,7 +250,7 @@ class LocalSource:
         """Start the scheduler, and make the database if there is none."""
         from watchbell.control import process
 
-        return process.start(self._program.config, self._program.db)
+        return process.start(self._program.config, self._program.db, actor=self._program.actor)
 
     def stop_scheduler(self, *, kill: bool = False) -> StopOutcome:
         """Stop the scheduler, whoever started it."""

@@ -50,6 +50,7 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
     "Installation": {
         "db": Place(f"{_CLI}.database", "database", "Upgrade, check, prune and compact the database."),
         "user": Place(f"{_CLI}.accounts", "user", "Make accounts and set passwords."),
+        "audit": Place(f"{_CLI}.audit", "audit", "Show who did what, and prove that nothing of it was changed."),
         "token": Place(f"{_CLI}.tokens", "token", "Make, list, replace and revoke API tokens."),
         "doctor": Place(f"{_CLI}.doctor", "doctor", "Find and explain what is wrong with an installation."),
         "completion": Place(f"{_CLI}.completion", "completion", "Print what lets a shell complete commands."),

@@ -59,8 +59,10 @@ class Program:
         """The database as it is, possibly of an older schema; the data directory is made if it is missing."""
         self.require_here()
         # The database library takes half a second to load, which commands without a database do not pay.
+        from watchbell.services import audit
         from watchbell.store.session import Database, prepare_home
 
+        audit.come_from(audit.Origin("shell"))
         prepare_home(self.config.home, self.config.database_url)
         db = Database.open(self.config.database_url)
         self._at_end.callback(db.close)

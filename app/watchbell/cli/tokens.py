@@ -49,7 +49,11 @@ def create(program: Program, *, name: str, scope: str, expires: str, username: s
     lifetime = _lifetime(expires)
     now = clock.now()
     owner = username or accounts.ensure_first(program.db, now=now).username
-    _tell(program, tokens.create(program.db, owner, name, scope=scope, lifetime=lifetime, now=now), as_json)
+    _tell(
+        program,
+        tokens.create(program.db, owner, name, scope=scope, lifetime=lifetime, now=now, actor=program.actor),
+        as_json,
+    )
 
 
 @token.command(
@@ -91,7 +95,7 @@ def revoke(program: Program, *, reference: str, username: str | None, as_json: b
     """End a token at once, by its name or by how its secret begins."""
     now = clock.now()
     found = tokens.find(program.existing_db, reference, now=now, username=username)
-    ended = tokens.revoke(program.db, found.id, now=now)
+    ended = tokens.revoke(program.db, found.id, now=now, actor=program.actor)
     if as_json:
         print_json(dataclasses.asdict(ended))
     else:
@@ -109,7 +113,7 @@ def rotate(program: Program, *, reference: str, username: str | None, as_json: b
     """Give a token a new secret, which is the only thing on standard output, and as long a life again; the old one is dead at once."""
     now = clock.now()
     found = tokens.find(program.existing_db, reference, now=now, username=username)
-    _tell(program, tokens.rotate(program.db, found.id, now=now), as_json)
+    _tell(program, tokens.rotate(program.db, found.id, now=now, actor=program.actor), as_json)
 
 
 def _lifetime(text: str) -> timedelta | None:

@@ -56,7 +56,7 @@ def start(config: Config, db: Database, interval_seconds: int, *, now: datetime,
     if not found.is_alive:
         # Somebody else may have started it in between, which is as well.
         with contextlib.suppress(AlreadyRunning):
-            process.start(config, db)
+            process.start(config, db, actor=actor)
         found = process.status(config, db, now=clock.now())
     words = f"Daemon started successfully with interval: {interval_seconds} seconds (PID: {found.pid})"
     return Answer(success=True, message=f"{words}{_held(config, db, now)}")

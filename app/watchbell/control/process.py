@@ -12,6 +12,7 @@ import select
 import signal
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from watchbell import clock
@@ -23,7 +24,7 @@ from watchbell.control.pulse import Pulse
 from watchbell.domain.presence import SchedulerState, is_stalled
 from watchbell.errors import AlreadyRunning, NotRunning, Unavailable, WatchbellError
 from watchbell.execution import current_boot_id
-from watchbell.services import heartbeats
+from watchbell.services import audit, heartbeats
 from watchbell.store.heartbeats import Scheduler
 from watchbell.store.session import Database
 
@@ -92,7 +93,7 @@ def status(config: Config, db: Database, *, now: datetime) -> SchedulerStatus:
     return dataclasses.replace(found, message=f"{found.message} {damage}.") if damage else found
 
 
-def start(config: Config, db: Database, *, timeout: float = START_SECONDS) -> SchedulerStatus:
+def start(config: Config, db: Database, *, actor: str = "", timeout: float = START_SECONDS) -> SchedulerStatus:
     """Start a detached scheduler, wait for its first heartbeat and return its status.
 
     Raises AlreadyRunning, ConfigError if the PID file holds garbage, and StartFailed with the last lines of its log.
@@ -111,6 +112,7 @@ def start(config: Config, db: Database, *, timeout: float = START_SECONDS) -> Sc
                     f"the scheduler (PID {pid}) has given no heartbeat within {timeout:g} s; it is left to go on starting",
                     tuple(logfile.read_from(config.log_path, log_offset).lines[-5:]),
                 )
+    _note(config, db, "scheduler.start", actor, pid=pid)
     return status(config, db, now=clock.now())
 
 
@@ -143,6 +145,7 @@ def stop(
                 )
             _signal(descriptor, signal.SIGKILL, owner)
             _ended(descriptor, _KILL_SECONDS)
+    _note(config, db, "scheduler.stop", actor, pid=owner.pid, kill=kill)
     return StopOutcome(owner.pid, _still_running(db, incarnation))
 
 
@@ -151,7 +154,13 @@ def restart(config: Config, db: Database, *, actor: str = "", timeout: float = S
     # One that does not run has not to be stopped.
     with contextlib.suppress(NotRunning):
         stop(config, db, actor=actor)
-    return start(config, db, timeout=timeout)
+    return start(config, db, actor=actor, timeout=timeout)
+
+
+def _note(config: Config, db: Database, action: str, actor: str, **detail: Any) -> None:
+    """Write down who has started or stopped the scheduler; a program that watches over it is nobody."""
+    if actor:
+        audit.note_alone(db, action, f"scheduler:{config.hostname}", now=clock.now(), actor=actor, **detail)
 
 
 def _find_owner(config: Config) -> tuple[Owner | None, str]:

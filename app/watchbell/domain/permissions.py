@@ -32,7 +32,7 @@ class Scope(StrEnum):
     EDIT = "edit"
     """Also decides what is run: makes, edits and deletes tasks."""
     ADMIN = "admin"
-    """All that its account may do, but for the account's own password and tokens."""
+    """All that its account may do, but for passwords, sessions, tokens and accounts."""
     DEVICE = "device"
     """For a managed machine: nothing yet, until the routes that devices call ask for it."""
 
@@ -47,7 +47,9 @@ class Right(StrEnum):
     EDIT = "edit"
     ADMINISTER = "administer"
     ACCOUNT = "account"
-    """One's own password and tokens: for whoever has logged in, and for no token, which could make itself immortal."""
+    """One's own password, sessions and tokens: for whoever has logged in, and for no token, which could make itself immortal."""
+    PEOPLE = "people"
+    """The accounts of others: for administrators who have logged in, and for no token, which could make itself an account."""
 
 
 _LOOKS = frozenset({Right.PUBLIC, Right.VIEW})
@@ -65,7 +67,7 @@ _OF_SCOPE: Mapping[Scope, frozenset[Right]] = {
     Scope.READ: _LOOKS,
     Scope.RUN: _RUNS,
     Scope.EDIT: _EDITS,
-    Scope.ADMIN: frozenset(Right) - {Right.ACCOUNT},
+    Scope.ADMIN: frozenset(Right) - {Right.ACCOUNT, Right.PEOPLE},
     Scope.DEVICE: _NOBODY,
 }
 
@@ -112,6 +114,19 @@ ROUTES: dict[str, Right] = {
     "tokens.replacement": Right.ACCOUNT,
     "tokens.rotate": Right.ACCOUNT,
     "tokens.revoke": Right.ACCOUNT,
+    "users.sessions": Right.ACCOUNT,
+    "users.end_session": Right.ACCOUNT,
+    "users.end_other_sessions": Right.ACCOUNT,
+    "users.index": Right.PEOPLE,
+    "users.index_json": Right.PEOPLE,
+    "users.new": Right.PEOPLE,
+    "users.create": Right.PEOPLE,
+    "users.edit": Right.PEOPLE,
+    "users.update": Right.PEOPLE,
+    "audit.index": Right.ADMINISTER,
+    "audit.index_csv": Right.ADMINISTER,
+    "audit.index_json": Right.ADMINISTER,
+    "audit.verify": Right.ADMINISTER,
     "overview.index": Right.VIEW,
     "overview.parts": Right.VIEW,
     "overview.data": Right.VIEW,

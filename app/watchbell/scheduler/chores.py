@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from watchbell import clock
 from watchbell.errors import Unavailable
-from watchbell.services import tasks
+from watchbell.services import audit, tasks
 from watchbell.services.digest import Digest
 from watchbell.services.output_files import Sweep
 from watchbell.services.retention import BATCH, Pass, Rules
@@ -60,6 +60,7 @@ class Chores:
         self._next_at = clock.monotonic() + FIRST_SECONDS
         self._stepped_at = clock.monotonic()
         self._batch = BATCH // 5
+        self._anchored_on: date | None = None
 
     def ask(self) -> None:
         """Let a pass begin as soon as there is time for it; returns at once."""
@@ -127,6 +128,7 @@ class Chores:
 
     def _work(self, now: datetime) -> Iterator[None]:
         """Yield after each step of a pass."""
+        self._anchor(now)
         yield from self._digest(now)
         while tasks.finish_some_deletions(self._db, now=now, actor=self._actor):
             yield
@@ -148,6 +150,15 @@ class Chores:
             yield
         if runs or files or given_up:
             log.info("Deleted %d old run(s) and %d file(s); %d output(s) gave way to newer ones", runs, files, given_up)
+
+    def _anchor(self, now: datetime) -> None:
+        """Write the digest of the audit's newest entry into the log once a day, which an audit cut short would contradict."""
+        if self._anchored_on == now.date():
+            return
+        number, digest = audit.anchor_of(self._db)
+        self._anchored_on = now.date()
+        if number:
+            log.info("Audit: the digest of entry %d is %s", number, digest)
 
     def _timed(self, step: Callable[[int], T]) -> T:
         """Make a step with as many rows as fit into the time that it may take."""

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from argon2 import PasswordHasher
@@ -16,8 +16,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from watchbell.domain.permissions import Role
 from watchbell.errors import Conflict, InputError, NotFound, Unavailable
+from watchbell.services import audit
 from watchbell.store import accounts as store
 from watchbell.store.accounts import Account, LoginLink, LoginSession
+from watchbell.store.base import can_hold
 from watchbell.store.session import Database, Session
 
 #: The account that the first start makes if there is none.
@@ -74,7 +76,7 @@ def _first(session: Session) -> Account | None:
     return min(admins or accounts, key=lambda account: account.id, default=None)
 
 
-def add(db: Database, username: str, *, role: str, password: str | None, now: datetime) -> Account:
+def add(db: Database, username: str, *, role: str, password: str | None, now: datetime, actor: str = "") -> Account:
     """Make an account; raises InputError for a bad name, role or password and Conflict for a name that is taken."""
     if not _USERNAME.match(username):
         raise InputError.of("username", "must be 1 to 64 letters, digits, dots, dashes, @ or underscores", "ann")
@@ -96,6 +98,7 @@ def add(db: Database, username: str, *, role: str, password: str | None, now: da
         )
         session.add(account)
         session.flush()
+        _note(session, "account.create", account, now=now, actor=actor, detail={"role": account.role})
         return account
 
 
@@ -105,39 +108,127 @@ def list_all(db: Database) -> Sequence[Account]:
         return store.list_accounts(session)
 
 
-def find(db: Database, username: str) -> Account:
-    """Return the account of a name; raises NotFound."""
+def get(db: Database, account_id: int) -> Account:
+    """Return an account by its number; raises NotFound."""
     with db.read() as session:
-        account = store.find_account_by_name(session, username)
+        account = store.find_account(session, account_id) if can_hold(account_id) else None
         if account is None:
-            raise NotFound(f"there is no account {username!r}")
+            raise NotFound(f"there is no account {account_id}")
         return account
 
 
+def find(db: Database, username: str) -> Account:
+    """Return the account of a name; raises NotFound."""
+    with db.read() as session:
+        return _require(session, username)
+
+
 def set_password(
-    db: Database, username: str, password: str, *, now: datetime, keep_token: str | None = None
+    db: Database, username: str, password: str, *, now: datetime, keep_token: str | None = None, actor: str = ""
 ) -> Account:
     """Give an account a password, end its other sessions and its unused links; raises InputError and NotFound."""
     password_hash = _new_hash(password)
     with db.write() as session:
-        account = store.find_account_by_name(session, username)
-        if account is None:
-            raise NotFound(f"there is no account {username!r}")
+        account = _require(session, username)
         account.password_hash, account.password_changed_at = password_hash, now
         store.end_logins(session, account.id, now, keep=_hash(keep_token) if keep_token else None)
         store.end_links(session, account.id, now)
+        _note(session, "account.password", account, now=now, actor=actor)
         return account
 
 
-def make_link(db: Database, username: str, *, now: datetime, minutes: int = LINK_MINUTES) -> str:
+def set_role(db: Database, username: str, role: str, *, now: datetime, actor: str) -> Account:
+    """Give an account another role, which ends its sessions; raises InputError, NotFound, and Conflict for the last admin."""
+    try:
+        wanted = Role(role)
+    except ValueError:
+        raise InputError.of("role", f"must be one of {', '.join(Role)}", "viewer") from None
+    with db.write() as session:
+        account = _require(session, username)
+        if account.role == wanted.value:
+            return account
+        if wanted is not Role.ADMIN:
+            _require_other_admin(session, account)
+        said = {"role": [account.role, wanted.value]}
+        account.role = wanted.value
+        store.end_logins(session, account.id, now)
+        _note(session, "account.role", account, now=now, actor=actor, detail=said)
+        return account
+
+
+def set_active(db: Database, username: str, is_active: bool, *, now: datetime, actor: str) -> Account:
+    """Disable an account, which ends its sessions, links and tokens at once, or enable it again; its tokens open again then.
+
+    Raises NotFound, and Conflict for the last admin.
+    """
+    with db.write() as session:
+        account = _require(session, username)
+        if account.is_active == is_active:
+            return account
+        if not is_active:
+            _require_other_admin(session, account)
+            store.end_logins(session, account.id, now)
+            store.end_links(session, account.id, now)
+        account.is_active = is_active
+        _note(session, "account.enable" if is_active else "account.disable", account, now=now, actor=actor)
+        return account
+
+
+def list_logins(db: Database, username: str, *, now: datetime) -> list[LoginSession]:
+    """Return the open sessions of an account, the one used last first; raises NotFound."""
+    with db.read() as session:
+        account = _require(session, username)
+        return list(store.list_logins(session, account.id, now=now, seen_after=now - IDLE_LIMIT))
+
+
+def end_login(db: Database, username: str, login_id: int, *, now: datetime, actor: str) -> None:
+    """End one session of an account; raises NotFound unless it has one of that number."""
+    with db.write() as session:
+        account = _require(session, username)
+        if not store.end_login(session, account.id, login_id, now):
+            raise NotFound("this session has ended already")
+        _note(session, "login.revoke", account, now=now, actor=actor, detail={"session": login_id})
+
+
+def end_other_logins(db: Database, username: str, *, keep_token: str, now: datetime, actor: str) -> int:
+    """End all sessions of an account but one, or all without a token, and return how many there were."""
+    with db.write() as session:
+        account = _require(session, username)
+        ended = store.end_logins(session, account.id, now, keep=_hash(keep_token) if keep_token else None)
+        if ended:
+            _note(session, "login.revoke", account, now=now, actor=actor, detail={"sessions": ended})
+        return ended
+
+
+def is_login_of(login: LoginSession, token: str) -> bool:
+    """Return whether a token in a cookie is the one of a session."""
+    return bool(token) and hmac.compare_digest(login.token_hash, _hash(token))
+
+
+def _require(session: Session, username: str) -> Account:
+    account = store.find_account_by_name(session, username)
+    if account is None:
+        raise NotFound(f"there is no account {username!r}")
+    return account
+
+
+def _require_other_admin(session: Session, account: Account) -> None:
+    """Raise Conflict if nobody could administer this installation any more without an account."""
+    if account.role != Role.ADMIN.value or not account.is_active:
+        return
+    others = (one for one in store.list_accounts(session) if one.id != account.id)
+    if not any(one.role == Role.ADMIN.value and one.is_active for one in others):
+        raise Conflict(f"{account.username} is the last administrator; make another one first")
+
+
+def make_link(db: Database, username: str, *, now: datetime, minutes: int = LINK_MINUTES, actor: str = "") -> str:
     """Return the token of a new link that logs an account in once, within some minutes; raises NotFound."""
     token = secrets.token_urlsafe(32)
     with db.write() as session:
-        account = store.find_account_by_name(session, username)
-        if account is None:
-            raise NotFound(f"there is no account {username!r}")
+        account = _require(session, username)
         expires_at = now + timedelta(minutes=minutes)
         session.add(LoginLink(token_hash=_hash(token), account_id=account.id, created_at=now, expires_at=expires_at))
+        _note(session, "account.link", account, now=now, actor=actor, detail={"minutes": minutes})
     return token
 
 
@@ -150,6 +241,7 @@ def use_link(db: Database, token: str, *, now: datetime, address: str = "", agen
             return None
         grant = Grant(secrets.token_urlsafe(32), account)
         session.add(_new_login(grant, now=now, address=address, agent=agent))
+        _note(session, "login.link", account, now=now, detail={"agent": agent})
         return grant
 
 
@@ -176,10 +268,14 @@ def log_in(
         given = password.encode("utf-8", "surrogatepass")
         fits |= hmac.compare_digest(given, configured_password.encode())
     if account is None or not account.is_active or not fits:
+        # The name may be anything, a password among others, and is kept only where it is one of ours.
+        known = account.username if account is not None else ""
+        audit.note_alone(db, "login.refuse", f"account:{known}", now=now, actor=known, name=known, agent=agent)
         return None
     grant = Grant(secrets.token_urlsafe(32), account)
     with db.write() as session:
         session.add(_new_login(grant, now=now, address=address, agent=agent))
+        _note(session, "login.password", account, now=now, detail={"agent": agent})
     return grant
 
 
@@ -216,6 +312,21 @@ def log_out(db: Database, token: str, *, now: datetime) -> None:
         found = store.find_login(session, _hash(token))
         if found is not None and found[0].ended_at is None:
             found[0].ended_at = now
+            _note(session, "login.end", found[1], now=now)
+
+
+def _note(
+    session: Session,
+    action: str,
+    account: Account,
+    *,
+    now: datetime,
+    actor: str = "",
+    detail: Mapping[str, object] | None = None,
+) -> None:
+    """Write down what somebody does to an account; without a name it is the account itself."""
+    name = account.username
+    audit.note(session, action, f"account:{name}", now=now, actor=actor or name, name=name, detail=detail)
 
 
 def _new_login(grant: Grant, *, now: datetime, address: str, agent: str) -> LoginSession:

@@ -18,6 +18,7 @@ from watchbell.domain.schedule.interval import UNITS
 from watchbell.domain.shown_text import plain_text
 from watchbell.domain.steps import Step, StepResult, StepState
 from watchbell.errors import NotFound
+from watchbell.services import audit
 from watchbell.services import runs as run_services
 from watchbell.services import steps as step_services
 from watchbell.services.runs import OutputSource
@@ -90,6 +91,7 @@ def clear(db: Database, task: Task, zone: ZoneInfo, output_root: Path, *, now: d
         return False
     with db.write() as session:
         log_marks.set_cleared(session, _mark(task), at=now, by=actor)
+        audit.note(session, "log.clear", _mark(task), now=now, actor=actor, name=task.name)
     return True
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from watchbell.domain.decision import CHOICES, LEAVE, OPEN, RUN_AGAIN
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import triggers
+from watchbell.services import audit, triggers
 from watchbell.store import ledger
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
@@ -62,6 +62,8 @@ def decide(db: Database, run_id: int, choice: str, *, now: datetime, actor: str)
             "at": now,
         }
         ledger.add_outbox(session, [event])
+        said = {"choice": choice}
+        audit.note(session, "run.decide", f"run:{run_id}", now=now, actor=actor, name=run.task_name, detail=said)
         return answer
 
 

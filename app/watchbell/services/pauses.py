@@ -14,6 +14,7 @@ from typing import Any
 from watchbell.domain.policies import build_policies
 from watchbell.domain.scopes import EVERYTHING, QUEUE, TASK, describe_pause, minute, queue_scope, task_scope
 from watchbell.errors import InputError, NotFound
+from watchbell.services import audit
 from watchbell.services.tickets import Holds
 from watchbell.store import ledger
 from watchbell.store import pauses as store
@@ -59,6 +60,8 @@ def pause(
             store.add_pause(session, made)
             store.add_words(session, hold_words(made), **_chosen(scope))
         _tell(session, "paused", scope, now, actor)
+        said = {"reason": words, "until": until.isoformat() if until is not None else None}
+        audit.note(session, "pause.begin", scope, now=now, actor=actor, detail=said)
         return made
 
 
@@ -71,6 +74,8 @@ def resume(db: Database, scope: str, *, now: datetime, actor: str) -> bool:
             store.replace_words(session, hold_words(pause), over, **_chosen(scope))
             _tell(session, "resumed", scope, now, actor)
         store.delete_pause(session, scope)
+        if found:
+            audit.note(session, "pause.end", scope, now=now, actor=actor)
         return bool(found)
 
 

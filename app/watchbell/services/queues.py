@@ -7,6 +7,7 @@ from datetime import datetime
 
 from watchbell.domain.policies import build_policies
 from watchbell.errors import InputError, NotFound, Problem, VersionConflict
+from watchbell.services import audit
 from watchbell.services.pauses import queue_scope
 from watchbell.store import ledger
 from watchbell.store import pauses as pause_store
@@ -119,6 +120,8 @@ def put_bounds(
     queue = Queue(name=name, max_running=max_running, comment=comment.strip(), updated_at=now, updated_by=actor)
     store.put_queue(session, queue)
     _tell(session, "queue_updated", name, now, actor)
+    said = {"max_running": max_running, "comment": queue.comment}
+    audit.note(session, "queue.change", f"queue:{name}", now=now, actor=actor, name=name, detail=said)
 
 
 def remove(db: Database, name: str, *, now: datetime, actor: str, expected_version: int | None = None) -> None:
@@ -133,6 +136,7 @@ def remove(db: Database, name: str, *, now: datetime, actor: str, expected_versi
         _require_version(queue, expected_version)
         store.delete_queue(session, queue)
         _tell(session, "queue_removed", name, now, actor)
+        audit.note(session, "queue.remove", f"queue:{name}", now=now, actor=actor, name=name)
 
 
 def _require_version(queue: Queue | None, expected: int | None) -> None:

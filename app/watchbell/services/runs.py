@@ -10,7 +10,7 @@ from typing import Any
 
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.errors import Conflict, NotFound
-from watchbell.services import transitions
+from watchbell.services import audit, transitions
 from watchbell.store import history
 from watchbell.store import retention as retention_store
 from watchbell.store import runs as store
@@ -165,6 +165,7 @@ def cancel(db: Database, run_id: int, *, now: datetime, actor: str) -> Run:
         reason = f"cancelled by {actor}" if waiting else f"{actor} asked for its end"
         if not transitions.move(session, run, [to], now=now, actor=actor, reason=reason):
             raise Conflict(f"run {run_id} has just moved on; look again")
+        audit.note(session, "run.cancel", f"run:{run_id}", now=now, actor=actor, name=run.task_name)
         return run
 
 

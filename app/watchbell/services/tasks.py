@@ -19,7 +19,7 @@ from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
 from watchbell.execution.far import leads_far
-from watchbell.services import left_over, pauses, transitions
+from watchbell.services import left_over, pauses, task_audit, transitions
 from watchbell.store import history, ledger
 from watchbell.store import pauses as pause_store
 from watchbell.store import runs as run_store
@@ -126,6 +126,7 @@ def change_definition(session: Session, task: Task, definition: TaskDefinition, 
         _keep_revision(session, task, definition, now=now, actor=actor)
     _write(session, task, definition, now=now, actor=actor)
     _tell(session, task, "task_updated", now)
+    task_audit.note(session, task, "task.change", now=now, actor=actor, detail=task_audit.difference(base, definition))
     return task
 
 
@@ -142,6 +143,7 @@ def set_enabled(db: Database, task_id: int, enabled: bool, *, now: datetime, act
             definition = dataclasses.replace(definition_of(task), enabled=enabled)
             _write(session, task, definition, now=now, actor=actor)
             _tell(session, task, "task_updated", now)
+            task_audit.note(session, task, "task.enable" if enabled else "task.disable", now=now, actor=actor)
         return task
 
 
@@ -171,6 +173,7 @@ def delete(db: Database, task_id: int, *, now: datetime, actor: str, expected_ve
         task.change = store.next_change(session)
         pause_store.delete_pause(session, pauses.task_scope(task.id))
         _tell(session, task, "task_deleted", now)
+        task_audit.note(session, task, "task.delete", now=now, actor=actor)
         is_rest = _cancel_some(session, task_id, now=now, actor=actor)
     while is_rest:
         with db.write() as session:
@@ -318,6 +321,8 @@ def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: 
     session.flush()
     _keep_revision(session, task, definition, now=now, actor=actor)
     _tell(session, task, "task_created", now)
+    said = {"command": definition.command, "schedule": task.schedule_words, "owner": definition.owner}
+    task_audit.note(session, task, "task.create", now=now, actor=actor, detail=said)
     return task
 
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from watchbell.domain.permissions import Scope, scopes_of
 from watchbell.errors import Conflict, InputError, NotFound, Problem, Unavailable, WatchbellError
+from watchbell.services import audit
 from watchbell.store import accounts as account_store
 from watchbell.store import tokens as store
 from watchbell.store.accounts import Account
@@ -95,7 +96,14 @@ class Bearer:
 
 
 def create(
-    db: Database, username: str, name: str, *, scope: str, lifetime: timedelta | None, now: datetime
+    db: Database,
+    username: str,
+    name: str,
+    *,
+    scope: str,
+    lifetime: timedelta | None,
+    now: datetime,
+    actor: str = "",
 ) -> NewToken:
     """Make a token for an account; None is a lifetime without an end.
 
@@ -113,10 +121,12 @@ def create(
             raise Conflict(
                 f"{account.username} has {MOST_PER_ACCOUNT} tokens already; revoke what is not used any more"
             )
-        return _insert(session, account, name, scope, lifetime, now)
+        made = _insert(session, account, name, scope, lifetime, now)
+        _note(session, "token.create", made.token, now=now, actor=actor)
+        return made
 
 
-def rotate(db: Database, token_id: int, *, now: datetime, username: str | None = None) -> NewToken:
+def rotate(db: Database, token_id: int, *, now: datetime, username: str | None = None, actor: str = "") -> NewToken:
     """Replace a token by one with another secret, which lasts as long from now; the old secret is dead at once.
 
     With a name of an account only its own tokens exist. Raises NotFound, and Conflict for one that is revoked or whose
@@ -129,15 +139,18 @@ def rotate(db: Database, token_id: int, *, now: datetime, username: str | None =
             raise Conflict(f"the token {old.name!r} is revoked; make a new one")
         store.forget_revoked(session, account.id, now - KEPT_AFTER_REVOKING)
         lifetime = old.expires_at - old.created_at if old.expires_at is not None else None
-        return _insert(session, account, old.name, old.scope, lifetime, now)
+        made = _insert(session, account, old.name, old.scope, lifetime, now)
+        _note(session, "token.rotate", made.token, now=now, actor=actor)
+        return made
 
 
-def revoke(db: Database, token_id: int, *, now: datetime, username: str | None = None) -> Token:
+def revoke(db: Database, token_id: int, *, now: datetime, username: str | None = None, actor: str = "") -> Token:
     """End a token at once; one that has ended already stays so. Raises NotFound."""
     with db.write() as session:
         token, account = _find(session, token_id, username)
         if store.swap_revoked(session, token.id, now):
             token.revoked_at = now
+            _note(session, "token.revoke", _view(token, account, now), now=now, actor=actor)
         return _view(token, account, now)
 
 
@@ -275,6 +288,15 @@ def _insert(
     session.add(token)
     session.flush()
     return NewToken(secret, _view(token, account, now))
+
+
+def _note(session: Session, action: str, token: Token, *, now: datetime, actor: str) -> None:
+    """Write down what somebody does to a token; without a name it is its account."""
+    ends = token.expires_at.isoformat() if token.expires_at else None
+    detail = {"account": token.username, "prefix": token.prefix, "scope": token.scope, "expires_at": ends}
+    audit.note(
+        session, action, f"token:{token.id}", now=now, actor=actor or token.username, name=token.name, detail=detail
+    )
 
 
 def _account(session: Session, username: str) -> Account:

@@ -10,7 +10,7 @@ from watchbell.domain.catch_up import Trigger
 from watchbell.domain.policies import HIGHEST_PRIORITY, Overlap, Policies
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import pauses, transitions
+from watchbell.services import audit, pauses, transitions
 from watchbell.store import ledger
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
@@ -46,6 +46,7 @@ def run_now(db: Database, task_id: int, *, now: datetime, actor: str, key: str |
         occurrence_key = f"man:{key or uuid.uuid4().hex}"
         if key is None or store.find_run_by_key(session, task_id, occurrence_key) is None:
             _refuse_too_many(session, task)
+            audit.note(session, "task.run", f"task:{task_id}", now=now, actor=actor, name=task.name)
         return ask(session, task, occurrence_key, now=now, actor=actor, reason=f"run by hand by {actor}")
 
 
@@ -73,6 +74,7 @@ def run_soon(db: Database, task_id: int, *, now: datetime, actor: str) -> Run:
         waiting = store.find_waiting(session, task.id, Trigger.ASAP.value)
         if waiting is not None:
             return waiting
+        audit.note(session, "task.run", f"task:{task_id}", now=now, actor=actor, name=task.name, detail={"soon": True})
         return ask(
             session,
             task,

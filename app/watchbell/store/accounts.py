@@ -110,6 +110,25 @@ def end_logins(session: Session, account_id: int, at: datetime, *, keep: str | N
     return int(session.connection().execute(statement.values(ended_at=at)).rowcount)
 
 
+def list_logins(session: Session, account_id: int, *, now: datetime, seen_after: datetime) -> Sequence[LoginSession]:
+    """Return the sessions of an account that are open, the one used last first."""
+    statement = select(LoginSession).where(
+        LoginSession.account_id == account_id,
+        LoginSession.ended_at.is_(None),
+        LoginSession.expires_at > now,
+        LoginSession.seen_at > seen_after,
+    )
+    return session.scalars(statement.order_by(LoginSession.seen_at.desc(), LoginSession.id.desc())).all()
+
+
+def end_login(session: Session, account_id: int, login_id: int, at: datetime) -> bool:
+    """End an open session of an account; return whether there was one."""
+    statement = update(LoginSession).where(
+        LoginSession.id == login_id, LoginSession.account_id == account_id, LoginSession.ended_at.is_(None)
+    )
+    return bool(session.connection().execute(statement.values(ended_at=at)).rowcount)
+
+
 def use_link(session: Session, token_hash: str, at: datetime) -> int | None:
     """Compare-and-swap a link from unused to used; return the account's id, or None if it was not usable."""
     statement = (

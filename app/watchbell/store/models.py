@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from watchbell.store.accounts import Account, LoginLink, LoginSession
+from watchbell.store.audit import AuditEntry, AuditHead
 from watchbell.store.base import Base
 from watchbell.store.events import Outbox
 from watchbell.store.failures import Failure, FailureGroup
@@ -28,6 +29,8 @@ __all__ = [
     "Account",
     "Attempt",
     "AttemptStep",
+    "AuditEntry",
+    "AuditHead",
     "ChangeMark",
     "Failure",
     "FailureGroup",

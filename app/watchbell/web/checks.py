@@ -18,8 +18,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.config import Config
 from watchbell.domain.permissions import ROUTES, Right, rights_of, scope_for
+from watchbell.services import audit
+from watchbell.services.audit import Origin
 from watchbell.web import bearer, current, errors, form_text
 from watchbell.web.current import User
+from watchbell.web.db import database
 
 
 class _FormTokens(CSRFProtect):  # type: ignore[misc]
@@ -69,6 +72,7 @@ def init_app(app: Flask, config: Config) -> None:
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.extensions[_HOSTS] = allowed_hosts(config)
+    app.before_request(_tell_origin_of_changes)
     for check in (
         *(_refuse_foreign_host, _refuse_remote_without_login, bearer.check),
         *(_refuse_foreign_origin, _refuse_without_right, form_text.refuse_broken),
@@ -76,6 +80,17 @@ def init_app(app: Flask, config: Config) -> None:
         app.before_request(check)
     csrf.init_app(app)
     app.after_request(_finish)
+
+
+def _tell_origin_of_changes() -> None:
+    # A link logs in although it is only looked at.
+    if request.method not in _SAFE_METHODS or request.endpoint == "auth.link":
+        _tell_origin()
+
+
+def _tell_origin() -> None:
+    is_program = errors.is_for_programs(request) or errors.bearer_of(request) is not None
+    audit.come_from(Origin("program" if is_program else "page", current.address(), errors.request_id()))
 
 
 def allowed_hosts(config: Config) -> frozenset[str]:
@@ -161,6 +176,11 @@ def _refuse_without_right() -> AnyResponse | None:
 
 
 def _too_few(user: User, right: Right | None) -> Response:
+    _tell_origin()
+    said = {"method": request.method, "path": request.path}
+    audit.note_alone(
+        database(), "request.refuse", f"route:{request.endpoint}", now=current.now(), actor=user.username, **said
+    )
     if not user.by_token or right is None or right not in rights_of(user.role):
         return errors.answer(403)
     needed = scope_for(right)

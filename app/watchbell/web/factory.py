@@ -19,6 +19,7 @@ from watchbell.version import __version__
 from watchbell.web import api, assets, auth, checks, current, db, errors, i18n, kept, offers, pausing, presenters
 from watchbell.web.pages import (
     api_docs,
+    audit,
     earlier,
     heartbeats,
     language,
@@ -34,6 +35,7 @@ from watchbell.web.pages import (
     timeline,
     tokens,
     transfer,
+    users,
 )
 from watchbell.web.pages import auth as auth_pages
 from watchbell.web.realtime import sockets
@@ -41,7 +43,7 @@ from watchbell.web.secret_key import secret_key
 
 PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, log),
-    *(search, scheduler_control, pauses, auth_pages, tokens, api_docs, earlier, language),
+    *(search, scheduler_control, pauses, auth_pages, tokens, api_docs, earlier, language, audit, users),
     timeline,
 )
 _log = logging.getLogger("watchbell.web")

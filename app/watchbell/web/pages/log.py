@@ -9,7 +9,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.control import log_pages, logfile
 from watchbell.control.log_pages import Extent, Page, Place
+from watchbell.services import audit
 from watchbell.web import current, log_search
+from watchbell.web.db import database
 from watchbell.web.i18n import _, ngettext
 from watchbell.web.log_lines import rank
 from watchbell.web.log_search import LogQuery
@@ -60,6 +62,7 @@ def clear() -> AnyResponse:
     """Empty the log."""
     found = log_pages.extent(current.config().log_path)
     if logfile.clear(current.config().log_path):
+        audit.note_alone(database(), "log.clear", "log:scheduler", now=current.now(), actor=current.actor())
         flash(_("The log is empty now. %(amount)s were removed.", amount=_amount(found)), "success")
     else:
         flash(_("There was no log yet."), "success")

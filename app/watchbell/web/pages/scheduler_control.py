@@ -38,7 +38,7 @@ def start() -> AnyResponse:
     """Start the scheduler and wait for its first heartbeat."""
 
     def act() -> str:
-        found = process.start(current.config(), database())
+        found = process.start(current.config(), database(), actor=current.actor())
         return f"The scheduler is running, pid {found.pid}."
 
     return _answer(act)

@@ -81,7 +81,7 @@ def rotate(token_id: int) -> str | tuple[str, int]:
 def revoke(token_id: int) -> AnyResponse:
     """End a token, of any account if an administrator does it."""
     whose = None if _administers() else current.user().username
-    ended = tokens.revoke(database(), token_id, now=current.now(), username=whose)
+    ended = tokens.revoke(database(), token_id, now=current.now(), username=whose, actor=current.actor())
     flash(f"The token {ended.name} is revoked: it opens nothing any more.", "success")
     return redirect(url_for("tokens.index", of=request.args.get("of")), 303)
 

@@ -9,7 +9,7 @@ from flask import Response
 
 from watchbell.control import logfile, process
 from watchbell.domain.presence import SchedulerState, Tier
-from watchbell.services import heartbeats, incidents
+from watchbell.services import audit, heartbeats, incidents
 from watchbell.services.heartbeats import Life
 from watchbell.web import current, log_lines
 from watchbell.web.api import fields
@@ -148,7 +148,7 @@ def get_scheduler() -> Response:
 @blueprint.answers(200, Status)
 def start_scheduler() -> Response:
     """Start the scheduler and wait for its first heartbeat."""
-    return _told(process.start(current.config(), database()))
+    return _told(process.start(current.config(), database(), actor=current.actor()))
 
 
 @blueprint.route("/scheduler/stop", methods=["POST"])
@@ -187,7 +187,9 @@ def get_log(asked: dict[str, Any]) -> Response:
 @blueprint.answers(200, Cleared)
 def clear_log() -> Response:
     """Empty the scheduler's log."""
-    return answers.answer({"was_there": logfile.clear(current.config().log_path)})
+    was_there = logfile.clear(current.config().log_path)
+    audit.note_alone(database(), "log.clear", "log:scheduler", now=current.now(), actor=current.actor())
+    return answers.answer({"was_there": was_there})
 
 
 @blueprint.route("/heartbeats")

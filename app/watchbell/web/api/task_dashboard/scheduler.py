@@ -29,7 +29,7 @@ def status() -> dict[str, object]:
 @blueprint.answers(200, schemas.Started)
 def start() -> dict[str, object]:
     """Start the scheduler and wait for its first heartbeat."""
-    found = process.start(current.config(), database())
+    found = process.start(current.config(), database(), actor=current.actor())
     return {"success": True, "message": f"Scheduler started (PID {found.pid})", "start_time": _time(found)}
 
 

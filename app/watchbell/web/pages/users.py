@@ -1,0 +1,159 @@
+"""Accounts: who may log in, as what; for administrators. And everybody's own sessions."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from watchbell.domain.permissions import Role
+from watchbell.errors import Conflict, InputError, Problem
+from watchbell.services import accounts
+from watchbell.store.accounts import Account
+from watchbell.web import auth, current
+from watchbell.web.db import database
+from watchbell.web.forms.account import UserForm
+from watchbell.web.i18n import _, ngettext
+from watchbell.web.presenters import local_text
+
+blueprint = Blueprint("users", __name__)
+
+
+@blueprint.get("/users")
+def index() -> str:
+    found = accounts.list_all(database())
+    return render_template("users/index.html", accounts=found, now_name=current.user().username)
+
+
+@blueprint.get("/users.json")
+def index_json() -> Response:
+    return jsonify([_json(account) for account in accounts.list_all(database())])
+
+
+@blueprint.get("/users/new")
+def new() -> str:
+    return _form_page(UserForm(data={"role": Role.VIEWER.value, "is_active": True}), None)
+
+
+@blueprint.post("/users/new")
+def create() -> str | tuple[str, int]:
+    """Make an account and show the link by which its owner chooses a password."""
+    form = UserForm()
+    if not _proves(form):
+        return _form_page(form, None), 422
+    try:
+        made = _create(form)
+    except InputError as error:
+        form.show_problems(error.problems)
+        return _form_page(form, None), 422
+    return _link_page(made)
+
+
+@blueprint.get("/users/<int:account_id>")
+def edit(account_id: int) -> str:
+    """Show what an account may do."""
+    account = accounts.get(database(), account_id)
+    shown = {"username": account.username, "role": account.role, "is_active": account.is_active}
+    return _form_page(UserForm(data=shown), account)
+
+
+@blueprint.post("/users/<int:account_id>")
+def update(account_id: int) -> AnyResponse | str | tuple[str, int]:
+    """Change what an account may do, or make a link that logs it in once."""
+    account = accounts.get(database(), account_id)
+    form = UserForm()
+    if not _proves(form):
+        return _form_page(form, account), 422
+    if request.form.get("act") == "link":
+        return _link_page(account)
+    try:
+        _change(account, form)
+    except InputError as error:
+        form.show_problems(error.problems)
+        return _form_page(form, account), 422
+    flash(_("Saved. What %(name)s may do has changed at once.", name=account.username), "success")
+    return redirect(url_for("users.index"), 303)
+
+
+@blueprint.get("/account/sessions")
+def sessions() -> str:
+    """Show where one is logged in."""
+    user = current.user()
+    found = accounts.list_logins(database(), user.username, now=current.now()) if user.is_authenticated else []
+    rows = [(login, accounts.is_login_of(login, user.token)) for login in found]
+    return render_template("users/sessions.html", rows=rows, section="account")
+
+
+@blueprint.post("/account/sessions/<int:login_id>/end")
+def end_session(login_id: int) -> AnyResponse:
+    accounts.end_login(database(), current.user().username, login_id, now=current.now(), actor=current.actor())
+    flash(_("The session has ended."), "success")
+    return redirect(url_for("users.sessions"), 303)
+
+
+@blueprint.post("/account/sessions/end-others")
+def end_other_sessions() -> AnyResponse:
+    user = current.user()
+    ended = accounts.end_other_logins(
+        database(), user.username, keep_token=user.token, now=current.now(), actor=current.actor()
+    )
+    flash(ngettext("%(num)s other session has ended.", "%(num)s other sessions have ended.", ended), "success")
+    return redirect(url_for("users.sessions"), 303)
+
+
+def _proves(form: UserForm) -> bool:
+    """Return whether it is proven who asks; if not, say so at its field."""
+    if auth.is_proven() or (form.current.data and auth.prove(form.current.data)):
+        return True
+    form.show_wrong_password()
+    return False
+
+
+def _create(form: UserForm) -> Account:
+    try:
+        return accounts.add(
+            database(),
+            (form.username.data or "").strip(),
+            role=form.role.data or "",
+            password=None,
+            now=current.now(),
+            actor=current.actor(),
+        )
+    except Conflict as error:
+        raise InputError(Problem("username", error.message.removeprefix("username: "))) from None
+
+
+def _change(account: Account, form: UserForm) -> None:
+    now, actor = current.now(), current.actor()
+    try:
+        accounts.set_role(database(), account.username, form.role.data or "", now=now, actor=actor)
+    except Conflict as error:
+        raise InputError(Problem("role", error.message)) from None
+    try:
+        accounts.set_active(database(), account.username, bool(form.is_active.data), now=now, actor=actor)
+    except Conflict as error:
+        raise InputError(Problem("is_active", error.message)) from None
+
+
+def _form_page(form: UserForm, account: Account | None) -> str:
+    if auth.is_proven():
+        del form.current
+    if account is not None:
+        del form.username
+    return render_template("users/form.html", form=form, account=account)
+
+
+def _link_page(account: Account) -> str:
+    token = accounts.make_link(database(), account.username, now=current.now(), actor=current.actor())
+    address = url_for("auth.link", token=token, _external=True)
+    return render_template("users/link.html", account=account, address=address, minutes=accounts.LINK_MINUTES)
+
+
+def _json(account: Account) -> dict[str, object]:
+    return {
+        "id": account.id,
+        "username": account.username,
+        "role": account.role,
+        "is_active": account.is_active,
+        "has_password": account.password_hash is not None,
+        "created_at": local_text(account.created_at, current.zone()),
+    }
