@@ -66,7 +66,7 @@ def list_entries(
 
 @audit.command(
     short_help="Prove that no entry was changed or removed.",
-    epilog=examples("watchbell audit verify", "watchbell audit verify --anchor $(cat /mnt/elsewhere/anchor)"),
+    epilog=examples("watchbell audit verify", 'watchbell audit verify --anchor "$(cat anchor.txt)"'),
 )
 @click.option("--anchor", metavar="DIGEST", default="", callback=lambda _context, _option, value: value.strip().lower(),
               help="A digest that was kept elsewhere: it must stand in the chain.")  # fmt: skip
@@ -88,7 +88,7 @@ def verify(program: Program, *, anchor: str, as_json: bool) -> None:
 
 @audit.command(
     short_help="Print the digest of the newest entry.",
-    epilog=examples("watchbell audit anchor > /mnt/elsewhere/anchor"),
+    epilog=examples("watchbell audit anchor > anchor.txt"),
 )
 @pass_program
 def anchor(program: Program) -> None:
