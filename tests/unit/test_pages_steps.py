@@ -205,7 +205,7 @@ def test_the_page_of_a_run_lists_what_became_of_its_steps(admin: Person, db: Dat
         [f"2 {EVIL}", "failed exit 3", "7.50 s"],
         ["3 never", "not run", NOTHING],
     ]
-    assert [a["href"] for a in page.select(".wb-run-steps a")] == ["/runs/1?step=1", "/runs/1?step=2"]
+    assert [a["href"] for a in page.select(".wb-run-steps table a")] == ["/runs/1?step=1", "/runs/1?step=2"]
 
 
 def test_each_step_leads_to_its_part_of_the_output(admin: Person, db: Database) -> None:

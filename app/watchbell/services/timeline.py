@@ -165,6 +165,12 @@ def by_host(db: Database, *, start: datetime, until: datetime, now: datetime) ->
     return Timeline(start, until, lanes[:MOST_LANES], len(lanes), len(lanes) > MOST_LANES, sample_of)
 
 
+def count_states(db: Database, *, start: datetime, until: datetime, parts: int) -> list[dict[str, int]]:
+    """Return how many occurrences that were due in each of so many equal parts of a time are in each state."""
+    with db.read() as session:
+        return store.count_states(session, start, until, parts)
+
+
 def _rows_of_hosts(session: Session, numbers: Numbers) -> tuple[Sequence[Any], int]:
     """Return the runs within some numbers and 1, or samples of them and how many runs one of them stands for."""
     if numbers.count <= SINGLE_OF_HOSTS:

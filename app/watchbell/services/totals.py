@@ -5,7 +5,7 @@ They are kept by store.ledger, in the transaction that ends a run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from watchbell.store import totals as store
@@ -20,6 +20,12 @@ def list_days(db: Database, *, since: date, until: date, task_id: int | None = N
     """Return the totals of the days from the first to the last, both included, oldest first; the days are UTC's."""
     with db.read() as session:
         return store.list_days(session, since=since, until=until, task_id=task_id)
+
+
+def sum_days(db: Database, *, since: date, until: date, task_id: int | None = None) -> Mapping[date, Mapping[str, int]]:
+    """Return how many occurrences of each day, both ends included, have come to each final state; the days are UTC's."""
+    with db.read() as session:
+        return store.sum_days(session, since, until, task_id)
 
 
 def verify(db: Database, *, complete: bool = False) -> list[str]:

@@ -101,6 +101,19 @@ def sum_occurrences(session: Session, since: dt.date) -> dict[str, int]:
     return {state: int(count) for state, count in session.connection().execute(statement)}
 
 
+def sum_days(
+    session: Session, since: dt.date, until: dt.date, task_id: int | None = None
+) -> dict[dt.date, dict[str, int]]:
+    """Return how many occurrences that were due on each day, both ends included, have come to each final state."""
+    statement = select(_DAY.c.day, _DAY.c.state, func.sum(_DAY.c.occurrences)).where(_DAY.c.day.between(since, until))
+    if task_id is not None:
+        statement = statement.where(_DAY.c.task_id == task_id)
+    found: dict[dt.date, dict[str, int]] = {}
+    for day, state, count in session.connection().execute(statement.group_by(_DAY.c.day, _DAY.c.state)):
+        found.setdefault(day, {})[state] = int(count)
+    return found
+
+
 def list_differences(session: Session, *, complete: bool, limit: int) -> Sequence[Any]:
     """Return where the totals contradict the runs that are there: day, task_id, state, counted and present rows.
 

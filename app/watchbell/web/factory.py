@@ -20,6 +20,7 @@ from watchbell.web import api, assets, auth, checks, current, db, errors, i18n, 
 from watchbell.web.pages import (
     api_docs,
     audit,
+    calendars,
     earlier,
     heartbeats,
     language,
@@ -44,7 +45,7 @@ from watchbell.web.secret_key import secret_key
 PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, api_docs, earlier, language, audit, users),
-    timeline,
+    *(timeline, calendars),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])

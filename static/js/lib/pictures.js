@@ -61,6 +61,8 @@ function makeReachable() {
 export function startPictures() {
   document.addEventListener("keydown", move);
   makeReachable();
+  // The newest days are what one looks for where the year is wider than the screen.
+  for (const frame of document.querySelectorAll(".wb-scroll:has(> .wb-year)")) frame.scrollLeft = frame.scrollWidth;
   // A part of the page that was put in place anew has lost its stop.
   addEventListener("focusin", makeReachable);
 }

@@ -24,13 +24,16 @@ from watchbell.web import (
     twins,
 )
 from watchbell.web.checks import with_filters
+from watchbell.web.day_totals import year_of
 from watchbell.web.db import database
+from watchbell.web.pictures.flow import flow
 from watchbell.web.presenters_runs import run_views
 from watchbell.web.presenters_schedule import preview_of_task
 from watchbell.web.presenters_tasks import TaskRow
 from watchbell.web.task_editing import Refusal
 
 blueprint = Blueprint("tasks", __name__)
+blueprint.add_app_template_global(flow, "step_flow")
 
 #: How many runs and revisions the page of a task shows.
 _SHOWN_RUNS = 20
@@ -87,6 +90,7 @@ def detail(task_id: int) -> str:
         policies=presenters_policies.policy_facts(tasks.definition_of(task).policies, current.rules()),
         revisions=_newest_revisions(task),
         environment=mask_all(task.environment),
+        year=year_of(task.id),
     )
 
 

@@ -1,0 +1,259 @@
+"""What the coming time holds by the schedules of all tasks: how many moments on each day, and how much at once in each hour.
+
+Thousands of tasks have few schedules between them, so each is worked out once; and what is worked out is bounded.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from watchbell.domain import load
+from watchbell.domain import schedule as schedules
+from watchbell.domain.load import Load, Stay
+from watchbell.domain.schedule import Schedule
+from watchbell.store import timeline as store
+from watchbell.store.session import Database
+from watchbell.store.timeline import TaskLine
+
+#: So many tasks are looked at, those that are due next first; so many moments of one schedule, and of all together.
+MOST_TASKS = 20_000
+MOST_OF_SCHEDULE = 1_500
+MOST_MOMENTS = 60_000
+MOST_STAYS = 80_000
+#: What is not known to take longer takes so long.
+LEAST_SECONDS = 1.0
+HOURS = 7 * 24
+_HOUR = 3600.0
+_NAMED = 12
+_PILES = 8
+_MOST_OF_ITSELF = 10
+_USUAL_DAYS = timedelta(days=7)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Coming:
+    """The moments of one task in a time."""
+
+    task: TaskLine
+    moments: Sequence[datetime]
+    #: Whether there are more than were worked out.
+    is_cut: bool
+    #: Of such a task, for each hour in which it is due: the first moment, and the seconds to the next one.
+    hourly: Sequence[tuple[datetime, float]] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cell:
+    """One hour of the week."""
+
+    #: When it begins; weekday and hour are those of the zone that was asked for.
+    at: datetime
+    weekday: int
+    hour: int
+    load: Load
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PileUp:
+    """An hour in which far more goes on at once than usual."""
+
+    cell: Cell
+    #: When most goes on at once, and what it is: some of the tasks, and how many there are besides.
+    at: datetime
+    tasks: Sequence[TaskLine]
+    others: int
+    #: An hour close by that is calmer by half.
+    quieter: Cell | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoadMap:
+    """The coming week, hour by hour."""
+
+    cells: Sequence[Cell]
+    piles: Sequence[PileUp]
+    tasks: int
+    #: Some of the tasks that are due so often that they count as going on all the time, and whether tasks were left out.
+    dense: Sequence[TaskLine]
+    is_cut: bool
+
+    @property
+    def highest(self) -> int:
+        """Return the most that goes on at once."""
+        return max((cell.load.peak for cell in self.cells), default=0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Day:
+    """One day to come."""
+
+    day: date
+    moments: int
+    #: Whether there are more, of tasks that are due too often to be counted.
+    is_cut: bool
+    #: Some of what comes, the seldomest first: when and what.
+    some: Sequence[tuple[datetime, TaskLine]]
+
+
+def change_mark(db: Database) -> int:
+    """Return a mark that changes when any task does; what is forecast stays true for the same mark and hour."""
+    with db.read() as session:
+        return store.newest_change(session)
+
+
+def week(db: Database, *, now: datetime, zone: ZoneInfo) -> LoadMap:
+    """Return the load of the coming week, from the hour that has begun on, in a zone's weekdays and hours."""
+    start = now.astimezone(zone).replace(minute=0, second=0, microsecond=0).astimezone(UTC)
+    until = start + timedelta(hours=HOURS)
+    coming, is_cut = _coming(db, after=now, until=until, by_hour=True)
+    with db.read() as session:
+        usual = store.list_usual_seconds(session, now - _USUAL_DAYS)
+    groups = _groups(coming, usual)
+    stays: list[Stay] = []
+    for number, group in enumerate(groups):
+        if len(stays) > MOST_STAYS:
+            is_cut = True
+            break
+        stays += _stays(number, group, start)
+    loads = load.load_of(stays, HOURS, _HOUR)
+    cells = [_cell(start + timedelta(hours=n), found, zone) for n, found in enumerate(loads)]
+    piles = [_pile(n, cells, stays, groups, start) for n in load.pile_ups(loads)[:_PILES]]
+    dense = [one.task for one in coming if one.is_cut][:_NAMED]
+    return LoadMap(cells, piles, len(coming), dense, is_cut)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Group:
+    """Tasks that are due at the same moments and usually take as long, to the second."""
+
+    coming: Coming
+    seconds: float
+    tasks: list[TaskLine]
+
+
+def _groups(coming: Sequence[Coming], usual: Mapping[int, float]) -> list[_Group]:
+    found: dict[tuple[int, float], _Group] = {}
+    for one in coming:
+        seconds = max(round(usual.get(one.task.id, 0.0)), LEAST_SECONDS)
+        # Tasks with one schedule share what was worked out of it.
+        group = found.setdefault((id(one.moments), seconds), _Group(one, seconds, []))
+        group.tasks.append(one.task)
+    return list(found.values())
+
+
+def days(db: Database, *, first: date, count: int, now: datetime, zone: ZoneInfo) -> list[Day]:
+    """Return so many days of a zone and what comes on each, from now on."""
+    start = datetime(first.year, first.month, first.day, tzinfo=zone).astimezone(UTC)
+    last = first + timedelta(days=count)
+    until = datetime(last.year, last.month, last.day, tzinfo=zone).astimezone(UTC)
+    coming, is_cut = _coming(db, after=max(start, now), until=until)
+    numbers: collections.Counter[date] = collections.Counter()
+    named: dict[date, list[tuple[datetime, TaskLine]]] = {}
+    cut_from = min((one.moments[-1].astimezone(zone).date() for one in coming if one.is_cut), default=None)
+    for one in sorted(coming, key=lambda one: (len(one.moments), one.task.name)):
+        seen: set[date] = set()
+        for moment in one.moments:
+            day = moment.astimezone(zone).date()
+            numbers[day] += 1
+            if day not in seen and len(named.setdefault(day, [])) < _NAMED:
+                named[day].append((moment, one.task))
+                seen.add(day)
+    found = []
+    for day in (first + timedelta(days=n) for n in range(count)):
+        too_many = is_cut or (cut_from is not None and day >= cut_from)
+        found.append(Day(day, numbers[day], too_many and day >= now.astimezone(zone).date(), named.get(day, ())))
+    return found
+
+
+def half_hours(db: Database, *, now: datetime, start: datetime, count: int) -> tuple[list[int], bool]:
+    """Return how many moments come in each of so many half hours, and whether there are more than were worked out."""
+    coming, is_cut = _coming(db, after=now, until=start + count * timedelta(minutes=30))
+    counts = [0] * count
+    for one in coming:
+        is_cut |= one.is_cut
+        for moment in one.moments:
+            place = int((moment - start).total_seconds() // 1800)
+            if 0 <= place < count:
+                counts[place] += 1
+    return counts, is_cut
+
+
+def _coming(db: Database, *, after: datetime, until: datetime, by_hour: bool = False) -> tuple[list[Coming], bool]:
+    """Return the moments of all tasks in a time, and whether tasks were left out because all were too many."""
+    if until <= after:
+        return [], False
+    with db.read() as session:
+        lines = store.list_enabled_lines(session, MOST_TASKS + 1)
+    known: dict[tuple[str, datetime], Coming] = {}
+    found: list[Coming] = []
+    worked_out = 0
+    for line in lines[:MOST_TASKS]:
+        begin = max(line.cursor_at, after)
+        key = (json.dumps(line.schedule, sort_keys=True), begin)
+        if key not in known:
+            if worked_out > MOST_MOMENTS:
+                return found, True
+            known[key] = _work_out(line, begin, until, by_hour=by_hour)
+            worked_out += len(known[key].moments) + 1
+        if known[key].moments:
+            found.append(dataclasses.replace(known[key], task=line))
+    return found, len(lines) > MOST_TASKS
+
+
+def _work_out(line: TaskLine, begin: datetime, until: datetime, *, by_hour: bool) -> Coming:
+    plan = schedules.from_json(line.schedule)
+    # One that is seldom due has no second moment so soon, and is not looked at hour by hour.
+    found = [one.due_at for one in schedules.occurrences(plan, begin, MOST_OF_SCHEDULE + 1, until)]
+    if len(found) <= MOST_OF_SCHEDULE:
+        return Coming(line, found, is_cut=False)
+    hourly = _by_hour(plan, begin, until) if by_hour else ()
+    return Coming(line, found[:MOST_OF_SCHEDULE], is_cut=True, hourly=hourly)
+
+
+def _by_hour(plan: Schedule, begin: datetime, until: datetime) -> list[tuple[datetime, float]]:
+    found = []
+    start = begin.replace(minute=0, second=0, microsecond=0)
+    while start < until:
+        end = start + timedelta(hours=1)
+        first = list(schedules.occurrences(plan, max(start - timedelta(microseconds=1), begin), 2, until))
+        if len(first) == 2 and first[0].due_at < end:
+            found.append((first[0].due_at, (first[1].due_at - first[0].due_at).total_seconds()))
+        start = end
+    return found
+
+
+def _stays(number: int, group: _Group, start: datetime) -> list[Stay]:
+    one, seconds, count = group.coming, group.seconds, len(group.tasks)
+    if not one.is_cut:
+        return [Stay(number, (moment - start).total_seconds(), seconds, count) for moment in one.moments]
+    stays = []
+    for moment, gap in one.hourly:
+        begin = (moment - start).total_seconds()
+        # Some of it goes on at any time of the hour, or begins so soon that it might as well.
+        end = (begin // _HOUR + 1) * _HOUR
+        of_itself = min(max(round(seconds / gap), 1), _MOST_OF_ITSELF)
+        stays.append(Stay(number, begin, end - begin, count * of_itself))
+    return stays
+
+
+def _cell(at: datetime, found: Load, zone: ZoneInfo) -> Cell:
+    local = at.astimezone(zone)
+    return Cell(at, local.weekday(), local.hour, found)
+
+
+def _pile(n: int, cells: Sequence[Cell], stays: Sequence[Stay], groups: Sequence[_Group], start: datetime) -> PileUp:
+    loads = [cell.load for cell in cells]
+    there = [task for number in load.at_once(stays, loads[n].at) for task in groups[number].tasks]
+    quieter = load.quiet_near(loads, n, 3)
+    return PileUp(
+        cell=cells[n],
+        at=start + timedelta(seconds=loads[n].at),
+        tasks=there[:_NAMED],
+        others=max(len(there) - _NAMED, 0),
+        quieter=None if quieter is None else cells[quieter],
+    )
