@@ -16,7 +16,7 @@ def test_every_type_of_event_is_explained_and_no_other() -> None:
     told = set()
     for line in section("docs/live.md", "## An event").splitlines():
         if line.startswith("| `"):
-            told |= set(re.findall(r"`(\w+)`", line.split("|")[1]))
+            told |= set(re.findall(r"`([\w:]+)`", line.split("|")[1]))
 
     assert told == set(WIRE_NAMES.values())
 
@@ -28,7 +28,7 @@ def test_every_event_of_a_run_has_a_name_on_the_wire() -> None:
 def test_every_message_of_a_client_is_explained() -> None:
     said = section("docs/live.md", "## What a client may say")
 
-    assert set(re.findall(r'^\| `\{"type": "(\w+)"', said, re.MULTILINE)) == set(messages._FIELDS)
+    assert set(re.findall(r'^\| `\{"type": "([\w:]+)"', said, re.MULTILINE)) == set(messages._FIELDS)
 
 
 def test_every_code_by_which_a_connection_is_closed_is_explained() -> None:

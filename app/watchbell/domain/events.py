@@ -30,6 +30,8 @@ WIRE_NAMES: Mapping[str, str] = {
     "resumed": "resumed",
     "queue_updated": "queue_updated",
     "queue_removed": "queue_removed",
+    "device_job_changed": "job:status",
+    "execution_changed": "execution:status",
     "scheduler_started": "scheduler_started",
     "scheduler_stopping": "scheduler_stopping",
     "scheduler_stopped": "scheduler_stopped",

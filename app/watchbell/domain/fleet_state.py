@@ -122,3 +122,17 @@ def execution_state(
         return ExecutionState.CANCELLED
     has_begun = present - {DeviceJobState.QUEUED, DeviceJobState.CANCELLED}
     return ExecutionState.IN_PROGRESS if has_begun else ExecutionState.QUEUED
+
+
+#: The words that devices and their people have known for longer, where they are not ours in capitals.
+_WIRE = {"cancelled": "CANCELED"}
+
+
+def wire_word(state: DeviceJobState | ExecutionState) -> str:
+    """Return a state as devices write it, such as ``IN_PROGRESS``."""
+    return _WIRE.get(state.value, state.value.upper())
+
+
+def from_wire(word: str) -> DeviceJobState | None:
+    """Return the state that a device means, None for a word that is no state."""
+    return next((state for state in DeviceJobState if wire_word(state) == word), None)

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 #: A scheduler whose last beat is older than this is said to be stalled.
 STALL_SECONDS = 12.0
+#: A device that was not heard of for so long is offline: it asks about every half minute.
+DEVICE_ONLINE = timedelta(seconds=120)
 
 
 class Tier(StrEnum):

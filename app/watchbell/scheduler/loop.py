@@ -22,7 +22,6 @@ from watchbell.errors import NotFound, Unavailable
 from watchbell.execution import Bundles, Finished, SpawnFailed
 from watchbell.execution.watcher import Watcher
 from watchbell.scheduler.beat import Beat
-from watchbell.scheduler.chores import PASS_SECONDS, Chores
 from watchbell.scheduler.clockwork import Clockwork
 from watchbell.scheduler.flights import Flight, Flights, Key
 from watchbell.scheduler.gate import Gate
@@ -30,6 +29,7 @@ from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.reap import not_started, to_result, unstarted
 from watchbell.scheduler.runway import Runway
+from watchbell.scheduler.sidework import PASS_SECONDS, Sidework
 from watchbell.scheduler.vitals import Vitals
 from watchbell.services import adoption, tasks
 from watchbell.services.deadlines import NO_PAST, look_back
@@ -64,7 +64,7 @@ class Tools:
     launcher: Launcher
     plan: Plan
     beat: Beat
-    chores: Chores
+    chores: Sidework
     vitals: Vitals
     host: str
     max_running: int

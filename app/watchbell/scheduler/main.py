@@ -24,9 +24,11 @@ from watchbell.execution.limits import describe_limits
 from watchbell.scheduler import recovery, start_checks
 from watchbell.scheduler.beat import Beat
 from watchbell.scheduler.chores import Chores
+from watchbell.scheduler.fleet_watch import FleetWatch
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.loop import Loop, Tools
 from watchbell.scheduler.plan import Plan
+from watchbell.scheduler.sidework import Sidework
 from watchbell.scheduler.vitals import Vitals
 from watchbell.scheduler.watchdog import Watchdog
 from watchbell.services import adoption, clock_changes, heartbeats, incidents
@@ -93,7 +95,9 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
             launcher=launcher,
             plan=plan,
             beat=beat,
-            chores=Chores(db, Rules.of(config), config.output_path, actor=f"scheduler@{config.hostname}"),
+            chores=Sidework(
+                Chores(db, Rules.of(config), config.output_path, actor=f"scheduler@{config.hostname}"), FleetWatch(db)
+            ),
             vitals=vitals,
             host=config.hostname,
             max_running=_max_running(config),

@@ -5,11 +5,16 @@ from __future__ import annotations
 from watchbell.store.accounts import Account, LoginLink, LoginSession
 from watchbell.store.audit import AuditEntry, AuditHead
 from watchbell.store.base import Base
+from watchbell.store.device_reports import DeviceJobEvent, DeviceReport
+from watchbell.store.devices import Device, DeviceGroup, DeviceGroupMember, DeviceTag
 from watchbell.store.events import Outbox
 from watchbell.store.failures import Failure, FailureGroup
+from watchbell.store.fleet_jobs import DeviceJob, Execution
+from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.store.heartbeats import Heartbeat, Scheduler
 from watchbell.store.idempotency import KeptAnswer
 from watchbell.store.incidents import Incident
+from watchbell.store.job_library import JobHandler, JobTemplate
 from watchbell.store.log_marks import LogMark
 from watchbell.store.metric_days import MetricDay
 from watchbell.store.pauses import Pause
@@ -32,10 +37,21 @@ __all__ = [
     "AuditEntry",
     "AuditHead",
     "ChangeMark",
+    "Device",
+    "DeviceGroup",
+    "DeviceGroupMember",
+    "DeviceJob",
+    "DeviceJobEvent",
+    "DeviceReport",
+    "DeviceTag",
+    "Execution",
     "Failure",
     "FailureGroup",
+    "FleetSchedule",
     "Heartbeat",
     "Incident",
+    "JobHandler",
+    "JobTemplate",
     "KeptAnswer",
     "LogMark",
     "LoginLink",

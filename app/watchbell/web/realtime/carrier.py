@@ -13,7 +13,7 @@ from watchbell.store.session import Database
 from watchbell.web.realtime import messages
 from watchbell.web.realtime.client import GOING_AWAY, LOGGED_OUT, POLICY, TRY_LATER, Client, Frames
 from watchbell.web.realtime.feed import Feed, Told
-from watchbell.web.realtime.messages import BadMessage, Ping, Resume
+from watchbell.web.realtime.messages import BadMessage, Ping, Resume, Room
 
 #: How late an event may be, apart from the work that it makes.
 LOOK_SECONDS = 0.1
@@ -159,7 +159,7 @@ class Carrier:
         if missed is None:
             self._send_all([client], self._frames.text(messages.gap_text(clock.now(), cursor)))
             return
-        frames = [told.frame for told in missed if client.choice.takes(told.type, told.task_name)]
+        frames = [told.frame for told in missed if client.choice.takes(told.type, told.task_name, told.device)]
         last = self._frames.text(messages.caught_up_text(clock.now(), cursor, len(frames)))
         self._send_all([client], b"".join([*frames, last]))
 
@@ -188,8 +188,8 @@ class Carrier:
             client.is_live = False
             self._arriving.append(client)
         else:
-            client.choice = meant
-            self._queue(client, self._frames.text(messages.subscribed_text(now, meant)))
+            client.choice = client.choice.with_device(meant.device) if isinstance(meant, Room) else meant
+            self._queue(client, self._frames.text(messages.subscribed_text(now, client.choice)))
 
     def _complain(self, client: Client, error: BadMessage) -> None:
         answer = self._frames.text(messages.error_text(clock.now(), error.code, error.words))
@@ -255,4 +255,4 @@ class Carrier:
 
 
 def _chosen(client: Client, told: Sequence[Told]) -> bytes:
-    return b"".join(one.frame for one in told if client.choice.takes(one.type, one.task_name))
+    return b"".join(one.frame for one in told if client.choice.takes(one.type, one.task_name, one.device))

@@ -31,6 +31,8 @@ class Told:
     type: str
     task_name: str | None
     run_id: int | None
+    #: The uuid of the device that it is about, if it is about one.
+    device: str | None
     frame: bytes
 
 
@@ -127,7 +129,7 @@ class Feed:
             self._keep(newest)
 
     def _keep(self, found: Sequence[Event]) -> list[Told]:
-        told = [Told(e.id, e.type, e.task_name, e.run_id, self._tell(e)) for e in found]
+        told = [Told(e.id, e.type, e.task_name, e.run_id, e.data.get("device_uuid"), self._tell(e)) for e in found]
         self._kept.extend(told)
         while len(self._kept) > KEPT_EVENTS:
             self.floor = self._kept.popleft().id

@@ -40,21 +40,34 @@ class Resume:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Room:
+    """Asks for what happens to the jobs of a device, beside the devices that were asked for before."""
+
+    device: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
     """Which events a client wants; None is all of them."""
 
     tasks: frozenset[str] | None = None
     types: frozenset[str] | None = None
+    devices: frozenset[str] | None = None
 
     @property
     def is_everything(self) -> bool:
         """Return whether every event is wanted."""
-        return self.tasks is None and self.types is None
+        return self.tasks is None and self.types is None and self.devices is None
 
-    def takes(self, event_type: str, task_name: str | None) -> bool:
-        """Return whether an event is wanted; one that belongs to no task is not a matter of tasks."""
+    def takes(self, event_type: str, task_name: str | None, device: str | None) -> bool:
+        """Return whether an event is wanted; one that belongs to no task or device is not a matter of these."""
         is_wanted = self.types is None or event_type in self.types
-        return is_wanted and (self.tasks is None or task_name is None or task_name in self.tasks)
+        is_meant = self.devices is None or device is None or device in self.devices
+        return is_wanted and is_meant and (self.tasks is None or task_name is None or task_name in self.tasks)
+
+    def with_device(self, device: str) -> Choice:
+        """Return this choice with one more device."""
+        return dataclasses.replace(self, devices=(self.devices or frozenset()) | {device})
 
 
 EVERYTHING = Choice()
@@ -62,6 +75,7 @@ _FIELDS: Mapping[str, frozenset[str]] = {
     "ping": frozenset({"type"}),
     "resume": frozenset({"type", "after"}),
     "subscribe": frozenset({"type", "tasks", "types"}),
+    "subscribe:jobs": frozenset({"type", "device"}),
 }
 
 
@@ -98,7 +112,8 @@ def sign_of_life(kind: str, now: datetime) -> str:
 
 
 def _named(choice: Choice) -> tuple[tuple[str, frozenset[str] | None], ...]:
-    return ("tasks", choice.tasks), ("types", choice.types)
+    named = (("tasks", choice.tasks), ("types", choice.types))
+    return named if choice.devices is None else (*named, ("devices", choice.devices))
 
 
 def _envelope(
@@ -115,7 +130,7 @@ def _envelope(
     return json.dumps(told if event_id is None else {**told, "id": event_id})
 
 
-def read_message(text: str) -> Ping | Resume | Choice:
+def read_message(text: str) -> Ping | Resume | Room | Choice:
     """Return what a client says; raises BadMessage."""
     try:
         said = json.loads(text)
@@ -132,6 +147,8 @@ def read_message(text: str) -> Ping | Resume | Choice:
         raise BadMessage("unknown_field", f"{_short(unknown[0])}: is no field of {kind}")
     if kind == "resume":
         return Resume(_event_id(said.get("after")))
+    if kind == "subscribe:jobs":
+        return Room(_device(said.get("device")))
     return Ping() if kind == "ping" else Choice(_names(said, "tasks"), _types(said))
 
 
@@ -141,6 +158,12 @@ def _event_id(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_ID:
         raise BadMessage("bad_value", "after: must be the id of an event, as in 4711")
     return value
+
+
+def _device(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= _NAME_LIMIT:
+        raise BadMessage("bad_value", "device: must be the uuid of a device")
+    return value.lower()
 
 
 def _names(said: Mapping[str, object], field: str) -> frozenset[str] | None:

@@ -1,0 +1,312 @@
+"""Managed machines: making and changing them, their keys, tags and groups, and whether they are heard of."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import re
+import secrets
+import uuid as uuids
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from watchbell.domain.fleet_targets import Filter, read_tags
+from watchbell.domain.presence import DEVICE_ONLINE
+from watchbell.errors import Conflict, InputError, NotFound, Problem, Unavailable
+from watchbell.services import joining
+from watchbell.services.tokens import TokenRefused
+from watchbell.store import devices as store
+from watchbell.store.devices import Chosen, Device, DeviceGroup
+from watchbell.store.session import Database, Session
+
+#: How often it is written that a device was heard of.
+SEEN_STEP = timedelta(seconds=30)
+NAME_LIMIT = 255
+MOST_TAGS = 50
+_MARK = "wbd_"
+_RANDOM_BYTES = 20
+_SHOWN = len(_MARK) + 8
+_SECRET = re.compile(rf"{_MARK}[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:%a-z]{0,60}")
+#: What may be changed of a device, under our names for it.
+CHANGEABLE = ("name", "type", "ip_address", "mac_address", "os_version", "agent_version", "zone", "provisioning_state")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeviceView:
+    """A device as people see it."""
+
+    device: Device
+    tags: Mapping[str, str]
+    is_online: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Identified:
+    """The device whose key a request carries."""
+
+    id: int
+    uuid: str
+    is_active: bool
+    key_hash: str
+    seen_at: datetime | None
+
+
+def add(db: Database, fields: Mapping[str, Any], *, now: datetime, uuid: str | None = None) -> tuple[DeviceView, str]:
+    """Make a device, which is not active yet, and return it with the secret of its key, which is told this once.
+
+    Raises InputError, and Conflict for a uuid that is taken.
+    """
+    values = _checked(fields)
+    if "name" not in values:
+        raise InputError.of("name", "is required", "pi-kitchen")
+    number = str(uuids.uuid4()) if uuid is None else _read_uuid(uuid)
+    secret = _new_secret()
+    with db.write() as session:
+        if store.find_device(session, number) is not None:
+            raise Conflict(f"there is a device {number} already")
+        device = Device(
+            uuid=number, is_active=False, key_hash=hash_of(secret), key_prefix=secret[:_SHOWN], created_at=now,
+            modified_at=now, **values,
+        )  # fmt: skip
+        session.add(device)
+        session.flush()
+        return _view(session, device, now), secret
+
+
+def get(db: Database, uuid: str, *, now: datetime) -> DeviceView:
+    """Return a device; raises NotFound."""
+    with db.read() as session:
+        return _view(session, require(session, uuid), now)
+
+
+def list_page(
+    db: Database, *, now: datetime, is_active: bool | None, is_online: bool | None, page: int, limit: int
+) -> tuple[list[DeviceView], int]:
+    """Return a page of devices by name, and how many there are altogether."""
+    chosen = Chosen(is_active=is_active, is_online=is_online, online_since=now - DEVICE_ONLINE)
+    with db.read() as session:
+        found = store.list_page(session, chosen, limit=limit, offset=(page - 1) * limit)
+        return _views(session, found, now), store.count(session, chosen)
+
+
+def find_chosen(db: Database, chosen: Filter, *, now: datetime) -> list[DeviceView]:
+    """Return the active devices that a filter means."""
+    with db.read() as session:
+        return _views(session, store.list_chosen(session, as_chosen(chosen, now)), now)
+
+
+def as_chosen(chosen: Filter, now: datetime, ids: Collection[int] | None = None) -> Chosen:
+    """Return what the database is asked for a filter: active devices only."""
+    return Chosen(
+        chosen.attributes,
+        chosen.tags,
+        chosen.group,
+        is_active=True,
+        is_online=chosen.is_online,
+        online_since=now - DEVICE_ONLINE,
+        ids=ids,
+    )
+
+
+def update(db: Database, uuid: str, fields: Mapping[str, Any], *, now: datetime) -> DeviceView:
+    """Change what is given of a device and return it; raises NotFound and InputError."""
+    values = _checked(fields)
+    with db.write() as session:
+        device = require(session, uuid, lock=True)
+        for name, value in values.items():
+            setattr(device, name, value)
+        device.modified_at = now
+        session.flush()
+        joining.take_in(session, device, now=now)
+        return _view(session, device, now)
+
+
+def set_active(db: Database, uuid: str, is_active: bool, *, now: datetime) -> DeviceView:
+    """Let a device take part, or not any more, and return it; raises NotFound."""
+    with db.write() as session:
+        device = require(session, uuid, lock=True)
+        device.is_active = is_active
+        if is_active and device.provisioning_state == "pending":
+            device.provisioning_state = "provisioned"
+        device.modified_at = now
+        session.flush()
+        joining.take_in(session, device, now=now)
+        return _view(session, device, now)
+
+
+def set_tags(db: Database, uuid: str, tags: object, *, now: datetime) -> DeviceView:
+    """Give a device these tags in place of those that it had; raises NotFound and InputError."""
+    given = read_tags(tags)
+    if len(given) > MOST_TAGS:
+        raise InputError.of("tags", f"must be at most {MOST_TAGS}")
+    with db.write() as session:
+        device = require(session, uuid, lock=True)
+        store.put_tags(session, device.id, given)
+        device.modified_at = now
+        session.flush()
+        joining.take_in(session, device, now=now)
+        return _view(session, device, now)
+
+
+def delete(db: Database, uuid: str, *, now: datetime) -> None:
+    """Delete a device with all that it has done; raises NotFound."""
+    with db.write() as session:
+        device = require(session, uuid, lock=True)
+        joining.leave(session, device, now=now)
+
+
+def rotate_key(db: Database, uuid: str, *, now: datetime) -> str:
+    """Give a device another key and return its secret; the old one is dead at once. Raises NotFound."""
+    secret = _new_secret()
+    with db.write() as session:
+        device = require(session, uuid, lock=True)
+        device.key_hash, device.key_prefix, device.modified_at = hash_of(secret), secret[:_SHOWN], now
+    return secret
+
+
+def revoke_key(db: Database, uuid: str, *, now: datetime) -> None:
+    """Take the key from a device, which opens nothing from now on; raises NotFound."""
+    with db.write() as session:
+        device = require(session, uuid, lock=True)
+        device.key_hash, device.key_prefix, device.modified_at = None, "", now
+
+
+def find_identified(db: Database, digest: str) -> Identified | None:
+    """Return the device whose key has this hash, or None."""
+    with db.read() as session:
+        device = store.find_by_key(session, digest)
+        if device is None or device.key_hash is None:
+            return None
+        return Identified(device.id, device.uuid, device.is_active, device.key_hash, device.seen_at)
+
+
+def resolve(
+    db: Database,
+    secret: str,
+    *,
+    now: datetime,
+    address: str = "",
+    find: Callable[[Database, str], Identified | None] = find_identified,
+) -> Identified:
+    """Return the device whose key this is and note that it was heard of; raises TokenRefused."""
+    if _SECRET.fullmatch(secret) is None:
+        raise TokenRefused("this is not the key of a device of this server")
+    found = find(db, hash_of(secret))
+    if found is None:
+        raise TokenRefused("this key is not known here")
+    note_seen(db, found.id, found.seen_at, now=now, address=address)
+    return found
+
+
+def note_seen(db: Database, device_id: int, seen_at: datetime | None, *, now: datetime, address: str) -> None:
+    """Note that a device was heard of, unless it was a moment ago."""
+    if seen_at is None or now - seen_at >= SEEN_STEP:
+        # A database that is locked keeps no device waiting; its next request notes it.
+        with contextlib.suppress(Unavailable), db.write(wait=False) as session:
+            store.note_seen(session, device_id, at=now, before=now - SEEN_STEP, address=address[:64])
+
+
+def looks_like_key(text: str) -> bool:
+    """Return whether a text has the form of a device's key."""
+    return text.startswith(_MARK)
+
+
+def put_group(
+    db: Database, name: str, members: Sequence[str], *, description: str = "", now: datetime, actor: str
+) -> DeviceGroup:
+    """Make a group of these devices, or let it be of them; raises InputError for devices that are not there."""
+    if not (0 < len(name) <= NAME_LIMIT and name.isprintable()):
+        raise InputError.of("name", f"must be 1 to {NAME_LIMIT} printable characters long", "kitchens")
+    with db.write() as session:
+        found = require_all(session, members, "devices")
+        group = store.find_group(session, name)
+        if group is None:
+            group = DeviceGroup(name=name, description=description, created_by=actor, created_at=now)
+            session.add(group)
+        group.description = description
+        session.flush()
+        store.put_members(session, group.id, [device.id for device in found])
+        for device in found:
+            joining.take_in(session, device, now=now)
+        return group
+
+
+def list_groups(db: Database) -> Sequence[tuple[DeviceGroup, int]]:
+    """Return all groups by name, each with how many devices it has."""
+    with db.read() as session:
+        return store.list_groups(session)
+
+
+def delete_group(db: Database, name: str) -> None:
+    """Delete a group; its devices stay. Raises NotFound."""
+    with db.write() as session:
+        group = store.find_group(session, name)
+        if group is None:
+            raise NotFound(f"there is no group {name[:NAME_LIMIT]!r}")
+        session.delete(group)
+
+
+def require(session: Session, uuid: str, *, lock: bool = False) -> Device:
+    """Return a device; raises NotFound."""
+    found = store.find_device(session, uuid.lower(), lock=lock)
+    if found is None:
+        raise NotFound("Device not found")
+    return found
+
+
+def require_all(session: Session, members: Sequence[str], place: str) -> list[Device]:
+    """Return devices in the order of their uuids; raises InputError for one that is not there."""
+    wanted = list(dict.fromkeys(uuid.lower() for uuid in members))
+    found = store.find_many(session, wanted)
+    missing = [uuid for uuid in wanted if uuid not in found]
+    if missing:
+        raise InputError(*(Problem(place, f"{uuid[:60]!r} is no device here") for uuid in missing[:10]))
+    return [found[uuid] for uuid in wanted]
+
+
+def hash_of(secret: str) -> str:
+    """Return what is kept of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def is_online(device: Device, now: datetime) -> bool:
+    """Return whether a device was heard of lately."""
+    return device.seen_at is not None and now - device.seen_at <= DEVICE_ONLINE
+
+
+def _new_secret() -> str:
+    return _MARK + secrets.token_hex(_RANDOM_BYTES)
+
+
+def _view(session: Session, device: Device, now: datetime) -> DeviceView:
+    return _views(session, [device], now)[0]
+
+
+def _views(session: Session, found: Sequence[Device], now: datetime) -> list[DeviceView]:
+    tags = store.tags_of(session, [device.id for device in found])
+    return [DeviceView(device, tags[device.id], is_online(device, now)) for device in found]
+
+
+def _read_uuid(text: str) -> str:
+    try:
+        return str(uuids.UUID(text))
+    except ValueError:
+        raise InputError.of("uuid", "must be a UUID", "8479359e-dbeb-4858-813c-e8a9008dde04") from None
+
+
+def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is given of a device, checked; raises InputError."""
+    values = {name: fields[name] for name in CHANGEABLE if fields.get(name) is not None}
+    problems = []
+    for name, value in values.items():
+        lowest = 1 if name in {"name", "type", "provisioning_state"} else 0
+        if not lowest <= len(value.strip()) <= NAME_LIMIT or not value.isprintable():
+            problems.append(Problem(name, f"must be {lowest} to {NAME_LIMIT} printable characters long"))
+    wrong = [n for n in ("ip_address", "mac_address") if n in values and _ADDRESS.fullmatch(values[n]) is None]
+    problems += [Problem(name, "must be an address") for name in wrong]
+    if problems:
+        raise InputError(*problems)
+    return {name: value.strip() for name, value in values.items()}

@@ -1,0 +1,325 @@
+"""Orders to many devices: giving, showing, taking back, trying again and deleting them."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid as uuids
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from watchbell.domain import job_document
+from watchbell.domain.fleet_state import (
+    EXECUTION_FINAL,
+    RETRYABLE,
+    DeviceJobState,
+    ExecutionState,
+)
+from watchbell.domain.fleet_targets import TARGET_TYPES, read_filter
+from watchbell.domain.job_document.reading import EXECUTION_TYPES
+from watchbell.errors import Conflict, InputError, NotFound
+from watchbell.services import devices, fleet_moves, job_library, joining
+from watchbell.store import device_reports as log_store
+from watchbell.store import devices as device_store
+from watchbell.store import fleet_jobs as store
+from watchbell.store.devices import Device
+from watchbell.store.fleet_jobs import DeviceJob, Execution
+from watchbell.store.session import Database, Session
+
+NAME_LIMIT = 255
+MOST_PRIORITY = 100
+#: A list shows so many of an order's devices; the order by itself shows all.
+LISTED_TARGETS = 100
+
+
+class ExecutionNotFound(NotFound):
+    """Job execution not found."""
+
+
+class NoDevices(InputError):
+    """No devices match the target."""
+
+
+class InProgress(Conflict):
+    """The job is in progress; cancel it before it is deleted."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done, and on which devices."""
+
+    name: str
+    target_type: str
+    document: Mapping[str, Any] | None = None
+    template_id: int | None = None
+    target_devices: Sequence[str] = ()
+    target_filter: Mapping[str, Any] | None = None
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    execution_type: str = "oneTime"
+    #: As it was given: ``scheduled_at``, or when devices are to do it by themselves.
+    schedule: Mapping[str, Any] | None = None
+    max_executions: int | None = None
+    timeout_seconds: int = job_document.DEFAULT_TIMEOUT_SECONDS
+    priority: int = 0
+    created_by: str = ""
+    #: The schedule that gives the order, if one does.
+    schedule_id: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Shown:
+    """An order with the devices that it is for."""
+
+    execution: Execution
+    targets: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Previewed:
+    """What an order would lead to on one device."""
+
+    uuid: str
+    name: str
+    is_online: bool
+    #: The condition that the device does not meet; it would reject the job.
+    unmet: str | None
+
+
+def execute(db: Database, order: Order, *, now: datetime, actor: str) -> Shown:
+    """Give an order and return it; raises InputError, NoDevices and TemplateNotFound."""
+    with db.write() as session:
+        return give(session, order, now=now, actor=actor)
+
+
+def give(session: Session, order: Order, *, now: datetime, actor: str) -> Shown:
+    """Give an order in a transaction of the caller's; raises as ``execute`` does."""
+    schedule = _check(order)
+    document = final_document(session, order)
+    found = find_targets(session, order, now=now)
+    is_open = order.execution_type == "continuous" and order.target_type != "device"
+    if not found and not is_open:
+        raise NoDevices
+    execution = Execution(
+        job_id=str(uuids.uuid4()),
+        name=order.name.strip(),
+        template_id=order.template_id,
+        schedule_id=order.schedule_id,
+        document=document,
+        target_type=order.target_type,
+        target_filter=dict(order.target_filter) if order.target_filter else None,
+        execution_type=order.execution_type,
+        schedule=schedule,
+        max_executions=order.max_executions,
+        timeout_seconds=order.timeout_seconds,
+        priority=order.priority,
+        state=ExecutionState.QUEUED.value,
+        is_open=is_open,
+        is_cancelled=False,
+        created_by=order.created_by or actor,
+        queued_at=now,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(execution)
+    session.flush()
+    store.add_jobs(session, [joining.part_row(execution, device.id, now=now) for device in found])
+    fleet_moves.recount(session, execution, now=now)
+    fleet_moves.tell_order(session, execution, now=now)
+    return Shown(execution, [device.uuid for device in found])
+
+
+def preview(db: Database, order: Order, *, now: datetime) -> tuple[dict[str, Any], list[Previewed]]:
+    """Return the final document of an order and what becomes of it on each device; nothing is kept. Raises as ``execute``."""
+    _check(order)
+    with db.read() as session:
+        document = final_document(session, order)
+        found = find_targets(session, order, now=now)
+        read = job_document.read(document, is_filled=True)
+        tags = device_store.tags_of(session, [device.id for device in found])
+        shown = []
+        for device in found:
+            unmet = job_document.unmet(read, known_of(device, tags[device.id]))
+            words = f"{unmet.key} must be {' or '.join(unmet.values)}" if unmet is not None else None
+            shown.append(Previewed(device.uuid, device.name, devices.is_online(device, now), words))
+        return document, shown
+
+
+def known_of(device: Device, tags: Mapping[str, str]) -> dict[str, str]:
+    """Return what the conditions of a document compare: a device's tags and attributes."""
+    return {**tags, **{name: str(getattr(device, column.key)) for name, column in device_store.COLUMNS.items()}}
+
+
+def final_document(session: Session, order: Order) -> dict[str, Any]:
+    """Return the document of an order with all values in place; raises InputError and TemplateNotFound."""
+    document = order.document
+    if document is None and order.template_id is not None:
+        template = job_library.require_template(session, order.template_id)
+        if not template.is_active:
+            raise InputError.of("template_id", f"the template {template.name!r} is not in use any more")
+        document = template.document
+    if document is None:
+        raise InputError.of("job_document", "or template_id is required")
+    job_document.read(document)
+    filled = job_document.fill_in(document, order.variables)
+    job_document.read(filled, is_filled=True)
+    return filled
+
+
+def find_targets(session: Session, order: Order, *, now: datetime) -> Sequence[Device]:
+    """Return the devices that an order is for at this moment; raises InputError."""
+    if order.target_type == "device":
+        if not order.target_devices:
+            raise NoDevices
+        found = devices.require_all(session, order.target_devices, "target_devices")
+        for device in found:
+            if not device.is_active:
+                raise InputError.of("target_devices", f"{device.uuid} is not active; activate it first")
+        return found
+    if order.target_type == "group" and not order.target_filter:
+        raise InputError.of("target_filter", "is needed by a group", '{"device_type": "gateway"}')
+    chosen = read_filter(order.target_filter or {} if order.target_type == "group" else {})
+    return device_store.list_chosen(session, devices.as_chosen(chosen, now))
+
+
+def list_page(
+    db: Database, *, state: ExecutionState | None = None, limit: int, offset: int = 0, schedule_id: int | None = None
+) -> list[Shown]:
+    """Return orders, newest first, each with the first of its devices."""
+    with db.read() as session:
+        word = state.value if state is not None else None
+        found = store.list_executions(session, state=word, limit=limit, offset=offset, schedule_id=schedule_id)
+        targets = store.targets_of(session, [one.id for one in found], LISTED_TARGETS)
+        return [Shown(one, targets[one.id]) for one in found]
+
+
+def get(db: Database, job_id: str) -> tuple[Shown, list[tuple[DeviceJob, Device]]]:
+    """Return an order with the parts of all of its devices; raises ExecutionNotFound."""
+    with db.read() as session:
+        execution = require(session, job_id)
+        parts = list(store.list_parts(session, execution.id))
+        return Shown(execution, [device.uuid for _part, device in parts]), parts
+
+
+def require(session: Session, job_id: str, *, lock: bool = False) -> Execution:
+    """Return an order; raises ExecutionNotFound."""
+    found = store.find_execution(session, job_id, lock=lock)
+    if found is None:
+        raise ExecutionNotFound
+    return found
+
+
+def cancel(db: Database, job_id: str, *, now: datetime, actor: str, force: bool) -> Shown:
+    """Take an order back: from the devices that wait for it and, with ``force``, also from those that have it.
+
+    Those hear of it when they ask or report the next time. Raises NotFound if it is not there or has ended.
+    """
+    with db.write() as session:
+        execution = store.find_execution(session, job_id, lock=True)
+        if execution is None or ExecutionState(execution.state) in EXECUTION_FINAL:
+            raise NotFound("Job not found or already completed")
+        execution.is_cancelled, execution.is_open = True, False
+        session.flush()
+        _cancel_parts(session, execution, DeviceJobState.QUEUED, now=now, actor=actor)
+        if force:
+            _cancel_parts(session, execution, DeviceJobState.IN_PROGRESS, now=now, actor=actor)
+        fleet_moves.recount(session, execution, now=now)
+        return _shown(session, execution)
+
+
+def retry(db: Database, job_id: str, *, now: datetime, actor: str, uuids_of: Sequence[str] | None = None) -> int:
+    """Let devices that failed or ran out of time try again, all of them or some; return how many those are.
+
+    What a device has rejected it would reject again. Raises ExecutionNotFound, and Conflict if there is nothing to try.
+    """
+    with db.write() as session:
+        execution = require(session, job_id, lock=True)
+        if execution.is_cancelled:
+            raise Conflict("the job was cancelled; execute it anew")
+        again = [
+            (part, device)
+            for part, device in store.list_parts(session, execution.id)
+            if DeviceJobState(part.state) in RETRYABLE and (uuids_of is None or device.uuid in uuids_of)
+        ]
+        if not again:
+            raise Conflict("no device has failed or run out of time that could try again")
+        store.replace_parts(session, [part.id for part, _device in again])
+        log_store.add_events(session, [fleet_moves.retry_row(part, now=now, actor=actor) for part, _device in again])
+        rows = [joining.part_row(execution, part.device_id, now=now, number=part.number + 1) for part, _device in again]
+        store.add_jobs(session, rows)
+        fleet_moves.tell(session, execution, [(device.uuid, DeviceJobState.QUEUED) for _, device in again], now=now)
+        session.expire_all()
+        fleet_moves.recount(session, execution, now=now)
+        return len(again)
+
+
+def delete(db: Database, job_id: str) -> None:
+    """Delete an order that nobody has begun, or that has ended; raises ExecutionNotFound and InProgress."""
+    with db.write() as session:
+        execution = require(session, job_id, lock=True)
+        if execution.state == ExecutionState.IN_PROGRESS.value:
+            raise InProgress
+        store.delete_execution(session, execution)
+
+
+def _cancel_parts(session: Session, execution: Execution, state: DeviceJobState, *, now: datetime, actor: str) -> None:
+    changes = {
+        "state": DeviceJobState.CANCELLED.value,
+        "updated_at": now,
+        "completed_at": now,
+        "deadline_at": None,
+        "reason": f"cancelled by {actor}",
+        "is_cancel_told": state is not DeviceJobState.IN_PROGRESS,
+    }
+    moved = store.move_parts(session, execution.id, state, changes)
+    rows = [
+        fleet_moves.log_row(
+            part_id, state, DeviceJobState.CANCELLED, now=now, actor=actor, reason=f"cancelled by {actor}"
+        )
+        for part_id, _device_id in moved
+    ]
+    log_store.add_events(session, rows)
+    names = store.uuids_of(session, [device_id for _part_id, device_id in moved])
+    told = [(names[device_id], DeviceJobState.CANCELLED) for _part_id, device_id in moved]
+    fleet_moves.tell(session, execution, told, now=now)
+
+
+def _shown(session: Session, execution: Execution) -> Shown:
+    return Shown(execution, store.targets_of(session, [execution.id], execution.total)[execution.id])
+
+
+def _check(order: Order) -> dict[str, Any] | None:
+    """Raise InputError for what is wrong with an order by itself, and return its schedule as it is kept."""
+    if not (0 < len(order.name.strip()) <= NAME_LIMIT and order.name.isprintable()):
+        raise InputError.of("job_name", f"must be 1 to {NAME_LIMIT} printable characters long", "Health Check")
+    if order.target_type not in TARGET_TYPES:
+        raise InputError.of("target_type", f"must be one of {', '.join(TARGET_TYPES)}", "device")
+    if order.execution_type not in {*EXECUTION_TYPES, "scheduled"}:
+        raise InputError.of("execution_type", f"must be one of {', '.join(EXECUTION_TYPES)}", "oneTime")
+    if not -MOST_PRIORITY <= order.priority <= MOST_PRIORITY:
+        raise InputError.of("priority", f"must be from {-MOST_PRIORITY} to {MOST_PRIORITY}", "10")
+    return read_schedule(order.schedule)
+
+
+def read_schedule(schedule: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the schedule of an order as it is kept; raises InputError."""
+    if not schedule:
+        return None
+    known = {"scheduled_at", "type", "intervalMinutes", "cronExpression", "startTime", "endTime"}
+    unknown = sorted(set(schedule) - known)
+    if unknown:
+        raise InputError.of(f"schedule.{unknown[0][:50]}", "is not a field here")
+    kept = dict(schedule)
+    if "scheduled_at" in kept:
+        kept["scheduled_at"] = _moment(kept["scheduled_at"]).isoformat()
+    return kept
+
+
+def _moment(text: object) -> datetime:
+    example = "2026-11-29T12:00:00Z"
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InputError.of("schedule.scheduled_at", "must be a time with its offset", example)
+    return moment

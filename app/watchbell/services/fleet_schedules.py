@@ -1,0 +1,222 @@
+"""Orders that are given again and again: their schedules, and giving them when they are due."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import uuid as uuids
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from watchbell.domain import job_document
+from watchbell.domain.fleet_targets import TARGET_TYPES, read_filter
+from watchbell.domain.schedule import build_schedule, next_occurrence
+from watchbell.errors import InputError, NotFound
+from watchbell.services import devices, fleet_jobs
+from watchbell.services.fleet_jobs import NAME_LIMIT, NoDevices, Order
+from watchbell.store import fleet_schedules as store
+from watchbell.store.fleet_schedules import FleetSchedule
+from watchbell.store.session import Database, Session
+
+SCHEDULE_TYPES = ("cron", "interval")
+MOST_INTERVAL_MINUTES = 527_040
+DESCRIPTION_LIMIT = 2000
+#: What may be said of a schedule, under our names for it.
+FIELDS = (
+    *("name", "description", "document", "target_type", "target_devices", "target_filter", "schedule_type"),
+    *("cron_expression", "interval_minutes", "max_executions", "timeout_seconds", "is_active"),
+)
+_TIMING = frozenset({"schedule_type", "cron_expression", "interval_minutes"})
+_log = logging.getLogger(__name__)
+
+
+class ScheduleNotFound(NotFound):
+    """Schedule not found."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Given:
+    """What a look at the due schedules has led to."""
+
+    orders: int
+    #: Schedules that were due and found no device.
+    empty: int
+
+
+def create(
+    db: Database, fields: Mapping[str, Any], *, now: datetime, zone: str, actor: str, created_by: str | None = None
+) -> FleetSchedule:
+    """Make a schedule; an interval is due for the first time after it has passed once. Raises InputError."""
+    values = {
+        **dict.fromkeys(FIELDS),
+        "timeout_seconds": job_document.DEFAULT_TIMEOUT_SECONDS,
+        "is_active": True,
+        **{name: value for name, value in fields.items() if value is not None},
+    }
+    with db.write() as session:
+        made = FleetSchedule(
+            schedule_id=str(uuids.uuid4()),
+            zone=zone,
+            anchor_at=now,
+            execution_count=0,
+            created_by=created_by or actor,
+            created_at=now,
+            updated_at=now,
+            **values,
+        )
+        _check(session, made)
+        made.next_at = _next(made, now)
+        session.add(made)
+        session.flush()
+        return made
+
+
+def get(db: Database, schedule_id: str) -> FleetSchedule:
+    """Return a schedule; raises ScheduleNotFound."""
+    with db.read() as session:
+        return _require(session, schedule_id)
+
+
+def list_all(db: Database, *, is_active: bool | None = None) -> Sequence[FleetSchedule]:
+    """Return schedules, newest first."""
+    with db.read() as session:
+        return store.list_schedules(session, is_active=is_active)
+
+
+def update(db: Database, schedule_id: str, fields: Mapping[str, Any], *, now: datetime) -> FleetSchedule:
+    """Change what is given of a schedule and return it; raises ScheduleNotFound, and InputError, also for nothing."""
+    with db.write() as session:
+        found = _require(session, schedule_id, lock=True)
+        if not fields:
+            raise InputError.of("", "No fields to update")
+        with session.no_autoflush:
+            for name, value in fields.items():
+                setattr(found, name, value)
+            _check(session, found)
+        if _TIMING & set(fields):
+            found.anchor_at = now
+        if _TIMING & set(fields) or "is_active" in fields:
+            found.next_at = _next(found, now)
+        found.updated_at = now
+        return found
+
+
+def set_active(db: Database, schedule_id: str, is_active: bool, *, now: datetime) -> FleetSchedule:
+    """Let a schedule rest, or go on: what was due meanwhile is not made up for. Raises ScheduleNotFound."""
+    return update(db, schedule_id, {"is_active": is_active}, now=now)
+
+
+def delete(db: Database, schedule_id: str) -> None:
+    """Delete a schedule; the orders that it has given stay. Raises ScheduleNotFound."""
+    with db.write() as session:
+        session.delete(_require(session, schedule_id, lock=True))
+
+
+def next_moment(db: Database) -> datetime | None:
+    """Return when the next schedule is due, None if none is."""
+    with db.read() as session:
+        return store.next_moment(session)
+
+
+def give_due(db: Database, *, now: datetime, limit: int = 50) -> Given:
+    """Give the orders of the schedules that are due, of each one however long it was due.
+
+    One that finds no device is left out and not counted; one that has given all that it may rests from then on.
+    """
+    with db.read() as session:
+        if (store.next_moment(session) or now) > now or not store.list_due(session, now, 1):
+            return Given(0, 0)
+    orders = empty = 0
+    with db.write() as session:
+        for found in store.list_due(session, now, limit):
+            is_given = _give(session, found, now)
+            orders, empty = orders + is_given, empty + (not is_given)
+            found.next_at = _next(found, now)
+            found.updated_at = now
+            session.flush()
+    return Given(orders, empty)
+
+
+def _give(session: Session, found: FleetSchedule, now: datetime) -> bool:
+    if found.max_executions is not None and found.execution_count >= found.max_executions:
+        found.is_active = False
+        return False
+    order = Order(
+        name=found.name,
+        target_type=found.target_type,
+        document=found.document,
+        target_devices=tuple(found.target_devices or ()),
+        target_filter=found.target_filter,
+        timeout_seconds=found.timeout_seconds,
+        created_by=found.created_by,
+        schedule_id=found.id,
+    )
+    try:
+        fleet_jobs.give(session, order, now=now, actor="watchbell")
+    except NoDevices:
+        _log.info("Schedule %s found no device", found.schedule_id)
+        return False
+    except InputError as error:
+        # A device of it was deleted, say. It is tried again the next time.
+        _log.warning("Schedule %s could not be executed: %s", found.schedule_id, error.message)
+        return False
+    found.execution_count += 1
+    found.last_execution_at = now
+    if found.max_executions is not None and found.execution_count >= found.max_executions:
+        found.is_active = False
+    return True
+
+
+def _next(found: FleetSchedule, after: datetime) -> datetime | None:
+    if not found.is_active:
+        return None
+    occurrence = next_occurrence(_timing(found), after)
+    return occurrence.due_at if occurrence is not None else None
+
+
+def _timing(found: FleetSchedule) -> Any:
+    if found.schedule_type == "cron":
+        given: dict[str, object] = {"kind": "cron", "cron": found.cron_expression or ""}
+    else:
+        given = {"kind": "interval", "every": f"{found.interval_minutes or 0} minutes"}
+    return build_schedule({**given, "zone": found.zone}, now=found.anchor_at, default_zone=found.zone)
+
+
+def _require(session: Session, schedule_id: str, *, lock: bool = False) -> FleetSchedule:
+    found = store.find_schedule(session, schedule_id, lock=lock)
+    if found is None:
+        raise ScheduleNotFound
+    return found
+
+
+def _check(session: Session, made: FleetSchedule) -> None:
+    """Raise InputError for the first thing that is wrong with a schedule."""
+    if not (made.name and 0 < len(made.name.strip()) <= NAME_LIMIT and made.name.isprintable()):
+        raise InputError.of("job_name", f"must be 1 to {NAME_LIMIT} printable characters long", "Hourly Health Check")
+    if made.document is None:
+        raise InputError.of("job_document", "is required")
+    job_document.read(made.document)
+    made.document = job_document.fill_in(made.document, {})
+    job_document.read(made.document, is_filled=True)
+    if made.target_type not in TARGET_TYPES:
+        raise InputError.of("target_type", f"must be one of {', '.join(TARGET_TYPES)}", "all")
+    if made.target_type == "device":
+        if not made.target_devices:
+            raise InputError.of("target_devices", "is needed by the target type device")
+        devices.require_all(session, made.target_devices, "target_devices")
+    if made.target_type == "group":
+        if not made.target_filter:
+            raise InputError.of("target_filter", "is needed by a group", '{"device_type": "gateway"}')
+        read_filter(made.target_filter)
+    if made.schedule_type not in SCHEDULE_TYPES:
+        raise InputError.of("schedule_type", f"must be one of {', '.join(SCHEDULE_TYPES)}", "cron")
+    if made.schedule_type == "cron" and not made.cron_expression:
+        raise InputError.of("cron_expression", "is needed by a cron schedule", "0 2 * * *")
+    minutes = made.interval_minutes
+    if made.schedule_type == "interval" and not 1 <= (minutes or 0) <= MOST_INTERVAL_MINUTES:
+        raise InputError.of("interval_minutes", f"must be from 1 to {MOST_INTERVAL_MINUTES}", "60")
+    try:
+        _timing(made)
+    except InputError as error:
+        raise InputError.of("cron_expression", error.problems[0].message, error.problems[0].example) from None

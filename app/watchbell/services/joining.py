@@ -1,0 +1,74 @@
+"""Devices that come and go while an order stands: it reaches those that join later, and does not wait for those that leave."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from watchbell.domain.fleet_state import DeviceJobState
+from watchbell.domain.fleet_targets import read_filter
+from watchbell.domain.presence import DEVICE_ONLINE
+from watchbell.services import fleet_moves
+from watchbell.store import devices as device_store
+from watchbell.store import fleet_jobs as store
+from watchbell.store.devices import Chosen, Device
+from watchbell.store.fleet_jobs import Execution
+from watchbell.store.session import Session
+
+
+def take_in(session: Session, device: Device, *, now: datetime) -> int:
+    """Take a device into every open order that means it and has not done so yet; return how many those are."""
+    if not device.is_active:
+        return 0
+    taken = 0
+    for execution in store.list_open(session):
+        if not _means(session, execution, device, now) or store.find_part(session, execution.id, device.id):
+            continue
+        locked = store.get_execution(session, execution.id, lock=True)
+        store.add_jobs(session, [part_row(locked, device.id, now=now)])
+        fleet_moves.tell(session, locked, [(device.uuid, DeviceJobState.QUEUED)], now=now)
+        fleet_moves.recount(session, locked, now=now)
+        taken += 1
+    return taken
+
+
+def part_row(execution: Execution, device_id: int, *, now: datetime, number: int = 1) -> dict[str, object]:
+    """Return the row of a device's part in an order, as it is born."""
+    not_before = (execution.schedule or {}).get("scheduled_at")
+    return {
+        "execution_id": execution.id,
+        "device_id": device_id,
+        "state": DeviceJobState.QUEUED.value,
+        "number": number,
+        "is_newest": True,
+        "version": 1,
+        "priority": execution.priority,
+        "not_before": datetime.fromisoformat(not_before) if not_before else None,
+        "queued_at": now,
+        "updated_at": now,
+        "details": {},
+        "is_cancel_told": True,
+    }
+
+
+def leave(session: Session, device: Device, *, now: datetime) -> None:
+    """Delete a device and let the orders that it had a part in go on without it."""
+    touched = store.list_executions_of(session, device.id)
+    device_store.delete_device(session, device)
+    for execution in touched:
+        fleet_moves.recount(session, execution, now=now)
+
+
+def _means(session: Session, execution: Execution, device: Device, now: datetime) -> bool:
+    if execution.target_type == "all":
+        return True
+    chosen = read_filter(execution.target_filter or {})
+    asked = Chosen(
+        chosen.attributes,
+        chosen.tags,
+        chosen.group,
+        is_active=True,
+        is_online=chosen.is_online,
+        online_since=now - DEVICE_ONLINE,
+        ids=[device.id],
+    )
+    return device_store.count(session, asked) > 0
