@@ -1,5 +1,6 @@
 /* What every page needs. Each part does nothing when the page has nothing for it. */
 
+import { startAttention } from "./lib/attention.js";
 import { startBusy } from "./lib/busy.js";
 import { startDialogs } from "./lib/dialog.js";
 import { startGuards } from "./lib/guard.js";
@@ -7,6 +8,7 @@ import { startLive } from "./lib/live.js";
 import { startMenus } from "./lib/menu.js";
 import { startOutputs } from "./lib/output.js";
 import { startPictures } from "./lib/pictures.js";
+import { startOwn } from "./lib/own.js";
 import { startPalette } from "./lib/palette.js";
 import { startShortcuts } from "./lib/shortcuts.js";
 import { startStream } from "./lib/stream.js";
@@ -26,6 +28,8 @@ startTables();
 startOutputs();
 startPictures();
 startLive();
+startAttention();
+startOwn();
 startStream();
 
 // After a refused form the summary of what is wrong is what the reader, seeing or not, should meet first.

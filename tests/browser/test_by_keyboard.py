@@ -83,20 +83,35 @@ def test_a_task_is_made_by_keyboard_alone(page: Page) -> None:
 
 
 def test_escape_closes_a_question_and_gives_the_focus_back(page: Page, installation) -> None:
-    task = installation.add("stays", "true", every="1h")
+    page.goto("/runs")
+    pill = page.locator(".wb-pill > summary")
+    pill.focus()
+    page.keyboard.press("Enter")
+    stop = page.locator(".wb-pill .wb-panel").get_by_role("button", name="Stop")
+    stop.focus()
+    page.keyboard.press("Enter")
+    question = page.get_by_role("dialog", name=re.compile("Stop the scheduler"))
+    expect(question.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Escape")
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(stop).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(pill).to_be_focused()
+    expect(stop).to_be_hidden()
+
+
+def test_what_was_done_is_taken_back_by_a_key(page: Page, installation) -> None:
+    task = installation.add("back by a key", "true", every="1h")
     page.goto(f"/tasks/{task.id}")
     page.get_by_label("More", exact=True).focus()
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Delete").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog", name="Delete stays?").get_by_role("button", name="Cancel")).to_be_focused()
-    page.keyboard.press("Escape")
+    expect_notice(page, "back by a key is deleted.")
+    page.keyboard.press("u")
 
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.get_by_role("button", name="Delete")).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(page.get_by_label("More", exact=True)).to_be_focused()
-    expect(page.get_by_role("button", name="Delete")).to_be_hidden()
+    expect_notice(page, "back by a key is there again")
 
 
 def test_the_shortcuts_are_listed_work_and_can_be_switched_off(page: Page) -> None:

@@ -43,7 +43,7 @@ def test_what_happens_is_on_the_page_at_once_and_without_a_reload(quiet_page: Pa
     quiet_page.evaluate("window.notReloaded = true")
     run = triggers.run_now(quiet.db, task.id, now=clock.now(), actor="ann")
 
-    # By itself the list looks every five seconds.
+    # By itself the list looks every thirty seconds.
     expect(quiet_page.locator("#runs-list")).to_contain_text("heard", timeout=4000)
     assert quiet_page.evaluate("window.notReloaded")
     quiet_page.goto(f"/runs/{run.id}")
@@ -61,7 +61,7 @@ def test_many_events_at_once_make_a_page_look_once_or_twice(quiet_page: Page, qu
     for number in range(30):
         quiet.add(f"one-of-many-{number}", "true")
 
-    expect(quiet_page.locator("[data-live-part=overview-counters]")).to_contain_text("31", timeout=10_000)
+    expect(quiet_page.locator("[data-live-part=overview-counters]")).to_contain_text("31", timeout=60_000)
     assert 1 <= len(looks) <= 10
 
 
@@ -89,7 +89,7 @@ def test_where_no_socket_can_be_had_the_page_says_so_and_looks_by_itself(quiet_p
     task = quiet.add("looked-for", "true")
     triggers.run_now(quiet.db, task.id, now=clock.now(), actor="ann")
 
-    expect(quiet_page.locator("#runs-list")).to_contain_text("looked-for", timeout=15_000)
+    expect(quiet_page.locator("#runs-list")).to_contain_text("looked-for", timeout=60_000)
     expect_link(quiet_page, "polling")
 
 

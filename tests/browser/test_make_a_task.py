@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.installations import answer, expect_notice, expect_run, terminal
+from tests.browser.installations import expect_notice, expect_run, terminal
 
 MOMENTS = "#preview .wb-moments li"
 IN_TWO_YEARS = datetime.now(UTC).year + 2
@@ -201,10 +201,11 @@ def test_a_task_is_disabled_enabled_copied_and_deleted(page: Page, installation)
     page.goto(f"/tasks/{task.id}")
     page.get_by_label("More", exact=True).click()
     page.get_by_role("button", name="Delete").click()
-    page.get_by_role("dialog", name="Delete the one?").get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect_notice(page, "the one is deleted. Its runs stay in the history.")
+    page.get_by_role("button", name="Undo").click()
+    expect_notice(page, "the one is there again, with its runs and versions.")
+    page.get_by_label("More", exact=True).click()
     page.get_by_role("button", name="Delete").click()
-    answer(page, "Delete the one?", "Delete the one")
     expect_notice(page, "the one is deleted. Its runs stay in the history.")
     expect(page.get_by_role("row").filter(has=page.get_by_text("the one", exact=True))).to_have_count(0)
 

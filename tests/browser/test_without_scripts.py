@@ -71,16 +71,16 @@ def test_what_is_wrong_stands_at_the_field_and_what_was_typed_stays(page: Page) 
     expect(page.locator("#cron")).to_have_value("61 * * * *")
 
 
-def test_deleting_needs_a_tick(page: Page, installation) -> None:
+def test_deleting_is_taken_back_by_a_button(page: Page, installation) -> None:
     task = installation.add("goes", "true")
     page.goto(f"/tasks/{task.id}")
     page.locator("summary[aria-label=More]").click()
-    sure = page.get_by_label(re.compile("Delete goes[?]"))
-    expect(sure).to_have_attribute("required", "")
-    sure.check()
     page.get_by_role("button", name="Delete").click()
 
     expect_notice(page, "goes is deleted.")
+    page.get_by_role("button", name="Undo").click()
+    expect_notice(page, "goes is there again, with its runs and versions.")
+    expect(page.get_by_role("heading", name="goes", level=1)).to_be_visible()
 
 
 def test_lists_are_searched_and_turned_by_links(page: Page, installation) -> None:

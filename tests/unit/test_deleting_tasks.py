@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import event
 
-from tests.database import NOW, add_run, add_task, run_row
+from tests.database import DEFAULTS, NOW, add_run, add_task, run_row
 from watchbell.domain.run_state import RunState
-from watchbell.services import runs, tasks
+from watchbell.errors import Conflict, NotFound
+from watchbell.services import runs, tasks, undoing
 from watchbell.store import events, ledger, waiting
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
 LATER = NOW + timedelta(hours=1)
+SOON = LATER + timedelta(minutes=2)
 
 
 def test_deleting_cancels_what_waits_and_leaves_what_runs(db: Database) -> None:
@@ -81,3 +84,65 @@ def test_what_a_deleted_task_ran_can_still_be_read(db: Database) -> None:
     tasks.delete(db, task.id, now=LATER, actor="bob")
 
     assert runs.get_detail(db, run.id).definition["command"] == "the command"
+
+
+def test_a_deletion_is_taken_back_with_runs_versions_and_schedule(db: Database) -> None:
+    task = add_task(db, every="10m")
+    tasks.update(db, task.id, {"command": "false"}, now=NOW, actor="ann", defaults=DEFAULTS)
+    run, waiting_run = add_run(db, task, RunState.SUCCEEDED), add_run(db, task)
+    tasks.delete(db, task.id, now=LATER, actor="bob")
+
+    back = undoing.restore(db, task.id, enabled=True, now=SOON, actor="ann")
+
+    assert (back.id, back.deleted_at, back.enabled, back.version) == (task.id, None, True, 2)
+    assert tasks.revision(db, task.id, 1).definition["command"] == "true"
+    assert back.next_due_at is not None
+    assert back.next_due_at > SOON
+    assert runs.get_detail(db, run.id).task_exists
+    assert runs.get(db, waiting_run.id).state == "cancelled"
+    assert [told.type for told in _events(db)][-1] == "task_created"
+    assert undoing.restore(db, task.id, enabled=False, now=SOON, actor="ann").enabled
+
+
+def test_moments_that_passed_meanwhile_are_not_due_any_more(db: Database) -> None:
+    task = add_task(db, every="1m")
+    tasks.delete(db, task.id, now=LATER, actor="bob")
+    moment = LATER + timedelta(minutes=5, seconds=30)
+
+    back = undoing.restore(db, task.id, enabled=True, now=moment, actor="ann")
+
+    assert back.cursor_at == moment
+    assert back.next_due_at == LATER + timedelta(minutes=6)
+
+
+def test_a_deletion_is_not_taken_back_after_ten_minutes_nor_where_the_name_is_taken(db: Database) -> None:
+    task = add_task(db)
+    tasks.delete(db, task.id, now=LATER, actor="bob")
+    with pytest.raises(NotFound, match="more than 10 minutes ago"):
+        undoing.restore(db, task.id, enabled=True, now=LATER + timedelta(minutes=11), actor="ann")
+    add_task(db, task.name)
+    with pytest.raises(Conflict, match="another task is called"):
+        undoing.restore(db, task.id, enabled=True, now=SOON, actor="ann")
+    with pytest.raises(NotFound):
+        undoing.restore(db, 999, enabled=True, now=SOON, actor="ann")
+
+
+def test_what_waits_is_cancelled_to_its_end_before_a_deletion_is_taken_back(db: Database) -> None:
+    task = add_task(db, overlap="allow")
+    _queue(db, task, 3)
+    with db.write() as session:
+        session.get(Task, task.id).deleted_at = LATER
+    with pytest.raises(Conflict, match="still being cancelled"):
+        undoing.restore(db, task.id, enabled=True, now=SOON, actor="ann")
+    tasks.finish_deletions(db, now=LATER, actor="watchbell")
+
+    undoing.restore(db, task.id, enabled=True, now=SOON, actor="ann")
+    (asked,) = _queue(db, task, 1)
+    tasks.finish_deletions(db, now=LATER, actor="watchbell")
+
+    assert runs.get(db, asked).state == "queued"
+
+
+def _events(db: Database) -> list[events.Event]:
+    with db.read() as session:
+        return list(events.list_after(session, 0, 500))

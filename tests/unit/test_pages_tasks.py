@@ -12,7 +12,7 @@ from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.domain.run_state import RunState
 from watchbell.errors import NotFound
-from watchbell.services import runs, tasks
+from watchbell.services import pauses, runs, tasks
 from watchbell.store.session import Database
 from watchbell.web.twins import defused
 
@@ -210,19 +210,61 @@ def test_a_copy_is_disabled_and_opened_in_the_form(admin: Person, db: Database) 
     assert answer.headers["Location"] == f"/tasks/{made.id}/edit"
 
 
-def test_deleting_asks_with_the_name_and_keeps_the_runs(admin: Person, db: Database) -> None:
-    task = add_task(db, "backup")
+def test_deleting_does_not_ask_keeps_the_runs_and_can_be_taken_back(admin: Person, db: Database) -> None:
+    task = add_task(db, "backup", cron="0 2 * * *")
     run = add_run(db, task, RunState.SUCCEEDED)
-    question = admin.see(f"/tasks/{task.id}").select_one(f'form[action="/tasks/{task.id}/delete"]')
+    button = admin.see(f"/tasks/{task.id}").select_one(f'form[action="/tasks/{task.id}/delete"]')
+    assert button is not None
+    assert "data-confirm" not in button.attrs
 
     admin.post(f"/tasks/{task.id}/delete")
 
-    assert "Delete backup?" in question["data-confirm"]  # type: ignore[index]
-    assert "backup is deleted" in admin.see("/tasks").text
+    page = admin.see("/tasks")
+    assert "backup is deleted" in page.text
+    undo = page.select_one(f'form[action="/tasks/{task.id}/restore"]')
+    assert undo is not None
+    assert undo.select_one("input[name=enabled]")["value"] == "1"  # type: ignore[index]
     assert admin.get(f"/tasks/{task.id}").status_code == 404
     assert "backup" in admin.see(f"/runs/{run.id}").text
     with pytest.raises(NotFound):
         tasks.get(db, task.id)
+
+    admin.post(f"/tasks/{task.id}/restore", {"enabled": "1"})
+    assert "backup is there again" in admin.see(f"/tasks/{task.id}").text
+    assert tasks.get(db, task.id).enabled
+
+
+def test_a_deletion_whose_name_was_taken_says_what_to_do(admin: Person, db: Database) -> None:
+    task = add_task(db, "backup")
+    admin.post(f"/tasks/{task.id}/delete")
+    add_task(db, "backup")
+    assert admin.post(f"/tasks/{task.id}/restore").status_code == 303
+
+    told = [notice.text for notice in admin.see("/tasks").select(".wb-notice")]
+
+    assert any("Another task is called 'backup' by now" in text for text in told)
+
+
+def test_a_task_that_was_paused_comes_back_disabled(admin: Person, db: Database) -> None:
+    task = add_task(db, "backup", cron="0 2 * * *")
+    pauses.pause(db, pauses.task_scope(task.id), now=clock.now(), actor="ann", reason="", until=None)
+    admin.post(f"/tasks/{task.id}/delete")
+
+    undo = admin.see("/tasks").select_one(f'form[action="/tasks/{task.id}/restore"]')
+
+    assert undo is not None
+    assert undo.select_one("input[name=enabled]") is None
+
+
+@pytest.mark.parametrize(("act", "back"), [("enable", "disable"), ("disable", "enable")])
+def test_what_a_switch_did_can_be_taken_back(admin: Person, db: Database, act: str, back: str) -> None:
+    task = add_task(db, "backup", enabled=act == "disable")
+
+    admin.post(f"/tasks/{task.id}/{act}", {"back": "list"})
+
+    undo = admin.see("/tasks").select_one(f'.wb-notice form[action="/tasks/{task.id}/{back}"]')
+    assert undo is not None
+    assert undo.select_one("input[name=back]")["value"] == "list"  # type: ignore[index]
 
 
 def test_the_page_of_a_task_says_when_and_how(admin: Person, db: Database) -> None:

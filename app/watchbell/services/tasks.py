@@ -181,6 +181,12 @@ def delete(db: Database, task_id: int, *, now: datetime, actor: str, expected_ve
     return task
 
 
+def put_back(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:
+    """Let a task that was deleted say this from now on, within a transaction."""
+    _write(session, task, definition, now=now, actor=actor)
+    _tell(session, task, "task_created", now)
+
+
 def finish_deletions(db: Database, *, now: datetime, actor: str) -> None:
     """Cancel what still waits of deleted tasks, because a program was killed while it cancelled a long queue."""
     while finish_some_deletions(db, now=now, actor=actor):
@@ -199,6 +205,9 @@ def finish_some_deletions(db: Database, *, now: datetime, actor: str) -> bool:
 
 def _cancel_some(session: Session, task_id: int, *, now: datetime, actor: str) -> bool:
     """Cancel what waits of a task, so much that no other writer has to wait long, and return whether there is more."""
+    if store.find_task(session, task_id) is not None:
+        # Somebody has taken the deletion back, and what waits now was asked for since.
+        return False
     waiting = run_store.list_waiting(session, task_id, _CANCELLED_AT_ONCE)
     transitions.move_all(session, waiting, [RunState.CANCELLED], now=now, actor=actor, reason="the task was deleted")
     return len(waiting) == _CANCELLED_AT_ONCE

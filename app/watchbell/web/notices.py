@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import flash
 
 from watchbell.domain.presence import SchedulerState
 from watchbell.web import current
+
+
+def done(text: str, undo: str, fields: Mapping[str, str] | None = None) -> None:
+    """Say what was done, with a button that takes it back by sending a form to an address."""
+    # The frame of the page shows the button to whoever may press it.
+    flash({"text": text, "undo": undo, "fields": dict(fields or {})}, "success")  # type: ignore[arg-type]
 
 
 def warn_unless_running() -> None:

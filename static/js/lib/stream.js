@@ -3,10 +3,14 @@
  * <span id="live-link" data-socket="URL" hidden>   the server lets sockets in; without it none is tried
  *   Its icon and [data-live-link-text] say how it stands, and data-link names it: connected, reconnecting, polling or offline
  *
+ * While it is lost a bar across the page says when the next try is, with a button for trying at once; where no socket can be had at
+ * all the page looks by itself, and there is no bar.
+ *
  * A lost connection is made again, after pauses that grow and are scattered, and what was missed meanwhile is asked for. Where
  * none can be made the page looks by itself, as it does before the first one stands. */
 
-import { pause } from "./dom.js";
+import { element, icon, pause } from "./dom.js";
+import { t } from "./words.js";
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30000;
@@ -27,6 +31,11 @@ const listeners = new Set();
 /** Whether the page's own looks are answered. */
 let answered = true;
 let vain = 0;
+/** Whether this page has heard of what happens at any time. */
+let everUp = false;
+/** When the next try is; 0 while it goes on. */
+let triesAt = 0;
+let ticking = 0;
 /** @type {Stream|null} */
 let stream = null;
 
@@ -62,7 +71,12 @@ class Stream {
       if (wasUp) tell(null);
       if (code === LOGGED_OUT) return;
       this.hurry = new AbortController();
-      await pause(wait * (0.5 + Math.random() / 2), AbortSignal.any([this.stop.signal, this.hurry.signal]));
+      const length = wait * (0.5 + Math.random() / 2);
+      triesAt = performance.now() + length;
+      show();
+      await pause(length, AbortSignal.any([this.stop.signal, this.hurry.signal]));
+      triesAt = 0;
+      show();
       await seen(this.stop.signal);
     }
   }
@@ -92,7 +106,7 @@ class Stream {
       socket.addEventListener("message", (event) => {
         heardAt = performance.now();
         if (!this.#take(JSON.parse(event.data))) return;
-        wasUp = this.isUp = true;
+        wasUp = this.isUp = everUp = true;
         vain = 0;
         show();
       });
@@ -137,7 +151,40 @@ function state() {
   return answered && navigator.onLine ? "polling" : "offline";
 }
 
+/** The first try comes within a second, and a server that only starts anew is back by then. */
+function isLost() {
+  return everUp && !isLive() && vain > 0 && stream !== null && !stream.stop.signal.aborted && state() !== "polling";
+}
+
+function showLost() {
+  const old = document.querySelector(".wb-lost");
+  if (!isLost()) {
+    clearInterval(ticking);
+    ticking = 0;
+    old?.remove();
+    return;
+  }
+  const place = old ?? document.querySelector(".wb-page")?.insertBefore(lostBar(), document.querySelector(".wb-page")?.firstChild ?? null);
+  const seconds = Math.ceil((triesAt - performance.now()) / 1000);
+  const next = place?.querySelector("[data-next-try]");
+  if (next) next.textContent = triesAt && seconds > 0 ? t("Trying again in %(n)s s.", { n: seconds }) : t("Trying again…");
+  ticking ||= setInterval(showLost, 500);
+}
+
+/** @returns {HTMLElement} */
+function lostBar() {
+  const now = element("button", { class: "btn", type: "button", text: t("Try now") });
+  now.addEventListener("click", () => {
+    stream?.hurry.abort();
+    tell(null);
+  });
+  // The seconds are not read out one by one.
+  const words = element("p", {}, element("strong", { role: "status", text: t("Connection lost.") }), " ", element("span", { "data-next-try": true, "aria-hidden": "true" }));
+  return element("div", { class: "wb-alarm wb-lost" }, icon("offline"), words, now);
+}
+
 function show() {
+  showLost();
   const place = document.getElementById("live-link");
   // Nothing is lost before the first connection stands, so that is no news.
   if (!place || (place.hidden && !isLive() && vain === 0)) return;

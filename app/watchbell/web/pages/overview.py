@@ -15,6 +15,7 @@ from watchbell.services import attention, decisions, runs, tasks, upcoming
 from watchbell.services.runs import Overview
 from watchbell.store.tasks import Task
 from watchbell.web import current, pausing, presenters
+from watchbell.web import tab_marks as marks
 from watchbell.web.db import database
 from watchbell.web.log_lines import last_lines
 from watchbell.web.pausing import PauseView
@@ -100,6 +101,13 @@ def parts() -> str:
 def data() -> Response:
     """Return what the page shows."""
     return jsonify(_page_json(_page(), current.zone()))
+
+
+@blueprint.get("/attention.json")
+def tab_marks() -> Response:
+    """Return for which runs a tab asks for attention: those of tasks in trouble, and those to be decided about."""
+    found = marks.find(database(), now=current.now())
+    return jsonify(failed=found.failed, decide=found.decide, scheduler=current.scheduler().state.value)
 
 
 _RUN_LISTS = ("running", "waiting", "recent")

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.domain.masking import mask_all
 from watchbell.errors import Conflict
-from watchbell.services import pauses, runs, tasks, triggers
+from watchbell.services import pauses, runs, tasks, triggers, undoing
 from watchbell.services.runs import RunFilter
 from watchbell.services.tasks import TaskPage
 from watchbell.store.tasks import Task, TaskRevision
@@ -154,14 +154,15 @@ def soon(task_id: int) -> AnyResponse:
 @blueprint.post("/tasks/<int:task_id>/enable")
 def enable(task_id: int) -> AnyResponse:
     task = tasks.set_enabled(database(), task_id, True, now=current.now(), actor=current.actor())
-    flash(f"{task.name} is enabled. {_when(task)}", "success")
+    notices.done(f"{task.name} is enabled. {_when(task)}", url_for("tasks.disable", task_id=task_id), _from())
     return _back(task)
 
 
 @blueprint.post("/tasks/<int:task_id>/disable")
 def disable(task_id: int) -> AnyResponse:
     task = tasks.set_enabled(database(), task_id, False, now=current.now(), actor=current.actor())
-    flash(f"{task.name} is disabled: it will not start by itself.", "success")
+    words = f"{task.name} is disabled: it will not start by itself."
+    notices.done(words, url_for("tasks.enable", task_id=task_id), _from())
     return _back(task)
 
 
@@ -174,9 +175,26 @@ def copy(task_id: int) -> AnyResponse:
 
 @blueprint.post("/tasks/<int:task_id>/delete")
 def delete(task_id: int) -> AnyResponse:
+    before = tasks.get(database(), task_id)
+    # A pause ends with its task: what was held back must not start because it is there again.
+    starts = before.enabled and pausing.of(pauses.task_scope(task_id)) is None
     task = tasks.delete(database(), task_id, now=current.now(), actor=current.actor())
-    flash(f"{task.name} is deleted. Its runs stay in the history.", "success")
+    words = f"{task.name} is deleted. Its runs stay in the history."
+    notices.done(words, url_for("tasks.restore", task_id=task_id), {"enabled": "1"} if starts else {})
     return redirect(url_for("tasks.index"), 303)
+
+
+@blueprint.post("/tasks/<int:task_id>/restore")
+def restore(task_id: int) -> AnyResponse:
+    """Take a deletion back."""
+    enabled = request.form.get("enabled") == "1"
+    try:
+        task = undoing.restore(database(), task_id, enabled=enabled, now=current.now(), actor=current.actor())
+    except Conflict as error:
+        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+        return redirect(url_for("tasks.index"), 303)
+    flash(f"{task.name} is there again, with its runs and versions. {_when(task)}", "success")
+    return redirect(url_for("tasks.detail", task_id=task.id), 303)
 
 
 def _rows(found: TaskPage) -> list[TaskRow]:
@@ -200,6 +218,11 @@ def _when(task: Task) -> str:
 def _newest_revisions(task: Task) -> list[TaskRevision]:
     oldest = max(1, task.version - _SHOWN_REVISIONS + 1)
     return [tasks.revision(database(), task.id, version) for version in range(task.version, oldest - 1, -1)]
+
+
+def _from() -> dict[str, str]:
+    """Return the field that leads back to where the button stood."""
+    return {"back": "list"} if request.form.get("back") == "list" else {}
 
 
 def _back(task: Task) -> AnyResponse:
