@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "command_line": ("", "--tasks 100 3"),
     "output": ("", "100M 1"),
     "sockets": ("", "0 200"),
+    "live_pages": ("", "--pages 50 --rate 20 --seconds 5"),
     "profile_scheduler": ("--lines 20", "--lines 3 200"),
 }
 _PAGE = """# Figures of one run

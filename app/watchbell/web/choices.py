@@ -128,9 +128,17 @@ def _pages() -> list[Choice]:
         ("queues", "queues.index", _("Queues"), "bounds"),
         ("heartbeats", "heartbeats.index", _("Heartbeats"), "incidents alive"),
         ("log", "log.index", _("Log"), "scheduler"),
+        ("overview", "timeline.index", _("Timeline"), "lanes gantt past next"),
+        ("runs", "calendars.runs", _("Calendar of runs"), "heat map days history"),
+        ("next_runs", "calendars.coming", _("Calendar of next runs"), "month upcoming"),
+        ("next_runs", "calendars.load", _("Load of the coming week"), "map pile-ups concurrency"),
+        ("download", "transfer.index", _("Import tasks"), "crontab yaml json"),
         ("search", "search.index", _("Search"), "find output"),
         ("token", "tokens.index", _("Tokens"), "api access"),
         ("key", "auth.password", _("Change password"), "account"),
+        ("key", "users.sessions", _("Sessions"), "login devices account"),
+        ("person", "users.index", _("Users"), "accounts roles"),
+        ("check", "audit.index", _("Audit"), "security who did what"),
         ("info", "api_docs.swagger", _("API"), "rest openapi swagger documentation"),
     )
     return [
