@@ -179,6 +179,8 @@ class Config:
     sample_task: str
     #: The configuration file that counts, be it there or not.
     file: Path
+    #: Where each setting comes from, "" for its default.
+    sources: Mapping[str, str] = dataclasses.field(repr=False)
     #: The environment that commands inherit.
     child_environment: Mapping[str, str] = dataclasses.field(repr=False)
 
@@ -193,14 +195,15 @@ class Config:
         arguments = dict(overrides or {})
         named = arguments.pop("config", None)
         given = _known(arguments, "there is no setting")
-        values: dict[str, object] = {"home": _pick(_BY_NAME["home"], given, environ, {})}
+        values: dict[str, object] = {"home": _pick(_BY_NAME["home"], given, environ, {})[0]}
         path, named_by = _find_file(named, Path(str(values["home"])), environ)
         file = _read_file(path, named_by)
+        sources: dict[str, str] = {}
         for setting in SETTINGS:
-            values[setting.name] = _pick(setting, given, environ, file)
+            values[setting.name], sources[setting.name] = _pick(setting, given, environ, file)
         if not values["database_url"]:
             values["database_url"] = f"sqlite:///{values['home']}/watchbell.db"
-        return cls(**values, file=path, child_environment=_child_environment(environ))  # type: ignore[arg-type]
+        return cls(**values, file=path, sources=sources, child_environment=_child_environment(environ))  # type: ignore[arg-type]
 
     @property
     def owns_database(self) -> bool:
@@ -247,17 +250,17 @@ class Config:
 _File = Mapping[str, tuple[str, object]]
 
 
-def _pick(setting: Setting, given: Mapping[str, object], environ: Mapping[str, str], file: _File) -> object:
-    """Return a setting's value from the first source that has it."""
+def _pick(setting: Setting, given: Mapping[str, object], environ: Mapping[str, str], file: _File) -> tuple[object, str]:
+    """Return a setting's value from the first source that has it, and that source; "" for the default."""
     for source, value in _sources(setting, given, environ, file):
         try:
             if setting.parse in _PARSERS_OF_TEXT and not isinstance(value, str | Path):
                 raise ValueError("must be a text, in quotes")
-            return setting.parse(_as_text(value))
+            return setting.parse(_as_text(value)), source
         except ValueError as error:
             shown = "" if setting.name in SECRETS else f" is {str(value)[:80]!r}:"
             raise ConfigError(f"{source}{shown} {error}") from None
-    return setting.default()
+    return setting.default(), ""
 
 
 _PARSERS_OF_TEXT = (values.text, values.directory, values.folder, values.zone, values.database)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.styleguide import serve
 from tests.waiting import wait_until
+from watchbell.web.presenters import age_words, duration_words
 
 pytestmark = pytest.mark.browser
 PAGES = ("/", "/login", "/password", "/error", "/?state=stopped", "/?state=stalled")
@@ -221,14 +224,23 @@ def test_a_living_part_keeps_the_focus_and_what_is_open(page: Page, address: str
     assert after == ["b", "2", True, '<p id="new">y</p>', 2]
 
 
-def test_ages_and_spans_read_as_the_server_writes_them(page: Page, address: str) -> None:
+def test_ages_and_durations_read_as_the_server_writes_them(page: Page, address: str) -> None:
     page.goto(f"{address}/login")
-    templates = serve.ENVIRONMENT.get_template("_macros/time.html").make_module({"now": None})
-    seconds = [0, 1, 59, 60, 3599, 3600, 172799, 172800, 1e6]
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    zone = ZoneInfo("Europe/Berlin")
+    seconds = [0, 0.5, 1, 59, 60, 61, 3599, 3600, 86399, 86400, 172800, 604799]
+    both = [*seconds, *(-n for n in seconds if n)]
 
-    assert module(page, f"time:return {seconds}.map(m.age)") == [templates.age(n) for n in seconds]
-    whole = [n for n in seconds if n >= 10]
-    assert module(page, f"time:return {whole}.map(m.span)") == [templates.duration(n) for n in whole]
+    assert module(page, f"time:return {seconds}.map(m.duration)") == [duration_words(n) for n in seconds]
+    with serve.APP.app_context():
+        told = [age_words(now + timedelta(seconds=n), now, zone) for n in both]
+    assert module(page, f"time:return {both}.map(m.relative)") == told
+    begin = "document.documentElement.dataset.zone = 'Asia/Tokyo'; Date.now = () => Date.UTC(2026, 10, 22, 12);"
+    assert module(page, f"time:{begin} return [-604800, 604800, 700000].map(m.relative)") == [
+        "2026-11-15",
+        "2026-11-29",
+        "2026-11-30",
+    ]
 
 
 def test_without_scripts_menus_open_and_harm_needs_a_tick(browser: Browser, address: str) -> None:

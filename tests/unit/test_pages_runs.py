@@ -157,7 +157,7 @@ def test_a_run_that_failed_says_how_and_why(admin: Person, db: Database) -> None
     words = " ".join(head.text.split())  # type: ignore[union-attr]
     assert "failed exit 2" in words
     assert "started +200 ms" in words
-    assert "took 12 s" in words
+    assert "took 12s" in words
     assert "Exit code 2." in words
 
 
@@ -179,7 +179,7 @@ def test_the_history_names_every_state_with_its_actor_and_reason(admin: Person, 
 
     assert len(steps) == 2
     assert steps[0].startswith("queued 2026-11-22 13:00:00 run by hand by ann")
-    assert steps[1].startswith("cancelled 2026-11-22 13:00:03 +3.00 s cancelled by bob")
+    assert steps[1].startswith("cancelled 2026-11-22 13:00:03 +3s cancelled by bob")
 
 
 def test_resources_are_drawn_and_listed(admin: Person, db: Database) -> None:

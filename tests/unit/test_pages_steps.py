@@ -201,8 +201,8 @@ def test_the_page_of_a_run_lists_what_became_of_its_steps(admin: Person, db: Dat
 
     told = [[" ".join(cell.text.split()) for cell in row.select("td")] for row in page.select(".wb-run-steps tbody tr")]
     assert [row[:3] for row in told] == [
-        ["1 =fetch", "succeeded", "1.50 s"],
-        [f"2 {EVIL}", "failed exit 3", "7.50 s"],
+        ["1 =fetch", "succeeded", "1s"],
+        [f"2 {EVIL}", "failed exit 3", "7s"],
         ["3 never", "not run", NOTHING],
     ]
     assert [a["href"] for a in page.select(".wb-run-steps table a")] == ["/runs/1?step=1", "/runs/1?step=2"]

@@ -78,7 +78,7 @@ def test_what_failed_is_named_with_its_reason_and_since_when(admin: Person, db: 
     assert part is not None
     assert "\N{MULTIPLICATION SIGN} 3" in part.text
     assert "exit code 2" in part.text
-    assert "3 h ago" in part.text
+    assert "3h ago" in part.text
     assert part.select_one(f"a[href='/runs/{last.id}']")
     assert part.select_one(f"form[action='/tasks/{task.id}/run'][method=post]")
 

@@ -251,24 +251,6 @@ def test_run_now_right_after_the_start_does_not_warn_of_a_stopped_scheduler(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(None, "-"), (0, "<1s"), (0.99, "<1s"), (1, "1s"), (59.9, "59s"), (60, "1m 0s"), (125, "2m 5s"), (3600, "1h 0m"),
-     (90061, "25h 1m"), (-3, "<1s")],
-)  # fmt: skip
-def test_durations_are_told_in_the_words_of_the_dashboard(seconds: float | None, words: str) -> None:
-    assert presenters.duration_words(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("minutes", "words"),
-    [(0, "just now"), (5, "5m ago"), (125, "2h ago"), (60 * 50, "2d ago"), (60 * 24 * 8, "2026-11-14"),
-     (-0.5, "in <1m"), (-5, "in 5m"), (-180, "in 3h")],
-)  # fmt: skip
-def test_ages_are_told_in_the_words_of_the_dashboard(minutes: float, words: str) -> None:
-    assert presenters.age_words(NOW - timedelta(minutes=minutes), NOW, BERLIN) == words
-
-
-@pytest.mark.parametrize(
     ("size", "words"),
     [(None, "-"), (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (20 * 1024**2, "20.0 MiB"),
      (500 * 1024**3, "500 GiB"), (5000 * 1024**4, "5000 TiB")],

@@ -20,7 +20,10 @@ from watchbell.domain.presence import SchedulerState
 from watchbell.domain.task_definition import Defaults
 from watchbell.errors import ConfigError, Unavailable
 from watchbell.services.retention import Rules
+from watchbell.web import families
+from watchbell.web import reader_zone as reader_zones
 from watchbell.web.db import database
+from watchbell.web.reader_zone import ReaderZone
 
 _NAME = "watchbell.config"
 _BEGUN_AT = "watchbell.scheduler_begun_at"
@@ -81,8 +84,16 @@ def now() -> datetime:
 
 
 def zone() -> ZoneInfo:
-    """Return the zone in which pages show times."""
-    return ZoneInfo(config().zone)
+    """Return the zone in which times are shown: the reader's on pages, the server's for programs."""
+    return reader_zone().zone
+
+
+def reader_zone() -> ReaderZone:
+    """Return the reader's choice of a zone; programs have none, so that what they compare stays the same."""
+    if "reader_zone" not in g:
+        is_program = families.find(request.path) is not None or "Authorization" in request.headers
+        g.reader_zone = reader_zones.read({} if is_program else request.cookies, config().zone)
+    return cast(ReaderZone, g.reader_zone)
 
 
 def keep_program(program: User) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from flask import Flask, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -32,6 +33,7 @@ from watchbell.web.pages import (
     runs,
     scheduler_control,
     search,
+    settings,
     tasks,
     timeline,
     tokens,
@@ -45,7 +47,7 @@ from watchbell.web.secret_key import secret_key
 PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, api_docs, earlier, language, audit, users),
-    *(timeline, calendars),
+    *(timeline, calendars, settings),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -97,6 +99,9 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
     errors.init_app(app)
     checks.init_app(app, config)
     app.context_processor(_page_context)
+    app.jinja_env.globals.update(utc=UTC, zone_named=ZoneInfo)
+    app.add_template_filter(presenters.duration_words)
+    app.add_template_filter(presenters.age_words)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
     sockets.init_app(app, config)
@@ -108,7 +113,9 @@ def _page_context() -> dict[str, Any]:
     """Return what the frame shows on every page; a bare page must not depend on the database."""
     context: dict[str, Any] = {
         "now": current.now(),
-        "server_zone": current.zone(),
+        "shown_zone": current.zone(),
+        "reader_zone": current.reader_zone(),
+        "server_zone": ZoneInfo(current.config().zone),
         "version": __version__,
         "request_id": errors.request_id(),
     }

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from watchbell.control.process import SchedulerStatus
 from watchbell.domain.run_state import IN_FLIGHT, RunState
 from watchbell.store.runs import Run
+from watchbell.web.i18n import _
 
 #: States whose own name is not the best word for them.
 _WORDS = {
@@ -48,9 +49,9 @@ def age_words(moment: datetime | None, now: datetime, zone: ZoneInfo) -> str:
     if abs(seconds) >= 7 * 86400:
         return moment.astimezone(zone).strftime("%Y-%m-%d")
     if minutes < 1:
-        return "in <1m" if seconds < 0 else "just now"
+        return _("in <1m") if seconds < 0 else _("just now")
     amount = f"{minutes}m" if minutes < 60 else f"{minutes // 60}h" if minutes < 1440 else f"{minutes // 1440}d"
-    return f"in {amount}" if seconds < 0 else f"{amount} ago"
+    return _("in %(amount)s", amount=amount) if seconds < 0 else _("%(amount)s ago", amount=amount)
 
 
 def size_words(size_bytes: int | None) -> str:
@@ -126,6 +127,8 @@ class RunView:
     state_word: str
     reason: str
     due_at: datetime
+    #: The zone in which the task counts its times.
+    zone: str
     started_at: datetime | None
     ended_at: datetime | None
     #: From its start to its end, or to now while it goes on.
@@ -159,6 +162,7 @@ def run_view(run: Run, now: datetime) -> RunView:
         state_word=state_word(run.state),
         reason=run.reason,
         due_at=run.due_at,
+        zone=run.zone or "",
         started_at=run.started_at,
         ended_at=run.ended_at,
         duration_seconds=max(0.0, (until - run.started_at).total_seconds()) if run.started_at else None,

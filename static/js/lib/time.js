@@ -1,8 +1,20 @@
-/* Ages that stay true while the page is open. The texts are those of templates/_macros/time.html.
+/* Ages that stay true while the page is open, and the reader's zone. The texts are those of templates/_macros/time.html.
  *
- * <time datetime data-relative title="exact time with zone">   "3 min ago", "in 2 h"
- * <time datetime data-elapsed>                                 "12 s", "1 min 05 s": time passed since then
- * <html data-now>                                              the server's clock, because the reader's may be wrong */
+ * <time datetime data-relative title="exact time with zone">   "3m ago", "in 2h"
+ * <time datetime data-elapsed>                                 "12s", "1m 5s": time passed since then
+ * <html data-now>                                              the server's clock, because the reader's may be wrong
+ * <html data-zone="Europe/Berlin" data-zone-choice="mine">     the zone of the page; "mine" may be told by the browser
+ * [data-zone-told]                                             an input that gets what the browser tells */
+
+import { t } from "./words.js";
+
+const COOKIE = "watchbell_zone";
+const YEAR = 365 * 24 * 3600;
+const MINUTE = 60;
+const HOUR = 3600;
+const DAY = 86400;
+/** From here on an age is a date. */
+const LONGEST = 7 * DAY;
 
 let offset = 0;
 
@@ -11,39 +23,41 @@ export function serverNow() {
   return Date.now() + offset;
 }
 
-/**
- * @param {number} seconds
- * @returns {string} one unit: 2 s, 5 min, 3 h, 2 d
- */
-export function age(seconds) {
-  const n = Math.max(seconds, 0);
-  if (n < 60) return `${Math.floor(n)} s`;
-  if (n < 3600) return `${Math.floor(n / 60)} min`;
-  if (n < 172800) return `${Math.floor(n / 3600)} h`;
-  return `${Math.floor(n / 86400)} d`;
+/** @param {number} seconds @returns {string} one unit from a minute on: 5m, 3h, 2d */
+function amount(seconds) {
+  if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)}m`;
+  return seconds < DAY ? `${Math.floor(seconds / HOUR)}h` : `${Math.floor(seconds / DAY)}d`;
 }
 
 /**
  * @param {number} seconds
- * @returns {string} two units from a minute on: 12 s, 1 min 05 s, 2 h 03 min, 3 d 4 h
+ * @returns {string} <1s, 12s, 1m 5s, 2h 3m
  */
-export function span(seconds) {
-  const n = Math.max(seconds, 0);
-  const two = (/** @type {number} */ value) => String(Math.floor(value)).padStart(2, "0");
-  if (n < 60) return `${Math.floor(n)} s`;
-  if (n < 3600) return `${Math.floor(n / 60)} min ${two(n % 60)} s`;
-  if (n < 172800) return `${Math.floor(n / 3600)} h ${two((n % 3600) / 60)} min`;
-  return `${Math.floor(n / 86400)} d ${Math.floor((n % 86400) / 3600)} h`;
+export function duration(seconds) {
+  const n = Math.floor(Math.max(seconds, 0));
+  if (n < 1) return "<1s";
+  if (n < MINUTE) return `${n}s`;
+  if (n < HOUR) return `${Math.floor(n / MINUTE)}m ${n % MINUTE}s`;
+  return `${Math.floor(n / HOUR)}h ${Math.floor((n % HOUR) / MINUTE)}m`;
+}
+
+/** @param {number} moment in milliseconds @returns {string} the day in the zone of the page */
+function day(moment) {
+  const parts = { year: "numeric", month: "2-digit", day: "2-digit" };
+  const format = new Intl.DateTimeFormat("en-CA", { ...parts, timeZone: document.documentElement.dataset.zone || undefined });
+  const found = Object.fromEntries(format.formatToParts(moment).map((part) => [part.type, part.value]));
+  return `${found.year}-${found.month}-${found.day}`;
 }
 
 /**
  * @param {number} seconds from now; negative is past
- * @returns {string}
+ * @returns {string} just now, 5m ago, 2d ago, in <1m, in 5m, or a date
  */
 export function relative(seconds) {
-  if (seconds > 0.5) return `in ${age(seconds)}`;
-  if (seconds > -1) return "now";
-  return `${age(-seconds)} ago`;
+  const n = Math.abs(seconds);
+  if (n >= LONGEST) return day(serverNow() + seconds * 1000);
+  if (n < MINUTE) return seconds > 0 ? t("in <1m") : t("just now");
+  return seconds > 0 ? t("in %(amount)s", { amount: amount(n) }) : t("%(amount)s ago", { amount: amount(n) });
 }
 
 /** @param {ParentNode} [root] */
@@ -52,12 +66,35 @@ export function refreshTimes(root = document) {
   for (const node of root.querySelectorAll("time[data-relative], time[data-elapsed]")) {
     const seconds = (Date.parse(node.getAttribute("datetime") ?? "") - now) / 1000;
     if (Number.isNaN(seconds)) continue;
-    const text = node.hasAttribute("data-elapsed") ? span(-seconds) : relative(seconds);
+    const text = node.hasAttribute("data-elapsed") ? duration(-seconds) : relative(seconds);
     if (node.textContent !== text) node.textContent = text;
   }
 }
 
+/** @returns {string} the zone of the reader's machine, "" where the browser does not tell */
+function ownZone() {
+  const name = new Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+  return ["Etc/UTC", "Etc/GMT", "GMT"].includes(name) ? "UTC" : name;
+}
+
+/** Tell the server what zone this machine is in, and see the page again in it: that happens at the first visit and after a journey. */
+function tellZone() {
+  const told = ownZone();
+  for (const input of document.querySelectorAll("[data-zone-told]")) if (input instanceof HTMLInputElement) input.value = told;
+  const { zone, zoneChoice } = document.documentElement.dataset;
+  if (zoneChoice !== "mine" || !told || told === zone) return;
+  const cookie = `${COOKIE}=mine:${told}`;
+  // A zone that the server does not know is told once.
+  if (document.cookie.split("; ").includes(cookie)) return;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `${cookie}; path=/; max-age=${YEAR}; samesite=lax${secure}`;
+  // What was sent with a form is not sent again for this, and what is told once is not lost; the next page is right.
+  const mayReload = document.documentElement.dataset.zoneReload !== undefined && !document.querySelector(".wb-notice");
+  if (mayReload && document.cookie.split("; ").includes(cookie)) location.reload();
+}
+
 export function startTime() {
+  tellZone();
   const served = Date.parse(document.documentElement.dataset.now ?? "");
   // A page from the back-forward cache or a slow line makes small differences; only a wrong clock makes large ones.
   if (!Number.isNaN(served) && Math.abs(served - Date.now()) > 3000 && performance.now() < 20000) offset = served - Date.now();

@@ -17,8 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import jinja2
+from flask import Flask
 from wtforms import BooleanField, Form, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
+
+from watchbell.web import i18n, presenters
 
 ROOT = Path(__file__).resolve().parents[3]
 #: The policy of DESIGN 7: nothing inline, nothing from elsewhere.
@@ -116,8 +119,10 @@ def context(query: dict[str, list[str]], cookies: dict[str, str]) -> dict[str, A
         "now": now,
         "past": now - timedelta(minutes=3, seconds=7),
         "server_zone": ZoneInfo("Europe/Berlin"),
+        "shown_zone": ZoneInfo("Europe/Berlin"),
+        "reader_zone": SimpleNamespace(choice="server", told=""),
         "version": "0.1.0",
-        "request": SimpleNamespace(cookies=cookies, blueprint="tasks", path="/", full_path="/?", args={}),
+        "request": SimpleNamespace(method="GET", cookies=cookies, blueprint="tasks", path="/", full_path="/?", args={}),
         "current_user": SimpleNamespace(is_authenticated=True, username="ann", role="admin"),
         "scheduler": SimpleNamespace(
             state=state,
@@ -166,11 +171,22 @@ def environment() -> jinja2.Environment:
         asset=lambda path: f"/static/stamp/{path}",
         get_flashed_messages=lambda **_: [],
         may=lambda _address, _method="GET": True,
+        _=i18n._,
+        ngettext=i18n.ngettext,
+        language=lambda: "en",
+        languages={"en": "English"},
+        words_stamp=lambda _name: "0",
+        utc=UTC,
+        zone_named=ZoneInfo,
     )
+    made.filters.update(duration_words=presenters.duration_words, age_words=presenters.age_words)
     return made
 
 
 ENVIRONMENT = environment()
+#: Nobody asks for another language here, but texts are only found within an application.
+APP = Flask("styleguide")
+i18n.init_app(APP)
 
 
 def render(path: str, query: dict[str, list[str]], cookies: dict[str, str]) -> str | None:
@@ -189,7 +205,8 @@ def render(path: str, query: dict[str, list[str]], cookies: dict[str, str]) -> s
         values["form"] = LoginForm()
     if path == "/password":
         values |= {"form": PasswordForm(), "first": True}
-    return ENVIRONMENT.get_template(page).render(values)
+    with APP.app_context():
+        return ENVIRONMENT.get_template(page).render(values)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -29,7 +29,7 @@ def create() -> AnyResponse | tuple[str, int]:
     form = PauseForm()
     subject = pausing.subject_of(form.scope.data or pauses.EVERYTHING)
     try:
-        end = form.end(now=current.now(), zone=current.config().zone)
+        end = form.end(now=current.now(), zone=current.zone().key)
         reason = form.reason.data or ""
         pauses.pause(database(), subject.scope, now=current.now(), actor=current.actor(), reason=reason, until=end)
     except InputError as error:
