@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -106,11 +106,12 @@ def test_days_of_a_month_say_how_much_comes_from_now_on(db: Database) -> None:
     assert not any(one.is_cut for one in days.values())
 
 
-def test_half_hours_count_what_comes(db: Database) -> None:
-    add_task(db, "often", every="10m", now=NOW)
+def test_minutes_count_what_comes_in_each(db: Database) -> None:
+    for number in range(2):
+        add_task(db, f"often-{number}", cron="*/10 * * * *", now=NOW)
     add_task(db, "disabled", every="1m", now=NOW, enabled=False)
-    start = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
-    counts, is_cut = forecast.half_hours(db, now=NOW, start=start, count=4)
+    counts, is_cut = forecast.minutes(db, start=NOW, count=31)
 
-    assert (counts, is_cut) == ([2, 3, 3, 3], False)
+    assert ([minute for minute, count in enumerate(counts) if count], is_cut) == ([10, 20, 30], False)
+    assert sum(counts) == 6

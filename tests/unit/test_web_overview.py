@@ -9,6 +9,7 @@ from tests.database import add_run, add_task
 from tests.web_fixtures import Person
 from watchbell import clock
 from watchbell.domain.run_state import RunState
+from watchbell.services import attention
 from watchbell.services.attention import list_troubles, trouble_of
 from watchbell.services.runs import Overview
 from watchbell.store.runs import Run
@@ -221,3 +222,84 @@ def test_a_task_of_every_second_leaves_room_for_the_others(admin: Person, db: Da
     listed = admin.see("/").select('table[aria-label="Next runs"] tbody a')
 
     assert [link.text for link in listed] == ["busy", "hourly", "two-hourly"]
+
+
+def test_a_muted_failure_is_hidden_until_it_changes(admin: Person, db: Database) -> None:
+    now = clock.now()
+    task = add_task(db, "backup", now=now, every="1h")
+    failed = add_run(db, task, RunState.FAILED, due_at=now, exit_code=2, reason="exit code 2")
+
+    assert admin.post("/troubles/mute", {"run": failed.id}).status_code == 303
+    page = admin.see("/")
+    assert page.select_one("#attention") is None
+    assert "backup" in page.select_one("#muted").text  # type: ignore[union-attr]
+    assert admin.get("/overview.json").get_json()["troubles"][0]["muted_by"] == admin.username
+
+    add_run(db, task, RunState.FAILED, due_at=now, exit_code=2, reason="exit code 2")
+    assert admin.see("/").select_one("#attention") is None
+
+    add_run(db, task, RunState.FAILED, due_at=now, exit_code=3, reason="exit code 3")
+    assert admin.see("/").select_one("#attention")
+
+
+def test_a_mute_ends_when_the_task_has_gone_well_and_when_somebody_says_so(db: Database) -> None:
+    now = clock.now()
+    one, other = (add_task(db, name, now=now, every="1h") for name in ("one", "other"))
+    for task in (one, other):
+        run = add_run(db, task, RunState.FAILED, due_at=now, exit_code=1, reason="exit code 1")
+        attention.mute(db, run.id, now=now, actor="ann")
+    assert all(bad.muted for bad in list_troubles(db, now=now))
+
+    add_run(db, one, RunState.SUCCEEDED, due_at=now)
+    add_run(db, one, RunState.FAILED, due_at=now, exit_code=1, reason="exit code 1")
+    assert {bad.run.task_name: bool(bad.muted) for bad in list_troubles(db, now=now)} == {"one": False, "other": True}
+
+    assert attention.unmute(db, other.id)
+    assert not attention.unmute(db, other.id)
+    assert not any(bad.muted for bad in list_troubles(db, now=now))
+
+
+def test_only_a_failure_can_be_muted(admin: Person, db: Database) -> None:
+    run = add_run(db, add_task(db), RunState.SUCCEEDED)
+
+    assert "is no failure" in admin.post("/troubles/mute", {"run": run.id}, follow_redirects=True).text
+    assert admin.post("/troubles/mute", {"run": 999}).status_code == 404
+    assert admin.post("/troubles/mute", {"run": "x"}).status_code == 422
+
+
+def test_the_strip_has_a_bar_for_each_half_hour_that_holds_something(admin: Person, db: Database) -> None:
+    now = clock.now()
+    task = add_task(db, "hourly", now=now, every="1h")
+    add_run(db, task, RunState.FAILED, due_at=now - timedelta(hours=3))
+
+    page = admin.see("/")
+
+    bars = page.select("#day svg a")
+    assert len(bars) == 1 + 24
+    assert "1 failed" in bars[0].text
+    assert all("1 planned" in bar.text for bar in bars[1:])
+    assert len(page.select("#day details table tbody tr")) == 25
+    assert len(admin.get("/overview.json").get_json()["half_hours"]) == 25
+
+
+def test_what_runs_shows_how_far_it_is_by_what_is_usual_and_can_be_stopped(admin: Person, db: Database) -> None:
+    now = clock.now()
+    task = add_task(db, "copy", now=now)
+    ago = now - timedelta(days=1)
+    add_run(db, task, RunState.SUCCEEDED, due_at=ago, started_at=ago, ended_at=ago + timedelta(seconds=100))
+    begun = now - timedelta(seconds=50)
+    run = add_run(db, task, RunState.RUNNING, due_at=begun, started_at=begun)
+
+    row = admin.see("/").select_one("#running tbody tr")
+
+    assert row is not None
+    assert 50 <= int(str(row.select_one("progress")["value"])) <= 60  # type: ignore[index]
+    assert row.select_one(f"form[action='/runs/{run.id}/cancel']")
+
+
+def test_the_last_failure_is_named_also_when_all_is_well_again(admin: Person, db: Database) -> None:
+    task = add_task(db, "backup", now=clock.now(), every="1h")
+    failed = add_run(db, task, RunState.FAILED, due_at=clock.now())
+    add_run(db, task, RunState.SUCCEEDED, due_at=clock.now())
+
+    assert admin.see("/").select_one(f".wb-answer a[href='/runs/{failed.id}']")

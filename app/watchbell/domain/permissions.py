@@ -131,6 +131,8 @@ ROUTES: dict[str, Right] = {
     "overview.parts": Right.VIEW,
     "overview.data": Right.VIEW,
     "overview.tab_marks": Right.VIEW,
+    "overview.mute": Right.OPERATE,
+    "overview.unmute": Right.OPERATE,
     "scheduler_control.panel": Right.VIEW,
     "scheduler_control.status": Right.VIEW,
     "scheduler_control.start": Right.OPERATE,

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from watchbell.domain.run_state import ACTIVE, FINAL, RunState
+from watchbell.errors import Conflict, NotFound
 from watchbell.services import decisions, pauses
 from watchbell.store import history
+from watchbell.store import mutes as mute_store
+from watchbell.store import runs as run_store
 from watchbell.store import tasks as task_store
+from watchbell.store.mutes import Mute
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
 
@@ -23,6 +28,7 @@ _SILENT = frozenset({RunState.SKIPPED, RunState.CANCELLED})
 _LOOKED_AT = 200
 _RUNS_PER_TASK = 50
 _LAST_RUNS = 4
+_NUMBERS = re.compile(r"\d+")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class Trouble:
     #: When the first of the bad results in a row was due, as far back as was looked.
     since: datetime
     in_a_row: int
+    #: What somebody has muted it by, if it is still the same.
+    muted: Mute | None = None
 
     @property
     def is_long(self) -> bool:
@@ -56,9 +64,52 @@ def list_troubles(db: Database, *, now: datetime, limit: int = 100) -> list[Trou
         newest = history.list_newest_results(session, still_bad, _RUNS_PER_TASK)
         streaks = [streak for streak in map(_streak, newest.values()) if streak is not None][:limit]
         runs = history.list_by_ids(session, [row.id for streak in streaks for row in (streak[0], streak[-1])])
+        mutes = mute_store.list_mutes(session)
     return [
-        Trouble(run=runs[streak[0].id], since=runs[streak[-1].id].due_at, in_a_row=len(streak)) for streak in streaks
+        Trouble(
+            run=runs[streak[0].id],
+            since=runs[streak[-1].id].due_at,
+            in_a_row=len(streak),
+            muted=_still_muted(mutes.get(runs[streak[0].id].task_id), runs[streak[0].id], streak),
+        )
+        for streak in streaks
     ]
+
+
+def mute(db: Database, run_id: int, *, now: datetime, actor: str) -> Run:
+    """Let the failure that a run is need no attention until it changes, and return the run.
+
+    It changes when the task fails in another way, or again after it has gone well. Raises NotFound, and Conflict for a run
+    that is no failure.
+    """
+    with db.write() as session:
+        run = run_store.find_run(session, run_id)
+        if run is None:
+            raise NotFound(f"there is no run {run_id}")
+        if RunState(run.state) not in TROUBLE:
+            raise Conflict(f"run {run_id} is no failure: {run.state}")
+        made = Mute(task_id=run.task_id, run_id=run.id, mark=_mark(run), at=now, by=actor)
+        mute_store.put(session, made)
+        return run
+
+
+def unmute(db: Database, task_id: int) -> bool:
+    """Let the failure of a task need attention again and return whether it was muted."""
+    with db.write() as session:
+        return mute_store.remove(session, task_id)
+
+
+def _mark(run: Run) -> str:
+    """Return what failures have in common that are the same: all but the numbers, such as times, in what they say."""
+    return f"{run.state} {run.exit_code} {_NUMBERS.sub('#', run.reason)}"
+
+
+def _still_muted(found: Mute | None, newest: Run, streak: Sequence[Any]) -> Mute | None:
+    if found is None or found.mark != _mark(newest):
+        return None
+    # Of a long streak the beginning was not looked at, but nothing good has come since the mute if its run is older.
+    is_same = any(row.id <= found.run_id for row in streak) or len(streak) >= _RUNS_PER_TASK
+    return found if is_same else None
 
 
 def trouble_of(runs: Sequence[Run]) -> Trouble | None:

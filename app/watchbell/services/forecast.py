@@ -170,16 +170,18 @@ def days(db: Database, *, first: date, count: int, now: datetime, zone: ZoneInfo
     return found
 
 
-def half_hours(db: Database, *, now: datetime, start: datetime, count: int) -> tuple[list[int], bool]:
-    """Return how many moments come in each of so many half hours, and whether there are more than were worked out."""
-    coming, is_cut = _coming(db, after=now, until=start + count * timedelta(minutes=30))
+def minutes(db: Database, *, start: datetime, count: int) -> tuple[list[int], bool]:
+    """Return how many moments come in each of so many minutes, and whether there are more than were worked out."""
+    coming, is_cut = _coming(db, after=start - timedelta(microseconds=1), until=start + timedelta(minutes=count))
     counts = [0] * count
-    for one in coming:
+    # Tasks with one schedule share what was worked out of it.
+    shared = collections.Counter(id(one.moments) for one in coming)
+    for number, one in {id(one.moments): one for one in coming}.items():
         is_cut |= one.is_cut
         for moment in one.moments:
-            place = int((moment - start).total_seconds() // 1800)
+            place = int((moment - start).total_seconds() // 60)
             if 0 <= place < count:
-                counts[place] += 1
+                counts[place] += shared[number]
     return counts, is_cut
 
 

@@ -171,6 +171,14 @@ def count_states(db: Database, *, start: datetime, until: datetime, parts: int) 
         return store.count_states(session, start, until, parts)
 
 
+def usual_seconds(db: Database, task_ids: Sequence[int], *, now: datetime) -> Mapping[int, float]:
+    """Return what the runs of tasks that succeeded in the last days took on the average; nothing for one that had none."""
+    if not task_ids:
+        return {}
+    with db.read() as session:
+        return store.list_usual_seconds(session, now - _USUAL_DAYS, task_ids)
+
+
 def _rows_of_hosts(session: Session, numbers: Numbers) -> tuple[Sequence[Any], int]:
     """Return the runs within some numbers and 1, or samples of them and how many runs one of them stands for."""
     if numbers.count <= SINGLE_OF_HOSTS:

@@ -17,6 +17,7 @@ from watchbell.store.incidents import Incident
 from watchbell.store.job_library import JobHandler, JobTemplate
 from watchbell.store.log_marks import LogMark
 from watchbell.store.metric_days import MetricDay
+from watchbell.store.mutes import Mute
 from watchbell.store.pauses import Pause
 from watchbell.store.queues import Queue
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
@@ -57,6 +58,7 @@ __all__ = [
     "LoginLink",
     "LoginSession",
     "MetricDay",
+    "Mute",
     "Outbox",
     "Output",
     "Pause",

@@ -44,6 +44,7 @@ def find(db: Database, *, now: datetime) -> Marks:
 
 def _look(db: Database, now: datetime) -> Marks:
     # What waits for a decision is told apart from the rest, as on the first page.
-    troubles = [bad.run for bad in attention.list_troubles(db, now=now) if bad.run.decision != decisions.OPEN]
+    listed = [bad for bad in attention.list_troubles(db, now=now) if bad.muted is None]
+    troubles = [bad.run for bad in listed if bad.run.decision != decisions.OPEN]
     undecided = decisions.list_open(db, limit=_MOST) if decisions.count_open(db) else []
     return Marks([run.id for run in troubles], [run.id for run in undecided])

@@ -7,21 +7,28 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, jsonify, render_template
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
+from watchbell.errors import Conflict
 from watchbell.services import attention, decisions, runs, tasks, upcoming
-from watchbell.services.runs import Overview
+from watchbell.services.attention import Trouble
+from watchbell.services.runs import Overview, RunFilter
 from watchbell.store.tasks import Task
-from watchbell.web import current, pausing, presenters
+from watchbell.web import current, glimpses, pausing, presenters, query
 from watchbell.web import tab_marks as marks
 from watchbell.web.db import database
+from watchbell.web.glimpses import Going
+from watchbell.web.i18n import _
 from watchbell.web.log_lines import last_lines
 from watchbell.web.pausing import PauseView
+from watchbell.web.pictures.strip import Strip
 from watchbell.web.presenters import RunView, count_words, local_text, run_json, run_view, state_word
 
 blueprint = Blueprint("overview", __name__)
+blueprint.add_app_template_global(glimpses.strip_address, "strip_address")
 
 PANEL_LINES = 12
 NEXT_ROWS = 10
@@ -35,6 +42,8 @@ _TOLD = (
 )
 
 
+#: What the line below the title calls the last failure.
+_WRONG = (RunState.FAILED.value, RunState.TIMED_OUT.value, RunState.LOST.value)
 _NOT_STARTED = frozenset({RunState.MISSED, RunState.SKIPPED})
 
 
@@ -46,6 +55,9 @@ class TroubleView:
     since: datetime
     in_a_row: int
     is_long: bool
+    #: Who has muted it, and when; empty if it needs attention.
+    muted_by: str = ""
+    muted_at: datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,7 +73,13 @@ class Page:
     scheduled: int
     today: Mapping[str, int]
     troubles: Sequence[TroubleView]
+    #: Troubles that somebody has muted.
+    muted: Sequence[TroubleView]
     running: Sequence[RunView]
+    going: Sequence[Going]
+    #: The newest run that went wrong, whatever has become of its task since.
+    last_failure: RunView | None
+    strip: Strip
     waiting: Sequence[RunView]
     recent: Sequence[RunView]
     upcoming: Sequence[tuple[Task, Occurrence]]
@@ -110,13 +128,40 @@ def tab_marks() -> Response:
     return jsonify(failed=found.failed, decide=found.decide, scheduler=current.scheduler().state.value)
 
 
+@blueprint.post("/troubles/mute")
+def mute() -> AnyResponse:
+    """Hide a failure from what needs attention until it changes."""
+    run_id = query.whole(request.form, "run", None, 1, query.HIGHEST_ID)
+    try:
+        run = attention.mute(database(), run_id, now=current.now(), actor=current.actor())
+        flash(
+            _("%(task)s is muted until it fails in another way, or again after it has gone well.", task=run.task_name),
+            "success",
+        )
+    except Conflict as error:
+        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+    return redirect(url_for("overview.index"), 303)
+
+
+@blueprint.post("/troubles/unmute")
+def unmute() -> AnyResponse:
+    """Let a failure need attention again."""
+    attention.unmute(database(), query.whole(request.form, "task", None, 1, query.HIGHEST_ID))
+    return redirect(url_for("overview.index"), 303)
+
+
 _RUN_LISTS = ("running", "waiting", "recent")
 
 
 def _page_json(page: Page, zone: ZoneInfo) -> dict[str, object]:
     troubles = [
-        {**run_json(bad.run, zone), "since": local_text(bad.since, zone), "in_a_row": bad.in_a_row}
-        for bad in page.troubles
+        {
+            **run_json(bad.run, zone),
+            "since": local_text(bad.since, zone),
+            "in_a_row": bad.in_a_row,
+            "muted_by": bad.muted_by or None,
+        }
+        for bad in (*page.troubles, *page.muted)
     ]
     return {
         "answer": page.answer,
@@ -130,6 +175,10 @@ def _page_json(page: Page, zone: ZoneInfo) -> dict[str, object]:
         "scheduler": presenters.scheduler_json(presenters.scheduler_view(current.scheduler()), zone),
         "today": page.today,
         "open_decisions": page.open_decisions,
+        "half_hours": [
+            {"start": local_text(bar.start, zone), "runs": bar.counts, "planned": bar.planned}
+            for bar in page.strip.bars
+        ],
         "paused": [
             {
                 "scope": view.subject.scope,
@@ -153,9 +202,12 @@ def _page() -> Page:
     now, db = current.now(), database()
     found = runs.overview(db, day_start=_day_start(now), recent=RECENT_ROWS)
     # What waits for a decision is told apart from the rest, so that nobody runs it again without one.
-    troubles = [bad for bad in attention.list_troubles(db, now=now) if bad.run.decision != decisions.OPEN]
+    listed = [bad for bad in attention.list_troubles(db, now=now) if bad.run.decision != decisions.OPEN]
+    troubles = [bad for bad in listed if bad.muted is None]
     scheduler = presenters.scheduler_view(current.scheduler())
     paused, undecided = pausing.views(), decisions.count_open(db)
+    running = [run_view(run, now) for run in found.running]
+    failed = runs.list_rows(db, RunFilter(states=_WRONG), limit=1)
     state = "paused" if pausing.of_everything() else scheduler.state
     return Page(
         answer=answer(found, len(troubles), state, undecided),
@@ -164,8 +216,12 @@ def _page() -> Page:
         enabled_tasks=found.enabled_tasks,
         scheduled=upcoming.count(db, now=now, at_most=SCHEDULED_MOST + 1),
         today=found.today,
-        troubles=[TroubleView(run_view(bad.run, now), bad.since, bad.in_a_row, bad.is_long) for bad in troubles],
-        running=[run_view(run, now) for run in found.running],
+        troubles=[_trouble_view(bad, now) for bad in troubles],
+        muted=[_trouble_view(bad, now) for bad in listed if bad.muted is not None],
+        running=running,
+        going=glimpses.going(running),
+        last_failure=run_view(failed[0], now) if failed else None,
+        strip=glimpses.day_strip(),
         waiting=[run_view(run, now) for run in found.waiting],
         recent=[run_view(run, now) for run in found.recent],
         upcoming=_next_of_each(now),
@@ -173,6 +229,11 @@ def _page() -> Page:
         open_decisions=undecided,
         undecided=[run_view(run, now) for run in decisions.list_open(db, limit=RECENT_ROWS)] if undecided else [],
     )
+
+
+def _trouble_view(bad: Trouble, now: datetime) -> TroubleView:
+    by, at = (bad.muted.by, bad.muted.at) if bad.muted else ("", None)
+    return TroubleView(run_view(bad.run, now), bad.since, bad.in_a_row, bad.is_long, by, at)
 
 
 def _next_of_each(now: datetime) -> list[tuple[Task, Occurrence]]:
