@@ -170,3 +170,18 @@ def test_steps_are_drawn_on_the_page_of_their_task(admin: Person, db: Database) 
     boxes = admin.see(f"/tasks/{task.id}").select("svg.wb-flow .wb-flow__box")
 
     assert [box.title.text for box in boxes] == ["1. fetch", f"2. {'x' * 100}", "3. load"]  # type: ignore[union-attr]
+
+
+def test_hours_and_labels_are_those_of_the_reader(admin: Person, db: Database) -> None:
+    add_task(db, "nightly", cron="0 2 * * *", zone="Europe/Berlin", now=clock.now())
+
+    def hours() -> set[int]:
+        return {row["hour"] for row in admin.get("/next-runs/load.json").get_json() if row["at_once"]}
+
+    assert hours() == {2}
+    admin.client.set_cookie("watchbell_zone", "Asia/Tokyo")
+    assert hours() <= {9, 10}
+    tick = admin.see("/timeline?q=nightly&from=2026-11-01T00:00&to=2026-11-01T01:00").select_one(
+        "svg .wb-picture__text"
+    )
+    assert tick is not None and tick.text.strip() == "Sun 1 Nov"

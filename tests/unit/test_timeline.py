@@ -70,7 +70,7 @@ def test_labels_of_the_axis_are_round_few_and_in_order(hours: float) -> None:
 def test_labels_stay_round_on_the_day_on_which_the_clock_changes() -> None:
     axis = Axis(datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 3, 29, 10, tzinfo=UTC))
 
-    shown = [tick.at.astimezone(BERLIN) for tick in axis.ticks(BERLIN)]
+    shown = [tick.at for tick in axis.ticks(BERLIN)]
 
     # 02:00 does not exist on this day; its label would stand at the same instant as that of 03:00.
     assert [at.hour for at in shown] == [23, 0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11]

@@ -20,6 +20,7 @@ class Tick:
     """A labelled moment."""
 
     x: float
+    #: On the clock of the zone.
     at: datetime
     #: Whether a new day begins there in the zone of the page.
     is_midnight: bool
@@ -55,7 +56,8 @@ class Axis:
         while day <= last:
             for at in _of_day(day, step, zone):
                 if self.holds(at) and (not found or at > found[-1].at):
-                    found.append(Tick(self.x(at), at, at.astimezone(zone).time() == time()))
+                    local = at.astimezone(zone)
+                    found.append(Tick(self.x(at), local, local.time() == time()))
             day += max(step, _DAY)
         return found
 
