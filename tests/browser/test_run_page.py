@@ -1,13 +1,18 @@
-"""The page of a run: both streams by time, the search in its output, and why it is what it is."""
+"""The page of a run: both streams by time, search, why it is what it is, its charts, and the comparison with another one."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.installations import expect_run, terminal, window
+from tests.browser.installations import expect_run, run_number, terminal, window
+from tests.browser.test_every_page import LOOKS, judge_all, require_order
 from tests.browser.test_watch_it_run import run_now
+from watchbell import clock
+from watchbell.services import triggers
 
 TURNS = "for n in 1 2 3; do echo out $n; sleep 0.15; echo wrong $n >&2; sleep 0.15; done"
 
@@ -150,3 +155,100 @@ def test_why_a_run_is_what_it_is_can_be_read(page: Page, installation) -> None:
     expect(told).to_contain_text("asked for it by hand.")
     expect(told).to_contain_text("Attempt 1 was taken by")
     expect(told).to_contain_text("A run that fails is not tried again.")
+
+
+def test_a_failure_is_compared_with_the_last_good_run(page: Page, installation) -> None:
+    breaks = installation.folder / "breaks"
+    task = installation.add(
+        "compared", f"date; echo pid $$; [ -e {breaks} ] && {{ echo broken; exit 3; }}; echo 12 rows"
+    )
+    for state in ("succeeded", "failed"):
+        page.goto(f"/tasks/{task.id}")
+        page.get_by_role("button", name="Run now").click()
+        number = run_number(page)
+        expect_run(page, state)
+        breaks.touch()
+    page.get_by_role("link", name="Compare", exact=True).click()
+
+    expect(page).to_have_url(re.compile(rf"/runs/{number}/compare"))
+    expect(page.get_by_role("row", name="Result succeeded failed")).to_be_visible()
+    shown = page.locator(".wb-diff__line")
+    expect(shown.filter(has=page.locator(".wb-diff__sign", has_text="-"))).to_contain_text(["12 rows"])
+    expect(shown.filter(has=page.locator(".wb-diff__sign", has_text="+"))).to_contain_text(["broken"])
+    page.get_by_role("button", name="Compare with this one").click()
+    expect(page).to_have_url(re.compile(r"with=\d+"))
+
+
+def test_what_a_run_used_over_time_is_drawn_and_stands_in_a_table(page: Page, installation) -> None:
+    gate = installation.gate("used")
+    number = run_now(
+        page, installation, "used", f"i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.5; {gate.wait}"
+    )
+    gate.open()
+    expect_run(page, "succeeded", timeout=60)
+    page.goto(f"/runs/{number}?tab=resources")
+
+    expect(page.locator("[data-chart] canvas")).to_have_count(2)
+    assert page.evaluate(
+        "[...document.querySelectorAll('[data-chart] canvas')].every(canvas => Chart.getChart(canvas).data.datasets[0].data.length"
+        " === document.querySelectorAll('#run-samples tbody tr').length && Chart.getChart(canvas).scales.y.min === 0)"
+    )
+    page.get_by_text("Show as table").click()
+    expect(page.locator("#run-samples tbody tr").first).to_be_visible()
+
+
+def lengths(installation, name: str) -> int:
+    """Let a task have run often, for as long as usual and not; return its id."""
+    task = installation.add(name, "true")
+    task_id = int(task.id)
+    for took, state in ((40, "succeeded"), (43, "succeeded"), (41, "succeeded"), (90, "failed"), (42, "succeeded"),
+                        (44, "succeeded"), (120, "succeeded"), (2, "succeeded"), (43, "succeeded")):  # fmt: skip
+        run = triggers.run_now(installation.db, task_id, now=clock.now(), actor="ann")
+        installation.wait_for_state(name, "succeeded")
+        end = clock.now()
+        installation.execute(
+            "UPDATE run SET state = ?, started_at = ?, ended_at = ? WHERE id = ?", state,
+            (end - timedelta(seconds=took)).strftime("%Y-%m-%d %H:%M:%S.%f"), end.strftime("%Y-%m-%d %H:%M:%S.%f"), run.id,
+        )  # fmt: skip
+    return task_id
+
+
+def test_how_long_runs_took_is_walked_by_keys_and_leads_to_them(page: Page, installation) -> None:
+    task_id = lengths(installation, "lengths")
+    page.goto(f"/tasks/{task_id}")
+
+    plot = page.locator("#durations svg[data-picture]")
+    expect(plot.locator("a")).to_have_count(9)
+    expect(plot.locator("rect.wb-duration__mark")).to_have_count(1)
+    expect(plot.locator("polygon.wb-duration__mark")).to_have_count(2)
+    expect(page.locator("#durations .wb-durations__band")).to_be_visible()
+    plot.locator("a").last.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("a.wb-duration:focus title")).to_contain_text("suspiciously short")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-live-part=run-head]")).to_contain_text("suspiciously short: usual 42s")
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_all_of_it_is_in_order_wide_and_narrow_light_and_dark(browser, page, installation, scheme, width) -> None:
+    task_id = lengths(installation, f"in order at {width}")
+    number = run_now(
+        page, installation, f"looked at, at {width}", f"{TURNS}; sleep 1; printf '\\033[31m<b>red\\033[0m\\n'"
+    )
+    expect_run(page, "succeeded")
+    other = run_now(
+        page, installation, f"<i>hostile</i> at {width}", "echo '<script>' ; seq 1 30 | tr '\\n' ' '; exit 3"
+    )
+    expect_run(page, "failed")
+    paths = [
+        f"/runs/{number}?stream=both", f"/runs/{number}?stream=stderr&find=wrong&line=2#E2", f"/runs/{number}?tab=resources",
+        f"/runs/{number}?tab=why", f"/runs/{number}/compare", f"/runs/{other}/compare", f"/runs/{other}?find=script",
+        f"/tasks/{task_id}", f"/runs/{other}?stream=both",
+    ]  # fmt: skip
+    # The newest run of the task of lengths, laid against the last good one.
+    newest = installation.rows("SELECT max(id) FROM run WHERE task_id = ?", task_id)[0][0]
+    paths.append(f"/runs/{newest}/compare")
+    with window(
+        browser, installation, color_scheme=scheme, viewport={"width": width, "height": 800}, reduced_motion="reduce"
+    ) as look:
+        require_order(judge_all(look, paths))

@@ -63,7 +63,7 @@ def test_a_scheduled_run_names_the_rule_of_its_version_and_the_moment(admin: Per
 
     assert "version 1: at 02:00 every day" in told["What made it"].lower()
     assert "2026-11-22 02:00:00 in Europe/Berlin" in told["What made it"]
-    assert "That was 1 min 30 s after it was due." in told["When it became a row"]
+    assert "That was 1m 30s after it was due." in told["When it became a row"]
 
 
 def test_one_that_waited_leads_to_the_run_that_it_waited_for(admin: Person, db: Database) -> None:
@@ -87,7 +87,7 @@ def test_one_that_waited_leads_to_the_run_that_it_waited_for(admin: Person, db: 
         in told["What it waited for"]
     )
     assert f"#{earlier.id} of backup ended succeeded" in told["What it waited for"]
-    assert "Attempt 1 was taken by test with fence 1" in told["Who took it"]
+    assert "Attempt 1 was taken by watchtower with fence 1" in told["Who took it"]
 
 
 def test_one_that_was_skipped_says_by_which_policy_and_that_it_never_started(admin: Person, db: Database) -> None:
@@ -154,7 +154,7 @@ def test_secrets_of_the_environment_are_masked_on_the_pages_of_run_and_task(admi
 
 @pytest.mark.parametrize(
     ("took", "words"),
-    [(2, "suspiciously short: usual 42 s"), (42, "(usual 42 s)"), (300, "unusually long: usual 42 s")],
+    [(2, "suspiciously short: usual 42s"), (42, "(usual 42s)"), (300, "unusually long: usual 42s")],
 )
 def test_the_head_says_what_is_usual_and_calls_the_unusual_so(
     admin: Person, db: Database, took: int, words: str

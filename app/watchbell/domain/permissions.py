@@ -190,6 +190,7 @@ ROUTES: dict[str, Right] = {
     "runs.index_json": Right.VIEW,
     "runs.index_csv": Right.VIEW,
     "runs.detail": Right.VIEW,
+    "runs.compare": Right.VIEW,
     "runs.fragment": Right.VIEW,
     "runs.output": Right.VIEW,
     "runs.download": Right.VIEW,

@@ -133,7 +133,7 @@ class _Teller:
         first = self._events[0] if self._events else None
         if first is not None:
             told.append(_("Written by %(actor)s, as %(state)s.", actor=first.actor, state=first.to_state))
-        if first is not None and first.reason:
+        if first is not None and first.reason and not self._is_known(first.reason):
             told.append(_sentence(first.reason))
         return told
 
@@ -145,7 +145,7 @@ class _Teller:
             until = following.at if following is not None else None
             span = short_words((until - event.at).total_seconds()) if until else ""
             so_far = _("for %(span)s", span=span) if until else _("until now")
-            reason = event.reason or _("for its turn")
+            reason = event.reason if event.reason and not self._is_known(event.reason) else _("for its turn")
             told.append(
                 _("%(state)s from %(since)s %(span)s: %(reason)s.", state=_state(event.to_state), since=self._at(event.at),
                   span=so_far, reason=reason.rstrip("."))
@@ -163,8 +163,10 @@ class _Teller:
 
     def taken(self) -> list[str]:
         told = []
-        for attempt in self._page.attempts:
-            taken = _("Attempt %(number)s was taken by %(holder)s", number=attempt.number, holder=attempt.holder)
+        starts = [event for event in self._events if RunState.STARTING in (event.to_state, *event.path.split(","))]
+        for attempt, start in itertools.zip_longest(self._page.attempts, starts[: len(self._page.attempts)]):
+            holder = start.actor if start is not None else attempt.holder
+            taken = _("Attempt %(number)s was taken by %(holder)s", number=attempt.number, holder=holder)
             fence = _("with fence %(fence)s, so that no other one could start it too", fence=attempt.fence)
             began = (
                 f"; {_('its process began at %(at)s', at=self._at(attempt.started_at))}" if attempt.started_at else ""
@@ -176,8 +178,8 @@ class _Teller:
 
     def ended(self) -> list[str]:
         told = []
-        for event in self._events[1:]:
-            if event.to_state in _WAITING or not event.reason:
+        for before, event in itertools.pairwise(self._events):
+            if event.to_state in _WAITING or not event.reason or event.reason == before.reason:
                 continue
             told.append(f"{self._at(event.at)} {_state(event.to_state)}: {event.reason.rstrip('.')}, {event.actor}.")
         if self._page.decision_words:
@@ -192,6 +194,11 @@ class _Teller:
         groups = policy_facts(policies, self._rules)
         facts = [f"{fact[0]}: {fact[1]}." for fact in groups[0].facts]
         return [*facts, retry_sentence(policies), f"{groups[2].facts[0][0]}: {groups[2].facts[0][1]}."]
+
+    def _is_known(self, reason: str) -> bool:
+        """Return whether a reason says only who asked for it, which is told already."""
+        by = self._run.requested_by
+        return bool(by) and reason in {f"run by hand by {by}", f"asked for as soon as possible by {by}"}
 
     def _at(self, moment: datetime) -> str:
         return f"{moment.astimezone(self._zone):%Y-%m-%d %H:%M:%S %Z}"

@@ -6,6 +6,7 @@ import contextlib
 
 from watchbell.domain.schedule.interval import UNITS, read_span
 from watchbell.errors import InputError
+from watchbell.web.presenters import duration_words
 
 _LETTERS = ((86_400, "d"), (3600, "h"), (60, "m"))
 
@@ -34,17 +35,9 @@ def seconds_text(text: str) -> str:
 
 
 def short_words(seconds: float) -> str:
-    """Return how long something took as people read it: 38 ms, 1.20 s, 42 s, 1 min 05 s, 2 h 03 min, 3 d 4 h."""
+    """Return how long something took, the shortest exactly: 38 ms, 1.20 s, and then as everywhere 42s, 1m 5s, 2h 3m."""
     if seconds < 0.0005:
         return "0 s"
     if seconds < 1:
         return f"{round(seconds * 1000)} ms"
-    if seconds < 10:
-        return f"{seconds:.2f} s"
-    if seconds < 60:
-        return f"{int(seconds)} s"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
-    if seconds < 172_800:
-        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
-    return f"{int(seconds // 86_400)} d {int(seconds % 86_400 // 3600)} h"
+    return f"{seconds:.2f} s" if seconds < 10 else duration_words(seconds)

@@ -5,7 +5,7 @@
  * <form data-output-find> <input type=search> [data-output-find-go] [data-output-find-on] [data-output-find-back] [data-output-hits]
  * Without scripts the form asks the server, which lists the lines. */
 
-import { t } from "./words.js";
+import { t, tn } from "./words.js";
 
 const PAUSE_MS = 150;
 /** So many hits are counted, and so many of them drawn. */
@@ -141,7 +141,7 @@ export class Finder {
     let words = "";
     if (this.box.value) {
       if (!count) words = t("no match");
-      else words = this.at < 0 ? t("%(n)s matches", { n: many }) : t("%(at)s of %(n)s", { at: (this.at + 1).toLocaleString(), n: many });
+      else words = this.at < 0 ? tn("%(n)s match", "%(n)s matches", count, { n: many }) : t("%(at)s of %(n)s", { at: (this.at + 1).toLocaleString(), n: many });
       if (this.left) words += ` (${this.left})`;
     }
     this.said.textContent = words;

@@ -1,6 +1,8 @@
 /* The page of one run: a run that had not started when the page was made gets its terminal once it has, and one that has ended
  * without a word on stdout is shown where it said something. */
 
+import { startCharts } from "../lib/chart.js";
+
 const run = document.getElementById("run");
 const waits = document.querySelector("[data-waits-for-output]");
 const isChosen = new URLSearchParams(location.search).has("stream");
@@ -10,6 +12,7 @@ function state(place) {
   return place.querySelector("[data-live-part=run-head] [data-state]")?.getAttribute("data-state") ?? "";
 }
 
+if (run) startCharts(run);
 if (run && waits) {
   run.addEventListener("watchbell:live", () => {
     if (state(run) && !["queued", "claimed", "retry_wait"].includes(state(run))) location.reload();

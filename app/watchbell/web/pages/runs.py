@@ -10,10 +10,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.domain.masking import mask_all
 from watchbell.domain.policies import Policies
 from watchbell.errors import Conflict
-from watchbell.services import decisions, runs, triggers
+from watchbell.services import comparisons, decisions, runs, triggers
 from watchbell.services.runs import RunPage
 from watchbell.web import (
     both_outputs,
+    comparing,
     current,
     notices,
     outputs,
@@ -75,6 +76,21 @@ def detail(run_id: int) -> str:
     tab = query.word(request.args, "tab", TABS, "output")
     page = _run_page(run_id)
     return render_template("runs/detail.html", page=page, tab=tab, **_tab_context(page, tab))
+
+
+@blueprint.get("/runs/<int:run_id>/compare")
+def compare(run_id: int) -> str:
+    sides = comparisons.find_sides(database(), run_id, query.optional_id(request.args, "with"))
+    if sides.other is None:
+        return render_template("runs/compare.html", sides=sides)
+    return render_template(
+        "runs/compare.html",
+        sides=sides,
+        rows=comparing.outcome_rows(sides),
+        fields=comparing.definition_changes(sides, current.rules()),
+        variables=comparing.environment_changes(sides),
+        streams=comparisons.compare_outputs(database(), current.config().output_path, sides.other, sides.run),
+    )
 
 
 @blueprint.get("/runs/<int:run_id>/fragment")

@@ -26,8 +26,9 @@ from watchbell.web import (
 from watchbell.web.checks import with_filters
 from watchbell.web.day_totals import year_of
 from watchbell.web.db import database
+from watchbell.web.pictures import durations
 from watchbell.web.pictures.flow import flow
-from watchbell.web.presenters_runs import run_views
+from watchbell.web.presenters_runs import run_views, usual_of
 from watchbell.web.presenters_schedule import preview_of_task
 from watchbell.web.presenters_tasks import TaskRow
 from watchbell.web.task_editing import Refusal
@@ -81,16 +82,17 @@ def index_csv() -> Response:
 def detail(task_id: int) -> str:
     task = tasks.get(database(), task_id)
     recent = runs.list_page(database(), RunFilter(task_id=task_id), limit=presenters_tasks.STRIP_RUNS).runs
+    row = presenters_tasks.task_row(task, recent, current.now(), pausing.of_tasks())
     return render_template(
         "tasks/detail.html",
         task=task,
-        row=presenters_tasks.task_row(task, recent, current.now(), pausing.of_tasks()),
+        row=row,
         recent=run_views(recent[:_SHOWN_RUNS], current.now()),
         preview=preview_of_task(task, current.now()),
         policies=presenters_policies.policy_facts(tasks.definition_of(task).policies, current.rules()),
         revisions=_newest_revisions(task),
         environment=mask_all(task.environment),
-        year=year_of(task.id),
+        **_pictures(row),
     )
 
 
@@ -195,6 +197,13 @@ def restore(task_id: int) -> AnyResponse:
         return redirect(url_for("tasks.index"), 303)
     flash(f"{task.name} is there again, with its runs and versions. {_when(task)}", "success")
     return redirect(url_for("tasks.detail", task_id=task.id), 303)
+
+
+def _pictures(row: TaskRow) -> dict[str, object]:
+    return {
+        "durations": durations.draw(row.runs, usual_of(row.runs), current.zone()),
+        "year": year_of(row.task.id),
+    }
 
 
 def _rows(found: TaskPage) -> list[TaskRow]:

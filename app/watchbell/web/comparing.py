@@ -1,0 +1,135 @@
+"""What the comparison of two runs shows: what became of them, their definitions field by field, and their environments."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+from watchbell.domain import likeness
+from watchbell.domain import schedule as schedules
+from watchbell.domain import steps as task_steps
+from watchbell.domain.likeness import FieldChange
+from watchbell.domain.masking import mask
+from watchbell.domain.policies import Policies
+from watchbell.services.comparisons import Sides
+from watchbell.services.retention import Rules
+from watchbell.services.runs import RunDetail
+from watchbell.web.i18n import _
+from watchbell.web.presenters import size_words, state_word
+from watchbell.web.presenters_policies import policy_facts
+from watchbell.web.spans import short_words
+
+_NOTHING = "\N{EN DASH}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """Something that both runs have, side by side."""
+
+    label: str
+    before: str
+    after: str
+    #: How the newer one differs, in words; empty where it does not.
+    change: str
+
+
+def outcome_rows(sides: Sides) -> list[Row]:
+    """Return how both ended, where they were, and what they used; ``before`` is the one that it is laid against."""
+    assert sides.other is not None
+    old, new = sides.other, sides.run
+    rows = [
+        _words(_("Result"), state_word(old.run.state), state_word(new.run.state)),
+        _words(_("Exit code"), _text(old.run.exit_code), _text(new.run.exit_code)),
+        _words(_("Version of the task"), str(old.run.task_version), str(new.run.task_version)),
+        _words(_("Host"), sides.hosts.get(old.run.id, _NOTHING), sides.hosts.get(new.run.id, _NOTHING)),
+        _words(_("Attempts"), str(old.run.attempts), str(new.run.attempts)),
+        _amount(_("Started after due"), _lag(old), _lag(new), short_words),
+        _amount(_("Took"), _took(old), _took(new), short_words),
+    ]
+    for label, name in ((_("User time"), "user_seconds"), (_("System time"), "system_seconds")):
+        rows.append(_amount(label, _used(old, name), _used(new, name), short_words))
+    rows.append(_amount(_("Most memory"), _used(old, "max_rss_kib"), _used(new, "max_rss_kib"), _kib_words))
+    return [row for row in rows if (row.before, row.after) != (_NOTHING, _NOTHING)]
+
+
+def definition_changes(sides: Sides, rules: Rules) -> list[FieldChange]:
+    """Return the fields in which the definitions that both used differ, but for the environment."""
+    assert sides.other is not None
+    return likeness.changed_fields(_fields(sides.other.definition, rules), _fields(sides.run.definition, rules))
+
+
+def environment_changes(sides: Sides) -> list[FieldChange]:
+    """Return the variables that only one of both has, or whose values differ; what looks like a secret is masked."""
+    assert sides.other is not None
+    old, new = (_environment(one.definition) for one in (sides.other, sides.run))
+    changes = []
+    for name in sorted({*old, *new}):
+        if old.get(name) == new.get(name):
+            continue
+        before, after = (mask(name, side[name]) if name in side else _("not set") for side in (old, new))
+        changes.append(FieldChange(name, before, _("another value") if before == after else after))
+    return changes
+
+
+def _fields(definition: Mapping[str, object], rules: Rules) -> dict[str, str]:
+    plain = (("name", _("Name")), ("command", _("Command")), ("directory", _("Working directory")), ("owner", _("Owner")),
+             ("host", _("Host")), ("comment", _("Comment")))  # fmt: skip
+    fields = {label: str(definition.get(key) or "") for key, label in plain}
+    stored = task_steps.from_json(definition.get("steps"))
+    fields[_("Steps")] = task_steps.describe(stored) if stored else ""
+    schedule, policies = definition.get("schedule"), definition.get("policies")
+    if isinstance(schedule, Mapping):
+        found = schedules.from_json(schedule)
+        fields[_("Schedule")] = f"{schedules.describe(found)} ({found.zone})"
+    if isinstance(policies, Mapping):
+        for group in policy_facts(Policies.from_json(policies), rules):
+            fields |= {fact[0]: fact[1] for fact in group.facts}
+    tags = definition.get("tags")
+    fields[_("Tags")] = ", ".join(map(str, tags)) if isinstance(tags, Sequence) and not isinstance(tags, str) else ""
+    return fields
+
+
+def _environment(definition: Mapping[str, object]) -> dict[str, str]:
+    stored = definition.get("environment")
+    return {str(name): str(value) for name, value in stored.items()} if isinstance(stored, Mapping) else {}
+
+
+def _words(label: str, before: str, after: str) -> Row:
+    return Row(label, before, after, "" if before == after else _("differs"))
+
+
+def _amount(label: str, before: float | None, after: float | None, words: Callable[[float], str]) -> Row:
+    told = [words(value) if value is not None else _NOTHING for value in (before, after)]
+    return Row(label, told[0], told[1], _change(before, after))
+
+
+def _kib_words(size: float) -> str:
+    return size_words(int(size * 1024))
+
+
+def _change(before: float | None, after: float | None) -> str:
+    """Return by how much an amount differs, such as +12 %; nothing of what differs by less than a twentieth."""
+    if before is None or after is None or before <= 0:
+        return ""
+    percent = (after - before) / before * 100
+    if abs(percent) < 5:
+        return ""
+    return f"{percent:+,.0f} %" if abs(percent) < 1000 else f"\N{MULTIPLICATION SIGN} {after / before:,.0f}"
+
+
+def _text(value: object) -> str:
+    return _NOTHING if value is None else str(value)
+
+
+def _lag(one: RunDetail) -> float | None:
+    return max((one.run.started_at - one.run.due_at).total_seconds(), 0.0) if one.run.started_at else None
+
+
+def _took(one: RunDetail) -> float | None:
+    run = one.run
+    return (run.ended_at - run.started_at).total_seconds() if run.started_at and run.ended_at else None
+
+
+def _used(one: RunDetail, name: str) -> float | None:
+    found = getattr(one.attempt, name, None)
+    return float(found) if found is not None else None
