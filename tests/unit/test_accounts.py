@@ -317,3 +317,18 @@ def test_a_password_that_is_refused_changes_nothing(db: Database) -> None:
 
     assert _is_in(db, grant)
     assert _log_in(db)
+
+
+def test_an_installation_whose_first_account_is_no_administrator_gets_one(db: Database) -> None:
+    accounts.add(db, "ann", role="operator", password=None, now=NOW)
+
+    first = accounts.ensure_first(db, now=NOW)
+
+    assert (first.username, first.role) == ("admin", "admin")
+    assert accounts.ensure_first(db, now=NOW).id == first.id
+
+
+def test_the_administrator_that_is_made_takes_nobodys_name(db: Database) -> None:
+    accounts.add(db, "Admin", role="viewer", password=None, now=NOW)
+
+    assert accounts.ensure_first(db, now=NOW).username == "admin-2"

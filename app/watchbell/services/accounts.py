@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import hmac
+import itertools
 import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
@@ -51,12 +52,15 @@ def _hash(token: str) -> str:
 
 
 def ensure_first(db: Database, *, now: datetime) -> Account:
-    """Return the first account, made without a password if there is no account at all."""
+    """Return the first account; one without a password is made if nobody could administer this installation."""
     with db.write() as session:
         first = _first(session)
-        if first is not None:
+        if first is not None and _administers(first):
             return first
-        account = Account(username=FIRST_USERNAME, role=Role.ADMIN.value, is_active=True, created_at=now)
+        names = {one.username.lower() for one in store.list_accounts(session)}
+        free = (FIRST_USERNAME if number == 1 else f"{FIRST_USERNAME}-{number}" for number in itertools.count(1))
+        username = next(name for name in free if name not in names)
+        account = Account(username=username, role=Role.ADMIN.value, is_active=True, created_at=now)
         session.add(account)
         session.flush()
         return account
@@ -71,9 +75,13 @@ def first_username(db: Database) -> str:
 
 def _first(session: Session) -> Account | None:
     accounts = store.list_accounts(session)
-    admins = [account for account in accounts if account.role == Role.ADMIN.value and account.is_active]
+    admins = [account for account in accounts if _administers(account)]
     # The oldest, not the first by name: who joins later takes nothing over, whatever the name.
     return min(admins or accounts, key=lambda account: account.id, default=None)
+
+
+def _administers(account: Account) -> bool:
+    return account.role == Role.ADMIN.value and account.is_active
 
 
 def add(db: Database, username: str, *, role: str, password: str | None, now: datetime, actor: str = "") -> Account:
@@ -214,10 +222,10 @@ def _require(session: Session, username: str) -> Account:
 
 def _require_other_admin(session: Session, account: Account) -> None:
     """Raise Conflict if nobody could administer this installation any more without an account."""
-    if account.role != Role.ADMIN.value or not account.is_active:
+    if not _administers(account):
         return
     others = (one for one in store.list_accounts(session) if one.id != account.id)
-    if not any(one.role == Role.ADMIN.value and one.is_active for one in others):
+    if not any(_administers(one) for one in others):
         raise Conflict(f"{account.username} is the last administrator; make another one first")
 
 
