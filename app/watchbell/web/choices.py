@@ -13,6 +13,7 @@ from watchbell.domain.presence import SchedulerState
 from watchbell.services import pauses
 from watchbell.web import current, offers, pausing
 from watchbell.web.i18n import _
+from watchbell.web.places import places
 
 #: Verbs that may stand before the name of a task.
 VERBS = ("run", "enable", "disable", "edit", "pause", "resume")
@@ -120,14 +121,8 @@ def _act(key: str, title: str, address: str, icon: str, **more: Any) -> Choice:
 
 
 def _pages() -> list[Choice]:
-    places = (
-        ("overview", "overview.index", _("Overview"), "home start attention"),
-        ("tasks", "tasks.index", _("Tasks"), "jobs crontab"),
-        ("next_runs", "next_runs.index", _("Next runs"), "upcoming calendar schedule"),
-        ("runs", "runs.index", _("Runs"), "history executions"),
-        ("queues", "queues.index", _("Queues"), "bounds"),
-        ("heartbeats", "heartbeats.index", _("Heartbeats"), "incidents alive"),
-        ("log", "log.index", _("Log"), "scheduler"),
+    found = (
+        *((place.key, place.endpoint, place.title, place.words) for place in places()),
         ("overview", "timeline.index", _("Timeline"), "lanes gantt past next"),
         ("runs", "calendars.runs", _("Calendar of runs"), "heat map days history"),
         ("next_runs", "calendars.coming", _("Calendar of next runs"), "month upcoming"),
@@ -143,7 +138,7 @@ def _pages() -> list[Choice]:
     )
     return [
         Choice(f"page:{endpoint}", "page", title, url_for(endpoint), icon, words=words)
-        for icon, endpoint, title, words in places
+        for icon, endpoint, title, words in found
     ]
 
 

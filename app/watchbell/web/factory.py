@@ -41,6 +41,7 @@ from watchbell.web.pages import (
     users,
 )
 from watchbell.web.pages import auth as auth_pages
+from watchbell.web.places import places
 from watchbell.web.realtime import sockets
 from watchbell.web.secret_key import secret_key
 
@@ -98,6 +99,7 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
     i18n.init_app(app)
     errors.init_app(app)
     checks.init_app(app, config)
+    app.add_template_global(places)
     app.context_processor(_page_context)
     app.jinja_env.globals.update(utc=UTC, zone_named=ZoneInfo)
     app.add_template_filter(presenters.duration_words)

@@ -22,6 +22,7 @@ from wtforms import BooleanField, Form, PasswordField, RadioField, SelectField, 
 from wtforms.fields.choices import SelectChoice
 
 from watchbell.web import i18n, presenters
+from watchbell.web.places import places
 
 ROOT = Path(__file__).resolve().parents[3]
 #: The policy of DESIGN 7: nothing inline, nothing from elsewhere.
@@ -175,6 +176,7 @@ def environment() -> jinja2.Environment:
         ngettext=i18n.ngettext,
         language=lambda: "en",
         languages={"en": "English"},
+        places=places,
         words_stamp=lambda _name: "0",
         utc=UTC,
         zone_named=ZoneInfo,
