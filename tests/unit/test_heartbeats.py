@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.database import NOW, url_of
+from tests.database import NOW, add_run, add_task, url_of
+from watchbell.domain.run_state import RunState
 from watchbell.errors import Unavailable
 from watchbell.services import heartbeats
 from watchbell.store.heartbeats import Scheduler
@@ -122,3 +123,15 @@ def test_beats_of_yesterday_are_not_shown(db: Database) -> None:
     heartbeats.beat(db, "one", now=NOW - timedelta(hours=24), running=0, keep=True)
 
     assert _beats(db, NOW) == [[NOW - timedelta(hours=24)]]
+
+
+def test_a_card_tells_what_its_scheduler_runs_and_not_what_others_do(db: Database) -> None:
+    heartbeats.begin(db, _life("mine"))
+    task = add_task(db)
+    own = add_run(db, task, RunState.RUNNING, "a", holder="mine", started_at=NOW)
+    add_run(db, task, RunState.RUNNING, "b", holder="another", started_at=NOW)
+    add_run(db, task, RunState.SUCCEEDED, "c", holder="mine", started_at=NOW, ended_at=NOW)
+
+    (life,) = heartbeats.list_lives(db, now=NOW)
+
+    assert [run.id for run in life.runs] == [own.id]

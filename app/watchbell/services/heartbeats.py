@@ -7,10 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from watchbell.domain.presence import Presence, presence
+from watchbell.domain.run_state import IN_FLIGHT
 from watchbell.store import heartbeats as store
 from watchbell.store import ledger
+from watchbell.store import runs as runs_store
 from watchbell.store.heartbeats import Heartbeat, Scheduler
+from watchbell.store.runs import Run
 from watchbell.store.session import Database, Session
+
+#: Of so many runs that go on is looked whose they are.
+RUNS_MOST = 500
 
 
 def begin(db: Database, scheduler: Scheduler) -> None:
@@ -79,11 +85,14 @@ class Life:
     presence: Presence
     #: Beats of the last day of all its lives, oldest first.
     beats: Sequence[Heartbeat]
+    #: What it runs, the first due first, a few of many.
+    runs: Sequence[Run] = ()
 
 
 def list_lives(db: Database, *, now: datetime) -> list[Life]:
     """Return one life for each user, host and environment, the one that beat last first."""
     with db.read() as session:
+        running = runs_store.list_in_state(session, IN_FLIGHT, limit=RUNS_MOST)
         groups: dict[tuple[str, str, str], list[Scheduler]] = {}
         for scheduler in store.list_newest(session, limit=200):
             groups.setdefault((scheduler.user, scheduler.host, scheduler.environment), []).append(scheduler)
@@ -92,6 +101,7 @@ def list_lives(db: Database, *, now: datetime) -> list[Life]:
                 scheduler=lives[0],
                 presence=presence(lives[0].beat_at, now),
                 beats=store.list_beats(session, [life.incarnation for life in lives], now - timedelta(hours=24)),
+                runs=[run for run in running if run.holder == lives[0].incarnation],
             )
             for lives in groups.values()
         ]

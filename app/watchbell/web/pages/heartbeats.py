@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from watchbell.services import heartbeats, incidents
 from watchbell.services.heartbeats import Life
 from watchbell.store.heartbeats import Scheduler
 from watchbell.store.incidents import Incident
+from watchbell.store.runs import Run
 from watchbell.web import current
 from watchbell.web.beats import DayStrip, day_strip
 from watchbell.web.db import database
@@ -30,6 +32,8 @@ class Card:
     scheduler: Scheduler
     presence: Presence
     strip: DayStrip
+    #: What it runs, a few of many.
+    runs: Sequence[Run]
     #: When it ended in good order.
     ended_at: datetime | None
     #: How it ended if not in good order, as far as can be told from here.
@@ -79,6 +83,7 @@ def _card(life: Life, now: datetime) -> Card:
         scheduler=life.scheduler,
         presence=life.presence,
         strip=day_strip(sorted(moments), now),
+        runs=life.runs,
         ended_at=life.scheduler.stopped_at,
         ending="killed or crashed" if is_dead and life.scheduler.stopped_at is None else "",
     )
@@ -94,6 +99,7 @@ def _card_json(card: Card, zone: ZoneInfo) -> dict[str, object]:
         "started_at": local_text(life.started_at, zone),
         "last_beat_at": local_text(life.beat_at, zone),
         "stopped_at": local_text(card.ended_at, zone),
+        "runs": [{"id": run.id, "task_name": run.task_name, "state": run.state} for run in card.runs],
         "share_of_day": round(card.strip.share, 4),
     }
 
