@@ -19,11 +19,11 @@ from watchbell.store.session import Database, Session
 from watchbell.store.timeline import Numbers, TaskLine
 
 #: So many lanes are on a page, and so many tasks have a lane on any page unless they are searched for.
-LANES = 20
+LANES = 16
 MOST_LANES = 200
 #: So many runs of one task are drawn one by one; more of them are counted in so many parts.
 SINGLE = 60
-PARTS = 30
+PARTS = 24
 #: So many moments to come are drawn of a task.
 PLANNED = 24
 #: So many runs of all hosts together are drawn one by one; of more there are samples, and all that went wrong up to here.
