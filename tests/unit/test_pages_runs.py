@@ -103,8 +103,8 @@ def test_runs_are_filtered_by_the_address(admin: Person, db: Database, query: st
         ("2026-07-01", datetime(2026, 6, 30, 22, 0, tzinfo=UTC)),
     ],
 )
-def test_days_begin_when_they_do_where_the_reader_is(since: str, start: datetime | None) -> None:
-    assert as_filter(RunQuery(since=since), now=NOW, zone=ZoneInfo("Europe/Berlin")).since == start
+def test_days_begin_when_they_do_where_the_reader_is(db: Database, since: str, start: datetime | None) -> None:
+    assert as_filter(db, RunQuery(since=since), now=NOW, zone=ZoneInfo("Europe/Berlin")).since == start
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_the_runs_of_a_queue_are_listed(admin: Person, db: Database) -> None:
     assert [run["id"] for run in found] == [mine.id]
     page = admin.see("/runs?queue=nightly")
     assert "1 run in queue nightly." in page.text
-    assert page.select_one("#run-queue")["value"] == "nightly"  # type: ignore[index]
+    assert page.select_one("#filter-queue")["value"] == "nightly"  # type: ignore[index]
     assert admin.get("/runs.json?queue=nightly&q=backup&state=failed").get_json() == found
     assert admin.get("/runs.json?queue=nightly&q=other").get_json() == []
     assert admin.see("/queues").select_one("a[href='/runs?queue=default']")

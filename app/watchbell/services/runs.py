@@ -178,7 +178,10 @@ class RunFilter:
     trigger: str | None = None
     search: str = ""
     since: datetime | None = None
+    until: datetime | None = None
     queue: str | None = None
+    #: Only runs of these tasks; None for all.
+    among: tuple[int, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -223,7 +226,7 @@ def list_page(
     """Return a page of runs before or after a run id, without the cost of skipping over earlier pages."""
     with db.read() as session:
         page = _read_page(session, chosen or RunFilter(), before_id, after_id, limit, ())
-        filtered = history.count_runs(session, **_arguments(chosen or RunFilter()), at_most=COUNT_LIMIT)
+        filtered = history.count_runs(session, **arguments(chosen or RunFilter()), at_most=COUNT_LIMIT)
     return RunPage(
         runs=page.runs,
         filtered=filtered,
@@ -248,10 +251,18 @@ def list_page_rows(
         return _read_page(session, chosen or RunFilter(), before_id, after_id, limit, attributes)
 
 
+def list_page_of(
+    db: Database, chosen: RunFilter, *, before_id: int | None = None, after_id: int | None = None, limit: int = 50
+) -> RowPage:
+    """Return a page of runs before or after a run id; nothing is counted."""
+    with db.read() as session:
+        return _read_page(session, chosen, before_id, after_id, limit, ())
+
+
 def count_page(db: Database, chosen: RunFilter) -> int:
     """Return how many runs a list with these filters has, up to COUNT_LIMIT."""
     with db.read() as session:
-        return history.count_runs(session, **_arguments(chosen), at_most=COUNT_LIMIT)
+        return history.count_runs(session, **arguments(chosen), at_most=COUNT_LIMIT)
 
 
 @functools.lru_cache(maxsize=16)
@@ -259,7 +270,8 @@ def _columns(names: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(Run.__table__.c[name] for name in names)
 
 
-def _arguments(chosen: RunFilter) -> dict[str, Any]:
+def arguments(chosen: RunFilter) -> dict[str, Any]:
+    """Return a filter as the store takes it."""
     return {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
 
 
@@ -272,7 +284,7 @@ def _read_page(
     columns: Sequence[Any],
 ) -> RowPage:
     found = history.find_runs(
-        session, **_arguments(chosen), before_id=before_id, after_id=after_id, limit=limit + 1, columns=columns
+        session, **arguments(chosen), before_id=before_id, after_id=after_id, limit=limit + 1, columns=columns
     )
     rows = list(found.runs)
     if after_id is not None:

@@ -1,18 +1,23 @@
-"""Lists of tasks and of their versions for programs: page after page, each going on where the one before ended."""
+"""Lists of tasks and of their versions: page after page, each going on where the one before ended, and all of them in turn."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from watchbell.errors import InputError, NotFound
+from watchbell.store import history
 from watchbell.store import tasks as store
 from watchbell.store.base import can_hold
+from watchbell.store.runs import Run
 from watchbell.store.session import Database
-from watchbell.store.tasks import SORTS, Task, TaskRevision
+from watchbell.store.tasks import SORTS, Task, TaskRevision, decoded
 
+#: So many are read in one transaction of a walk.
+_AT_ONCE = 500
+_MOST_MARKS = 200
 #: Where a page ended: the value that the list is sorted by, the name and the id of its last task.
 Place = tuple[Any, str, int]
 #: What the values of an order are, where they are not texts.
@@ -29,6 +34,9 @@ class TaskFilter:
     host: str | None = None
     tag: str | None = None
     queue: str | None = None
+    #: States of the newest run, None for tasks that have none yet.
+    outcomes: tuple[str | None, ...] | None = None
+    ids: tuple[int, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,6 +69,51 @@ def list_page(
     shown = rows[:limit]
     last = shown[-1] if len(rows) > limit else None
     return TaskRows(shown, total, (getattr(last, SORTS[sort].key), last.name, last.id) if last is not None else None)
+
+
+def walk(
+    db: Database, chosen: TaskFilter, *, sort: str = "name", descending: bool = False, recent: int = 0
+) -> Iterator[tuple[Task, Sequence[Run]]]:
+    """Yield all tasks of a list in its order, each with its newest runs; nothing is held while they are used."""
+    filters, after = dataclasses.asdict(chosen), None
+    while True:
+        with db.read() as session:
+            rows = store.list_tasks(session, sort=sort, descending=descending, limit=_AT_ONCE, after=after, **filters)
+            runs = history.list_newest_per_task(session, [task.id for task in rows], recent) if recent else {}
+        yield from ((task, runs.get(task.id, ())) for task in rows)
+        if len(rows) < _AT_ONCE:
+            return
+        after = (getattr(rows[-1], SORTS[sort].key), rows[-1].name, rows[-1].id)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Marks:
+    """By what tasks can be told apart, as choices for filters."""
+
+    tags: Sequence[str]
+    hosts: Sequence[str]
+    owners: Sequence[str]
+
+
+def list_marks(db: Database) -> Marks:
+    """Return the tags, hosts and owners that tasks have, each in order and so many that people can choose from them."""
+    with db.read() as session:
+        found = store.list_marks(session)
+    tags = {str(tag) for stored in {row.tags for row in found} for tag in decoded(stored)}
+    hosts, owners = {row.host for row in found} - {""}, {row.owner for row in found} - {""}
+    return Marks(*(sorted(some, key=str.lower)[:_MOST_MARKS] for some in (tags, hosts, owners)))
+
+
+def list_names(db: Database, chosen: TaskFilter, limit: int) -> dict[int, str]:
+    """Return the names of the tasks of a list by their ids, up to so many."""
+    with db.read() as session:
+        return store.list_names(session, limit, **dataclasses.asdict(chosen))
+
+
+def list_ids(db: Database, **filters: Any) -> tuple[int, ...]:
+    """Return the ids of the tasks of a list; the filters are those of store.tasks.list_tasks."""
+    with db.read() as session:
+        return tuple(store.list_ids(session, **filters))
 
 
 def place(sort: str, value: object, name: object, task_id: object) -> Place:

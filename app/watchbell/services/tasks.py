@@ -257,27 +257,27 @@ class TaskPage:
 def list_page(
     db: Database,
     *,
-    search: str = "",
-    enabled: bool | None = None,
-    owner: str | None = None,
-    host: str | None = None,
-    tag: str | None = None,
     sort: str = "name",
     descending: bool = False,
     limit: int | None = None,
     offset: int = 0,
     recent: int = 0,
+    **filters: Any,
 ) -> TaskPage:
-    """Return tasks, filtered and sorted by one of store.tasks.SORTS, with as many recent runs of each as asked for."""
-    filters: dict[str, Any] = {"search": search, "enabled": enabled, "owner": owner, "host": host, "tag": tag}
+    """Return tasks, sorted by one of store.tasks.SORTS, with as many recent runs of each as asked for.
+
+    The filters are those of store.tasks.list_tasks.
+    """
     if sort not in store.SORTS:
         raise InputError.of("sort", f"must be one of {', '.join(store.SORTS)}", "name")
     with db.read() as session:
         tasks = store.list_tasks(session, sort=sort, descending=descending, limit=limit, offset=offset, **filters)
+        total = store.count_tasks(session)
+        is_all = all(value in {None, ""} for value in filters.values())
         return TaskPage(
             tasks=tasks,
-            total=store.count_tasks(session),
-            filtered=store.count_tasks(session, **filters),
+            total=total,
+            filtered=total if is_all else store.count_tasks(session, **filters),
             recent=history.list_newest_per_task(session, [t.id for t in tasks], recent) if recent else {},
         )
 
@@ -299,11 +299,12 @@ def upcoming(task: Task, *, after: datetime, limit: int, until: datetime | None 
     return list(schedules.occurrences(plan, max(after, task.cursor_at), limit, until))
 
 
-def list_upcoming(db: Database, *, now: datetime, limit: int = 100, hours: int = 24) -> list[tuple[Task, Occurrence]]:
+def list_upcoming(
+    db: Database, *, now: datetime, limit: int = 100, hours: int = 24, **filters: Any
+) -> list[tuple[Task, Occurrence]]:
     """Return the next occurrences of all enabled tasks within some hours, in their order, as many as the limit."""
     until = now + timedelta(hours=hours)
-    with db.read() as session:
-        tasks = store.list_tasks(session, enabled=True, sort="next", limit=limit)
+    tasks = list_soonest(db, limit, **filters)
     # Each stream is in its order and computes its next moment only when the one before has been taken, so the cost is
     # that of the moments returned, not of all moments of all tasks.
     streams = [_upcoming_of(task, after=now, limit=limit, until=until) for task in tasks]
@@ -311,10 +312,10 @@ def list_upcoming(db: Database, *, now: datetime, limit: int = 100, hours: int =
     return list(itertools.islice(merged, limit))
 
 
-def list_soonest(db: Database, limit: int) -> list[Task]:
+def list_soonest(db: Database, limit: int, *, offset: int = 0, **filters: Any) -> list[Task]:
     """Return the enabled tasks that are due next, in the order of their next moments."""
     with db.read() as session:
-        return list(store.list_tasks(session, enabled=True, sort="next", limit=limit))
+        return list(store.list_tasks(session, enabled=True, sort="next", limit=limit, offset=offset, **filters))
 
 
 def _upcoming_of(task: Task, *, after: datetime, limit: int, until: datetime) -> Iterator[tuple[Task, Occurrence]]:

@@ -30,6 +30,9 @@ _MOST_WALKED = 200
 MANY_LOOKED_AT = 200_000
 #: How much earlier than it was due a run may have been made, because somebody has set the clock.
 _SLACK = timedelta(minutes=10)
+#: Runs that were due so shortly before a time show where its numbers end, but for so many that were made along with them.
+_TOGETHER = timedelta(hours=1)
+_MADE_TOGETHER = 20_000
 # Conditions are of the table's own columns: those of the class make an object query of whatever they stand in.
 _RUN: Any = Run.__table__
 _ACTIVE = frozenset(state.value for state in ACTIVE)
@@ -50,6 +53,7 @@ class _Asked:
     states: Sequence[str]
     trigger: str | None
     since: datetime | None
+    until: datetime | None
     #: Numbers between which the runs lie, both not included.
     above: int
     below: int | None
@@ -76,6 +80,8 @@ class _Asked:
             statement = statement.where(text(NOT_SCHEDULED_SQL))
         if self.since is not None:
             statement = statement.where(_RUN.c.due_at >= self.since)
+        if self.until is not None:
+            statement = statement.where(_RUN.c.due_at <= self.until)
         if self.above > 0:
             statement = statement.where(_RUN.c.id > self.above)
         if self.below is not None:
@@ -100,7 +106,9 @@ def find_runs(
     trigger: str | None = None,
     search: str = "",
     since: datetime | None = None,
+    until: datetime | None = None,
     queue: str | None = None,
+    among: Sequence[int] | None = None,
     before_id: int | None = None,
     after_id: int | None = None,
     limit: int = 50,
@@ -109,15 +117,19 @@ def find_runs(
     """Return runs, newest first, before (or, ascending turned round, just after) a run id: keyset paging.
 
     A search finds the words in the names of tasks, however old their runs are, and in what the newest SEARCHED runs with
-    the other marks tell; those of a queue are looked for among as many. With ``columns`` the answer has rows of these in
-    place of objects, which cost several times as much.
+    the other marks tell; those of a queue, or of many tasks (``among``), are looked for among as many. With ``columns`` the
+    answer has rows of these in place of objects, which cost several times as much.
     """
     above = max(after_id or 0, first_since(session, since) - 1)
-    asked = _Asked(task_id, states or (), trigger, since, above, before_id, after_id is not None)
+    last = _last_until(session, until)
+    below = before_id if last is None else min(last + 1, before_id or last + 1)
+    asked = _Asked(task_id, states or (), trigger, since, until, above, below, after_id is not None)
     looked_to = None
     words = search.split()[:8]
-    if words or queue is not None:
-        ids, looked_to = _search(session, asked, words, queue, limit)
+    if among is not None and _is_walked(asked, among, words, queue):
+        ids = {number for task in among for number in _newest_of(session, asked, task, limit)}
+    elif words or queue is not None or among is not None:
+        ids, looked_to = _search(session, asked, _Marks(words, queue, among), limit)
     elif len(asked.states) > 1:
         ids = {row.id for branch in asked.branches([Run.id]) for row in session.execute(branch.limit(limit))}
     else:
@@ -141,22 +153,63 @@ def _by_ids(session: Session, ids: Sequence[int], columns: Sequence[Any] = ()) -
     return sorted(rows, key=lambda run: int(run.id), reverse=True)
 
 
-def _search(
-    session: Session, asked: _Asked, words: Sequence[str], queue: str | None, limit: int
-) -> tuple[set[int], int | None]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Marks:
+    """What no index of runs leads to, so that it is looked for in a window of them."""
+
+    words: Sequence[str] = ()
+    queue: str | None = None
+    among: Sequence[int] | None = None
+
+    def named(self, session: Session, asked: _Asked) -> Sequence[int]:
+        """Return the tasks whose names have all the words, if they are few."""
+        # All runs of a task may be of another queue, so its name would lead to none however far one walks.
+        if asked.task_id is not None or self.queue is not None or not self.words:
+            return []
+        found = _named(session, self.words)
+        return found if self.among is None else sorted(set(found) & set(self.among))
+
+    def of(self, session: Session, window: Any) -> tuple[Any, dict[str, Any]]:
+        """Return the condition of a window's rows, and the parameters that it needs."""
+        matches = [
+            or_(
+                window.c.task_name.ilike(pattern(word), escape="\\"),
+                window.c.reason.ilike(pattern(word), escape="\\"),
+            )
+            for word in self.words
+        ]
+        if self.queue is not None:
+            matches.append(window.c.queue == self.queue)
+        if self.among is None:
+            return and_(true(), *matches), {}
+        ids = window.c.task_id.in_(ids_select(session.get_bind().dialect.name))
+        return and_(ids, *matches), {"ids": id_list(session, self.among)}
+
+
+_WINDOW = (Run.id, Run.task_id, Run.task_name, Run.reason, Run.queue)
+
+
+def _is_walked(asked: _Asked, among: Sequence[int], words: Sequence[str], queue: str | None) -> bool:
+    """Return whether the runs of these tasks are found by walking the index of each."""
+    return not words and queue is None and len(among) * max(len(asked.states), 1) <= _MOST_NAMED
+
+
+def _newest_of(session: Session, asked: _Asked, task_id: int, limit: int) -> list[int]:
+    if asked.task_id not in {None, task_id}:
+        return []
+    branches = asked.branches([Run.id], task_id=task_id)
+    return [row.id for branch in branches for row in session.execute(branch.limit(limit))]
+
+
+def _search(session: Session, asked: _Asked, marks: _Marks, limit: int) -> tuple[set[int], int | None]:
     """Return matching ids, at least the first ``limit`` of them in order, and how far was looked."""
-    # All runs of a task may be of another queue, so its name would lead to none however far one walks.
-    named = _named(session, words) if asked.task_id is None and queue is None else []
-    found = {
-        row.id
-        for task_id in named
-        for branch in asked.branches([Run.id], task_id=task_id)
-        for row in session.execute(branch.limit(limit))
-    }
+    named = marks.named(session, asked)
+    found = {number for task_id in named for number in _newest_of(session, asked, task_id, limit)}
     ends = []
-    for branch in asked.branches([Run.id, Run.task_name, Run.reason, Run.queue]):
+    for branch in asked.branches(_WINDOW):
         window = branch.limit(SEARCHED).subquery()
-        ids = session.scalars(select(window.c.id).where(_matches(window, words, queue)).limit(limit)).all()
+        matches, values = marks.of(session, window)
+        ids = session.scalars(select(window.c.id).where(matches).limit(limit), values).all()
         found.update(ids)
         if len(ids) < limit:
             seen, lowest = session.execute(select(func.count(), func.min(window.c.id)).select_from(window)).one()
@@ -165,19 +218,6 @@ def _search(
         return found, None
     # Below the first end one of the branches has not been looked at.
     return {number for number in found if number >= max(ends)}, max(ends)
-
-
-def _matches(window: Any, words: Sequence[str], queue: str | None = None) -> Any:
-    return and_(
-        true() if queue is None else window.c.queue == queue,
-        *(
-            or_(
-                window.c.task_name.ilike(pattern(word), escape="\\"),
-                window.c.reason.ilike(pattern(word), escape="\\"),
-            )
-            for word in words
-        ),
-    )
 
 
 def _named(session: Session, words: Sequence[str]) -> Sequence[int]:
@@ -195,25 +235,49 @@ def count_runs(
     trigger: str | None = None,
     search: str = "",
     since: datetime | None = None,
+    until: datetime | None = None,
     queue: str | None = None,
+    among: Sequence[int] | None = None,
     at_most: int = 10_000,
 ) -> int:
     """Return how many runs a list with these filters has, counting no further than a bound."""
-    is_by_due = since is not None and task_id is None and not states
-    above = 0 if is_by_due else max(0, first_since(session, since) - 1)
-    asked = _Asked(task_id, states or (), trigger, since, above, None, forwards=False)
     words = search.split()[:8]
-    if not words and queue is None:
+    is_plain = not words and queue is None and among is None
+    is_by_due = is_plain and (since or until) is not None and task_id is None and not states
+    above = 0 if is_by_due else max(0, first_since(session, since) - 1)
+    last = None if is_by_due else _last_until(session, until)
+    below = None if last is None else last + 1
+    asked = _Asked(task_id, states or (), trigger, since, until, above, below, forwards=False)
+    if is_plain:
         return _count(session, asked.branches([Run.id]), at_most, ordered=not is_by_due)
-    named = _named(session, words) if task_id is None and queue is None else []
+    marks = _Marks(words, queue, among)
+    is_walked = among is not None and _is_walked(asked, among, words, queue)
+    named = [task for task in among or () if task_id in {None, task}] if is_walked else marks.named(session, asked)
     total = 0
     for number in named:
         total += _count(session, asked.branches([Run.id], task_id=number), at_most - total)
-    for branch in asked.branches([Run.id, Run.task_id, Run.task_name, Run.reason, Run.queue]):
+    for branch in () if is_walked else asked.branches(_WINDOW):
         window = branch.limit(SEARCHED).subquery()
-        matches = select(func.count()).select_from(window).where(_matches(window, words, queue))
-        total += int(session.scalar(matches.where(window.c.task_id.not_in(named)) if named else matches) or 0)
+        matches, values = marks.of(session, window)
+        counted = select(func.count()).select_from(window).where(matches)
+        total += int(session.scalar(counted.where(window.c.task_id.not_in(named)) if named else counted, values) or 0)
     return min(total, at_most)
+
+
+def count_by_task(
+    session: Session, *, states: Sequence[str], since: datetime | None, until: datetime | None, at_most: int = 10_000
+) -> dict[int, int]:
+    """Return how many of the newest runs in some states, as many as the bound for each state, are of which task."""
+    last = _last_until(session, until)
+    above = max(0, first_since(session, since) - 1)
+    asked = _Asked(None, states, None, since, until, above, None if last is None else last + 1, forwards=False)
+    counts: dict[int, int] = {}
+    for branch in asked.branches([Run.task_id]):
+        newest = branch.limit(at_most).subquery()
+        rows = session.execute(select(newest.c.task_id, func.count()).group_by(newest.c.task_id))
+        for task_id, count in rows:
+            counts[task_id] = counts.get(task_id, 0) + int(count)
+    return counts
 
 
 def _count(session: Session, branches: Sequence[Select[Any]], at_most: int, *, ordered: bool = True) -> int:
@@ -251,6 +315,21 @@ def first_since(session: Session, since: datetime | None) -> int:
             if at >= before - _SLACK:
                 break
     return low
+
+
+def _last_until(session: Session, until: datetime | None) -> int | None:
+    """Return a number above which no run was due until a time, None without one.
+
+    A run has a higher number than all that were made before it, and is made when it is due unless the scheduler was away:
+    what it finds due then is made together, so a little further up lies all that was due before.
+    """
+    if until is None:
+        return None
+    newest = session.scalar(select(func.max(Run.due_at)).where(Run.due_at <= until))
+    if newest is None:
+        return 0
+    about = select(func.max(Run.id)).where(Run.due_at <= newest, Run.due_at > newest - _TOGETHER)
+    return int(session.scalar(about) or 0) + _MADE_TOGETHER
 
 
 def _made(session: Session, number: int) -> tuple[int, datetime]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     or_,
     select,
     text,
@@ -184,6 +185,12 @@ def list_ahead(session: Session, moment: datetime) -> Sequence[Task]:
     ).all()
 
 
+#: The state of a task's newest run; its index leads to it at once, so that no column has to be kept up with every run.
+_LAST_STATE: Any = literal_column(
+    "(SELECT run.state FROM run WHERE run.task_id = task.id ORDER BY run.id DESC LIMIT 1)"
+)
+
+
 def _filtered(
     statement: Select[Any],
     *,
@@ -193,8 +200,16 @@ def _filtered(
     host: str | None = None,
     tag: str | None = None,
     queue: str | None = None,
+    outcomes: Sequence[str | None] | None = None,
+    ids: Sequence[int] | None = None,
+    deleted: bool = False,
 ) -> Select[Any]:
-    statement = statement.where(Task.deleted_at.is_(None))
+    if not deleted:
+        statement = statement.where(Task.deleted_at.is_(None))
+    if ids is not None:
+        statement = statement.where(Task.id.in_(ids))
+    if outcomes is not None:
+        statement = statement.where(func.coalesce(_LAST_STATE, "").in_([outcome or "" for outcome in outcomes]))
     if queue is not None:
         # A task that was stored by an earlier version says nothing about it.
         statement = statement.where(func.coalesce(Task.policies["queue"].as_string(), "default") == queue)
@@ -248,8 +263,9 @@ def list_tasks(
 ) -> Sequence[Task]:
     """Return the tasks that are not deleted, filtered and sorted by one of SORTS and then by name.
 
-    The filters are search (words), enabled, owner, host, tag (a whole one) and queue. ``after`` is the place of the last task
-    of the page before: its value of the column, name and id.
+    The filters are search (words), enabled, owner, host, tag (a whole one), queue, outcomes (states of the newest run, None
+    for no run), ids, and whether deleted ones count, too. ``after`` is the place of the last task of the page before: its
+    value of the column, name and id.
     """
     column = SORTS[sort]
     order = column.desc() if descending else column.asc()
@@ -275,6 +291,24 @@ def count_tasks(session: Session, **filters: Any) -> int:
     """Return how many tasks a list with these filters has; they are those of ``list_tasks``."""
     statement = _filtered(select(func.count(Task.id)), **filters)
     return int(session.scalar(statement) or 0)
+
+
+def list_ids(session: Session, **filters: Any) -> Sequence[int]:
+    """Return the ids of the tasks of a list with these filters, which are those of ``list_tasks``."""
+    return session.scalars(_filtered(select(Task.id), **filters).order_by(Task.id)).all()
+
+
+def list_names(session: Session, limit: int, **filters: Any) -> dict[int, str]:
+    """Return the names of the tasks of a list by their ids, in the order of the names, up to so many."""
+    statement: Any = select(Task.id, Task.name)
+    rows = session.connection().execute(_filtered(statement, **filters).order_by(Task.name, Task.id).limit(limit))
+    return {row.id: row.name for row in rows}
+
+
+def list_marks(session: Session) -> Sequence[Any]:
+    """Return each combination of stored tags, host and owner that tasks have, as many as a list of choices can use."""
+    statement: Any = select(cast(Task.tags, String).label("tags"), Task.host, Task.owner).distinct()
+    return session.connection().execute(_filtered(statement).limit(2000)).all()
 
 
 def count_due(session: Session, *, after: datetime, until: datetime, at_most: int) -> int:

@@ -6,8 +6,8 @@ from flask import Response, request
 
 from watchbell.domain.crontab import write_crontab
 from watchbell.domain.task_document import to_document
-from watchbell.services import task_files, transfer
-from watchbell.web import current, query, task_list
+from watchbell.services import task_files, task_lists, transfer
+from watchbell.web import current, list_look, query, task_list
 from watchbell.web.db import database
 
 _TYPES = {"yaml": "application/yaml", "json": "application/json", "crontab": "text/plain"}
@@ -32,7 +32,7 @@ def _names() -> list[str] | tuple[()]:
     chosen = request.args.getlist("id")[:_MOST_CHOSEN]
     if chosen:
         return [str(query.whole({"id": number}, "id", None, 1, query.HIGHEST_ID)) for number in chosen]
-    asked = task_list.everything(request.args)
+    asked = task_list.from_page(request.args, list_look.read(task_list.SHAPE, request.args, {}))
     if not asked.is_filtered:
         return ()
-    return [str(task.id) for task in task_list.find(database(), asked, me=current.owner()).tasks]
+    return [str(number) for number in task_lists.list_names(database(), task_list.as_filter(asked), _MOST_CHOSEN)]

@@ -39,6 +39,7 @@ from watchbell.web.pages import (
     tokens,
     transfer,
     users,
+    views,
 )
 from watchbell.web.pages import auth as auth_pages
 from watchbell.web.places import places
@@ -47,7 +48,7 @@ from watchbell.web.secret_key import secret_key
 
 PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, log),
-    *(search, scheduler_control, pauses, auth_pages, tokens, api_docs, earlier, language, audit, users),
+    *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
     *(timeline, calendars, settings),
 )
 _log = logging.getLogger("watchbell.web")

@@ -1,17 +1,21 @@
-"""The .csv and .ics twins of pages that show rows."""
+"""The .csv, .json and .ics twins of pages that show rows."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import cast
 
-from flask import Response
+from flask import Response, current_app, stream_with_context
 
 #: What a spreadsheet takes for the beginning of a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _ICS_LINE_BYTES = 75
+#: Characters that are sent at a time.
+_PIECE = 65_536
 
 
 def defused(cell: object) -> object:
@@ -25,14 +29,54 @@ def defused(cell: object) -> object:
 
 
 def csv_response(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> Response:
-    """Return rows as a CSV file to be saved."""
+    """Return rows as a CSV file to be saved; they are read while they are sent, so that there may be any number."""
+    response = Response(_streamed(_csv_lines(columns, rows)), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f"attachment; filename={name}.csv"
+    return response
+
+
+def json_response(rows: Iterable[Mapping[str, object]]) -> Response:
+    """Return rows as a JSON list, read while they are sent."""
+    return Response(_streamed(_json_lines(rows)), mimetype="application/json")
+
+
+def _csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(columns)
-    writer.writerows([defused(row.get(column)) for column in columns] for row in rows)
-    response = Response(out.getvalue(), mimetype="text/csv")
-    response.headers["Content-Disposition"] = f"attachment; filename={name}.csv"
-    return response
+    for row in rows:
+        writer.writerow([defused(row.get(column)) for column in columns])
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+    yield out.getvalue()
+
+
+def _json_lines(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    between = "["
+    for row in rows:
+        yield f"{between}{current_app.json.dumps(row)}"
+        between = ",\n"
+    yield "[]\n" if between == "[" else "]\n"
+
+
+def _streamed(lines: Iterator[str]) -> Iterator[str]:
+    """Return lines in larger pieces; the first is read at once, so that what goes wrong is still told as an error."""
+    pieces = _pieces(lines)
+    first = next(pieces, "")
+    return cast(Iterator[str], stream_with_context(itertools.chain([first], pieces)))
+
+
+def _pieces(lines: Iterator[str]) -> Iterator[str]:
+    piece: list[str] = []
+    size = 0
+    for line in lines:
+        piece.append(line)
+        size += len(line)
+        if size >= _PIECE:
+            yield "".join(piece)
+            piece, size = [], 0
+    yield "".join(piece)
 
 
 def calendar_response(name: str, events: Iterable[tuple[str, datetime, str, str]], *, now: datetime) -> Response:

@@ -3,20 +3,26 @@
  * <table data-table>                     sorting, and paging when there are more rows than a page holds
  *   data-table-page="25"                 rows a page
  *   data-table-order='[[1,"asc"]]'       first order; without it the server's order stays
+ *   data-table-first="-id"               the same by the name of a column
  *   data-table-search                    with a search field (data-table-search="Find a task" names it)
  *   data-table-server="URL"              DataTables' server-side protocol: {draw, recordsTotal, recordsFiltered, data: [...]}, where a
  *                                        row is a list of HTML cells, or an object {"0": html, ..., "DT_RowId", "DT_RowClass"}
  *   data-table-total="1234"              rows there are in all, so that the rows already in the page need not be fetched again
+ *   data-table-keyset                    the server pages by keys that the address holds: the page's own links, in
+ *                                        [data-list-part=pager], lead on, and every request carries the address (server-side only);
+ *                                        {parts: {answer, pager}} of an answer replaces these parts of the page
  *   data-table-every="30"                read the rows again every 30 s (server-side only)
  *   data-table-filters="#filters"        a form whose fields go along with every request (server-side only)
  *   data-table-rows="tasks"              what the rows are called in "42 tasks"
  *   data-table-none="No task matches."   said when a search finds nothing
- *   data-table-link                      keep search, order and page in the address (?q=, ?order=, ?page=); on unless ="off"
+ *   data-table-link                      keep search, order and page in the address (?q=, ?order=-next, ?page=); on unless ="off"
  * <th data-orderable="false" data-name="due_at" class="wb-number">   as DataTables reads them; classes are given to the cells below
  * <td data-order="1711676400">           what is sorted by instead of the text */
 
+import { parse } from "./dom.js";
 import { LoggedOut, poll, watchOf } from "./live.js";
 import { refreshTimes } from "./time.js";
+import { t } from "./words.js";
 
 /** @param {HTMLTableElement} table */
 function heads(table) {
@@ -51,50 +57,113 @@ function setParameters(values) {
 }
 
 /**
- * What the address asks for: ?q=backup&order=-2&page=3 (a minus is descending).
- * @param {number} columns
+ * The order that a text such as -next or -2 names: the column by its name or its number, a minus for descending.
+ * @param {HTMLTableElement} table
+ * @param {string} text
+ */
+function orderOf(table, text) {
+  const match = /^(-?)([a-z]+|\d+)$/.exec(text);
+  if (!match) return null;
+  const columns = heads(table);
+  const place = /^\d/.test(match[2]) ? Number(match[2]) : columns.findIndex((head) => head.dataset.name === match[2]);
+  return place >= 0 && place < columns.length ? [[place, match[1] ? "desc" : "asc"]] : null;
+}
+
+/** @param {HTMLTableElement} table @returns {any[]} */
+function firstOrder(table) {
+  const { tableFirst, tableOrder } = table.dataset;
+  return (tableFirst ? orderOf(table, tableFirst) : null) ?? JSON.parse(tableOrder ?? "[]");
+}
+
+/**
+ * What the address asks for: ?q=backup&order=-next&page=3 (a minus is descending).
+ * @param {HTMLTableElement} table
  * @param {number} length
  */
-function fromAddress(columns, length) {
-  const order = /^(-?)(\d+)$/.exec(parameter("order") ?? "");
+function fromAddress(table, length) {
   const page = Math.max(Number.parseInt(parameter("page") ?? "1", 10) || 1, 1);
-  return {
-    search: parameter("q") ?? "",
-    order: order && Number(order[2]) < columns ? [[Number(order[2]), order[1] ? "desc" : "asc"]] : null,
-    start: (page - 1) * length,
-  };
+  return { search: parameter("q") ?? "", order: orderOf(table, parameter("order") ?? ""), start: (page - 1) * length };
 }
 
 /**
  * @param {HTMLTableElement} table
- * @param {string} firstOrder
+ * @param {any[]} order
  */
-function keepInAddress(table, firstOrder) {
+function orderText(table, order) {
+  const plain = order.map((one) => [one[0], one[1]]);
+  if (!plain.length || JSON.stringify(plain) === JSON.stringify(firstOrder(table))) return null;
+  const [place, direction] = plain[0];
+  return `${direction === "desc" ? "-" : ""}${heads(table)[place].dataset.name || place}`;
+}
+
+/** @param {HTMLTableElement} table */
+function keepInAddress(table) {
   const api = window.jQuery(table).DataTable();
-  const order = api.order();
-  const said = JSON.stringify(order.map((/** @type {any[]} */ one) => [one[0], one[1]]));
   const { page } = api.page.info();
-  setParameters({
-    q: api.search() || null,
-    order: order.length && said !== firstOrder ? `${order[0][1] === "desc" ? "-" : ""}${order[0][0]}` : null,
-    page: page > 0 ? String(page + 1) : null,
-  });
+  setParameters({ q: api.search() || null, order: orderText(table, api.order()), page: page > 0 ? String(page + 1) : null });
 }
 
 /** @param {DOMStringMap} data @param {boolean} many */
 function language(data, many) {
   const rows = data.tableRows ?? "rows";
   return {
-    info: many ? `_START_–_END_ of _TOTAL_ ${rows}` : `_TOTAL_ ${rows}`,
-    infoEmpty: `No ${rows}`,
-    infoFiltered: "(of _MAX_)",
-    emptyTable: data.tableEmpty ?? `No ${rows} yet.`,
-    zeroRecords: data.tableNone ?? `None of the ${rows} match. Change or clear the search.`,
-    search: `<span class="wb-hidden">${data.tableSearch || "Search"}</span>_INPUT_`,
-    searchPlaceholder: data.tableSearch || "Search",
-    loadingRecords: "Loading…",
+    info: many ? t("_START_–_END_ of _TOTAL_ %(rows)s", { rows }) : `_TOTAL_ ${rows}`,
+    infoEmpty: t("No %(rows)s", { rows }),
+    infoFiltered: t("(of _MAX_)"),
+    emptyTable: data.tableEmpty ?? t("No %(rows)s yet.", { rows }),
+    zeroRecords: data.tableNone ?? t("None of the %(rows)s match. Change or clear the search.", { rows }),
+    search: `<span class="wb-hidden">${data.tableSearch || t("Search")}</span>_INPUT_`,
+    searchPlaceholder: data.tableSearch || t("Search"),
+    loadingRecords: t("Loading…"),
     thousands: ",",
   };
+}
+
+/** @param {HTMLTableElement} table */
+function isKeyset(table) {
+  return table.dataset.tableKeyset !== undefined;
+}
+
+/**
+ * The address with the order of the heads; another order begins at its own first page.
+ * @param {HTMLTableElement} table
+ * @param {{column: number, dir: string}[]} order
+ */
+function placed(table, order) {
+  const text = orderText(table, (order ?? []).map((one) => [one.column, one.dir]));
+  if (text !== (parameter("order") ?? null)) setParameters({ order: text, before: null, after: null, page: null });
+  return location.search.slice(1);
+}
+
+/** @param {Record<string, string>} parts HTML of this server, by the names of the parts */
+function placeParts(parts) {
+  for (const [name, html] of Object.entries(parts)) {
+    for (const old of document.querySelectorAll(`[data-list-part="${CSS.escape(name)}"]`)) {
+      const made = parse(html).body;
+      const twin = made.querySelector(`[data-list-part="${CSS.escape(name)}"]`);
+      if (twin) old.replaceWith(twin);
+      else old.replaceChildren(...made.childNodes);
+    }
+  }
+}
+
+/**
+ * Turn pages by the links of the pager, which hold the keys, and by the browser's own way back.
+ * @param {any} api
+ */
+function turnByKeys(api) {
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("[data-list-part=pager] a") : null;
+    if (!(link instanceof HTMLAnchorElement) || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    history.pushState(null, "", link.href);
+    api.one("draw", () => scrollTo({ top: 0 }));
+    api.draw("page");
+  });
+  addEventListener("popstate", () => location.reload());
+  api.on("xhr.dt", (/** @type {Event} */ _event, /** @type {any} */ _settings, /** @type {any} */ json) => {
+    if (json?.parts) placeParts(json.parts);
+  });
 }
 
 /** @param {HTMLTableElement} table */
@@ -106,17 +175,24 @@ function serverOptions(table) {
   return {
     serverSide: true,
     processing: true,
-    // With something to search or turn to in the address, the rows in the page are not the ones wanted.
-    deferLoading: data.tableTotal && !location.search ? total : null,
+    // The rows in the page are those of its address.
+    deferLoading: data.tableTotal ? total : null,
     ajax: {
       url: data.tableServer,
       headers: { "X-Requested-With": "fetch" },
       data: (/** @type {Record<string, any>} */ sent) => {
+        if (isKeyset(table)) sent.address = placed(table, sent.order);
         if (!(form instanceof HTMLFormElement)) return;
         for (const [name, value] of new FormData(form)) if (typeof value === "string") sent[name] = value;
       },
     },
-    columns: heads(table).map((head, n) => ({ data: n, name: head.dataset.name ?? "", className: head.className, orderable: head.dataset.orderable !== "false" })),
+    columns: heads(table).map((head, n) => ({
+      data: n,
+      name: head.dataset.name ?? "",
+      className: head.className,
+      orderable: head.dataset.orderable !== "false",
+      orderSequence: ["asc", "desc"],
+    })),
   };
 }
 
@@ -132,15 +208,16 @@ export function dataTable(table) {
   const server = Boolean(data.tableServer);
   const rows = table.tBodies[0]?.rows ?? [];
   if (!server && rows.length === 1 && rows[0].cells.length === 1) return null;
-  const firstOrder = data.tableOrder ?? "[]";
-  const asked = data.tableLink === "off" ? { search: "", order: null, start: 0 } : fromAddress(heads(table).length, length);
+  const keyset = isKeyset(table);
+  const asked = data.tableLink === "off" ? { search: "", order: null, start: 0 } : fromAddress(table, length);
+  if (keyset) Object.assign(asked, { search: "", start: 0 });
   const many = server || rows.length > length;
   for (const row of rows) labelCells(table, row);
   const api = jQuery(table).DataTable({
     autoWidth: false,
     pageLength: length,
     displayStart: asked.start,
-    order: asked.order ?? JSON.parse(firstOrder),
+    order: asked.order ?? firstOrder(table),
     orderMulti: false,
     search: { search: asked.search },
     paging: many,
@@ -149,17 +226,18 @@ export function dataTable(table) {
     layout: {
       topStart: null,
       topEnd: data.tableSearch === undefined ? null : "search",
-      bottomStart: "info",
-      bottomEnd: many ? "paging" : null,
+      bottomStart: keyset ? null : "info",
+      bottomEnd: many && !keyset ? "paging" : null,
     },
     createdRow: (/** @type {HTMLTableRowElement} */ row) => labelCells(table, row),
     ...serverOptions(table),
   });
   api.on("draw", () => {
     refreshTimes(table);
-    if (data.tableLink !== "off") keepInAddress(table, firstOrder);
+    if (data.tableLink !== "off" && !keyset) keepInAddress(table);
   });
   keepFocus(table, api);
+  if (keyset) turnByKeys(api);
   if (server) keepFresh(table, api);
   return api;
 }
@@ -192,7 +270,8 @@ function keepFresh(table, api) {
   if (!every) return;
   let first = true;
   poll(data.tableServer ?? "", every * 1000, () => {
-    if (first || table.querySelector("input:checked, details[open]")) {
+    const isElsewhere = isKeyset(table) && ["before", "after", "page"].some((name) => parameter(name));
+    if (first || isElsewhere || table.querySelector("input:checked, details[open]")) {
       first = false;
       return Promise.resolve(true);
     }

@@ -1,4 +1,8 @@
-/* The history of runs: a filter that is chosen from a list takes effect at once. */
+/* The history of runs: a filter that is chosen from a list takes effect at once; rows are ticked and done something with. */
+
+import { startSelection } from "../lib/selection.js";
+
+startSelection();
 
 const form = document.getElementById("run-filters");
 if (form instanceof HTMLFormElement) {

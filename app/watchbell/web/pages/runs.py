@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
@@ -11,11 +12,13 @@ from watchbell.domain.masking import mask_all
 from watchbell.domain.policies import Policies
 from watchbell.errors import Conflict
 from watchbell.services import comparisons, decisions, runs, triggers
-from watchbell.services.runs import RunPage
 from watchbell.web import (
     both_outputs,
+    bulk_forms,
+    bulk_runs,
     comparing,
     current,
+    list_look,
     notices,
     outputs,
     presenters,
@@ -24,18 +27,15 @@ from watchbell.web import (
     query,
     run_list,
     run_output,
+    run_page,
     twins,
 )
 from watchbell.web.db import database
 from watchbell.web.presenters_policies import policy_facts
-from watchbell.web.run_list import RunQuery
 
 blueprint = Blueprint("runs", __name__)
 
 TABS = ("output", "resources", "history", "definition", "why")
-#: How many rows a twin of the list holds unless it is asked for another number.
-_TWIN_ROWS = 1000
-_MOST_TWIN_ROWS = 100_000
 #: How many earlier runs say what is usual.
 _USUAL_OF = 30
 _HIGHEST_OFFSET = 2**62
@@ -43,31 +43,52 @@ _HIGHEST_OFFSET = 2**62
 
 @blueprint.get("/runs")
 def index() -> AnyResponse | str:
-    asked = _asked()
-    page = _page(asked, run_list.PAGE_ROWS)
-    if asked.after is not None and not page.runs:
+    first = list_look.first_view("runs", "runs.index")
+    if first is not None:
+        return first
+    asked, look = run_page.asked(request.args)
+    if request.args.get("remember"):
+        return list_look.chosen(run_list.SHAPE, "runs.index", asked.address(cols=None, length=None))
+    shown = run_page.shown(asked, look)
+    if asked.after is not None and not shown["rows"]:
         return redirect(url_for("runs.index", **asked.address()))
-    return render_template(
-        "runs/index.html",
-        asked=asked,
-        page=page,
-        rows=presenters_runs.run_views(page.runs, current.now()),
-        answer=_answer(asked, page),
-        open_decisions=decisions.count_open(database()),
-        run_list=run_list,
+    return render_template("runs/index.html", **shown, **run_page.around(asked, look))
+
+
+@blueprint.get("/runs/data")
+def data() -> Response:
+    """Answer the table's script in the server-side protocol of DataTables; the place in the list is one of its keys."""
+    shown = run_page.shown(*run_page.asked_by_script(request.args))
+    return jsonify(
+        draw=query.whole(request.args, "draw", None, 0, 2**31),
+        recordsTotal=shown["page"].filtered,
+        recordsFiltered=shown["page"].filtered,
+        data=json.loads(render_template("runs/rows.html", **shown)),
+        parts={"pager": render_template("runs/list_parts.html", **shown), "answer": shown["answer"]},
     )
+
+
+@blueprint.post("/runs/bulk")
+def bulk() -> AnyResponse | str:
+    return bulk_runs.answer()
+
+
+@blueprint.post("/runs/export")
+def export() -> AnyResponse:
+    """Lead to the twin with the runs that were ticked."""
+    return bulk_forms.export("runs.index_csv")
 
 
 @blueprint.get("/runs.json")
 def index_json() -> Response:
     zone = current.zone()
-    return jsonify([presenters.run_json(view, zone) for view in _twin_rows()])
+    return twins.json_response(presenters.run_json(view, zone) for view in run_page.twin_rows())
 
 
 @blueprint.get("/runs.csv")
 def index_csv() -> Response:
     zone = current.zone()
-    rows = (presenters.run_json(view, zone) for view in _twin_rows())
+    rows = (presenters.run_json(view, zone) for view in run_page.twin_rows())
     return twins.csv_response("runs", presenters_runs.CSV_COLUMNS, rows)
 
 
@@ -170,29 +191,6 @@ def decide(run_id: int) -> AnyResponse:
         notices.warn_unless_running()
     flash(f"Run #{run_id} {'is left as it is' if made.id == run_id else 'is run again as this one'}.", "success")
     return redirect(url_for("runs.detail", run_id=made.id), 303)
-
-
-def _asked() -> RunQuery:
-    return run_list.read(request.args, request.args, database())
-
-
-def _page(asked: RunQuery, limit: int) -> RunPage:
-    chosen = run_list.as_filter(asked, now=current.now(), zone=current.zone())
-    if asked.decision:
-        return run_list.undecided(decisions.list_open(database(), limit=run_list.MOST_UNDECIDED), chosen)
-    return runs.list_page(database(), chosen, before_id=asked.before, after_id=asked.after, limit=limit)
-
-
-def _twin_rows() -> list[presenters.RunView]:
-    limit = query.whole(request.args, "limit", _TWIN_ROWS, 1, _MOST_TWIN_ROWS)
-    return presenters_runs.run_views(_page(_asked(), limit).runs, current.now())
-
-
-def _answer(asked: RunQuery, page: RunPage) -> str:
-    if asked.is_filtered:
-        return run_list.sentence(asked, page.filtered, runs.COUNT_LIMIT)
-    day_start = run_list.day_start(current.now(), current.zone())
-    return presenters_runs.today_sentence(runs.overview(database(), day_start=day_start, recent=0).today)
 
 
 def _run_page(run_id: int) -> presenters_runs.RunPageView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -14,7 +15,10 @@ from watchbell.services.runs import RunFilter
 from watchbell.services.tasks import TaskPage
 from watchbell.store.tasks import Task, TaskRevision
 from watchbell.web import (
+    bulk_forms,
+    bulk_tasks,
     current,
+    list_look,
     notices,
     pausing,
     presenters_policies,
@@ -26,6 +30,7 @@ from watchbell.web import (
 from watchbell.web.checks import with_filters
 from watchbell.web.day_totals import year_of
 from watchbell.web.db import database
+from watchbell.web.list_look import Look
 from watchbell.web.pictures import durations
 from watchbell.web.pictures.flow import flow
 from watchbell.web.presenters_runs import run_views, usual_of
@@ -42,40 +47,47 @@ _SHOWN_REVISIONS = 5
 
 
 @blueprint.get("/tasks")
-def index() -> str:
-    asked = task_list.from_page(request.args)
-    found = task_list.find(database(), asked, me=current.owner())
-    enabled = tasks.list_page(database(), enabled=True, limit=0).filtered
-    return render_template(
-        "tasks/index.html",
-        asked=asked,
-        page=found,
-        rows=_rows(found),
-        answer=presenters_tasks.answer(found.total, enabled, found.filtered),
-        page_rows=task_list.PAGE_ROWS,
-    )
+def index() -> AnyResponse | str:
+    first = list_look.first_view("tasks", "tasks.index")
+    if first is not None:
+        return first
+    asked = task_list.from_page(request.args, _look())
+    if request.args.get("remember"):
+        return list_look.chosen(task_list.SHAPE, "tasks.index", asked.address(cols=None, length=None))
+    found = task_list.find(database(), asked)
+    return render_template("tasks/index.html", rows=_rows(found), **task_list.context(database(), asked, found))
 
 
 @blueprint.get("/tasks/data")
 def data() -> Response:
     """Answer the table's script in the server-side protocol of DataTables."""
-    draw, asked = task_list.from_table(request.args)
-    found = task_list.find(database(), asked, me=current.owner())
-    cells = render_template("tasks/rows.html", rows=_rows(found))
+    look = _look()
+    draw, asked = task_list.from_table(request.args, look)
+    found = task_list.find(database(), asked)
+    cells = render_template("tasks/rows.html", rows=_rows(found), look=look)
     return jsonify(draw=draw, recordsTotal=found.total, recordsFiltered=found.filtered, data=json.loads(cells))
 
 
 @blueprint.get("/tasks.json")
 def index_json() -> Response:
-    found = task_list.find(database(), task_list.everything(request.args), me=current.owner())
-    return jsonify([presenters_tasks.task_json(row) for row in _rows(found)])
+    return twins.json_response(presenters_tasks.task_json(row) for row in _twin_rows())
 
 
 @blueprint.get("/tasks.csv")
 def index_csv() -> Response:
-    found = task_list.find(database(), task_list.everything(request.args), me=current.owner())
-    rows = (presenters_tasks.task_csv(row) for row in _rows(found))
+    rows = (presenters_tasks.task_csv(row) for row in _twin_rows())
     return twins.csv_response("tasks", presenters_tasks.CSV_COLUMNS, rows)
+
+
+@blueprint.post("/tasks/bulk")
+def bulk() -> AnyResponse | str:
+    return bulk_tasks.answer()
+
+
+@blueprint.post("/tasks/export")
+def export() -> AnyResponse:
+    """Lead to the twin with the tasks that were ticked."""
+    return bulk_forms.export("tasks.index_csv")
 
 
 @blueprint.get("/tasks/<int:task_id>")
@@ -204,6 +216,16 @@ def _pictures(row: TaskRow) -> dict[str, object]:
         "durations": durations.draw(row.runs, usual_of(row.runs), current.zone()),
         "year": year_of(row.task.id),
     }
+
+
+def _look() -> Look:
+    return list_look.read(task_list.SHAPE, request.args, request.cookies)
+
+
+def _twin_rows() -> Iterator[TaskRow]:
+    now, paused = current.now(), pausing.of_tasks()
+    found = task_list.walk(database(), task_list.from_page(request.args, _look()), bulk_forms.ids_of(request.args))
+    return (presenters_tasks.task_row(task, recent, now, paused) for task, recent in found)
 
 
 def _rows(found: TaskPage) -> list[TaskRow]:

@@ -1,0 +1,88 @@
+"""What the form below the list of tasks does with the tasks that were ticked, or with all that match."""
+
+from __future__ import annotations
+
+from flask import url_for
+from werkzeug.wrappers import Response
+
+from watchbell.domain.permissions import Right
+from watchbell.errors import NotAllowed
+from watchbell.services import bulk, bulk_parts, task_lists
+from watchbell.services.bulk import Action, Order
+from watchbell.services.task_lists import TaskFilter
+from watchbell.web import bulk_forms, current, list_look, notices, task_list
+from watchbell.web.bulk_forms import Chosen
+from watchbell.web.db import database
+from watchbell.web.i18n import _, ngettext
+
+#: What is done without a question, since it is undone as easily; not with rows that nobody has seen.
+_AT_ONCE = frozenset({Action.ENABLE, Action.RUN, Action.RESUME})
+_NEEDS_TAGS = frozenset({Action.TAG, Action.UNTAG})
+
+
+def answer() -> Response | str:
+    """Do what was asked for, or ask before it is done."""
+    chosen = bulk_forms.read([action.value for action in Action], url_for("tasks.index"))
+    action = Action(chosen.action)
+    if action in bulk.EDITS and Right.EDIT not in current.user().rights:
+        raise NotAllowed(f"to {action} needs the right to edit")
+    names = task_lists.list_names(database(), _filter(chosen), bulk_parts.MOST + 1)
+    bulk_forms.require_few(len(names))
+    is_asked = not (chosen.is_sure or (action in _AT_ONCE and chosen.ids is not None))
+    if is_asked or (action in _NEEDS_TAGS and not chosen.tags):
+        title, verb, text = _question(action, len(names))
+        return bulk_forms.question(chosen, "tasks.bulk", names, title, verb, text)
+    done = bulk_parts.change_tasks(
+        database(),
+        Order(action=action, tags=chosen.tags, reason=chosen.reason),
+        names,
+        now=current.now(),
+        actor=current.actor(),
+        defaults=current.defaults(),
+    )
+    if action is Action.RUN:
+        notices.warn_unless_running()
+    return bulk_forms.result(chosen, done, words=_outcomes())
+
+
+def _filter(chosen: Chosen) -> TaskFilter:
+    if chosen.ids is not None:
+        return TaskFilter(ids=chosen.ids)
+    look = list_look.read(task_list.SHAPE, {}, {})
+    return task_list.as_filter(task_list.from_page(chosen.filters, look))
+
+
+def _question(action: Action, number: int) -> tuple[str, str, str]:
+    """Return the question, what its button says, and what comes of it."""
+    tasks = ngettext("%(num)s task", "%(num)s tasks", number)
+    match action:
+        case Action.ENABLE:
+            return _("Enable %(tasks)s?", tasks=tasks), _("Enable"), _("They start again by their schedules.")
+        case Action.DISABLE:
+            return _("Disable %(tasks)s?", tasks=tasks), _("Disable"), _("They will not start by themselves any more.")
+        case Action.RUN:
+            return _("Run %(tasks)s now?", tasks=tasks), _("Run now"), _("Each is put into its queue at once.")
+        case Action.PAUSE:
+            return _("Pause %(tasks)s?", tasks=tasks), _("Pause"), _("Nothing of them starts until they are resumed.")
+        case Action.RESUME:
+            return _("Resume %(tasks)s?", tasks=tasks), _("Resume"), _("They start again by their schedules.")
+        case Action.TAG:
+            return _("Tag %(tasks)s", tasks=tasks), _("Add tags"), ""
+        case Action.UNTAG:
+            return _("Take tags from %(tasks)s", tasks=tasks), _("Take tags away"), ""
+        case Action.DELETE:
+            told = _("Their runs stay in the history; they will not start any more.")
+            return _("Delete %(tasks)s?", tasks=tasks), _("Delete"), told
+
+
+def _outcomes() -> dict[str, str]:
+    return {
+        "enabled": _("enabled"),
+        "disabled": _("disabled"),
+        "queued": _("queued"),
+        "deleted": _("deleted"),
+        "paused": _("paused"),
+        "resumed": _("resumed"),
+        "tagged": _("tagged"),
+        "untagged": _("untagged"),
+    }

@@ -1,0 +1,92 @@
+"""The list of runs as its page, its script and its twins are answered."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import request
+from werkzeug.datastructures import MultiDict
+
+from watchbell.services import decisions, run_lists, runs, task_lists
+from watchbell.web import bulk_forms, current, list_look, presenters_runs, query, run_list, run_sentences
+from watchbell.web.db import database
+from watchbell.web.i18n import ngettext
+from watchbell.web.list_look import Look
+from watchbell.web.presenters import RunView, run_view
+from watchbell.web.run_list import RunQuery
+
+_MOST_TWIN_ROWS = 2**31
+
+
+def asked(args: MultiDict[str, str]) -> tuple[RunQuery, Look]:
+    """Return what an address asks for, and how it is shown."""
+    look = list_look.read(run_list.SHAPE, args, request.cookies)
+    return run_list.read(args, args, database(), look), look
+
+
+def asked_by_script(args: MultiDict[str, str]) -> tuple[RunQuery, Look]:
+    """Return what the table's script asks for: the filters and the place of the page's address, in the order of its heads."""
+    look = list_look.read(run_list.SHAPE, args, {})
+    address = args.get("address")
+    wanted, _look = asked(args if address is None else MultiDict(parse_qsl(address, max_num_fields=100)))
+    return _turned(wanted, args), look
+
+
+def _turned(wanted: RunQuery, args: MultiDict[str, str]) -> RunQuery:
+    order = args.get("order[0][name]")
+    if order is None:
+        return wanted
+    query.word(args, "order[0][name]", ("id",), "id")
+    direction = query.word(args, "order[0][dir]", ("asc", "desc"), "desc")
+    return dataclasses.replace(wanted, oldest_first=direction == "asc" and wanted.can_be_turned)
+
+
+def shown(wanted: RunQuery, look: Look) -> dict[str, Any]:
+    """Return the rows that were asked for, and what their number and place say."""
+    chosen = run_list.as_filter(database(), wanted, now=current.now(), zone=current.zone())
+    page = run_list.find(database(), wanted, chosen, look.length)
+    rows = presenters_runs.run_views(page.runs, current.now())
+    few = run_lists.find_few(database(), chosen) if wanted.is_first_page else None
+    number = f"{page.filtered:,}" + ("+" if page.filtered >= runs.COUNT_LIMIT else "")
+    return {
+        "page": page,
+        "look": look,
+        "rows": rows[::-1] if wanted.oldest_first else rows,
+        "turns": run_list.places(wanted, page, look.length),
+        "answer": run_sentences.found(wanted, page, few) if wanted.is_filtered else _today(),
+        "total": ngettext("%(number)s run", "%(number)s runs", page.filtered, number=number),
+    }
+
+
+def around(wanted: RunQuery, look: Look) -> dict[str, Any]:
+    """Return what the page shows around its rows."""
+    return {
+        "asked": wanted,
+        "open_decisions": decisions.count_open(database()),
+        "run_list": run_list,
+        "triggers": run_sentences.triggers(),
+        "since": run_sentences.since(),
+        "marks": task_lists.list_marks(database()),
+        **{name: value for name, value in list_look.context(look, wanted.address(view=None)).items() if name != "look"},
+    }
+
+
+def twin_rows() -> Iterator[RunView]:
+    """Return all runs that the address of a twin asks for, or as many as it says; they are read while they are sent."""
+    now, zone = current.now(), current.zone()
+    limit = query.whole(request.args, "limit", _MOST_TWIN_ROWS, 1, _MOST_TWIN_ROWS)
+    ids = bulk_forms.ids_of(request.args)
+    if ids is not None:
+        found: Iterator[Any] = iter(run_lists.list_by_ids(database(), ids))
+    else:
+        found = run_list.walk(database(), asked(request.args)[0], now=now, zone=zone)
+    return (run_view(run, now) for run in itertools.islice(found, limit))
+
+
+def _today() -> str:
+    day_start = run_list.day_start(current.now(), current.zone())
+    return presenters_runs.today_sentence(runs.overview(database(), day_start=day_start, recent=0).today)

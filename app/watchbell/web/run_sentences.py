@@ -1,0 +1,84 @@
+"""What a filtered list of runs has found, in a sentence or two above it."""
+
+from __future__ import annotations
+
+from watchbell.services.run_lists import Few
+from watchbell.services.runs import COUNT_LIMIT, RunPage
+from watchbell.web.i18n import _, ngettext
+from watchbell.web.run_list import RunQuery
+
+
+def triggers() -> dict[str, str]:
+    """Return the ways in which runs are made, in words."""
+    return {
+        "": _("any"),
+        "schedule": _("by the schedule"),
+        "manual": _("by hand"),
+        "asap": _("as soon as possible"),
+        "catch_up": _("to catch up"),
+    }
+
+
+def since() -> dict[str, str]:
+    """Return the choices of how far back, in words."""
+    return {
+        "": _("any time"),
+        "1h": _("the last hour"),
+        "today": _("today"),
+        "24h": _("the last 24 hours"),
+        "7d": _("the last 7 days"),
+        "30d": _("the last 30 days"),
+    }
+
+
+def found(asked: RunQuery, page: RunPage, few: Few | None) -> str:
+    """Return what a filtered list has found, and of which few tasks most of it is."""
+    told = [f"{' '.join([_count(page), *filter(None, _marks(asked, page.filtered))])}."]
+    if few is not None:
+        number = len(few.names)
+        told.append(
+            ngettext(
+                "%(share)s of them are of %(names)s.",
+                "%(share)s of them are of %(num)s tasks: %(names)s.",
+                number,
+                share=f"{few.runs:,}",
+                names=", ".join(few.names),
+            )
+        )
+    if page.is_partial:
+        told.append(_("Looked at a part of the history; older runs may match, too."))
+    return " ".join(told)
+
+
+def _count(page: RunPage) -> str:
+    count = page.filtered
+    if not count:
+        return _("No run")
+    number = f"{count:,}"
+    if count >= COUNT_LIMIT:
+        return _("At least %(number)s runs", number=number)
+    return ngettext("%(number)s run", "%(number)s runs", count, number=number)
+
+
+def _marks(asked: RunQuery, count: int) -> list[str]:
+    """Return what all of them have in common, one part of the sentence each."""
+    parts = [_("of %(task)s", task=asked.task_text) if asked.task_text else ""]
+    if asked.states:
+        states = _(" or ").join(state.replace("_", " ") for state in asked.states)
+        parts.append(ngettext("that is %(states)s", "that are %(states)s", count or 1 + 1, states=states))
+    if asked.trigger:
+        parts.append(_("started %(how)s", how=triggers()[asked.trigger]))
+    if asked.since:
+        parts.append(_("due since %(when)s", when=since().get(asked.since, asked.since)))
+    if asked.start:
+        parts.append(_("due from %(when)s", when=asked.start.replace("T", " ")))
+    if asked.end:
+        parts.append(_("due until %(when)s", when=asked.end.replace("T", " ")))
+    parts.append(_("with “%(words)s”", words=asked.search) if asked.search else "")
+    parts.append(_("in queue %(queue)s", queue=asked.queue) if asked.queue else "")
+    parts.append(_("of tasks with the tag %(tag)s", tag=asked.tag) if asked.tag else "")
+    parts.append(_("of tasks of %(user)s", user=asked.user) if asked.user else "")
+    parts.append(_("on %(host)s", host=asked.host) if asked.host else "")
+    if asked.decision:
+        parts.append(ngettext("that waits for a decision", "that wait for a decision", count or 1 + 1))
+    return parts
