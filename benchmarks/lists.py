@@ -1,0 +1,126 @@
+"""What the list pages cost the server: each page and filter, as a person would ask for it, over a long history.
+
+    python -m benchmarks.lists [--at FOLDER] [--runs 1000000] [--tasks 10000] [--rounds 20]
+
+The pages are asked for within one process, with a login, so that what is measured is the server's time from the request to the
+whole answer. With ``--at`` the filled database is kept there and used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from flask.testing import FlaskClient
+
+from benchmarks import history
+from benchmarks.lab import Lab, lab_at, percentile, table
+from watchbell import clock
+from watchbell.services import accounts
+from watchbell.web.factory import create_app
+
+_TAGGED = "UPDATE task SET tags = json_array('even', 'tag-' || (id % 50)), host = 'db' || (id % 4), owner = 'user-' || (id % 20)"
+
+
+def addresses(place: Lab) -> dict[str, str]:
+    """Return what is asked for, by what it is called."""
+    middle = int(place.value("SELECT max(id) FROM run")) // 2
+    until = clock.now() - timedelta(days=4)
+    span = f"from={until - timedelta(days=1):%Y-%m-%dT%H:%M}&to={until:%Y-%m-%dT%H:%M}"
+    table_of = "draw=1&start={start}&length=25&order[0][name]=name&order[0][dir]=asc"
+    return {
+        "tasks": "/tasks?view=all",
+        "tasks, 100 rows": "/tasks?length=100",
+        "tasks, 200 rows": "/tasks?length=200",
+        "tasks by next run, the last page": f"/tasks?order=-next&page={max(int(place.value('SELECT count(*) FROM task')) // 25, 1)}",
+        "tasks, rows alone": f"/tasks/data?{table_of.format(start=0)}",
+        "tasks, rows alone, the last page": f"/tasks/data?{table_of.format(start=9975)}",
+        "tasks, search": "/tasks?q=77",
+        "tasks, search without a match": "/tasks?q=nothing+like+this",
+        "tasks, a tag": "/tasks?tag=tag-7",
+        "tasks, a host": "/tasks?host=db1",
+        "tasks, an owner": "/tasks?user=user-3",
+        "tasks, the last run failed": "/tasks?last=failed",
+        "tasks, the last run succeeded": "/tasks?last=succeeded",
+        "runs": "/runs?view=all",
+        "runs, 200 rows": "/runs?length=200",
+        "runs, rows alone": "/runs/data?draw=1&start=0&length=50",
+        "runs, from the middle": f"/runs?before={middle}",
+        "runs, the last page": "/runs?page=last",
+        "runs, oldest first": "/runs?order=id",
+        "runs, failed": "/runs?state=failed",
+        "runs, failed of 7 days": "/runs?state=failed&since=7d",
+        "runs, failed, timed out or lost of 30 days": "/runs?state=failed&state=timed_out&state=lost&since=30d",
+        "runs, succeeded": "/runs?state=succeeded",
+        "runs, of one task": "/runs?task=task-77",
+        "runs, a day four days ago": f"/runs?{span}",
+        "runs, failed on a day four days ago": f"/runs?state=failed&{span}",
+        "runs, by hand": "/runs?trigger=manual",
+        "runs, a tag of 200 tasks": "/runs?tag=tag-7",
+        "runs, a host of 2,500 tasks": "/runs?host=db1",
+        "runs, an owner, failed": "/runs?user=user-3&state=failed",
+        "runs, search for a name": "/runs?q=task-77",
+        "runs, search without a match": "/runs?q=nothing+like+this",
+        "runs, a queue": "/runs?queue=default",
+        "next runs": "/next-runs",
+        "next runs, 7 days": "/next-runs?within=7d",
+        "saved views": "/views",
+    }
+
+
+def asked(client: FlaskClient, address: str) -> Callable[[], float]:
+    """Return a measure of one page: seconds to its whole answer."""
+
+    def ask() -> float:
+        begin = time.perf_counter()
+        answer = client.get(address)
+        took = time.perf_counter() - begin
+        if answer.status_code != 200:
+            raise RuntimeError(f"{address} was answered with {answer.status}")
+        return took
+
+    return ask
+
+
+def measure(place: Lab, rounds: int) -> None:
+    """Print one table."""
+    now = clock.now()
+    username = accounts.ensure_first(place.db, now=now).username
+    app = create_app(place.config)
+    client = app.test_client()
+    client.get(f"/login/link/{accounts.make_link(place.db, username, now=now)}")
+    rows: list[tuple[object, ...]] = []
+    for name, address in addresses(place).items():
+        ask = asked(client, address)
+        ask()
+        taken = [ask() * 1000 for _ in range(rounds)]
+        rows.append((name, f"{percentile(taken, 0.5):.0f}", f"{percentile(taken, 0.95):.0f}"))
+    runs, tasks = place.value("SELECT count(*) FROM run"), place.value("SELECT count(*) FROM task")
+    table(f"Lists over {int(runs):,} runs of {int(tasks):,} tasks", ("page", "p50 ms", "p95 ms"), rows)
+
+
+def main() -> None:
+    """Fill a database unless it is there, and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--at", type=Path)
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=20)
+    options = parser.parse_args()
+    history.TASKS = options.tasks
+    with tempfile.TemporaryDirectory(prefix="watchbell-bench-") as scratch:
+        folder = (options.at or Path(scratch)) / f"history-{options.runs}"
+        folder.mkdir(parents=True, exist_ok=True)
+        history.make(folder, options.runs)
+        with lab_at(folder) as place:
+            with place.db.write() as session:
+                session.connection().exec_driver_sql(_TAGGED)
+            measure(place, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
