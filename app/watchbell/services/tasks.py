@@ -264,10 +264,7 @@ def list_page(
     recent: int = 0,
     **filters: Any,
 ) -> TaskPage:
-    """Return tasks, sorted by one of store.tasks.SORTS, with as many recent runs of each as asked for.
-
-    The filters are those of store.tasks.list_tasks.
-    """
+    """Return tasks by the filters and sorts of store.tasks.list_tasks, with as many recent runs of each as asked for."""
     if sort not in store.SORTS:
         raise InputError.of("sort", f"must be one of {', '.join(store.SORTS)}", "name")
     with db.read() as session:
