@@ -77,7 +77,7 @@ def test_full_pages_are_in_order(browser, installation, runs_of, scheme, width) 
         f"/tasks/{steps}", f"/tasks/{steps}/edit", f"/runs/{runs_of['failed: in-steps']}",
         f"/runs/{runs_of['failed: in-steps']}?step=2&stream=stderr", "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", "/tasks/new", "/tasks/import", "/next-runs", "/timeline", "/timeline?by=host", "/runs/calendar", "/next-runs/calendar", "/next-runs/load", "/runs", "/queues", "/heartbeats", "/log", "/log?level=error", "/settings",
         "/queues/edit", "/queues/edit?name=default", "/pause?scope=everything", f"/pause?scope=task:{task}", "/runs?decision=open",
-        "/account/password", "/account/tokens", "/account/tokens?of=*", "/account/tokens/new", "/account/tokens/1/rotate",
+        "/account/password", "/account/tokens", "/account/tokens?of=*", "/account/tokens/new", "/account/tokens/1/rotate", "/account/sessions", "/audit", "/users", "/users/new", "/users/1",
         "/logout", "/runs/999999", "/nowhere", "/search", "/search?q=rather+long", "/search?q=fails",
         *(f"/runs/{runs_of[end]}" for end in ("failed: fails", "succeeded: colours", "lost: killed-fro", "retry_wait: comes-back", "queued", "running", "skipped")),
         *(f"/runs/{runs_of['failed: fails']}?tab={tab}" for tab in ("resources", "history", "definition")),
