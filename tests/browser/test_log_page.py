@@ -78,7 +78,7 @@ def test_a_search_goes_from_hit_to_hit_and_looks_through_what_is_older(page: Pag
     expect(said).to_have_text("1 of 10")
     expect(page).to_have_url(re.compile(r"q=NEW\+29"))
 
-    page.get_by_role("searchbox").fill("<b>x</b>")
+    page.get_by_role("searchbox", name="Search the log").fill("<b>x</b>")
     expect(said).to_have_text("No hit in these lines")
     page.get_by_role("button", name="Previous hit").click()
     expect(said).to_have_text("1 of 1")
@@ -94,7 +94,7 @@ def test_a_filter_shows_a_traceback_whole_and_can_be_linked_to(browser, house, s
         page.goto("/log")
         page.get_by_role("link", name="Warnings and errors").click()
         expect(lines(page)).to_have_count(6)
-        page.get_by_role("searchbox").fill("odd")
+        page.get_by_role("searchbox", name="Search the log").fill("odd")
         page.get_by_label("Only hits").check()
         if not scripts:
             page.get_by_role("button", name="Search", exact=True).click()
