@@ -25,11 +25,11 @@ def add_device(
 ) -> str:
     """Make a device, active unless it is said, and return its uuid."""
     given = {"name": name or f"pi-{next(_numbers)}", "type": "gateway", **fields}
-    made, _secret = devices.add(db, given, now=NOW)
+    made, _secret = devices.add(db, given, now=NOW, actor="ann")
     if tags is not None:
-        devices.set_tags(db, made.device.uuid, tags, now=NOW)
+        devices.set_tags(db, made.device.uuid, tags, now=NOW, actor="ann")
     if active:
-        devices.set_active(db, made.device.uuid, True, now=NOW)
+        devices.set_active(db, made.device.uuid, True, now=NOW, actor="ann")
     return made.device.uuid
 
 

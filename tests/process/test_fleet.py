@@ -27,8 +27,8 @@ def web(lab):
 
 
 def device(lab, name: str) -> str:
-    made, _secret = devices.add(lab.db, {"name": name}, now=clock.now())
-    devices.set_active(lab.db, made.device.uuid, True, now=clock.now())
+    made, _secret = devices.add(lab.db, {"name": name}, now=clock.now(), actor="ann")
+    devices.set_active(lab.db, made.device.uuid, True, now=clock.now(), actor="ann")
     return made.device.uuid
 
 

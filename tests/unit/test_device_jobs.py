@@ -310,7 +310,7 @@ def test_the_handlers_of_the_beginning_are_what_their_digests_say(db: Database) 
 
 
 def test_a_device_is_online_while_it_is_heard_of(db: Database) -> None:
-    made, secret = devices.add(db, {"name": "pi"}, now=NOW)
+    made, secret = devices.add(db, {"name": "pi"}, now=NOW, actor="ann")
     assert devices.get(db, made.device.uuid, now=NOW).is_online is False
 
     devices.resolve(db, secret, now=NOW, address="10.0.0.7")

@@ -19,14 +19,14 @@ UUID = "8479359e-dbeb-4858-813c-e8a9008dde04"
 
 
 def test_a_device_is_made_inactive_and_with_a_key_that_is_told_once(db: Database) -> None:
-    made, secret = devices.add(db, {"name": " pi ", "ip_address": "10.0.0.7"}, now=NOW, uuid=UUID.upper())
+    made, secret = devices.add(db, {"name": " pi ", "ip_address": "10.0.0.7"}, now=NOW, actor="ann", uuid=UUID.upper())
 
     assert (made.device.uuid, made.device.name, made.device.type) == (UUID, "pi", "gateway")
     assert (made.device.is_active, made.device.provisioning_state, made.is_online) == (False, "pending", False)
     assert secret not in repr(vars(devices.get(db, UUID, now=NOW).device))
     assert secret.startswith(made.device.key_prefix)
     with pytest.raises(Conflict):
-        devices.add(db, {"name": "pi"}, now=NOW, uuid=UUID)
+        devices.add(db, {"name": "pi"}, now=NOW, actor="ann", uuid=UUID)
 
 
 @pytest.mark.parametrize(
@@ -43,24 +43,24 @@ def test_a_device_is_made_inactive_and_with_a_key_that_is_told_once(db: Database
 )
 def test_a_device_that_is_wrong_is_told_where(db: Database, fields: dict[str, Any], field: str) -> None:
     with pytest.raises(InputError) as told:
-        devices.add(db, fields, now=NOW)
+        devices.add(db, fields, now=NOW, actor="ann")
 
     assert told.value.problems[0].field == field
 
 
 def test_a_uuid_must_be_one(db: Database) -> None:
     with pytest.raises(InputError):
-        devices.add(db, {"name": "pi"}, now=NOW, uuid="../../etc")
+        devices.add(db, {"name": "pi"}, now=NOW, actor="ann", uuid="../../etc")
 
 
 def test_a_key_says_which_device_it_is_until_it_is_replaced_or_taken(db: Database) -> None:
-    made, first = devices.add(db, {"name": "pi"}, now=NOW)
+    made, first = devices.add(db, {"name": "pi"}, now=NOW, actor="ann")
     uuid = made.device.uuid
     assert devices.resolve(db, first, now=NOW).uuid == uuid
 
-    second = devices.rotate_key(db, uuid, now=NOW)
+    second = devices.rotate_key(db, uuid, now=NOW, actor="ann")
     assert devices.resolve(db, second, now=NOW).uuid == uuid
-    devices.revoke_key(db, uuid, now=NOW)
+    devices.revoke_key(db, uuid, now=NOW, actor="ann")
 
     for secret in (first, second, "wb_" + "0" * 40, "", "wbd_" + "0" * 40):
         with pytest.raises(TokenRefused):
@@ -68,7 +68,7 @@ def test_a_key_says_which_device_it_is_until_it_is_replaced_or_taken(db: Databas
 
 
 def test_it_is_written_only_now_and_then_that_a_device_was_heard_of(db: Database) -> None:
-    made, secret = devices.add(db, {"name": "pi"}, now=NOW)
+    made, secret = devices.add(db, {"name": "pi"}, now=NOW, actor="ann")
 
     def seen(after: float) -> float:
         devices.resolve(db, secret, now=NOW + timedelta(seconds=after), address="10.0.0.7")
@@ -82,11 +82,11 @@ def test_it_is_written_only_now_and_then_that_a_device_was_heard_of(db: Database
 def test_a_change_leaves_what_it_does_not_name(db: Database) -> None:
     uuid = add_device(db, "pi", ip_address="10.0.0.7")
 
-    after = devices.update(db, uuid, {"name": "new", "zone": "Europe/Berlin"}, now=NOW).device
+    after = devices.update(db, uuid, {"name": "new", "zone": "Europe/Berlin"}, now=NOW, actor="ann").device
 
     assert (after.name, after.zone, after.ip_address, after.is_active) == ("new", "Europe/Berlin", "10.0.0.7", True)
     with pytest.raises(NotFound):
-        devices.update(db, UUID, {"name": "new"}, now=NOW)
+        devices.update(db, UUID, {"name": "new"}, now=NOW, actor="ann")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_tags_that_are_wrong_are_refused(db: Database, tags: Any) -> None:
     uuid = add_device(db, tags={"site": "north"})
 
     with pytest.raises(InputError):
-        devices.set_tags(db, uuid, tags, now=NOW)
+        devices.set_tags(db, uuid, tags, now=NOW, actor="ann")
 
     assert devices.get(db, uuid, now=NOW).tags == {"site": "north"}
 
@@ -134,9 +134,9 @@ def test_a_group_is_of_the_devices_that_are_given_last(db: Database) -> None:
     assert [one.device.uuid for one in devices.find_chosen(db, Filter(group="kitchens"), now=NOW)] == [second]
     with pytest.raises(InputError):
         devices.put_group(db, "kitchens", [UUID], now=NOW, actor="ann")
-    devices.delete_group(db, "kitchens")
+    devices.delete_group(db, "kitchens", now=NOW, actor="ann")
     with pytest.raises(NotFound):
-        devices.delete_group(db, "kitchens")
+        devices.delete_group(db, "kitchens", now=NOW, actor="ann")
     assert devices.get(db, second, now=NOW).device.uuid == second
 
 
@@ -144,7 +144,7 @@ def test_a_device_goes_with_its_tags_and_memberships(db: Database) -> None:
     uuid = add_device(db, tags={"site": "north"})
     devices.put_group(db, "kitchens", [uuid], now=NOW, actor="ann")
 
-    devices.delete(db, uuid, now=NOW)
+    devices.delete(db, uuid, now=NOW, actor="ann")
 
     assert devices.list_groups(db)[0][1] == 0
     with pytest.raises(NotFound):

@@ -120,7 +120,7 @@ def test_an_order_keeps_the_document_of_its_template_as_it_was(db: Database) -> 
     job_id = execute(
         db, uuid, document=None, template_id=template.id, variables={"SERVICE_NAME": "nginx; reboot"}
     ).execution.job_id
-    job_library.delete_template(db, template.id)
+    job_library.delete_template(db, template.id, now=NOW, actor="ann")
 
     kept = fleet_jobs.get(db, job_id)[0].execution
     assert kept.document["steps"][0]["input"]["command"] == "systemctl,restart,nginx; reboot"
@@ -135,7 +135,7 @@ def test_a_document_wins_over_a_template_and_a_template_at_rest_is_refused(db: D
 
     assert execute(db, uuid, template_id=template.id).execution.document == DOCUMENT
 
-    job_library.update_template(db, template.id, {"is_active": False}, now=NOW)
+    job_library.update_template(db, template.id, {"is_active": False}, now=NOW, actor="ann")
     with pytest.raises(InputError, match="not in use"):
         execute(db, uuid, document=None, template_id=template.id)
 
@@ -233,15 +233,15 @@ def test_an_order_in_progress_is_not_deleted_and_others_are(db: Database) -> Non
     poll(db, uuid)
 
     with pytest.raises(InProgress):
-        fleet_jobs.delete(db, first)
-    fleet_jobs.delete(db, second)
+        fleet_jobs.delete(db, first, now=NOW, actor="ann")
+    fleet_jobs.delete(db, second, now=NOW, actor="ann")
     say(db, uuid, first, "succeeded")
-    fleet_jobs.delete(db, first)
+    fleet_jobs.delete(db, first, now=NOW, actor="ann")
 
     assert fleet_jobs.list_page(db, limit=10) == []
     for gone in (first, "unknown"):
         with pytest.raises(ExecutionNotFound):
-            fleet_jobs.delete(db, gone)
+            fleet_jobs.delete(db, gone, now=NOW, actor="ann")
 
 
 def test_a_continuous_order_reaches_a_device_that_joins_later(db: Database) -> None:
@@ -251,13 +251,13 @@ def test_a_continuous_order_reaches_a_device_that_joins_later(db: Database) -> N
 
     late = add_device(db, tags={"site": "south"})
     assert poll(db, late).offer is None
-    devices.set_tags(db, late, {"site": "north"}, now=NOW)
+    devices.set_tags(db, late, {"site": "north"}, now=NOW, actor="ann")
     offer = poll(db, late).offer
     assert offer is not None
     say(db, late, job_id, "succeeded")
     # It waits for others.
     assert state_of(db, job_id) == "in_progress"
-    devices.set_tags(db, late, {"site": "north", "again": "yes"}, now=NOW)
+    devices.set_tags(db, late, {"site": "north", "again": "yes"}, now=NOW, actor="ann")
     assert poll(db, late).offer is None
 
     fleet_jobs.cancel(db, job_id, now=NOW, actor="ann", force=True)
@@ -271,7 +271,7 @@ def test_an_order_goes_on_without_a_device_that_is_deleted(db: Database) -> None
     job_id = execute(db, first, second).execution.job_id
     finish(db, first, job_id)
 
-    devices.delete(db, second, now=NOW)
+    devices.delete(db, second, now=NOW, actor="ann")
 
     assert (state_of(db, job_id), fleet_jobs.get(db, job_id)[0].execution.total) == ("succeeded", 1)
 

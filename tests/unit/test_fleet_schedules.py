@@ -90,11 +90,11 @@ def test_whoever_joins_before_it_is_due_is_meant_as_well(db: Database) -> None:
 def test_a_paused_schedule_gives_nothing_and_makes_up_for_nothing(db: Database) -> None:
     add_device(db)
     made = make(db)
-    paused = fleet_schedules.set_active(db, made.schedule_id, False, now=NOW)
+    paused = fleet_schedules.set_active(db, made.schedule_id, False, now=NOW, actor="ann")
     assert paused.next_at is None
     assert fleet_schedules.give_due(db, now=at(300)).orders == 0
 
-    going = fleet_schedules.set_active(db, made.schedule_id, True, now=at(310))
+    going = fleet_schedules.set_active(db, made.schedule_id, True, now=at(310), actor="ann")
 
     assert going.next_at == at(360)
 
@@ -102,8 +102,8 @@ def test_a_paused_schedule_gives_nothing_and_makes_up_for_nothing(db: Database) 
 def test_a_change_of_its_time_counts_from_the_change_and_others_leave_it(db: Database) -> None:
     made = make(db)
 
-    assert fleet_schedules.update(db, made.schedule_id, {"name": "new"}, now=at(5)).next_at == at(60)
-    changed = fleet_schedules.update(db, made.schedule_id, {"interval_minutes": 10}, now=at(5))
+    assert fleet_schedules.update(db, made.schedule_id, {"name": "new"}, now=at(5), actor="ann").next_at == at(60)
+    changed = fleet_schedules.update(db, made.schedule_id, {"interval_minutes": 10}, now=at(5), actor="ann")
 
     assert (changed.next_at, changed.name) == (at(15), "new")
 
@@ -139,7 +139,7 @@ def test_a_schedule_that_is_wrong_is_told_where_and_not_made(db: Database, field
     made = make(db)
     if all(value is not None for value in fields.values()):
         with pytest.raises(InputError):
-            fleet_schedules.update(db, made.schedule_id, fields, now=NOW)
+            fleet_schedules.update(db, made.schedule_id, fields, now=NOW, actor="ann")
         assert fleet_schedules.get(db, made.schedule_id).document == DOCUMENT
 
 
@@ -148,8 +148,9 @@ def test_lists_can_be_of_the_active_ones_and_what_is_deleted_is_gone(db: Databas
 
     assert [one.schedule_id for one in fleet_schedules.list_all(db)] == [second.schedule_id, first.schedule_id]
     assert [one.schedule_id for one in fleet_schedules.list_all(db, is_active=True)] == [first.schedule_id]
-    fleet_schedules.delete(db, first.schedule_id)
+    fleet_schedules.delete(db, first.schedule_id, now=NOW, actor="ann")
 
-    for act in (fleet_schedules.delete, fleet_schedules.get):
-        with pytest.raises(ScheduleNotFound):
-            act(db, first.schedule_id)
+    with pytest.raises(ScheduleNotFound):
+        fleet_schedules.delete(db, first.schedule_id, now=NOW, actor="ann")
+    with pytest.raises(ScheduleNotFound):
+        fleet_schedules.get(db, first.schedule_id)

@@ -36,7 +36,12 @@ def read_filter(given: Mapping[str, object], place: str = "target_filter") -> Fi
     tags: dict[str, str] = {}
     is_online = None
     for name, value in given.items():
-        if name in {*ATTRIBUTES, "group"} and isinstance(value, str):
+        if (
+            name in {*ATTRIBUTES, "group"}
+            and isinstance(value, str)
+            and value.isprintable()
+            and len(value) <= VALUE_LIMIT
+        ):
             attributes[name] = value
         elif name == "is_online" and isinstance(value, bool):
             is_online = value
@@ -45,7 +50,11 @@ def read_filter(given: Mapping[str, object], place: str = "target_filter") -> Fi
         else:
             known = ", ".join([*ATTRIBUTES, "is_online", "group", "tags"])
             is_known = name in {*ATTRIBUTES, "group", "is_online"}
-            words = "must be a text" if is_known else f"must be one of {known}"
+            words = (
+                f"must be a text of at most {VALUE_LIMIT} printable characters"
+                if is_known
+                else f"must be one of {known}"
+            )
             problems.append(Problem(f"{place}.{name}"[:200], words, '{"device_type": "gateway"}'))
     if problems:
         raise InputError(*problems)

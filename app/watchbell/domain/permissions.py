@@ -34,7 +34,7 @@ class Scope(StrEnum):
     ADMIN = "admin"
     """All that its account may do, but for passwords, sessions, tokens and accounts."""
     DEVICE = "device"
-    """For a managed machine: nothing yet, until the routes that devices call ask for it."""
+    """For a managed machine: a device's own key has it, and opens what devices call; a token of an account opens nothing by it."""
 
 
 class Right(StrEnum):
@@ -48,6 +48,8 @@ class Right(StrEnum):
     ADMINISTER = "administer"
     ACCOUNT = "account"
     """One's own password, sessions and tokens: for whoever has logged in, and for no token, which could make itself immortal."""
+    DEVICE = "device"
+    """What devices call, each for itself alone: for their own keys, and for no account."""
     PEOPLE = "people"
     """The accounts of others: for administrators who have logged in, and for no token, which could make itself an account."""
 
@@ -61,15 +63,19 @@ _OF_ROLE: Mapping[Role, frozenset[Right]] = {
     Role.VIEWER: _LOOKS | {Right.ACCOUNT},
     Role.OPERATOR: _RUNS | {Right.ACCOUNT},
     Role.EDITOR: _EDITS | {Right.ACCOUNT},
-    Role.ADMIN: frozenset(Right),
+    Role.ADMIN: frozenset(Right) - {Right.DEVICE},
 }
 _OF_SCOPE: Mapping[Scope, frozenset[Right]] = {
     Scope.READ: _LOOKS,
     Scope.RUN: _RUNS,
     Scope.EDIT: _EDITS,
-    Scope.ADMIN: frozenset(Right) - {Right.ACCOUNT, Right.PEOPLE},
+    Scope.ADMIN: frozenset(Right) - {Right.ACCOUNT, Right.PEOPLE, Right.DEVICE},
     Scope.DEVICE: _NOBODY,
 }
+
+
+#: What the key of a device opens.
+OF_DEVICES = frozenset({Right.PUBLIC, Right.DEVICE})
 
 
 def rights_of(role: str | None, scope: str | None = None) -> frozenset[Right]:
@@ -315,4 +321,45 @@ ROUTES: dict[str, Right] = {
     "native.clear_log": Right.OPERATE,
     "native.list_heartbeats": Right.VIEW,
     "native.list_incidents": Right.VIEW,
+    "device_jobs.list_templates": Right.VIEW,
+    "device_jobs.get_template": Right.VIEW,
+    "device_jobs.create_template": Right.EDIT,
+    "device_jobs.update_template": Right.EDIT,
+    "device_jobs.delete_template": Right.EDIT,
+    "device_jobs.list_handlers": Right.VIEW,
+    "device_jobs.create_handler": Right.EDIT,
+    # A document of one's own asks for the right to edit as well.
+    "device_jobs.execute": Right.OPERATE,
+    "device_jobs.preview": Right.OPERATE,
+    "device_jobs.list_executions": Right.VIEW,
+    "device_jobs.get_execution": Right.VIEW,
+    "device_jobs.cancel": Right.OPERATE,
+    "device_jobs.retry": Right.OPERATE,
+    "device_jobs.delete_job": Right.EDIT,
+    "device_jobs.list_devices": Right.VIEW,
+    "device_jobs.get_device": Right.VIEW,
+    "device_jobs.create_device": Right.EDIT,
+    "device_jobs.update_device": Right.EDIT,
+    "device_jobs.delete_device": Right.EDIT,
+    "device_jobs.set_active": Right.EDIT,
+    "device_jobs.put_tags": Right.EDIT,
+    "device_jobs.rotate_key": Right.EDIT,
+    "device_jobs.revoke_key": Right.EDIT,
+    "device_jobs.query_devices": Right.VIEW,
+    "device_jobs.list_jobs": Right.VIEW,
+    "device_jobs.list_groups": Right.VIEW,
+    "device_jobs.put_group": Right.EDIT,
+    "device_jobs.delete_group": Right.EDIT,
+    "device_jobs.next_job": Right.DEVICE,
+    "device_jobs.report": Right.DEVICE,
+    "device_jobs.get_handler": Right.DEVICE,
+    "device_jobs.list_schedules": Right.VIEW,
+    "device_jobs.get_schedule": Right.VIEW,
+    "device_jobs.create_schedule": Right.EDIT,
+    "device_jobs.update_schedule": Right.EDIT,
+    "device_jobs.delete_schedule": Right.EDIT,
+    "device_jobs.pause_schedule": Right.OPERATE,
+    "device_jobs.resume_schedule": Right.OPERATE,
+    "device_jobs.list_schedule_executions": Right.VIEW,
+    "device_jobs.schedule_status": Right.VIEW,
 }

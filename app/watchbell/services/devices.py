@@ -15,7 +15,7 @@ from typing import Any
 from watchbell.domain.fleet_targets import Filter, read_tags
 from watchbell.domain.presence import DEVICE_ONLINE
 from watchbell.errors import Conflict, InputError, NotFound, Problem, Unavailable
-from watchbell.services import joining
+from watchbell.services import audit, joining
 from watchbell.services.tokens import TokenRefused
 from watchbell.store import devices as store
 from watchbell.store.devices import Chosen, Device, DeviceGroup
@@ -54,7 +54,9 @@ class Identified:
     seen_at: datetime | None
 
 
-def add(db: Database, fields: Mapping[str, Any], *, now: datetime, uuid: str | None = None) -> tuple[DeviceView, str]:
+def add(
+    db: Database, fields: Mapping[str, Any], *, now: datetime, actor: str, uuid: str | None = None
+) -> tuple[DeviceView, str]:
     """Make a device, which is not active yet, and return it with the secret of its key, which is told this once.
 
     Raises InputError, and Conflict for a uuid that is taken.
@@ -73,6 +75,7 @@ def add(db: Database, fields: Mapping[str, Any], *, now: datetime, uuid: str | N
         )  # fmt: skip
         session.add(device)
         session.flush()
+        _note(session, "create", device, now=now, actor=actor)
         return _view(session, device, now), secret
 
 
@@ -111,7 +114,7 @@ def as_chosen(chosen: Filter, now: datetime, ids: Collection[int] | None = None)
     )
 
 
-def update(db: Database, uuid: str, fields: Mapping[str, Any], *, now: datetime) -> DeviceView:
+def update(db: Database, uuid: str, fields: Mapping[str, Any], *, now: datetime, actor: str) -> DeviceView:
     """Change what is given of a device and return it; raises NotFound and InputError."""
     values = _checked(fields)
     with db.write() as session:
@@ -119,16 +122,18 @@ def update(db: Database, uuid: str, fields: Mapping[str, Any], *, now: datetime)
         for name, value in values.items():
             setattr(device, name, value)
         device.modified_at = now
+        _note(session, "change", device, now=now, actor=actor, **values)
         session.flush()
         joining.take_in(session, device, now=now)
         return _view(session, device, now)
 
 
-def set_active(db: Database, uuid: str, is_active: bool, *, now: datetime) -> DeviceView:
+def set_active(db: Database, uuid: str, is_active: bool, *, now: datetime, actor: str) -> DeviceView:
     """Let a device take part, or not any more, and return it; raises NotFound."""
     with db.write() as session:
         device = require(session, uuid, lock=True)
         device.is_active = is_active
+        _note(session, "activate" if is_active else "deactivate", device, now=now, actor=actor)
         if is_active and device.provisioning_state == "pending":
             device.provisioning_state = "provisioned"
         device.modified_at = now
@@ -137,7 +142,7 @@ def set_active(db: Database, uuid: str, is_active: bool, *, now: datetime) -> De
         return _view(session, device, now)
 
 
-def set_tags(db: Database, uuid: str, tags: object, *, now: datetime) -> DeviceView:
+def set_tags(db: Database, uuid: str, tags: object, *, now: datetime, actor: str) -> DeviceView:
     """Give a device these tags in place of those that it had; raises NotFound and InputError."""
     given = read_tags(tags)
     if len(given) > MOST_TAGS:
@@ -145,33 +150,37 @@ def set_tags(db: Database, uuid: str, tags: object, *, now: datetime) -> DeviceV
     with db.write() as session:
         device = require(session, uuid, lock=True)
         store.put_tags(session, device.id, given)
+        _note(session, "tag", device, now=now, actor=actor, tags=given)
         device.modified_at = now
         session.flush()
         joining.take_in(session, device, now=now)
         return _view(session, device, now)
 
 
-def delete(db: Database, uuid: str, *, now: datetime) -> None:
+def delete(db: Database, uuid: str, *, now: datetime, actor: str) -> None:
     """Delete a device with all that it has done; raises NotFound."""
     with db.write() as session:
         device = require(session, uuid, lock=True)
+        _note(session, "delete", device, now=now, actor=actor)
         joining.leave(session, device, now=now)
 
 
-def rotate_key(db: Database, uuid: str, *, now: datetime) -> str:
+def rotate_key(db: Database, uuid: str, *, now: datetime, actor: str) -> str:
     """Give a device another key and return its secret; the old one is dead at once. Raises NotFound."""
     secret = _new_secret()
     with db.write() as session:
         device = require(session, uuid, lock=True)
         device.key_hash, device.key_prefix, device.modified_at = hash_of(secret), secret[:_SHOWN], now
+        _note(session, "key", device, now=now, actor=actor, prefix=device.key_prefix)
     return secret
 
 
-def revoke_key(db: Database, uuid: str, *, now: datetime) -> None:
+def revoke_key(db: Database, uuid: str, *, now: datetime, actor: str) -> None:
     """Take the key from a device, which opens nothing from now on; raises NotFound."""
     with db.write() as session:
         device = require(session, uuid, lock=True)
         device.key_hash, device.key_prefix, device.modified_at = None, "", now
+        _note(session, "revoke", device, now=now, actor=actor)
 
 
 def find_identified(db: Database, digest: str) -> Identified | None:
@@ -209,9 +218,22 @@ def note_seen(db: Database, device_id: int, seen_at: datetime | None, *, now: da
             store.note_seen(session, device_id, at=now, before=now - SEEN_STEP, address=address[:64])
 
 
+def touch(db: Database, uuid: str, *, now: datetime, address: str) -> None:
+    """Note that a device was heard of that has not shown a key; one that is not there is nobody's."""
+    with db.read() as session:
+        device = store.find_device(session, uuid.lower())
+    if device is not None:
+        note_seen(db, device.id, device.seen_at, now=now, address=address)
+
+
 def looks_like_key(text: str) -> bool:
-    """Return whether a text has the form of a device's key."""
+    """Return whether a text begins as a device's key does."""
     return text.startswith(_MARK)
+
+
+def has_key(text: str) -> bool:
+    """Return whether a device's key stands somewhere in a text."""
+    return _SECRET.search(text) is not None
 
 
 def put_group(
@@ -229,6 +251,8 @@ def put_group(
         group.description = description
         session.flush()
         store.put_members(session, group.id, [device.id for device in found])
+        said = {"devices": len(found)}
+        audit.note(session, "device_group.change", f"device_group:{name}", now=now, actor=actor, name=name, detail=said)
         for device in found:
             joining.take_in(session, device, now=now)
         return group
@@ -240,13 +264,14 @@ def list_groups(db: Database) -> Sequence[tuple[DeviceGroup, int]]:
         return store.list_groups(session)
 
 
-def delete_group(db: Database, name: str) -> None:
+def delete_group(db: Database, name: str, *, now: datetime, actor: str) -> None:
     """Delete a group; its devices stay. Raises NotFound."""
     with db.write() as session:
         group = store.find_group(session, name)
         if group is None:
             raise NotFound(f"there is no group {name[:NAME_LIMIT]!r}")
         session.delete(group)
+        audit.note(session, "device_group.delete", f"device_group:{name}", now=now, actor=actor, name=name)
 
 
 def require(session: Session, uuid: str, *, lock: bool = False) -> Device:
@@ -275,6 +300,11 @@ def hash_of(secret: str) -> str:
 def is_online(device: Device, now: datetime) -> bool:
     """Return whether a device was heard of lately."""
     return device.seen_at is not None and now - device.seen_at <= DEVICE_ONLINE
+
+
+def _note(session: Session, deed: str, device: Device, *, now: datetime, actor: str, **said: Any) -> None:
+    subject = f"device:{device.uuid}"
+    audit.note(session, f"device.{deed}", subject, now=now, actor=actor, name=device.name, detail=said)
 
 
 def _new_secret() -> str:

@@ -18,7 +18,7 @@ from watchbell.domain.fleet_state import (
 from watchbell.domain.fleet_targets import TARGET_TYPES, read_filter
 from watchbell.domain.job_document.reading import EXECUTION_TYPES
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import devices, fleet_moves, job_library, joining
+from watchbell.services import audit, devices, fleet_moves, job_library, joining
 from watchbell.store import device_reports as log_store
 from watchbell.store import devices as device_store
 from watchbell.store import fleet_jobs as store
@@ -125,6 +125,7 @@ def give(session: Session, order: Order, *, now: datetime, actor: str) -> Shown:
     store.add_jobs(session, [joining.part_row(execution, device.id, now=now) for device in found])
     fleet_moves.recount(session, execution, now=now)
     fleet_moves.tell_order(session, execution, now=now)
+    _note(session, "execute", execution, now=now, actor=actor, devices=execution.total)
     return Shown(execution, [device.uuid for device in found])
 
 
@@ -218,6 +219,7 @@ def cancel(db: Database, job_id: str, *, now: datetime, actor: str, force: bool)
         if execution is None or ExecutionState(execution.state) in EXECUTION_FINAL:
             raise NotFound("Job not found or already completed")
         execution.is_cancelled, execution.is_open = True, False
+        _note(session, "cancel", execution, now=now, actor=actor, force=force)
         session.flush()
         _cancel_parts(session, execution, DeviceJobState.QUEUED, now=now, actor=actor)
         if force:
@@ -247,18 +249,26 @@ def retry(db: Database, job_id: str, *, now: datetime, actor: str, uuids_of: Seq
         rows = [joining.part_row(execution, part.device_id, now=now, number=part.number + 1) for part, _device in again]
         store.add_jobs(session, rows)
         fleet_moves.tell(session, execution, [(device.uuid, DeviceJobState.QUEUED) for _, device in again], now=now)
+        _note(session, "retry", execution, now=now, actor=actor, devices=len(again))
+        session.flush()
         session.expire_all()
         fleet_moves.recount(session, execution, now=now)
         return len(again)
 
 
-def delete(db: Database, job_id: str) -> None:
+def delete(db: Database, job_id: str, *, now: datetime, actor: str) -> None:
     """Delete an order that nobody has begun, or that has ended; raises ExecutionNotFound and InProgress."""
     with db.write() as session:
         execution = require(session, job_id, lock=True)
         if execution.state == ExecutionState.IN_PROGRESS.value:
             raise InProgress
+        _note(session, "delete", execution, now=now, actor=actor)
         store.delete_execution(session, execution)
+
+
+def _note(session: Session, deed: str, execution: Execution, *, now: datetime, actor: str, **said: Any) -> None:
+    subject = f"device_job:{execution.job_id}"
+    audit.note(session, f"device_job.{deed}", subject, now=now, actor=actor, name=execution.name, detail=said)
 
 
 def _cancel_parts(session: Session, execution: Execution, state: DeviceJobState, *, now: datetime, actor: str) -> None:

@@ -51,7 +51,7 @@ def move(
         return False
     log_store.add_events(session, [log_row(part.id, before, to, now=now, actor=actor, reason=reason)])
     tell(session, execution, [(uuid, to)], now=now)
-    recount(session, execution, now=now)
+    _shift(session, execution, before, to, now=now)
     return True
 
 
@@ -101,9 +101,22 @@ def retry_row(part: DeviceJob, *, now: datetime, actor: str) -> dict[str, Any]:
 
 def recount(session: Session, execution: Execution, *, now: datetime) -> None:
     """Read the state of an order from its parts, whose rows are all written; the order is locked."""
-    counts = store.count_states(session, execution.id)
+    _settle(session, execution, store.count_states(session, execution.id), now=now)
+
+
+def _shift(
+    session: Session, execution: Execution, before: DeviceJobState, to: DeviceJobState, *, now: datetime
+) -> None:
+    """Read the state of an order after one part of it has moved; the others are not looked at, which may be many."""
+    counts = {state: int(execution.counts.get(state.value, 0)) for state in DeviceJobState}
+    counts[before] -= 1
+    counts[to] += 1
+    _settle(session, execution, counts, now=now)
+
+
+def _settle(session: Session, execution: Execution, counts: Mapping[DeviceJobState, int], *, now: datetime) -> None:
     state = execution_state(counts, is_cancelled=execution.is_cancelled, is_open=execution.is_open)
-    execution.counts = {one.value: count for one, count in counts.items()}
+    execution.counts = {one.value: count for one, count in counts.items() if count}
     execution.total = sum(counts.values())
     execution.updated_at = now
     if state is not ExecutionState.QUEUED and execution.started_at is None and _has_begun(counts):

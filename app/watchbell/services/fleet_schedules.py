@@ -13,7 +13,7 @@ from watchbell.domain import job_document
 from watchbell.domain.fleet_targets import TARGET_TYPES, read_filter
 from watchbell.domain.schedule import build_schedule, next_occurrence
 from watchbell.errors import InputError, NotFound
-from watchbell.services import devices, fleet_jobs
+from watchbell.services import audit, devices, fleet_jobs
 from watchbell.services.fleet_jobs import NAME_LIMIT, NoDevices, Order
 from watchbell.store import fleet_schedules as store
 from watchbell.store.fleet_schedules import FleetSchedule
@@ -69,6 +69,7 @@ def create(
         made.next_at = _next(made, now)
         session.add(made)
         session.flush()
+        _note(session, "create", made, now=now, actor=actor)
         return made
 
 
@@ -84,7 +85,7 @@ def list_all(db: Database, *, is_active: bool | None = None) -> Sequence[FleetSc
         return store.list_schedules(session, is_active=is_active)
 
 
-def update(db: Database, schedule_id: str, fields: Mapping[str, Any], *, now: datetime) -> FleetSchedule:
+def update(db: Database, schedule_id: str, fields: Mapping[str, Any], *, now: datetime, actor: str) -> FleetSchedule:
     """Change what is given of a schedule and return it; raises ScheduleNotFound, and InputError, also for nothing."""
     with db.write() as session:
         found = _require(session, schedule_id, lock=True)
@@ -99,18 +100,21 @@ def update(db: Database, schedule_id: str, fields: Mapping[str, Any], *, now: da
         if _TIMING & set(fields) or "is_active" in fields:
             found.next_at = _next(found, now)
         found.updated_at = now
+        _note(session, "change", found, now=now, actor=actor, changed=sorted(fields))
         return found
 
 
-def set_active(db: Database, schedule_id: str, is_active: bool, *, now: datetime) -> FleetSchedule:
+def set_active(db: Database, schedule_id: str, is_active: bool, *, now: datetime, actor: str) -> FleetSchedule:
     """Let a schedule rest, or go on: what was due meanwhile is not made up for. Raises ScheduleNotFound."""
-    return update(db, schedule_id, {"is_active": is_active}, now=now)
+    return update(db, schedule_id, {"is_active": is_active}, now=now, actor=actor)
 
 
-def delete(db: Database, schedule_id: str) -> None:
+def delete(db: Database, schedule_id: str, *, now: datetime, actor: str) -> None:
     """Delete a schedule; the orders that it has given stay. Raises ScheduleNotFound."""
     with db.write() as session:
-        session.delete(_require(session, schedule_id, lock=True))
+        found = _require(session, schedule_id, lock=True)
+        _note(session, "delete", found, now=now, actor=actor)
+        session.delete(found)
 
 
 def next_moment(db: Database) -> datetime | None:
@@ -136,6 +140,11 @@ def give_due(db: Database, *, now: datetime, limit: int = 50) -> Given:
             found.updated_at = now
             session.flush()
     return Given(orders, empty)
+
+
+def _note(session: Session, deed: str, made: FleetSchedule, *, now: datetime, actor: str, **said: Any) -> None:
+    subject = f"fleet_schedule:{made.schedule_id}"
+    audit.note(session, f"fleet_schedule.{deed}", subject, now=now, actor=actor, name=made.name, detail=said)
 
 
 def _give(session: Session, found: FleetSchedule, now: datetime) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from watchbell.domain import job_document
 from watchbell.errors import Conflict, InputError, NotFound, Problem
+from watchbell.services import audit
 from watchbell.store import job_library as store
 from watchbell.store.job_library import JobHandler, JobTemplate
 from watchbell.store.session import Database, Session
@@ -67,10 +68,13 @@ def create_template(db: Database, fields: Mapping[str, Any], *, now: datetime, a
         )
         session.add(made)
         session.flush()
+        _note(session, "job_template.create", made, now=now, actor=actor)
         return made
 
 
-def update_template(db: Database, template_id: int, fields: Mapping[str, Any], *, now: datetime) -> JobTemplate:
+def update_template(
+    db: Database, template_id: int, fields: Mapping[str, Any], *, now: datetime, actor: str
+) -> JobTemplate:
     """Change what is given of a template and return it; what was executed stays as it was.
 
     Raises TemplateNotFound, InputError, also if nothing is given, and Conflict for a name that is taken.
@@ -85,13 +89,16 @@ def update_template(db: Database, template_id: int, fields: Mapping[str, Any], *
         for name, value in fields.items():
             setattr(found, name, value)
         found.updated_at = now
+        _note(session, "job_template.change", found, now=now, actor=actor, changed=sorted(fields))
         return found
 
 
-def delete_template(db: Database, template_id: int) -> None:
+def delete_template(db: Database, template_id: int, *, now: datetime, actor: str) -> None:
     """Delete a template; what was executed stays. Raises TemplateNotFound."""
     with db.write() as session:
-        session.delete(require_template(session, template_id))
+        found = require_template(session, template_id)
+        _note(session, "job_template.delete", found, now=now, actor=actor)
+        session.delete(found)
 
 
 def list_handlers(db: Database) -> Sequence[JobHandler]:
@@ -126,7 +133,15 @@ def create_handler(db: Database, fields: Mapping[str, Any], *, now: datetime, ac
         )
         session.add(made)
         session.flush()
+        _note(session, "job_handler.create", made, now=now, actor=actor, sha256=made.sha256)
         return made
+
+
+def _note(
+    session: Session, action: str, made: JobTemplate | JobHandler, *, now: datetime, actor: str, **said: Any
+) -> None:
+    subject = f"{action.partition('.')[0]}:{made.id}"
+    audit.note(session, action, subject, now=now, actor=actor, name=made.name, detail=said)
 
 
 def _refuse_taken(session: Session, name: str) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     JSON,
     ForeignKey,
     Index,
+    Select,
     Text,
     UniqueConstraint,
     case,
@@ -135,13 +136,19 @@ def find_execution(session: Session, job_id: str, *, lock: bool = False) -> Exec
     if not can_hold(job_id):
         return None
     statement = select(Execution).where(Execution.job_id == job_id)
-    return session.scalars(statement.with_for_update() if lock else statement).one_or_none()
+    return session.scalars(_locked(statement) if lock else statement).one_or_none()
 
 
 def get_execution(session: Session, execution_id: int, *, lock: bool = False) -> Execution:
     """Return an order that is there."""
     statement = select(Execution).where(Execution.id == execution_id)
-    return session.scalars(statement.with_for_update() if lock else statement).one()
+    found: Execution = session.scalars(_locked(statement) if lock else statement).one()
+    return found
+
+
+def _locked(statement: Select[Any]) -> Select[Any]:
+    """Return the statement for a row as it is once nobody else can change it, however it was read before."""
+    return statement.with_for_update().execution_options(populate_existing=True)
 
 
 def list_executions(

@@ -44,6 +44,7 @@ class Account:
     role: str | None
     has_password: bool
     logged_in_at: datetime
+    device: str | None = None
     by_token: bool = False
     is_authenticated: bool = True
     is_active: bool = True
@@ -67,6 +68,7 @@ class Nobody:
     role: str | None = None
     token: str = ""
     has_password: bool = False
+    device: str | None = None
     by_token: bool = False
     is_authenticated: bool = False
     is_active: bool = False
@@ -74,8 +76,8 @@ class Nobody:
 
     @property
     def rights(self) -> frozenset[Right]:
-        """What is open to everybody, or everything on a server that asks for no login."""
-        return rights_of(self.role)
+        """What is open to everybody, or everything on a server that asks for no login, where anybody may play a device."""
+        return rights_of(self.role) if self.role is None else rights_of(self.role) | {Right.DEVICE}
 
     def get_id(self) -> None:
         """Return that there is nothing to keep."""

@@ -12,8 +12,9 @@ from urllib.parse import unquote
 from flask import Response, after_this_request, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
-from watchbell.domain.permissions import Right, rights_of
-from watchbell.services import tokens
+from watchbell.domain.permissions import OF_DEVICES, Right, Scope, rights_of
+from watchbell.services import devices, tokens
+from watchbell.services.devices import Identified
 from watchbell.services.tokens import TokenRefused
 from watchbell.store.session import Database
 from watchbell.store.tokens import Held
@@ -24,6 +25,10 @@ from watchbell.web.throttle import tries
 #: Arguments of an address by which programs elsewhere send what belongs into a header.
 _NAMES = frozenset({"access_token", "api_key", "api_token", "apikey", "bearer", "token"})
 _WAIT_SECONDS = 60
+#: Where devices send their keys, if not where everybody sends a token.
+_DEVICE_HEADER = "X-Device-API-Key"
+#: Stands for a role of an account, which a device has none of.
+_DEVICE = "device"
 _IN_ADDRESS = (
     "A token belongs into the header Authorization, never into an address, which is kept in logs and histories; "
     "revoke this one if it was a real one"
@@ -46,15 +51,20 @@ class Program:
     is_anonymous: bool = False
     #: It has no session.
     token: str = ""
+    #: The uuid of the device, if it is one and no account.
+    device: str | None = None
 
 
 def check() -> Response | None:
     """Find out whose token the request carries, if it carries one, or answer that it is not valid."""
     if _stands_in_address():
         return challenge(errors.answer(401, _IN_ADDRESS), "invalid_request")
-    secret = errors.bearer_of(request)
+    key = request.headers.get(_DEVICE_HEADER)
+    secret = errors.bearer_of(request) if key is None else key.strip()
     if secret is None:
         return None
+    if key is not None or devices.looks_like_key(secret):
+        return _check_device(secret)
     try:
         found = tokens.resolve(database(), secret, now=current.now(), address=current.address(), find=_find)
     except TokenRefused as error:
@@ -63,6 +73,22 @@ def check() -> Response | None:
     current.keep_program(Program(found.username, found.role, found.scope, found.prefix, rights))
     after_this_request(_keep_no_session)
     return None
+
+
+def _check_device(secret: str) -> Response | None:
+    """Find out which device's key this is, or answer that it is none."""
+    try:
+        found = devices.resolve(database(), secret, now=current.now(), address=current.address(), find=_find_device)
+    except TokenRefused as error:
+        return _refused(error.message)
+    program = Program(f"device {found.uuid}", _DEVICE, Scope.DEVICE.value, secret[:12], OF_DEVICES, device=found.uuid)
+    current.keep_program(program)
+    after_this_request(_keep_no_session)
+    return None
+
+
+def _find_device(db: Database, digest: str) -> Identified | None:
+    return kept.recall(("device", digest), lambda: devices.find_identified(db, digest))
 
 
 def _find(db: Database, digest: str) -> Held | None:
@@ -87,7 +113,8 @@ def _keep_no_session(answer: AnyResponse) -> AnyResponse:
 def _stands_in_address() -> bool:
     if any(name.lower() in _NAMES for name in request.args):
         return True
-    return tokens.looks_like_secret(unquote(request.full_path))
+    text = unquote(request.full_path)
+    return tokens.looks_like_secret(text) or devices.has_key(text)
 
 
 def _refused(reason: str) -> Response:

@@ -55,6 +55,10 @@ class User(Protocol):
         """Whether it carries an API token, and no cookie counts."""
 
     @property
+    def device(self) -> str | None:
+        """The uuid of the device whose key it carries; None for whoever is no device."""
+
+    @property
     def token(self) -> str:
         """The token of the session; empty without one."""
 

@@ -19,7 +19,7 @@ from watchbell.web.api.routing import FamilyBlueprint
 
 _NAME = "watchbell.document"
 _DESCRIPTION = """\
-Everything that Watchbell does, for programs. Five families of addresses stand beside one another and show the same tasks
+Everything that Watchbell does, for programs. Six families of addresses stand beside one another and show the same tasks
 and runs: choose the one whose words you know, or `/api/v2`, which has everything.
 
 **Who may call**: `Authorization: Bearer TOKEN` with a token from the page *Tokens* or `watchbell token create`, or the
@@ -38,6 +38,7 @@ _WORDS = {
     Right.VIEW: "Needs the right to view (scope `read`).",
     Right.OPERATE: "Needs the right to operate (scope `run`).",
     Right.EDIT: "Needs the right to edit (scope `edit`).",
+    Right.DEVICE: "For devices: needs the key of the device that the address names.",
     Right.ADMINISTER: "Needs the right to administer (scope `admin`).",
 }
 
@@ -75,6 +76,7 @@ def attach(app: Flask, blueprints: Sequence[FamilyBlueprint]) -> None:
         },
     )
     document.spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    document.spec.components.security_scheme("device", {"type": "apiKey", "in": "header", "name": "X-Device-API-Key"})
     document.spec.components.security_scheme("session", {"type": "apiKey", "in": "cookie", "name": "session"})
     for blueprint in blueprints:
         document.register_blueprint(blueprint)
@@ -116,5 +118,7 @@ def _say_who_may(operation: dict[str, Any], endpoint: str, right: Right | None) 
         operation["security"] = []
         for status in ("401", "403", "429"):
             operation["responses"].pop(status, None)
+    elif right is Right.DEVICE:
+        operation["security"] = [{"device": []}, {"token": []}]
     else:
         operation["security"] = [{"token": []}, {"session": []}]

@@ -42,9 +42,18 @@ class Text(_Words, marshmallow.fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if any(0xD800 <= ord(char) <= 0xDFFF or char == "\0" for char in text):
+        if any(map(_is_unkeepable, text)):
             raise marshmallow.ValidationError("must not hold NUL or half characters")
         return text
+
+
+class Output(Text):
+    """What a program has written: whatever it holds is taken, but for what no database can keep, which is replaced."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, str):
+            value = "".join("\N{REPLACEMENT CHARACTER}" if _is_unkeepable(char) else char for char in value)
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Whole(_Words, marshmallow.fields.Integer):
@@ -184,3 +193,7 @@ def limit(default: int, highest: int) -> Whole:
 def words(**kwargs: Any) -> Text:
     """Return an argument that is a short text."""
     return Text(validate=long(0, _TEXT_LIMIT), **kwargs)
+
+
+def _is_unkeepable(char: str) -> bool:
+    return char == "\0" or "\ud800" <= char <= "\udfff"

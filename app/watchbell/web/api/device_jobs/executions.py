@@ -1,0 +1,133 @@
+"""Orders to devices: giving, showing, taking back, trying again and deleting them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify
+
+from watchbell.domain.fleet_state import ExecutionState, wire_word
+from watchbell.domain.job_document import read_timeout
+from watchbell.domain.permissions import Right
+from watchbell.errors import NotAllowed
+from watchbell.services import fleet_jobs
+from watchbell.services.fleet_jobs import Order
+from watchbell.web import current
+from watchbell.web.api import fields
+from watchbell.web.api.device_jobs import device_schemas, schemas, words
+from watchbell.web.api.device_jobs.family import blueprint
+from watchbell.web.api.idempotency import idempotent
+from watchbell.web.db import database
+
+_NO_JOB = "There is no such job."
+_STATES = {wire_word(state): state for state in ExecutionState}
+
+
+class ExecutionDetail(fields.Schema):
+    """An order, and what has become of it on each device."""
+
+    job = fields.Nested(schemas.Execution, required=True)
+    device_statuses = fields.Many(fields.Nested(device_schemas.NamedDeviceJob), required=True)
+
+
+@blueprint.route("/jobs/execute", methods=["POST"])
+@blueprint.body(schemas.NewOrder)
+@idempotent()
+@blueprint.errors(_404="There is no such template.")
+@blueprint.answers(201, schemas.Ordered)
+def execute(given: dict[str, Any]) -> tuple[Response, int]:
+    """Give an order to devices; a document of one's own needs the right to edit."""
+    made = fleet_jobs.execute(database(), _order(given), now=current.now(), actor=current.actor())
+    count = made.execution.total
+    message = f"Job queued for {count} device{'' if count == 1 else 's'}"
+    return jsonify(job=words.execution(made), message=message), 201
+
+
+@blueprint.route("/jobs/preview", methods=["POST"])
+@blueprint.body(schemas.NewOrder)
+@blueprint.errors(_404="There is no such template.")
+@blueprint.answers(200, schemas.Preview)
+def preview(given: dict[str, Any]) -> Response:
+    """Show the final document of an order and what each device would make of it; nothing is given."""
+    document, found = fleet_jobs.preview(database(), _order(given), now=current.now())
+    devices = [
+        {"uuid": one.uuid, "device_name": one.name, "is_online": one.is_online, "unmet": one.unmet} for one in found
+    ]
+    return jsonify(job_document=document, devices=devices, total=len(devices))
+
+
+@blueprint.route("/jobs/executions")
+@blueprint.query(schemas.ExecutionsAsked)
+@blueprint.answers(200, schemas.ExecutionList)
+def list_executions(asked: dict[str, Any]) -> Response:
+    """List orders, newest first."""
+    limit, offset = asked["limit"], asked["offset"]
+    state = _STATES.get(asked.get("status", ""))
+    found = fleet_jobs.list_page(database(), state=state, limit=limit, offset=offset)
+    return jsonify(executions=[words.execution(one) for one in found], total=len(found), limit=limit, offset=offset)
+
+
+@blueprint.route("/jobs/executions/<job_id>")
+@blueprint.errors(_404=_NO_JOB)
+@blueprint.answers(200, ExecutionDetail)
+def get_execution(job_id: str) -> Response:
+    """Get an order with what has become of it on each device; with more than 20 of them the beginnings of outputs."""
+    shown, parts = fleet_jobs.get(database(), job_id)
+    return jsonify(job=words.execution(shown), device_statuses=words.parts(job_id, parts))
+
+
+@blueprint.route("/jobs/executions/<job_id>/cancel", methods=["POST"])
+@blueprint.body(schemas.Cancel, required=False)
+@idempotent()
+@blueprint.errors(_404="There is no such job, or it has ended.")
+@blueprint.answers(200, schemas.Ordered)
+def cancel(given: dict[str, Any], job_id: str) -> Response:
+    """Take an order back from the devices that have not ended it."""
+    shown = fleet_jobs.cancel(database(), job_id, now=current.now(), actor=current.actor(), force=given["force"])
+    return jsonify(message="Job canceled successfully", job=words.execution(shown))
+
+
+@blueprint.route("/jobs/executions/<job_id>/retry", methods=["POST"])
+@blueprint.body(schemas.Retry, required=False)
+@idempotent()
+@blueprint.errors(_404=_NO_JOB, _409="There is nothing to try again.")
+@blueprint.answers(200, schemas.Retried)
+def retry(given: dict[str, Any], job_id: str) -> Response:
+    """Let devices that failed or ran out of time try again; what was rejected stays so."""
+    chosen = given["devices"]
+    count = fleet_jobs.retry(database(), job_id, now=current.now(), actor=current.actor(), uuids_of=chosen)
+    return jsonify(message=f"{count} device{' tries' if count == 1 else 's try'} again", devices=count)
+
+
+@blueprint.route("/jobs/<job_id>", methods=["DELETE"])
+@blueprint.errors(_404=_NO_JOB)
+@blueprint.answers(200, schemas.JobDeleted)
+def delete_job(job_id: str) -> Response:
+    """Delete an order that nobody has begun, or that has ended, with all that devices said of it."""
+    fleet_jobs.delete(database(), job_id, now=current.now(), actor=current.actor())
+    return jsonify(success=True, message="Job deleted successfully", jobId=job_id)
+
+
+def _order(given: dict[str, Any]) -> Order:
+    if given.get("job_document") is not None and Right.EDIT not in current.user().rights:
+        raise NotAllowed("A document of one's own needs the right to edit; execute a template")
+    return Order(
+        name=given["job_name"],
+        target_type=given["target_type"],
+        document=given.get("job_document"),
+        template_id=given.get("template_id"),
+        target_devices=tuple(given["target_devices"] or ()),
+        target_filter=given.get("target_filter"),
+        variables={name: _text(value) for name, value in given["variables"].items()},
+        execution_type=given["execution_type"],
+        schedule=given.get("schedule"),
+        max_executions=given.get("max_executions"),
+        timeout_seconds=read_timeout(given.get("timeout_seconds"), given.get("timeout_minutes")),
+        priority=given["priority"],
+        created_by=given.get("created_by") or "",
+    )
+
+
+def _text(value: object) -> str:
+    # As JSON writes it, which is what whoever sent a number has seen.
+    return str(value).lower() if isinstance(value, bool) else str(value)
