@@ -117,7 +117,9 @@ setup(
     extras_require={"test": TEST},
     # Where there is no npm the build asks for one as a wheel, and only when there is something to fetch.
     setup_requires=[setup_assets.NODE_PACKAGE] if setup_assets.is_wanted() and not setup_assets.find_npm() else [],
-    entry_points={"console_scripts": ["watchbell = watchbell.cli.main:main"]},
+    entry_points={
+        "console_scripts": ["watchbell = watchbell.cli.main:main", "watchbell-agent = watchbell.agent.main:main"]
+    },
     cmdclass={"build_py": BuildWithResources, "sdist": SourceWithAssets},
     classifiers=[
         "Development Status :: 3 - Alpha",

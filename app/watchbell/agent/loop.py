@@ -1,0 +1,166 @@
+"""The agent's loop: report what is left to report, ask, do one job at a time, and never do one twice by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import random
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+from watchbell.agent import steps
+from watchbell.agent.client import Offline, Server
+from watchbell.agent.journal import Journal
+from watchbell.domain import job_document
+from watchbell.errors import InputError
+
+log = logging.getLogger(__name__)
+
+#: So often it asks, a little sooner or later, so that a fleet does not ask at once.
+POLL_SECONDS = 30.0
+_JITTER = 0.2
+_LONGEST_WAIT = 600.0
+#: While a job goes it asks this often whether it is still wanted.
+BUSY_SECONDS = 5.0
+_UNKNOWN = "unknown: the agent ended while the job was going, and does not do it again by itself"
+#: A key that was taken away may come back, and what is to be reported waits for that.
+_NOT_ALLOWED = frozenset({401, 403})
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class HandlerWrong(Exception):
+    """A handler is not what the server said it is."""
+
+
+class Agent:
+    """One device; ``step`` is called again and again by one thread."""
+
+    def __init__(self, server: Server, folder: Path, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._server = server
+        self._journal = Journal(folder)
+        self._handlers = folder / "handlers"
+        self._handlers.mkdir(mode=0o700, exist_ok=True)
+        self._poll_seconds = poll_seconds
+        self._failures = 0
+        self._worker: threading.Thread | None = None
+        self._job_id = ""
+        self._stop = threading.Event()
+        held = self._journal.held()
+        if held is not None:
+            log.warning("Job %s was going when the agent ended", held["job_id"])
+            self._finish(held["job_id"], held["number"], {"status": "FAILED", "reason": _UNKNOWN, "exit_code": 1})
+
+    def step(self) -> float:
+        """Do what there is to do and return for how many seconds to wait."""
+        try:
+            self._send_reports()
+            self._ask()
+        except Offline as error:
+            self._failures += 1
+            wait = error.wait_seconds or min(self._poll_seconds * 2 ** min(self._failures - 1, 6), _LONGEST_WAIT)
+            log.warning("%s; trying again in about %.0f s", error, wait)
+            return _jittered(wait)
+        self._failures = 0
+        return min(BUSY_SECONDS, self._poll_seconds) if self._is_busy() else _jittered(self._poll_seconds)
+
+    def finish(self) -> None:
+        """Wait for the job that goes, and report what can be reported."""
+        if self._worker is not None:
+            self._worker.join()
+        try:
+            self._send_reports()
+        except Offline as error:
+            log.warning("%s; what is left is reported at the next start", error)
+
+    def _is_busy(self) -> bool:
+        return self._worker is not None and self._worker.is_alive()
+
+    def _send_reports(self) -> None:
+        for file, kept in self._journal.reports():
+            answer = self._server.report(kept["job_id"], kept["report"])
+            if answer.status in _NOT_ALLOWED:
+                raise Offline(f"the server refuses this device: {answer.body.get('error', answer.status)}")
+            if answer.status >= 400:
+                # The server knows better what has become of the job, and keeps ours beside it.
+                log.warning("The report of job %s was refused: %s", kept["job_id"], answer.body.get("error"))
+            file.unlink(missing_ok=True)
+
+    def _ask(self) -> None:
+        answer = self._server.next_job()
+        if answer.status != 200:
+            raise Offline(f"the server refuses this device: {answer.body.get('error', answer.status)}")
+        if self._job_id in answer.body.get("cancelled_jobs", []) and self._is_busy():
+            self._stop.set()
+        job = answer.body
+        if "job_id" in job and not self._is_busy() and not self._journal.has_seen(job):
+            self._take(job)
+
+    def _take(self, job: dict[str, Any]) -> None:
+        """Begin a job, or report why that cannot be."""
+        try:
+            document = job_document.read(job.get("job_document"), is_filled=True)
+            for handler in job.get("handlers", []):
+                self._fetch(handler)
+        except (InputError, HandlerWrong) as error:
+            self._finish(job["job_id"], job.get("execution_number", 1), {"status": "REJECTED", "reason": str(error)})
+            return
+        told = self._server.report(job["job_id"], _begun(job))
+        if told.status != 200:
+            log.warning("Job %s is not to be begun: %s", job["job_id"], told.body.get("error"))
+            return
+        # From here on it may have had an effect, whatever happens to the agent.
+        self._journal.begin(job)
+        self._job_id, self._stop = job["job_id"], threading.Event()
+        self._worker = threading.Thread(target=self._work, args=(job, document, self._stop), name="job", daemon=True)
+        self._worker.start()
+
+    def _work(self, job: dict[str, Any], document: job_document.Document, stop: threading.Event) -> None:
+        seconds = float(job.get("timeout_seconds", job_document.DEFAULT_TIMEOUT_SECONDS))
+        done = steps.run(document, handlers=self._handlers, seconds=seconds, stop=stop)
+        report = {
+            "status": "SUCCEEDED" if done.succeeded else "FAILED",
+            "exit_code": done.exit_code,
+            "stdout": done.stdout,
+            "stderr": done.stderr,
+            "executed_steps": done.executed_steps,
+            **({"reason": done.reason, "failed_step": done.failed_step} if not done.succeeded else {}),
+        }
+        self._finish(job["job_id"], job.get("execution_number", 1), report)
+        log.info("Job %s: %s %s", job["job_id"], report["status"], done.reason)
+
+    def _finish(self, job_id: str, number: int, report: dict[str, Any]) -> None:
+        # The same number each time it is sent, so that it is taken once.
+        self._journal.finish(job_id, number, {**report, "report_id": os.urandom(12).hex()})
+
+    def _fetch(self, told: dict[str, Any]) -> None:
+        """Have a handler as the server says that it is; raises HandlerWrong."""
+        name, digest = str(told.get("name")), str(told.get("sha256"))
+        if _NAME.fullmatch(name) is None:
+            raise HandlerWrong(f"{name[:50]!r} is no name of a handler")
+        file = self._handlers / name
+        if file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == digest:
+            return
+        content = str(self._server.handler(name).body.get("script_content", "")).encode()
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise HandlerWrong(f"the handler {name} is not what its digest says")
+        part = self._handlers / f".{name}.part"
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "wb") as out:
+            out.write(content)
+        part.replace(file)
+
+
+def _begun(job: dict[str, Any]) -> dict[str, Any]:
+    number = job.get("execution_number", 1)
+    return {
+        "status": "IN_PROGRESS",
+        "status_details": {"message": "Job execution started"},
+        "report_id": f"begin-{job['job_id']}-{number}",
+    }
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret.

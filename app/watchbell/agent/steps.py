@@ -1,0 +1,196 @@
+"""Doing the steps of a job document: each a command with a time limit, bounded output and an end of its whole group."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import selectors
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from watchbell import clock
+from watchbell.domain.job_document import Document, Step
+
+#: So much of each stream of a step is kept, half of it from the beginning and half from the end.
+OUTPUT_LIMIT = 16 * 1024
+GRACE_SECONDS = 5.0
+_LOOK_SECONDS = 0.2
+_READ_BYTES = 65536
+
+
+class Done(NamedTuple):
+    """How a job has ended."""
+
+    succeeded: bool
+    exit_code: int
+    reason: str
+    stdout: str
+    stderr: str
+    executed_steps: int
+    failed_step: str | None
+
+
+class _Ended(NamedTuple):
+    exit_code: int
+    #: Why it was ended before it ended by itself; empty otherwise.
+    why: str
+    stdout: str
+    stderr: str
+
+
+class Output:
+    """The beginning and the end of what a stream has said."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._tail = b""
+        self._dropped = 0
+
+    def add(self, data: bytes) -> None:
+        """Take more of it."""
+        half = OUTPUT_LIMIT // 2
+        room = half - len(self._head)
+        self._head += data[:room]
+        tail = self._tail + data[room:] if room < len(data) else self._tail
+        self._dropped += max(len(tail) - half, 0)
+        self._tail = tail[-half:]
+
+    @property
+    def text(self) -> str:
+        """All that is kept of it."""
+        gap = f"\n[{self._dropped} bytes were not kept]\n" if self._dropped else ""
+        return self._head.decode("utf-8", "replace") + gap + self._tail.decode("utf-8", "replace")
+
+
+def run(document: Document, *, handlers: Path, seconds: float, stop: threading.Event) -> Done:
+    """Do the steps of a document one after the other, and the final step if all went well.
+
+    The first failure that is not ignored ends it, and so do the end of its time and ``stop``.
+    """
+    until = clock.monotonic() + seconds
+    told: list[tuple[str, _Ended]] = []
+    every = [*document.steps, *([document.final_step] if document.final_step else [])]
+    for step in every:
+        ended = _run_step(step, handlers, until, stop)
+        told.append((step.name, ended))
+        reason = _failure(step, ended)
+        if reason and (not step.ignores_failure or stop.is_set() or clock.monotonic() >= until):
+            code = ended.exit_code or 1
+            return _done(told, f"{step.name}: {reason}", exit_code=code, failed_step=step.name)
+    return _done(told, "", exit_code=0, failed_step=None)
+
+
+def _done(told: Sequence[tuple[str, _Ended]], reason: str, *, exit_code: int, failed_step: str | None) -> Done:
+    stdout = _joined([(name, ended.stdout) for name, ended in told])
+    stderr = _joined([(name, ended.stderr) for name, ended in told])
+    return Done(failed_step is None, exit_code, reason, stdout, stderr, len(told), failed_step)
+
+
+def _joined(parts: Sequence[tuple[str, str]]) -> str:
+    if len(parts) == 1:
+        return parts[0][1]
+    return "\n".join(f"== {name}\n{text}" for name, text in parts if text)
+
+
+def _failure(step: Step, ended: _Ended) -> str:
+    if ended.why:
+        return ended.why
+    if ended.exit_code:
+        return f"exit code {ended.exit_code}"
+    lines = sum(bool(line.strip()) for line in ended.stderr.splitlines())
+    if step.allow_stderr is not None and lines > step.allow_stderr:
+        return f"{lines} lines on its standard error, and {step.allow_stderr} are allowed"
+    return ""
+
+
+def _run_step(step: Step, handlers: Path, until: float, stop: threading.Event) -> _Ended:
+    limit = until if step.timeout_seconds is None else min(until, clock.monotonic() + step.timeout_seconds)
+    try:
+        process = _start(step, handlers)
+    except (OSError, subprocess.SubprocessError, KeyError) as error:
+        return _Ended(127, f"could not be started: {error}", "", "")
+    return _watch(process, limit, stop)
+
+
+def _start(step: Step, handlers: Path) -> subprocess.Popen[bytes]:
+    argv = list(step.argv)
+    if step.handler is not None:
+        folder = Path(step.path) if step.path is not None else handlers
+        # The first argument of a handler is the user of its step, named or not.
+        argv = [str(folder / step.handler), step.run_as_user or "", *step.args]
+    options: dict[str, Any] = {}
+    if step.run_as_user and step.run_as_user != getpass.getuser():
+        if os.geteuid() == 0:
+            options["user"] = step.run_as_user
+        else:
+            argv = ["sudo", "-n", "-u", step.run_as_user, "--", *argv]
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        **options,
+    )
+
+
+def _watch(process: subprocess.Popen[bytes], limit: float, stop: threading.Event) -> _Ended:
+    """Read what a process says until it ends, and end its whole group when its time is over or nobody wants it any more."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    outputs = {process.stdout: Output(), process.stderr: Output()}
+    why = ""
+    with selectors.DefaultSelector() as selector:
+        for stream, output in outputs.items():
+            selector.register(stream, selectors.EVENT_READ, output)
+        while process.poll() is None:
+            _read(selector)
+            if stop.is_set() or clock.monotonic() >= limit:
+                why = "cancelled" if stop.is_set() else "its time was over"
+                _end(process, lambda: _read(selector))
+        # What it has left behind in its group goes, too, or would hold the streams open.
+        _signal(process, signal.SIGKILL)
+        _read(selector, wait=0.0)
+    for stream in outputs:
+        stream.close()
+    code = process.returncode
+    # Death by a signal is a failure, under the number that shells give it.
+    code = 128 - code if code < 0 else code
+    return _Ended(code, why, outputs[process.stdout].text, outputs[process.stderr].text)
+
+
+def _read(selector: selectors.BaseSelector, wait: float = _LOOK_SECONDS) -> None:
+    """Take what is there to be read, waiting a moment for the first of it."""
+    if not selector.get_map():
+        # All streams are closed; the process may still go on.
+        threading.Event().wait(wait)
+        return
+    while ready := selector.select(wait):
+        for key, _events in ready:
+            data = os.read(key.fd, _READ_BYTES)
+            if data:
+                key.data.add(data)
+            else:
+                selector.unregister(key.fileobj)
+        if wait or not selector.get_map():
+            return
+
+
+def _end(process: subprocess.Popen[bytes], read: Callable[[], None]) -> None:
+    _signal(process, signal.SIGTERM)
+    until = clock.monotonic() + GRACE_SECONDS
+    while process.poll() is None and clock.monotonic() < until:
+        read()
+    _signal(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        # Nobody is left in the group, or another user's process that only its own user may end.
+        os.killpg(process.pid, number)

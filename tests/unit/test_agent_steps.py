@@ -1,0 +1,124 @@
+"""The steps of a job as an agent does them, with real commands."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.waiting import wait_until
+from watchbell.agent import steps
+from watchbell.agent.steps import Done, Output
+from watchbell.domain import job_document
+
+
+def command(text: str, **more: Any) -> dict[str, Any]:
+    return {"type": "runCommand", "input": {"command": text}, **more}
+
+
+def do(
+    folder: Path, *given: dict[str, Any], seconds: float = 60, stop: threading.Event | None = None, **more: Any
+) -> Done:
+    document = job_document.read({"version": "1.0", "steps": list(given), **more}, is_filled=True)
+    return steps.run(document, handlers=folder, seconds=seconds, stop=stop or threading.Event())
+
+
+def test_steps_are_done_one_after_the_other_and_what_they_say_is_told_by_step(tmp_path: Path) -> None:
+    done = do(tmp_path, command("echo,one, two", name="a"), command("echo three >&2", name="b"))
+
+    assert (done.succeeded, done.exit_code, done.executed_steps, done.failed_step) == (True, 0, 2, None)
+    assert (done.stdout, done.stderr) == ("== a\none two\n", "== b\nthree\n")
+
+
+def test_the_first_failure_ends_it_and_the_final_step_is_not_done(tmp_path: Path) -> None:
+    done = do(tmp_path, command("sh,-c,exit 3", name="bad"), command("echo,no"), finalStep=command("echo,final"))
+
+    assert (done.succeeded, done.exit_code, done.executed_steps, done.failed_step) == (False, 3, 1, "bad")
+    assert (done.reason, done.stdout) == ("bad: exit code 3", "")
+
+
+def test_a_failure_that_is_ignored_ends_nothing(tmp_path: Path) -> None:
+    done = do(
+        tmp_path, command("false", ignoreStepFailure=True), command("echo,on"), finalStep=command("echo,last", name="f")
+    )
+
+    assert (done.succeeded, done.exit_code, done.executed_steps) == (True, 0, 3)
+    assert "== f\nlast" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "reason"),
+    [
+        (command("no-such-program-anywhere"), 127, "could not be started"),
+        (command("sh,-c,kill -9 $$"), 137, "exit code 137"),
+        (command("echo a >&2; echo b >&2", allowStdErr=1), 1, "2 lines on its standard error"),
+        ({"type": "runHandler", "input": {"handler": "missing"}}, 127, "could not be started"),
+    ],
+)
+def test_what_fails_says_why(tmp_path: Path, step: dict[str, Any], code: int, reason: str) -> None:
+    done = do(tmp_path, step)
+
+    assert (done.succeeded, done.exit_code) == (False, code)
+    assert reason in done.reason
+
+
+def test_lines_on_the_standard_error_are_no_failure_unless_they_are_counted(tmp_path: Path) -> None:
+    assert do(tmp_path, command("echo a >&2")).succeeded
+    assert do(tmp_path, command("echo a >&2", allowStdErr=1)).succeeded
+
+
+def test_a_step_whose_time_is_over_is_ended_with_all_that_it_has_started(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+
+    done = do(
+        tmp_path, command(f"sleep 600 & echo $! > {mark}; echo begun; wait", timeoutSeconds=1), command("echo,no")
+    )
+
+    assert (done.succeeded, done.executed_steps, done.stdout) == (False, 1, "begun\n")
+    assert done.reason.endswith("its time was over")
+    child = Path(f"/proc/{int(mark.read_text())}/stat")
+    wait_until(lambda: not child.exists() or child.read_text().split()[2] == "Z", 20, "the end of the child")
+
+
+def test_the_time_of_the_whole_ends_a_step_even_if_its_failure_is_ignored(tmp_path: Path) -> None:
+    done = do(tmp_path, command("sleep,600", ignoreStepFailure=True), command("echo,no"), seconds=0.5)
+
+    assert (done.succeeded, done.executed_steps) == (False, 1)
+
+
+def test_a_job_that_nobody_wants_any_more_is_ended(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+
+    done = do(tmp_path, command("sleep,600"), command("echo,no"), stop=stop)
+
+    assert (done.succeeded, done.reason) == (False, "step 1: cancelled")
+
+
+def test_a_handler_gets_its_user_first_and_then_its_arguments_as_they_are(tmp_path: Path) -> None:
+    script = tmp_path / "show"
+    script.write_text('#!/bin/sh\nprintf "[%s]" "$@"\n')
+    script.chmod(0o700)
+
+    done = do(tmp_path, {"type": "runHandler", "input": {"handler": "show", "args": ["a b", "$(id)", ""]}})
+
+    assert done.stdout == "[][a b][$(id)][]"
+
+
+def test_of_a_long_output_the_beginning_and_the_end_are_kept(tmp_path: Path) -> None:
+    done = do(tmp_path, command("echo begin; head -c 3000000 /dev/zero | tr '\\0' x; echo end"))
+
+    assert done.stdout.startswith("begin\nxxx")
+    assert done.stdout.endswith("xxxend\n")
+    assert len(done.stdout) < steps.OUTPUT_LIMIT + 100
+    assert "bytes were not kept" in done.stdout
+
+
+def test_an_output_counts_what_it_drops() -> None:
+    output = Output()
+    for _ in range(5):
+        output.add(b"x" * steps.OUTPUT_LIMIT)
+
+    assert f"[{4 * steps.OUTPUT_LIMIT} bytes were not kept]" in output.text
