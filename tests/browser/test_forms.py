@@ -133,3 +133,110 @@ def test_an_export_comes_back_as_a_file_on_a_phone(browser, installation, script
             assert judge(page) == []
         page.get_by_role("button", name="Import what is ticked").click()
         expect_notice(page, f"1 added ({name} again)")
+
+
+def paste(page: Page, text: str) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("text => navigator.clipboard.writeText(text)", text)
+    page.keyboard.press("ControlOrMeta+V")
+
+
+def test_pasted_crontab_lines_fill_the_form_and_undo_empties_it_again(page: Page) -> None:
+    lines = "PATH=/bin\n# nightly\n15 3 * * 1-5 root /usr/bin/tidy.sh # quickly"
+    page.goto("/tasks/new")
+    command = page.get_by_label("Command", exact=True)
+    command.focus()
+    paste(page, lines)
+
+    note = page.locator("[data-pasted-note]")
+    expect(note).to_contain_text("The user root in it was left out")
+    filled = {
+        "#name": "tidy",
+        "#command": "/usr/bin/tidy.sh",
+        "#cron": "15 3 * * 1-5",
+        "#environment": "PATH=/bin",
+        "#comment": "nightly\nquickly",
+    }
+    for field, text in filled.items():
+        expect(page.locator(field)).to_have_value(text)
+        expect(page.locator(field)).to_be_visible()
+    note.get_by_role("button", name="Undo").click()
+    for field in filled:
+        expect(page.locator(field)).to_have_value(lines if field == "#command" else "")
+    expect(note).to_have_count(0)
+    # It is not taken apart a second time.
+    page.locator("#cron").fill("0 4 * * *")
+    expect(page.locator(".wb-preview__sentence")).to_contain_text("At 04:00")
+    expect(command).to_have_value(lines)
+
+
+def test_a_field_is_called_wrong_when_it_is_left_and_right_again_while_typing(page: Page, installation) -> None:
+    installation.add("there already", "true")
+    page.goto("/tasks/new")
+    name = page.get_by_label("Name", exact=True)
+    name.press_sequentially("there already")
+    expect(page.locator(".wb-preview__problems, #preview p").first).to_be_visible()
+    expect(page.locator("#name-error")).to_have_count(0)
+    name.press("Tab")
+    expect(page.locator("#name-error")).to_have_text("Another task has this name already.")
+    expect(name).to_have_attribute("aria-invalid", "true")
+    expect(name).to_have_attribute("aria-describedby", re.compile("name-error"))
+    assert judge(page) == []
+    name.fill("not there yet")
+    expect(page.locator("#name-error")).to_have_count(0)
+    expect(name).not_to_have_attribute("aria-invalid", "true")
+    # Nobody has been in the command, so nothing is said of it.
+    expect(page.locator("#command-error")).to_have_count(0)
+    page.locator("#how-retries > summary").click()
+    page.get_by_label("Retries", exact=True).fill("3")
+    expect(page.locator("[data-how-words=retries]")).to_contain_text("tries again after")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_two_people_settle_field_by_field_on_a_phone(browser, installation, scripts: bool) -> None:
+    task = installation.add(f"settled {scripts}", "echo one", cron="0 4 * * *", comment="one")
+    look = {"viewport": {"width": 360, "height": 800}, "java_script_enabled": scripts}
+    with window(browser, installation, **look) as page, window(browser, installation) as other:
+        page.goto(f"/tasks/{task.id}/edit")
+        other.goto(f"/tasks/{task.id}/edit")
+        for who, words in ((other, "theirs"), (page, "mine")):
+            who.get_by_label("Command", exact=True).fill(f"echo {words}")
+        other.get_by_label("Comment").fill("theirs")
+        page.locator("#cron").fill("0 5 * * *")
+        other.get_by_role("button", name="Save").click()
+        expect_notice(other, "is saved")
+        page.get_by_role("button", name="Save").click()
+        table = page.get_by_role("table", name="Differences")
+        rows = {name: table.locator("tr").filter(has_text=name) for name in ("Command", "Comment", "Schedule")}
+        expect(rows["Command"]).to_contain_text("both changed it")
+        expect(rows["Comment"].get_by_label("Take theirs")).to_be_checked()
+        expect(rows["Schedule"].get_by_label("Keep mine")).to_be_checked()
+        rows["Command"].get_by_label("Take theirs").check()
+        if scripts:
+            assert judge(page) == []
+            rows["Schedule"].get_by_label("Take theirs").check()
+            # Who goes on typing wants what is typed.
+            page.locator("#cron").fill("0 6 * * *")
+            expect(rows["Schedule"].get_by_label("Keep mine")).to_be_checked()
+        page.get_by_role("button", name="Save").click()
+        expect_notice(page, "is saved")
+    stored = installation.rows("SELECT command, comment, schedule_words FROM task WHERE id = ?", task.id)[0]
+    assert stored[:2] == ("echo theirs", "theirs")
+    assert ("06:00" if scripts else "05:00") in stored[2]
+
+
+def test_what_others_do_at_the_same_minute_and_the_last_run_stand_beside_the_form(page: Page, installation) -> None:
+    for number in range(11):
+        installation.add(f"crowd {number}", f"echo {number}", cron="7 3 * * *")
+    task = installation.add("has run", "echo has run")
+    page.goto(f"/tasks/{task.id}")
+    page.get_by_role("button", name="Run now").click()
+    expect(page.locator("[data-live-part=run-head] [data-state]").first).to_have_attribute("data-state", "succeeded")
+    page.goto("/tasks/new")
+    page.get_by_label("Command", exact=True).fill("echo has run")
+    page.locator("#cron").fill("7 3 * * *")
+
+    expect(page.locator(".wb-preview__crowd")).to_contain_text("Up to 11 other tasks")
+    expect(page.locator("#preview")).to_contain_text(re.compile(r"succeeded\s+took .* s"))
+    page.locator("#cron").fill("8 3 * * *")
+    expect(page.locator("#preview")).to_contain_text("No other task is due within the same minutes.")

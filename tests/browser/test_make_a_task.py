@@ -147,7 +147,7 @@ def test_a_crontab_line_is_taken_apart_when_it_is_pasted(page: Page) -> None:
 
     expect(cron).to_have_value("15 3 * * 1-5")
     expect(page.get_by_label("Command", exact=True)).to_have_value("/usr/bin/find /tmp -name core")
-    expect(page.locator("#preview .wb-notice")).to_be_visible()
+    expect(page.locator("[data-pasted-note]")).to_be_visible()
     save(page)
     expect_notice(page, "from cron is saved.")
 
@@ -176,7 +176,8 @@ def test_what_somebody_else_has_saved_meanwhile_is_not_overwritten_unseen(page: 
     page.get_by_label("Command", exact=True).fill("echo mine")
     page.get_by_role("button", name="Save").click()
 
-    expect_notice(page, "has saved this task while you were editing it")
+    expect(page.get_by_role("alert")).to_contain_text("has saved this task while you were editing it")
+    expect(page.get_by_role("alert")).to_be_focused()
     row = page.get_by_role("table", name="Differences").get_by_role("row").filter(has_text="Command")
     expect(row).to_contain_text("echo theirs")
     page.get_by_role("button", name="Save").click()

@@ -150,8 +150,12 @@ def test_somebody_elses_change_of_the_steps_is_shown_beside_ones_own(admin: Pers
     answer = admin.post(f"/tasks/{task.id}/edit", {**fields, **_rows(("a", "three", "", "stop"))})
 
     assert answer.status_code == 409
-    cells = [cell.text for cell in soup(answer.text).select('[aria-label="Differences"] td')]
-    assert cells == ["Steps", "a: two", "a: three"]
+    cells = [cell.get_text(" ", strip=True) for cell in soup(answer.text).select('[aria-label="Differences"] td')]
+    assert cells == ["Steps both changed it", "a: one", "Take theirs a: two", "Keep mine a: three"]
+
+    chosen = {**fields, **_rows(("a", "three", "", "stop")), "version": "2", "take-what": "theirs"}
+    assert admin.post(f"/tasks/{task.id}/edit", chosen).status_code == 303
+    assert tasks.get(db, task.id).steps[0]["command"] == "two"
 
 
 def test_the_page_of_a_task_tells_its_steps(admin: Person, db: Database) -> None:

@@ -23,10 +23,16 @@ from watchbell.web.presenters_schedule import preview
         ("# nightly\n0 1 * * *\troot  tar cf /x /y", "0 1 * * *", "tar cf /x /y"),
         ("0 1 * * * run\n0 5 * * * run", "0 1 * * *\n0 5 * * *", "run"),
         ("* * * * * date +\\%F", "* * * * *", "date +%F"),
+        ("0 1 * * * www-data\tphp /srv/cron.php", "0 1 * * *", "php /srv/cron.php"),
+        ("0 1 * * * ann sync", "0 1 * * *", "sync"),
+        ("0 1 * * * bob sync", "0 1 * * *", "bob sync"),
+        ("0 1 * * * nginx -s reload", "0 1 * * *", "nginx -s reload"),
+        ("0 1 * * * echo '#1' # of many", "0 1 * * *", "echo '#1'"),
+        ("PATH=/bin\n\n# why\n0 1 * * * run", "0 1 * * *", "run"),
     ],
 )
 def test_a_crontab_line_is_taken_apart(text: str, cron: str, command: str) -> None:
-    found = understand(text, now=NOW)
+    found = understand(text, now=NOW, users=["ann"])
 
     assert found is not None
     assert (found.cron, found.command) == (cron, command)
@@ -40,12 +46,32 @@ def test_a_crontab_line_is_taken_apart(text: str, cron: str, command: str) -> No
         "99 2 * * 1-5 backup",
         "0 1 * * * one\n0 2 * * * two",
         "0 1 * * * one\n0 2 * * *",
+        "PATH=/bin",
+        "CRON_TZ=Mars/Base\n0 1 * * * run",
+        "if true\nthen echo\nfi",
         "",
         "x" * 50_000,
     ],
 )
 def test_what_is_not_certainly_one_command_is_left_alone(text: str) -> None:
     assert understand(text, now=NOW) is None
+
+
+def test_what_a_crontab_says_beside_times_and_command_is_taken_over_and_told() -> None:
+    text = "MAILTO=ann\nCRON_TZ=Europe/Berlin\nHOME=/srv\nA=b\n# why\n0 1 * * * root run.sh # and how"
+    found = understand(text, now=NOW)
+
+    assert found is not None
+    assert found.more == {
+        "name": "run", "zone": "Europe/Berlin", "directory": "/srv", "environment": {"A": "b"}, "comment": "why\nand how",
+    }  # fmt: skip
+    for words in (
+        "The user root in it was left out",
+        "variables went to the environment",
+        "MAILTO is left out",
+        "HOME is the",
+    ):
+        assert words in found.note
 
 
 def test_the_input_after_a_percent_sign_is_spoken_of() -> None:
@@ -309,7 +335,9 @@ def test_a_change_saved_by_somebody_else_meanwhile_is_not_lost(admin: Person, db
     assert refused.status_code == 409
     assert "bob" in page.text
     row = next(row for row in page.select("tbody tr") if "Command" in row.text)
-    assert [cell.text for cell in row.select("td")] == ["Command", "theirs", "mine"]
+    assert [cell.get_text(" ", strip=True) for cell in row.select("td")] == [
+        "Command both changed it", "first", "Take theirs theirs", "Keep mine mine",
+    ]  # fmt: skip
     assert page.select_one("#command").text.strip() == "mine"  # type: ignore[union-attr]
     assert tasks.get(db, task.id).command == "theirs"
 

@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
@@ -80,6 +81,24 @@ class TaskDefinition:
             "owner": self.owner,
             "host": self.host,
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], *, enabled: bool = True) -> TaskDefinition:
+        """Return the definition that a revision keeps."""
+        return cls(
+            name=data["name"],
+            command=data["command"],
+            schedule=schedules.from_json(data["schedule"]),
+            directory=data.get("directory"),
+            environment=data.get("environment") or {},
+            policies=Policies.from_json(data.get("policies") or {}),
+            tags=tuple(data.get("tags") or ()),
+            comment=data.get("comment", ""),
+            owner=data.get("owner", ""),
+            host=data.get("host", ""),
+            enabled=enabled,
+            steps=task_steps.from_json(data.get("steps")),
+        )
 
 
 def build_definition(

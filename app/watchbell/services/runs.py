@@ -19,6 +19,10 @@ from watchbell.store.runs import Attempt, Output, Run, RunEvent
 from watchbell.store.session import Database, Session
 from watchbell.store.tasks import Task
 
+#: Of a command that many tasks have, so many are looked at, and so many runs of each.
+_SAME = 20
+_LOOKED_AT = 5
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RunDetail:
@@ -332,6 +336,18 @@ def list_rows_of_owner(db: Database, owner: str, *, limit: int) -> OwnedRuns:
     with db.read() as session:
         owned = {task.id: task for task in task_store.list_of_owner(session, owner)}
         return OwnedRuns(history.list_of_tasks(session, owned.keys(), limit), owned)
+
+
+def last_of_command(db: Database, command: str, *, task_id: int | None = None) -> Run | None:
+    """Return the newest run that has come to an end after it was started, of a task or else of one with the same command."""
+    with db.read() as session:
+        ids = [] if task_id is None else [task_id]
+        for chosen in (ids, [] if not command.strip() else task_store.list_ids_of_command(session, command, _SAME)):
+            newest = history.list_newest_per_task(session, chosen, _LOOKED_AT).values()
+            ended = [run for runs in newest for run in runs if run.started_at is not None and run.ended_at is not None]
+            if ended:
+                return max(ended, key=lambda run: run.id)
+        return None
 
 
 def count_by_state(db: Database, *, since: datetime) -> Mapping[str, int]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from watchbell.domain import schedule as schedules
+from watchbell.domain.schedule import Schedule
 from watchbell.store import tasks as store
 from watchbell.store.session import Database
+
+#: With more different schedules than this nobody waits until all of them have been looked at.
+MOST_SCHEDULES = 2000
+_MINUTE = timedelta(minutes=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def count(db: Database, *, now: datetime, at_most: int, hours: int = 24) -> int:
@@ -25,3 +33,41 @@ def count(db: Database, *, now: datetime, at_most: int, hours: int = 24) -> int:
         if total == at_most:
             break
     return total
+
+
+def crowd(db: Database, moments: Sequence[datetime], *, now: datetime, but: int | None = None) -> list[int] | None:
+    """Return for each moment how many enabled tasks, but for one, are due within the minute in which it lies.
+
+    None if there are too many different schedules to say so at once. ``moments`` are in their order.
+    """
+    if not moments:
+        return []
+    minutes = [moment.replace(second=0, microsecond=0) for moment in moments]
+    with db.read() as session:
+        groups = store.list_schedules_due(session, now=now, until=minutes[-1] + _MINUTE)
+        itself = store.find_task(session, but) if but is not None else None
+    if len(groups) > MOST_SCHEDULES:
+        return None
+    found = [0] * len(minutes)
+    for schedule, after, tasks in groups:
+        for index in _due_in(schedules.from_json(schedule), minutes, after):
+            found[index] += tasks
+    if itself is not None and itself.enabled:
+        for index in _due_in(schedules.from_json(itself.schedule), minutes, max(now, itself.cursor_at)):
+            found[index] = max(0, found[index] - 1)
+    return found
+
+
+def _due_in(schedule: Schedule, minutes: Sequence[datetime], after: datetime) -> list[int]:
+    """Return the places of the minutes in which a schedule is due after a moment."""
+    found, index = [], 0
+    while index < len(minutes):
+        following = schedules.next_occurrence(schedule, max(after, minutes[index] - _MICROSECOND))
+        if following is None:
+            break
+        # Minutes that end before it are passed over together.
+        place = bisect_right(minutes, following.due_at) - 1
+        if place >= index and following.due_at < minutes[place] + _MINUTE:
+            found += [one for one in range(index, place + 1) if minutes[one] == minutes[place]]
+        index = max(index, place) + 1
+    return found

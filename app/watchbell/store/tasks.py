@@ -246,6 +246,12 @@ def list_ids_by_name(session: Session, name: str) -> Sequence[int]:
     return session.scalars(select(Task.id).where(Task.name == name)).all() if can_hold(name) else []
 
 
+def list_ids_of_command(session: Session, command: str, limit: int) -> Sequence[int]:
+    """Return the ids of some tasks that are not deleted and run exactly this, the newest first."""
+    chosen = select(Task.id).where(Task.command == command, Task.deleted_at.is_(None))
+    return session.scalars(chosen.order_by(Task.id.desc()).limit(limit)).all() if can_hold(command) else []
+
+
 def list_of_owner(session: Session, owner: str) -> Sequence[Task]:
     """Return somebody's tasks, whatever the case of the name, deleted ones included."""
     return session.scalars(select(Task).where(func.lower(Task.owner) == owner.lower())).all() if can_hold(owner) else []

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from watchbell.domain import schedule as schedules
-from watchbell.domain.crontab import PastedLine
 from watchbell.domain.schedule import DSTRule, Occurrence, Schedule, ScheduleKind, Transition
 from watchbell.errors import InputError, Problem
 from watchbell.services import tasks
 from watchbell.store.tasks import Task
+from watchbell.web.forms.task_form import Taken
+from watchbell.web.presenters import RunView
 
 MOMENTS = 10
 #: How many moments around a clock change are shown at most.
@@ -58,8 +59,13 @@ class Preview:
     changes: Sequence[ClockChange] = ()
     clock_note: str = ""
     problems: Sequence[Problem] = ()
-    pasted: PastedLine | None = None
+    pasted: Taken | None = None
     zone: str = ""
+    #: For each moment how many other tasks are due within the same minute; None if that would take too long to say.
+    load: Sequence[int] | None = ()
+    is_crowded: bool = False
+    #: The last run of this command that has ended.
+    last: RunView | None = None
 
 
 def preview(
@@ -68,7 +74,7 @@ def preview(
     now: datetime,
     default_zone: str,
     earlier: Schedule | None = None,
-    pasted: PastedLine | None = None,
+    pasted: Taken | None = None,
 ) -> Preview:
     """Return the preview of a form's schedule fields; what is wrong with them becomes part of it."""
     try:

@@ -93,24 +93,3 @@ def answer(total: int, enabled: int, filtered: int) -> str:
         return "No task yet."
     sentence = f"{total:,} task{'' if total == 1 else 's'}, {enabled:,} enabled."
     return sentence if filtered == total else f"{sentence} {filtered:,} shown."
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Difference:
-    """One field that two people have set differently."""
-
-    label: str
-    stored: str
-    typed: str
-
-
-def differences(
-    labels: Mapping[str, str], stored: Mapping[str, object], typed: Mapping[str, object]
-) -> list[Difference]:
-    """Return where what was typed differs from what somebody else has stored meanwhile."""
-    found = []
-    for name, label in labels.items():
-        before, after = str(stored.get(name, "") or ""), str(typed.get(name, "") or "").replace("\r\n", "\n")
-        if before.strip() != after.strip():
-            found.append(Difference(label, before, after))
-    return found

@@ -6,8 +6,9 @@ the fields here.
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -19,8 +20,9 @@ from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import EVERY_WORDS, Schedule, ScheduleKind
 from watchbell.domain.task_definition import NAME_LIMIT, Defaults, TaskDefinition
 from watchbell.errors import Problem
-from watchbell.web.forms.policy_fields import PolicyFields, choices, in_spans, policy_data
+from watchbell.web.forms.policy_fields import SPAN_FIELDS, PolicyFields, choices, in_spans, policy_data
 from watchbell.web.forms.step_fields import StepsField, rows_of
+from watchbell.web.spans import span_text
 
 KINDS = (
     (ScheduleKind.CRON, "Cron text"),
@@ -37,6 +39,8 @@ FIELDS_OF_KIND = {
     ScheduleKind.WORDS: ("every_word", "at_time"),
     ScheduleKind.MANUAL: (),
 }
+#: What a pasted crontab line may fill.
+PASTED_FIELDS = ("kind", "cron", "command", "name", "environment", "zone", "directory", "comment", "spread_seconds")
 WHAT_CHOICES = (("command", "One command"), ("steps", "Steps in order"))
 WHAT_FIELDS = ("name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "host", "enabled")
 _UNITS = ("seconds", "minutes", "hours", "days")
@@ -50,6 +54,30 @@ _EVERY_NAMES = {
 _LOCAL_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Taken:
+    """What was made of a pasted crontab line."""
+
+    note: str
+    #: Field -> what it holds now, and what it held before.
+    changes: Mapping[str, str]
+    before: Mapping[str, str]
+
+
+def _typed(name: str, value: object) -> str:
+    """Return the value of a field of a task as somebody would type it."""
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}={text}" for key, text in value.items())
+    return span_text(value) if name in SPAN_FIELDS and isinstance(value, int) else str(value)
+
+
+def _merged(there: str, added: str) -> str:
+    """Return the lines of an environment with those added that it does not set yet."""
+    known = {line.partition("=")[0].strip() for line in there.splitlines()}
+    new = [line for line in added.splitlines() if line.partition("=")[0] not in known]
+    return "\n".join(filter(None, (there.strip(), *new)))
+
+
 def _every_name(word: str) -> str:
     # Names of days are capitalised, "day" itself is not.
     return _EVERY_NAMES.get(word, f"every {word.capitalize() if word.endswith('day') and word != 'day' else word}")
@@ -59,6 +87,8 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     """One page: what, when, how."""
 
     version = HiddenField()
+    #: Not empty once somebody has said that what looks like a crontab line is none.
+    as_typed = HiddenField()
 
     name = StringField("Name", render_kw={"maxlength": NAME_LIMIT, "required": True, "autocomplete": "off"})
     #: Which of the two it runs; what stands in the other one is not sent on.
@@ -125,19 +155,42 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
             what["steps"] = []
         return {**what, **self.how_data(), **self.schedule_fields()}
 
-    def take_crontab_line(self, *, now: datetime) -> PastedLine | None:
-        """Move the command of a pasted crontab line to its own field; return what was understood, or None.
+    def take_crontab_line(self, *, now: datetime, users: Collection[str] = ()) -> Taken | None:
+        """Let a pasted crontab line fill the fields; return what was understood and what it has changed, or None.
 
-        A command that is there already is not overwritten by another one.
+        It may stand where the times belong, or the command. A command that is there already is not overwritten by another
+        one, and whoever has said that it is meant as it stands is believed.
         """
-        if self.chosen_kind is not ScheduleKind.CRON or self.has_steps:
+        if self.has_steps or self.as_typed.data:
             return None
-        found = understand(self.cron.data or "", now=now)
-        typed = (self.command.data or "").strip()
-        if found is None or typed not in {"", found.command}:
-            return None
-        self.cron.data, self.command.data = found.cron, found.command
-        return found
+        found = None
+        if self.chosen_kind is ScheduleKind.CRON:
+            found = understand(self.cron.data or "", now=now, users=users)
+            typed = (self.command.data or "").strip()
+            if found is not None and typed not in {"", found.command}:
+                return None
+        found = found or understand(self.command.data or "", now=now, users=users)
+        return self._fill(found) if found is not None else None
+
+    def _fill(self, found: PastedLine) -> Taken:
+        changes: dict[str, str] = {"kind": ScheduleKind.CRON.value, "cron": found.cron, "command": found.command}
+        changes |= {name: _typed(name, value) for name, value in found.more.items() if name in PASTED_FIELDS}
+        if "environment" in changes:
+            changes["environment"] = _merged(self.environment.data or "", changes["environment"])
+        before = {name: str(self[name].data or "") for name in changes}
+        # What somebody has filled in already is theirs; only the times, the command and what a crontab sets are replaced.
+        kept = {name for name in ("name", "comment") if before.get(name, "").strip()}
+        changes = {name: text for name, text in changes.items() if name not in kept and text != before[name]}
+        for name, text in changes.items():
+            self[name].data = text
+        return Taken(found.note, changes, {name: before[name] for name in changes})
+
+    def put_back(self, before: Mapping[str, object]) -> None:
+        """Undo what a pasted line has changed: these fields get back what they held, which is then left as it is."""
+        for name, text in before.items():
+            if name in PASTED_FIELDS:
+                self[name].data = str(text)
+        self.as_typed.data = "1"
 
     def show_problems(self, problems: Iterable[Problem]) -> None:
         """Put each problem on its field, in the words that follow the label; those without a field stand above."""

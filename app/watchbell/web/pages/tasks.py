@@ -25,6 +25,7 @@ from watchbell.web import (
     presenters_tasks,
     task_editing,
     task_list,
+    task_preview,
     twins,
 )
 from watchbell.web.checks import with_filters
@@ -108,10 +109,10 @@ def detail(task_id: int) -> str:
     )
 
 
-@blueprint.get("/tasks/preview")
+@blueprint.route("/tasks/preview", methods=["GET", "POST"])
 def preview() -> str:
-    shown, retries = task_editing.live_preview()
-    return render_template("tasks/preview.html", preview=shown, retry_sentence=retries)
+    found = task_preview.live()
+    return render_template("tasks/preview.html", live=found, preview=found.preview, retry_sentence=found.retry_sentence)
 
 
 @blueprint.get("/tasks/new")

@@ -1,0 +1,129 @@
+"""Two people who have saved one task: what each has made of every field, and whose is taken."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from flask import request
+
+from watchbell.domain.task_definition import TaskDefinition
+from watchbell.errors import NotFound
+from watchbell.services import tasks
+from watchbell.store.tasks import Task
+from watchbell.web.db import database
+from watchbell.web.forms.policy_fields import HOW_FIELDS
+from watchbell.web.forms.step_fields import StepRow, rows_text
+from watchbell.web.forms.task_form import FIELDS_OF_KIND, TaskForm, task_data
+from watchbell.web.i18n import _
+
+#: What a choice is sent as: take-NAME, with one of these.
+TAKE = "take-"
+MINE, THEIRS = "mine", "theirs"
+_WHAT = ("what", "command", "steps")
+_WHEN = ("kind", *(name for names in FIELDS_OF_KIND.values() for name in names))
+_PLAIN = ("name", "directory", "environment", "tags", "comment", "owner", "host", "enabled", "zone", "dst", *HOW_FIELDS)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Difference:
+    """One field, or several that only make sense together, which two people have set differently."""
+
+    name: str
+    label: str
+    #: What it was when the form was begun, what somebody else has stored, and what was typed.
+    began: str
+    stored: str
+    typed: str
+    #: The fields of the form that it stands for.
+    covers: Sequence[str]
+
+    @property
+    def is_theirs_only(self) -> bool:
+        """Return whether only the other one has changed it."""
+        return self.typed == self.began
+
+    @property
+    def is_mine_only(self) -> bool:
+        """Return whether only whoever typed here has changed it."""
+        return self.stored == self.began
+
+
+def differences(form: TaskForm, task: Task, version: int) -> list[Difference]:
+    """Return where the form differs from what is stored now, with what stood there in the version that it was begun from."""
+    stored, began = _data_of(task, task.version), _data_of(task, version)
+    typed = {name: field.data for name, field in form._fields.items()}
+    typed["steps"] = form.steps.rows if form.has_steps else []
+    found = []
+    for name, label, covers in _rows(form, stored):
+        before, theirs, mine = (_text(name, data) for data in (began, stored, typed))
+        if theirs != mine:
+            found.append(Difference(name, label, before, theirs, mine, covers))
+    return found
+
+
+def apply_choices(form: TaskForm, task: Task, version: int) -> None:
+    """Put what somebody else has stored into each field of which that was chosen."""
+    chosen = {key.removeprefix(TAKE) for key, value in request.form.items() if key.startswith(TAKE) and value == THEIRS}
+    if not chosen:
+        return
+    stored = _data_of(task, version)
+    for name, _label, covers in _rows(form, stored):
+        if name not in chosen:
+            continue
+        for field in covers:
+            if field == "steps":
+                form.steps.rows = list(_steps(stored))
+                form.steps.drop_blank_rows()
+            else:
+                form[field].data = stored.get(field, "")
+
+
+def _rows(form: TaskForm, stored: Mapping[str, object]) -> list[tuple[str, str, Sequence[str]]]:
+    kinds = {"steps" if form.has_steps else "command", str(stored["what"])}
+    what = _("Command or steps") if len(kinds) > 1 else str(form[kinds.pop()].label.text)
+    plain = [(name, str(form[name].label.text), (name,)) for name in _PLAIN]
+    return [plain[0], ("what", what, _WHAT), *plain[1:8], ("when", _("Schedule"), _WHEN), *plain[8:]]
+
+
+def _data_of(task: Task, version: int) -> dict[str, object]:
+    """Return what the form showed of a version; whether the task is enabled belongs to no version."""
+    definition = tasks.definition_of(task)
+    if version != task.version:
+        try:
+            kept = tasks.revision(database(), task.id, version).definition
+        except NotFound:
+            # Nobody knows what it said; everything then counts as changed by both.
+            return {"what": "command", "kind": ""}
+        definition = TaskDefinition.from_json(kept, enabled=definition.enabled)
+    return task_data(definition, version)
+
+
+def _steps(data: Mapping[str, object]) -> Sequence[StepRow]:
+    rows = data.get("steps")
+    return rows if isinstance(rows, list) else []
+
+
+def _text(name: str, data: Mapping[str, object]) -> str:
+    if name == "what":
+        text = rows_text(_steps(data)) if data.get("what") == "steps" else str(data.get("command") or "")
+    elif name == "when":
+        text = _when(data)
+    else:
+        value = data.get(name)
+        text = (_("yes") if value else _("no")) if name == "enabled" else str(value or "")
+    return text.replace("\r\n", "\n").strip()
+
+
+def _when(data: Mapping[str, object]) -> str:
+    kind = str(data.get("kind") or "")
+    values = [str(data.get(name) or "") for name in FIELDS_OF_KIND.get(kind, ())]  # type: ignore[call-overload]
+    match kind:
+        case "interval":
+            return _("every %(every)s %(unit)s", every=values[0], unit=values[1])
+        case "words":
+            return " ".join(filter(None, values)).replace("_", " ")
+        case "manual":
+            return _("only by hand")
+        case _other:
+            return " ".join(values)

@@ -1,0 +1,114 @@
+"""What the form of a task does for whoever fills it in: two people's changes, pasted crontab lines, and what is told while typing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tests.database import DEFAULTS, NOW, add_run, add_task
+from tests.unit.form_fields import FIELDS, edit_fields, soup
+from tests.web_fixtures import Person
+from watchbell import clock
+from watchbell.domain.run_state import RunState
+from watchbell.services import tasks
+from watchbell.store.session import Database
+
+
+@pytest.mark.parametrize(("taken", "command", "comment"), [("mine", "mine", "theirs"), ("theirs", "theirs", "theirs")])
+def test_of_two_changes_each_field_is_taken_from_whom_one_chooses(
+    admin: Person, db: Database, taken: str, command: str, comment: str
+) -> None:
+    task = add_task(db, command="first", comment="first", tags="first")
+    mine = {**edit_fields(admin, task.id), "command": "mine", "tags": "mine"}
+    tasks.update(db, task.id, {"command": "theirs", "comment": "theirs"}, now=NOW, actor="bob", defaults=DEFAULTS)
+    page = soup(admin.post(f"/tasks/{task.id}/edit", mine).text)
+
+    chosen = {str(radio["name"]): str(radio["value"]) for radio in page.select(".wb-conflict input[checked]")}
+    # What only one of the two has changed is theirs by itself.
+    assert chosen == {"take-what": "mine", "take-comment": "theirs", "take-tags": "mine"}
+    again = {**mine, "version": str(page.select_one("#version")["value"]), **chosen, "take-what": taken}  # type: ignore[index]
+    assert admin.post(f"/tasks/{task.id}/edit", again).status_code == 303
+    after = tasks.get(db, task.id)
+    assert (after.command, after.comment, after.tags) == (command, comment, ["mine"])
+
+
+def test_a_schedule_of_another_kind_is_taken_as_a_whole(admin: Person, db: Database) -> None:
+    task = add_task(db, cron="0 1 * * *")
+    mine = {**edit_fields(admin, task.id), "cron": "0 3 * * *"}
+    tasks.update(db, task.id, {"every": "5m"}, now=NOW, actor="bob", defaults=DEFAULTS)
+    page = soup(admin.post(f"/tasks/{task.id}/edit", mine).text)
+    row = next(row for row in page.select(".wb-conflict tbody tr") if "Schedule" in row.text)
+
+    assert [cell.get_text(" ", strip=True) for cell in row.select("td")][1:] == [
+        "0 1 * * *", "Take theirs every 5 minutes", "Keep mine 0 3 * * *",
+    ]  # fmt: skip
+    again = {**mine, "version": "2", "take-when": "theirs"}
+    assert admin.post(f"/tasks/{task.id}/edit", again).status_code == 303
+    assert tasks.get(db, task.id).schedule_words == "Every 5 minutes"
+
+
+def test_a_line_pasted_as_the_command_fills_the_schedule_and_can_be_taken_back(admin: Person, db: Database) -> None:
+    typed = {**FIELDS, "name": "", "command": "A=b\n15 4 * * * /usr/bin/tidy.sh", "cron": "0 2 * * *"}
+    page = soup(admin.post("/tasks/new", typed).text)
+
+    def held(page: BeautifulSoup) -> dict[str, str]:
+        names = ("command", "cron", "environment")
+        return {name: page.select_one(f"#{name}").text.strip() for name in names}  # type: ignore[union-attr]
+
+    assert held(page) == {"command": "/usr/bin/tidy.sh", "cron": "15 4 * * *", "environment": "A=b"}
+    assert page.select_one("#name")["value"] == "tidy"  # type: ignore[index]
+    undo = page.select_one("button[name=undo_pasted]")
+    assert undo is not None
+    filled = {**typed, **held(page), "name": "tidy", "undo_pasted": str(undo["value"])}
+    back = soup(admin.post("/tasks/new", filled).text)
+    assert held(back) == {"command": typed["command"], "cron": "0 2 * * *", "environment": ""}
+    assert back.select_one("#as_typed")["value"] == "1"  # type: ignore[index]
+    assert admin.post("/tasks/new", {**typed, "name": "odd", "as_typed": "1"}).status_code == 303
+    assert tasks.find_by_name(db, "odd").command == typed["command"]
+
+
+def previewed(admin: Person, **fields: str) -> BeautifulSoup:
+    answer = admin.post("/tasks/preview", {**FIELDS, **fields})
+    assert answer.status_code == 200
+    return soup(answer.text)
+
+
+def test_while_typing_each_field_is_told_what_is_wrong_with_it(admin: Person, db: Database) -> None:
+    add_task(db, "taken")
+    page = previewed(admin, name="taken", directory="x", zone="Mars", retries="many", tags="ok")
+
+    told = {str(one["data-field"]): one.text for one in page.select("#field-problems li")}
+    assert set(told) == {"name", "directory", "zone", "retries"}
+    assert "already" in told["name"]
+    assert page.select("#how-words li")
+
+
+def test_the_preview_says_how_many_others_are_due_in_the_same_minute(admin: Person, db: Database) -> None:
+    now = clock.now()
+    for number in range(12):
+        add_task(db, f"t{number}", cron="0 2 * * *", zone="Europe/Berlin", now=now)
+    own = add_task(db, "own", cron="0 2 * * *", zone="Europe/Berlin", now=now)
+    add_task(db, "off", cron="0 2 * * *", zone="Europe/Berlin", now=now, enabled=False)
+    add_task(db, "weekly", cron="0 3 * * mon", zone="Europe/Berlin", now=now)
+
+    new, edited = previewed(admin), previewed(admin, task=str(own.id), name="own")
+    quiet, some = previewed(admin, cron="17 5 * * *"), previewed(admin, cron="0 3 * * *")
+
+    assert "Up to 13 other tasks" in new.select_one(".wb-preview__crowd").text  # type: ignore[union-attr]
+    assert "Up to 12 other tasks" in edited.select_one(".wb-preview__crowd").text  # type: ignore[union-attr]
+    assert "No other task is due" in quiet.text
+    assert "Up to 1 other task is due" in some.text
+    assert 1 <= len(some.select(".wb-moments__load")) <= 2
+
+
+def test_the_preview_says_what_the_last_run_of_this_command_took(admin: Person, db: Database) -> None:
+    task = add_task(db, "twin", command="make report")
+    ended = add_run(db, task, RunState.FAILED, due_at=NOW, started_at=NOW, ended_at=NOW + timedelta(seconds=42))
+    add_run(db, task, RunState.RUNNING, due_at=NOW, started_at=NOW)
+
+    told = previewed(admin, command="make report").select_one(f"#preview-content a[href='/runs/{ended.id}']")
+    assert told is not None
+    assert "failed took 42 s" in " ".join(told.parent.text.split())  # type: ignore[union-attr]
+    assert previewed(admin, command="make something").select("a[href^='/runs/']") == []
