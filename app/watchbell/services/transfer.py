@@ -133,13 +133,13 @@ def _plan(session: Session, document: Document, *, now: datetime, defaults: Defa
 def _task_step(session: Session, definition: TaskDefinition, defaults: Defaults, *, replaces: bool) -> Step:
     there = store.find_task_by_name(session, definition.name)
     earlier = tasks.definition_of(there) if there is not None else None
-    differences = _differences(earlier, definition) if earlier is not None else ()
+    changed = differences(earlier, definition) if earlier is not None else ()
     remarks = []
     here = definition.host in {"", defaults.host}
     if here and definition.directory and not Path(definition.directory).is_dir():
         remarks.append(f"its directory {definition.directory} is not there")
     return Step(
-        "task", definition.name, _action(earlier is not None, bool(differences), replaces=replaces), differences,
+        "task", definition.name, _action(earlier is not None, bool(changed), replaces=replaces), changed,
         tuple(remarks), definition=definition,
     )  # fmt: skip
 
@@ -165,7 +165,7 @@ def _action(is_there: bool, differs: bool, *, replaces: bool) -> Action:
     return Action.CHANGE if replaces else Action.REFUSE
 
 
-def _differences(before: TaskDefinition, after: TaskDefinition) -> tuple[tuple[str, object, object], ...]:
+def differences(before: TaskDefinition, after: TaskDefinition) -> tuple[tuple[str, object, object], ...]:
     """Return the fields that differ, those of schedule and policies each for itself."""
     old, new = _flat(before), _flat(after)
     return tuple(

@@ -21,6 +21,7 @@ from watchbell.web import api, assets, auth, checks, current, db, errors, i18n, 
 from watchbell.web.pages import (
     api_docs,
     audit,
+    bulk_edits,
     calendars,
     earlier,
     heartbeats,
@@ -49,7 +50,7 @@ from watchbell.web.secret_key import secret_key
 PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
-    *(timeline, calendars, settings),
+    *(timeline, calendars, settings, bulk_edits),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -1,0 +1,142 @@
+"""Giving many tasks the same values: what would change of each, all of it in one transaction, and the way back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from watchbell.domain.task_definition import Defaults, TaskDefinition
+from watchbell.errors import InputError, NotFound, Problem
+from watchbell.services import tasks, transfer
+from watchbell.services.bulk import MOST_TASKS
+from watchbell.store import tasks as store
+from watchbell.store.session import Database, Session
+from watchbell.store.tasks import Task
+
+#: What can be given to many tasks at once.
+FIELDS = ("enabled", "zone", "owner", "host", "queue", "retries", "time_limit_seconds")
+_NAMED = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Changes:
+    """What each of the tasks is to have."""
+
+    #: Values of FIELDS, as domain.task_definition reads them.
+    fields: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    add_tags: Sequence[str] = ()
+    remove_tags: Sequence[str] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing is to be changed."""
+        return not (self.fields or self.add_tags or self.remove_tags)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Edited:
+    """What changes of one task."""
+
+    task_id: int
+    name: str
+    #: Field, what it was, what it will be; none if the task has all of it already.
+    differences: Sequence[tuple[str, object, object]]
+    #: The version and whether it was enabled before, and the version after.
+    before: int
+    was_enabled: bool
+    after: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Undone:
+    """Which tasks are as they were, and which somebody has changed since."""
+
+    names: Sequence[str]
+    left: Sequence[str]
+
+
+def find(db: Database, ids: Sequence[int]) -> Sequence[Task]:
+    """Return tasks by their ids; raises InputError for ids that no task has, and for too many."""
+    with db.read() as session:
+        return _choose(session, ids)
+
+
+def plan(db: Database, ids: Sequence[int], changes: Changes, *, now: datetime, defaults: Defaults) -> list[Edited]:
+    """Return what would change, and change nothing; raises InputError for values that no task may have."""
+    with db.read() as session:
+        found = [(task, _definition(task, changes, now=now, defaults=defaults)) for task in _choose(session, ids)]
+    return [_edited(task, definition) for task, definition in found]
+
+
+def apply(
+    db: Database, ids: Sequence[int], changes: Changes, *, now: datetime, actor: str, defaults: Defaults
+) -> list[Edited]:
+    """Change all of them or none, and return what has changed; raises what ``plan`` raises."""
+    done = []
+    with db.write() as session:
+        for task in _choose(session, ids):
+            definition = _definition(task, changes, now=now, defaults=defaults)
+            edited = _edited(task, definition)
+            tasks.change_definition(session, task, definition, now=now, actor=actor)
+            done.append(dataclasses.replace(edited, after=task.version))
+    return done
+
+
+def undo(db: Database, done: Sequence[Edited], *, now: datetime, actor: str) -> Undone:
+    """Give tasks back what they had before; those that somebody has changed since are left alone and named.
+
+    Of ``done`` only the numbers count: a page may have kept them.
+    """
+    names, left = [], []
+    with db.write() as session:
+        for edited in done:
+            task = store.find_task(session, edited.task_id)
+            kept = store.find_revision(session, edited.task_id, edited.before)
+            if task is None or kept is None or task.version != edited.after:
+                left.append(task.name if task is not None else f"task {edited.task_id}")
+                continue
+            definition = TaskDefinition.from_json(kept.definition, enabled=edited.was_enabled)
+            tasks.change_definition(session, task, definition, now=now, actor=actor)
+            names.append(task.name)
+    return Undone(names, left)
+
+
+def _choose(session: Session, ids: Sequence[int]) -> Sequence[Task]:
+    wanted = list(dict.fromkeys(ids))
+    if not wanted:
+        raise InputError.of("id", "no task is chosen; tick some in the list of tasks")
+    if len(wanted) > MOST_TASKS:
+        raise InputError.of("id", f"at most {MOST_TASKS:,} tasks can be edited at a time")
+    found = store.list_by_ids(session, wanted)
+    missing = sorted(set(wanted) - {task.id for task in found})
+    if missing:
+        shown = ", ".join(map(str, missing[:_NAMED])) + (
+            f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        )
+        raise NotFound(f"there is no task {shown}")
+    return found
+
+
+def _definition(task: Task, changes: Changes, *, now: datetime, defaults: Defaults) -> TaskDefinition:
+    base = tasks.definition_of(task)
+    fields = dict(changes.fields)
+    if changes.add_tags or changes.remove_tags:
+        kept = [tag for tag in base.tags if tag not in changes.remove_tags]
+        fields["tags"] = [*kept, *(tag for tag in changes.add_tags if tag not in kept)]
+    try:
+        return tasks.check(fields, now=now, defaults=defaults, base=base)
+    except InputError as error:
+        told = (
+            dataclasses.replace(problem, message=f"{problem.message} (task {task.name})") for problem in error.problems
+        )
+        raise InputError(*map(_of_tags, told)) from None
+
+
+def _of_tags(problem: Problem) -> Problem:
+    return dataclasses.replace(problem, field="add_tags") if problem.field == "tags" else problem
+
+
+def _edited(task: Task, definition: TaskDefinition) -> Edited:
+    base = tasks.definition_of(task)
+    return Edited(task.id, task.name, transfer.differences(base, definition), task.version, task.enabled, task.version)

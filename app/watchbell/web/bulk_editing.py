@@ -1,0 +1,97 @@
+"""The pages that give many tasks the same values."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from flask import render_template, request
+
+from watchbell.domain import schedule as schedules
+from watchbell.errors import InputError
+from watchbell.services import bulk, bulk_edits
+from watchbell.services.bulk_edits import Edited
+from watchbell.web import current, query
+from watchbell.web.db import database
+from watchbell.web.forms.bulk_edit_form import BulkEditForm
+from watchbell.web.i18n import _, ngettext
+
+ACT, APPLY, LOOK = "act", "apply", "look"
+UNDO = "undo"
+_NAMED = 12
+
+
+def chosen_ids() -> list[int]:
+    """Return the ids in the address or in the form."""
+    return [query.whole({"id": text}, "id", None, 1, query.HIGHEST_ID) for text in request.values.getlist("id")]
+
+
+def page(form: BulkEditForm, edits: Sequence[Edited] | None = None, status: int = 200) -> tuple[str, int]:
+    """Return the page of the form, with what would change if that is known."""
+    found = bulk_edits.find(database(), chosen_ids())
+    html = render_template(
+        "bulk_edits/index.html",
+        section="tasks",
+        form=form,
+        tasks=found,
+        edits=edits,
+        named=_NAMED,
+        zones=sorted(schedules.valid_zones()),
+    )
+    return html, status
+
+
+def act(form: BulkEditForm) -> tuple[str, int]:
+    """Do what the pressed button says and return the page of it."""
+    if request.form.get(ACT) not in {APPLY, LOOK}:
+        return page(form)
+    try:
+        changes = form.changes()
+        ids = chosen_ids()
+        edits = bulk_edits.plan(database(), ids, changes, now=current.now(), defaults=current.defaults())
+        mark = _mark_of(edits)
+        if request.form[ACT] == LOOK or form.seen.data != mark:
+            form.seen.data = mark
+            return page(form, edits)
+        done = bulk_edits.apply(
+            database(), ids, changes, now=current.now(), actor=current.actor(), defaults=current.defaults()
+        )
+    except InputError as error:
+        form.show_problems(error.problems)
+        return page(form, status=422)
+    changed = [edit for edit in done if edit.differences]
+    return render_template(
+        "bulk_edits/done.html", section="tasks", edits=changed, total=len(done), undo=_undo_text(changed)
+    ), 200
+
+
+def undo() -> str:
+    """Take an edit back and return what to tell of it."""
+    found = bulk_edits.undo(
+        database(), _undo_entries(request.form.get(UNDO, "")), now=current.now(), actor=current.actor()
+    )
+    told = ngettext("%(num)s task is as it was before.", "%(num)s tasks are as they were before.", len(found.names))
+    if not found.left:
+        return told
+    names = ", ".join(found.left[:_NAMED])
+    return f"{told} {_('Changed since, and left alone: %(names)s.', names=names)}"
+
+
+def _mark_of(edits: Sequence[Edited]) -> str:
+    told = repr([(edit.task_id, edit.before, edit.was_enabled, edit.differences) for edit in edits])
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def _undo_text(edits: Sequence[Edited]) -> str:
+    return " ".join(f"{edit.task_id}:{edit.before}:{int(edit.was_enabled)}:{edit.after}" for edit in edits)
+
+
+def _undo_entries(text: str) -> list[Edited]:
+    found = []
+    for entry in text.split()[: bulk.MOST_TASKS]:
+        parts = entry.split(":")
+        if len(parts) != 4 or not all(part.isascii() and part.isdigit() and len(part) < 19 for part in parts):
+            raise InputError.of(UNDO, _("this does not say what is to be undone"))
+        task_id, before, was_enabled, after = map(int, parts)
+        found.append(Edited(task_id, "", (), before, bool(was_enabled), after))
+    return found
