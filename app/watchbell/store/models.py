@@ -23,6 +23,7 @@ from watchbell.store.queues import Queue
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
 from watchbell.store.saved_views import SavedView
 from watchbell.store.steps import AttemptStep
+from watchbell.store.task_templates import TaskTemplate
 from watchbell.store.tasks import ChangeMark, Task, TaskRevision
 from watchbell.store.tokens import APIToken
 from watchbell.store.totals import RunDay
@@ -71,5 +72,6 @@ __all__ = [
     "Scheduler",
     "Task",
     "TaskRevision",
+    "TaskTemplate",
     "metadata",
 ]

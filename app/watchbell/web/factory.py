@@ -35,6 +35,7 @@ from watchbell.web.pages import (
     scheduler_control,
     search,
     settings,
+    task_templates,
     tasks,
     timeline,
     tokens,
@@ -50,7 +51,7 @@ from watchbell.web.secret_key import secret_key
 PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
-    *(timeline, calendars, settings, bulk_edits),
+    *(timeline, calendars, settings, task_templates, bulk_edits),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -12,14 +12,16 @@ from watchbell.domain import schedule as schedules
 from watchbell.errors import Conflict, InputError, Problem
 from watchbell.services import tasks, triggers
 from watchbell.store.tasks import Task
-from watchbell.web import current, merging, task_preview
+from watchbell.web import current, merging, starting, task_preview
 from watchbell.web.db import database
 from watchbell.web.forms.step_fields import ACT, NAMES
-from watchbell.web.forms.task_form import Taken, TaskForm, moment_widget, new_task_data, task_data
+from watchbell.web.forms.task_form import Taken, TaskForm, moment_widget, task_data
 from watchbell.web.merging import TAKE, Difference
 from watchbell.web.presenters_policies import GROUP_TITLES, policies_of, retry_sentence
 
 _NAME_TAKEN = "name: "
+#: What the address of a new task says it begins from.
+START = "start"
 #: The button that takes back what a pasted line has changed; its value holds what was there before.
 UNDO = "undo_pasted"
 #: What a form may send beside the fields of a task.
@@ -28,8 +30,8 @@ _SHOWN_NAME = 60
 
 
 def empty_form() -> TaskForm:
-    """Return the form for a new task, with what was typed into it."""
-    return TaskForm(data=new_task_data(current.defaults()))
+    """Return the form for a new task, with what it begins from and what was typed into it."""
+    return TaskForm(data=starting.data_from(request.args.get(START, "")))
 
 
 def form_of(task: Task) -> TaskForm:
@@ -144,7 +146,7 @@ def _version_or_newest(form: TaskForm, task: Task) -> int:
 def page(form: TaskForm, task: Task | None, refusal: Refusal | None = None) -> tuple[str, int]:
     """Return the page of the form and its status."""
     pasted = refusal.pasted if refusal else None
-    shown = task_preview.of_form(form, task, pasted) if (task or refusal or form.cron.data) else None
+    shown = task_preview.of_form(form, task, pasted) if (task or refusal or START in request.args) else None
     html = render_template(
         "tasks/form.html",
         section="tasks",
@@ -152,6 +154,9 @@ def page(form: TaskForm, task: Task | None, refusal: Refusal | None = None) -> t
         task=task,
         refusal=refusal,
         preview=shown,
+        start=request.args.get(START, ""),
+        presets=starting.presets() if task is None else [],
+        templates=starting.templates() if task is None else [],
         moment_widget=moment_widget(form.at.data),
         zones=sorted(schedules.valid_zones()),
         group_titles=GROUP_TITLES,
