@@ -240,3 +240,48 @@ def test_what_others_do_at_the_same_minute_and_the_last_run_stand_beside_the_for
     expect(page.locator("#preview")).to_contain_text(re.compile(r"succeeded\s+took .* s"))
     page.locator("#cron").fill("8 3 * * *")
     expect(page.locator("#preview")).to_contain_text("No other task is due within the same minutes.")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_several_tasks_are_edited_after_a_look_and_the_edit_is_taken_back_on_a_phone(
+    browser, installation, scripts: bool
+) -> None:
+    made = [installation.add(f"many {scripts} {number}", "true", retries=str(number)) for number in range(3)]
+    query = "&".join(f"id={task.id}" for task in made)
+    look = {"viewport": {"width": 360, "height": 800}, "java_script_enabled": scripts, "color_scheme": "dark"}
+    with window(browser, installation, **look) as page:
+        page.goto(f"/tasks/edit?{query}")
+        page.get_by_label("Retries", exact=True).fill("2")
+        if scripts:
+            expect(page.get_by_label("Change: Retries")).to_be_checked()
+        page.get_by_label("Change: Retries").check()
+        page.get_by_role("button", name="Show what would change").click()
+        expect(page.get_by_role("heading", name="Changes 2 of 3 tasks")).to_be_visible()
+        if scripts:
+            assert judge(page) == []
+        page.get_by_role("button", name="Change 2 tasks").click()
+        expect(page.get_by_role("heading", level=1, name="2 tasks changed")).to_be_visible()
+        page.get_by_role("button", name="Undo").click()
+        expect_notice(page, "2 tasks are as they were before.")
+
+
+def test_a_task_begins_from_a_ready_made_one_and_becomes_a_template_by_keyboard(page: Page, installation) -> None:
+    page.goto("/tasks/new")
+    page.get_by_text("Start from…").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Watch the disk space").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("disk-space")
+    expect(page.locator("#preview .wb-moments li")).to_have_count(10)
+    page.get_by_role("button", name="Create task").focus()
+    page.keyboard.press("Enter")
+    expect_notice(page, "disk-space is saved.")
+    page.get_by_label("More", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Save as template").focus()
+    page.keyboard.press("Enter")
+    expect_notice(page, "disk-space is a template now")
+    page.get_by_role("link", name="disk-space", exact=True).click()
+    expect(page.locator("#command")).to_have_value(re.compile("^df -P"))
+    expect(page.get_by_label("Name", exact=True)).to_have_value("")
+    assert installation.rows("SELECT count(*) FROM task WHERE name = 'disk-space'") == [(1,)]
