@@ -57,7 +57,7 @@ def test_what_would_change_is_shown_and_nothing_is(admin: Person, db: Database, 
     page = soup(answer.text)
     assert "Changes 1 of 3 tasks" in page.text
     assert told(page) == {
-        "a": "nothing: it is so already", "b": "policies.queue : y → x", "c": "nothing: it is so already",
+        "a": "nothing: it is so already", "b": "queue : y → x", "c": "nothing: it is so already",
     }  # fmt: skip
     assert tasks.get(db, three[1].id).version == 1
 
