@@ -237,7 +237,7 @@ def test_what_others_do_at_the_same_minute_and_the_last_run_stand_beside_the_for
     page.locator("#cron").fill("7 3 * * *")
 
     expect(page.locator(".wb-preview__crowd")).to_contain_text("Up to 11 other tasks")
-    expect(page.locator("#preview")).to_contain_text(re.compile(r"succeeded\s+took .* s"))
+    expect(page.locator("#preview")).to_contain_text(re.compile(r"succeeded\s+took .*s"))
     page.locator("#cron").fill("8 3 * * *")
     expect(page.locator("#preview")).to_contain_text("No other task is due within the same minutes.")
 

@@ -110,5 +110,5 @@ def test_the_preview_says_what_the_last_run_of_this_command_took(admin: Person, 
 
     told = previewed(admin, command="make report").select_one(f"#preview-content a[href='/runs/{ended.id}']")
     assert told is not None
-    assert "failed took 42 s" in " ".join(told.parent.text.split())  # type: ignore[union-attr]
+    assert "failed took 42s" in " ".join(told.parent.text.split())  # type: ignore[union-attr]
     assert previewed(admin, command="make something").select("a[href^='/runs/']") == []
