@@ -24,7 +24,6 @@ VALUES = {
     **dict.fromkeys(("task_id", "run_id", "token_id", "view_id", "account_id", "login_id"), 999_999),
     "stream": "stdout",
     "suffix": "yaml",
-    "template_id": 1,
     "token": "x",
     "stamp": "x",
     "name": "none.css",
