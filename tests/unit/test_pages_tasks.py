@@ -125,6 +125,8 @@ def test_a_hostile_name_is_text_everywhere(admin: Person, db: Database, name: st
         db, name, tags=[name[:50].replace(",", "")], comment=name, owner=name, every="1h", command=f"echo {name}"
     )
     run = add_run(db, task, RunState.FAILED, reason=name, requested_by=name)
+    hover = admin.see("/tasks").select_one(".wb-strip title")
+    assert hover is not None and hover.text.endswith(name)
 
     for url in ("/tasks", f"/tasks/{task.id}", f"/tasks/{task.id}/edit", "/next-runs", "/runs", f"/runs/{run.id}"):
         page = admin.see(url)
@@ -147,6 +149,9 @@ def test_the_strip_shows_what_the_last_runs_were(admin: Person, db: Database) ->
     marks = page.select(".wb-strip a")
     assert len(marks) == 4
     assert marks[-1]["href"] == f"/runs/{failed.id}"
+    assert [int(mark.select("rect")[1]["height"]) for mark in marks[:3]] == [5, 10, 20]
+    assert marks[-1].title is not None and marks[-1].title.text.startswith(f"#{failed.id} failed in <1s, due 2")
+    assert "Last 4 runs: 3 succeeded, the last one failed" in page.text
     assert page.select_one('td[data-label="Usual"]').text == "4s"  # type: ignore[union-attr]
 
 

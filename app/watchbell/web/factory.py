@@ -44,6 +44,7 @@ from watchbell.web.pages import (
     views,
 )
 from watchbell.web.pages import auth as auth_pages
+from watchbell.web.pictures import outcomes
 from watchbell.web.places import places
 from watchbell.web.realtime import sockets
 from watchbell.web.secret_key import secret_key
@@ -105,6 +106,7 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
     app.add_template_global(places)
     app.context_processor(_page_context)
     app.jinja_env.globals.update(utc=UTC, zone_named=ZoneInfo)
+    app.add_template_global(outcomes.strip, "draw_outcomes")
     app.add_template_filter(presenters.duration_words)
     app.add_template_filter(presenters.age_words)
     for page in PAGES:

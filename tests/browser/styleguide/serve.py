@@ -22,6 +22,7 @@ from wtforms import BooleanField, Form, PasswordField, RadioField, SelectField, 
 from wtforms.fields.choices import SelectChoice
 
 from watchbell.web import i18n, presenters
+from watchbell.web.pictures import outcomes
 from watchbell.web.places import places
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -105,6 +106,7 @@ def some_tasks(now: datetime) -> list[SimpleNamespace]:
                     state=dice.choice(ends) if n else ends[k % len(ends)],
                     duration_seconds=2.5 * (n + 1) * dice.uniform(0.3, 2.1),
                     due_at=now - timedelta(hours=30 - k),
+                    reason="",
                 )
                 for k in range(0 if name == "pipeline" else 30)
             ],
@@ -152,7 +154,7 @@ def context(query: dict[str, list[str]], cookies: dict[str, str]) -> dict[str, A
         ],
         "tasks": some_tasks(now),
         "states": STATES,
-        "run_address": lambda run_id: f"#run-{run_id}",
+        "run_address": "#run-",
         "output_address": "/output",
         "form": wrong_task_form(),
         "code": 404,
@@ -180,6 +182,7 @@ def environment() -> jinja2.Environment:
         words_stamp=lambda _name: "0",
         utc=UTC,
         zone_named=ZoneInfo,
+        draw_outcomes=outcomes.strip,
     )
     made.filters.update(duration_words=presenters.duration_words, age_words=presenters.age_words)
     return made

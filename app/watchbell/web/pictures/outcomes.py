@@ -1,0 +1,88 @@
+"""The strip of a task's last runs: one mark each, as high as it took beside the usual, in the shape and tone of its end.
+
+A page of tasks has hundreds of such marks, which is why they are written here and not by a template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
+
+from watchbell.web.i18n import _, ngettext
+from watchbell.web.pictures import looks
+from watchbell.web.presenters import RunView, duration_words
+
+MOST = 30
+_STEP, _HEIGHT, _USUAL, _LEAST = 5, 20, 10, 4
+#: Every mark differs in shape, so that the strip reads without colour.
+_SHAPES = {
+    "failed": '<rect x=".5" y="1" width="4" height="12"/><rect x=".5" y="15.5" width="4" height="4.5"/>',
+    "timed_out": '<path d="M0 1h5v3H3.5v16h-2V4H0Z"/>',
+    "lost": '<path d="m2.5 4 2.5 8-2.5 8L0 12Z"/>',
+    "missed": '<rect class="wb-strip__hollow" x="1" y="8.5" width="3" height="11"/>',
+    "skipped": '<rect x=".5" y="18" width="4" height="2"/>',
+    "cancelled": '<path class="wb-strip__hollow" d="m.5 19.5 4-11"/>',
+}
+_GOING_ON = '<circle cx="2.5" cy="17.5" r="2"/>'
+
+
+def strip(runs: Sequence[RunView], usual: float | None, address: str, zone: ZoneInfo) -> Markup:
+    """Return the strip of the newest runs, which come oldest first; ``address`` with a run's number behind it is its page."""
+    shown = runs[-MOST:]
+    if not shown:
+        return Markup('<span class="wb-muted">{}</span>').format(_("no run yet"))
+    width = _STEP * len(shown)
+    sayings = _Sayings(zone)
+    marks = "".join(_mark(place, run, usual, address, sayings) for place, run in enumerate(shown))
+    # Thirty links a row would be in everybody's way but the mouse's: the others get a sentence, and the same runs elsewhere.
+    return Markup(  # noqa: S704 - numbers and shapes of ours, and what is escaped where it is put together.
+        f'<span class="wb-hidden">{escape(_sentence(shown))}</span>'
+        f'<svg class="wb-strip" viewBox="0 0 {width} {_HEIGHT}" width="{width}" height="{_HEIGHT}" aria-hidden="true" '
+        f'focusable="false">{marks}</svg>'
+    )
+
+
+class _Sayings:
+    """The words for what hovers over marks, looked up once for all marks of a strip."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._took, self._due = _("in %(time)s"), _("due %(moment)s")
+
+    def of(self, run: RunView) -> str:
+        words = f"#{run.id} {looks.word_of(run.state)}"
+        if run.duration_seconds is not None:
+            words += " " + self._took % {"time": duration_words(run.duration_seconds)}
+        words += ", " + self._due % {"moment": looks.moment_words(run.due_at, self._zone)}
+        return f"{words}: {run.reason}" if run.reason and run.reason != "exit code 0" else words
+
+
+def _mark(place: int, run: RunView, usual: float | None, address: str, sayings: _Sayings) -> str:
+    link = f' href="{escape(address)}{run.id}" tabindex="-1"' if address else ""
+    return (
+        f'<a{link} class="wb-tone-{looks.tone_of(run.state)}" transform="translate({_STEP * place} 0)">'
+        f'<title>{escape(sayings.of(run))}</title><rect class="wb-strip__hit" width="{_STEP}" height="{_HEIGHT}"/>'
+        f"{_shape(run, usual)}</a>"
+    )
+
+
+def _shape(run: RunView, usual: float | None) -> str:
+    if run.state != "succeeded":
+        return _SHAPES.get(run.state, _GOING_ON)
+    ratio = run.duration_seconds / usual if usual and run.duration_seconds is not None else 1.0
+    height = min(max(round(_USUAL * ratio), _LEAST), _HEIGHT)
+    return f'<rect x=".5" y="{_HEIGHT - height}" width="4" height="{height}"/>'
+
+
+def _sentence(shown: Sequence[RunView]) -> str:
+    last = looks.word_of(shown[-1].state)
+    good = sum(run.state == "succeeded" for run in shown)
+    return ngettext(
+        "Last run: %(last)s",
+        "Last %(num)s runs: %(good)s succeeded, the last one %(last)s",
+        len(shown),
+        good=good,
+        last=last,
+    )
