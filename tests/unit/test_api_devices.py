@@ -201,3 +201,21 @@ def test_every_error_about_devices_says_what_is_wrong(
     program: Program, method: str, path: str, body: Any, status: int, said: str
 ) -> None:
     assert program.want(status, method, f"/api/v1{path}", body)["error"].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/devices/groups", "GET, HEAD, OPTIONS"),
+        ("/devices/query", "OPTIONS, POST"),
+        ("/jobs/templates", "GET, HEAD, OPTIONS, POST"),
+        ("/jobs/execute", "OPTIONS, POST"),
+        (f"/jobs/{NOBODY}", "DELETE, OPTIONS"),
+    ],
+)
+def test_what_may_be_done_with_one_thing_may_not_be_done_with_a_list_of_them(
+    program: Program, path: str, methods: str
+) -> None:
+    answer = program.client.options(f"/api/v1{path}")
+
+    assert ", ".join(sorted(answer.headers["Allow"].split(", "))) == methods

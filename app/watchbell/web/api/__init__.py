@@ -20,6 +20,8 @@ _PAGES = ("/api/docs", "/api/redoc")
 
 def init_app(app: Flask) -> None:
     """Attach all families and their document to the application."""
-    app.url_map.converters["number"] = parsing.NumberConverter
+    app.url_map.converters.update(
+        number=parsing.NumberConverter, device=parsing.DeviceConverter, order=parsing.JobConverter
+    )
     families.keep(app, [*(blueprint.family for blueprint in _BLUEPRINTS), _OTHERS], pages=_PAGES)
     document.attach(app, _BLUEPRINTS)

@@ -73,6 +73,18 @@ class NumberConverter(BaseConverter):
     regex = r"(?!bulk(?:/|$))[^/]+"
 
 
+class DeviceConverter(BaseConverter):
+    """What stands in an address for a device: whatever is not an address of its own at this place."""
+
+    regex = r"(?!(?:groups|query)(?:/|$))[^/]+"
+
+
+class JobConverter(BaseConverter):
+    """What stands in an address for an order to devices: whatever is not an address of its own at this place."""
+
+    regex = r"(?!(?:execute|executions|handlers|preview|schedules|templates)(?:/|$))[^/]+"
+
+
 def path_id(name: str, text: str) -> int:
     """Return an id that stands in an address; raises RequestInvalid."""
     if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= HIGHEST_ID):

@@ -18,7 +18,7 @@ from watchbell.web.db import database
 _NO_DEVICE = "There is no such device."
 
 
-@blueprint.route("/devices/<uuid>/jobs/next")
+@blueprint.route("/devices/<device:uuid>/jobs/next")
 @blueprint.errors(_404=_NO_DEVICE)
 @blueprint.answers(200, device_schemas.NextJob)
 def next_job(uuid: str) -> Response:
@@ -27,7 +27,7 @@ def next_job(uuid: str) -> Response:
     return jsonify(words.poll(device_jobs.poll(database(), uuid, now=current.now())))
 
 
-@blueprint.route("/devices/<uuid>/jobs/<job_id>/status", methods=["PATCH"])
+@blueprint.route("/devices/<device:uuid>/jobs/<job_id>/status", methods=["PATCH"])
 @blueprint.body(device_schemas.NewReport)
 @blueprint.errors(
     _404="The device has no such job.",
@@ -41,7 +41,7 @@ def report(given: dict[str, Any], uuid: str, job_id: str) -> Response:
     return jsonify(words.part(part, name, uuid.lower()))
 
 
-@blueprint.route("/devices/<uuid>/handlers/<name>")
+@blueprint.route("/devices/<device:uuid>/handlers/<name>")
 @blueprint.errors(_404="The device has no job that names such a handler.")
 @blueprint.answers(200, schemas.Handler)
 def get_handler(uuid: str, name: str) -> Response:

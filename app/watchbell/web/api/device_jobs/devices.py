@@ -34,7 +34,7 @@ def list_devices(asked: dict[str, Any]) -> Response:
     return jsonify(count=len(found), devices=[words.device(one) for one in found], pagination=pagination)
 
 
-@blueprint.route("/devices/<uuid>")
+@blueprint.route("/devices/<device:uuid>")
 @blueprint.errors(_404=_NO_DEVICE)
 @blueprint.answers(200, schemas.DeviceFound)
 def get_device(uuid: str) -> Response:
@@ -53,7 +53,7 @@ def create_device(given: dict[str, Any]) -> tuple[Response, int]:
     return jsonify(success=True, device=words.device(made), api_key=secret), 201
 
 
-@blueprint.route("/devices/<uuid>", methods=["PATCH"])
+@blueprint.route("/devices/<device:uuid>", methods=["PATCH"])
 @blueprint.body(schemas.DeviceChange)
 @blueprint.errors(_404=_NO_DEVICE)
 @blueprint.answers(200, schemas.DeviceFound)
@@ -62,7 +62,7 @@ def update_device(given: dict[str, Any], uuid: str) -> Response:
     return _shown(devices.update(database(), uuid, _ours(given), now=current.now(), actor=current.actor()))
 
 
-@blueprint.route("/devices/<uuid>", methods=["DELETE"])
+@blueprint.route("/devices/<device:uuid>", methods=["DELETE"])
 @blueprint.errors(_404=_NO_DEVICE)
 @blueprint.answers(200, schemas.Done)
 def delete_device(uuid: str) -> Response:
@@ -71,7 +71,7 @@ def delete_device(uuid: str) -> Response:
     return jsonify(success=True, message="Device deleted successfully")
 
 
-@blueprint.route("/devices/<uuid>/active", methods=["PATCH"])
+@blueprint.route("/devices/<device:uuid>/active", methods=["PATCH"])
 @blueprint.body(schemas.Activity)
 @blueprint.errors(_404=_NO_DEVICE)
 @blueprint.answers(200, schemas.DeviceFound)
@@ -80,7 +80,7 @@ def set_active(given: dict[str, Any], uuid: str) -> Response:
     return _shown(devices.set_active(database(), uuid, given["is_active"], now=current.now(), actor=current.actor()))
 
 
-@blueprint.route("/devices/<uuid>/tags", methods=["PUT"])
+@blueprint.route("/devices/<device:uuid>/tags", methods=["PUT"])
 @blueprint.body(schemas.Tags)
 @blueprint.errors(_404=_NO_DEVICE)
 @blueprint.answers(200, schemas.DeviceFound)
@@ -89,7 +89,7 @@ def put_tags(given: dict[str, Any], uuid: str) -> Response:
     return _shown(devices.set_tags(database(), uuid, given["tags"], now=current.now(), actor=current.actor()))
 
 
-@blueprint.route("/devices/<uuid>/key", methods=["POST"])
+@blueprint.route("/devices/<device:uuid>/key", methods=["POST"])
 @blueprint.errors(_404=_NO_DEVICE)
 @blueprint.answers(200, schemas.Key)
 def rotate_key(uuid: str) -> Response:
@@ -97,7 +97,7 @@ def rotate_key(uuid: str) -> Response:
     return jsonify(success=True, api_key=devices.rotate_key(database(), uuid, now=current.now(), actor=current.actor()))
 
 
-@blueprint.route("/devices/<uuid>/key", methods=["DELETE"])
+@blueprint.route("/devices/<device:uuid>/key", methods=["DELETE"])
 @blueprint.errors(_404=_NO_DEVICE)
 @blueprint.answers(200, schemas.Done)
 def revoke_key(uuid: str) -> Response:
@@ -116,7 +116,7 @@ def query_devices(given: dict[str, Any]) -> Response:
     return jsonify(count=len(found), devices=[words.device(one) for one in found])
 
 
-@blueprint.route("/devices/<uuid>/jobs")
+@blueprint.route("/devices/<device:uuid>/jobs")
 @blueprint.query(schemas.HistoryAsked)
 @blueprint.answers(200, schemas.History)
 def list_jobs(asked: dict[str, Any], uuid: str) -> Response:

@@ -99,7 +99,7 @@ def retry(given: dict[str, Any], job_id: str) -> Response:
     return jsonify(message=f"{count} device{' tries' if count == 1 else 's try'} again", devices=count)
 
 
-@blueprint.route("/jobs/<job_id>", methods=["DELETE"])
+@blueprint.route("/jobs/<order:job_id>", methods=["DELETE"])
 @blueprint.errors(_404=_NO_JOB)
 @blueprint.answers(200, schemas.JobDeleted)
 def delete_job(job_id: str) -> Response:
