@@ -96,6 +96,28 @@ def test_ticked_tasks_are_disabled_after_a_question_that_names_them(page: Page, 
     assert enabled(installation) == before
 
 
+def test_many_tasks_are_switched_back_by_undo_which_leaves_alone_what_was_so_already(page: Page, installation) -> None:
+    before = enabled(installation)
+    page.goto("/tasks?q=task-0")
+    tick(page, "task-05")
+    page.locator(".wb-bulk").get_by_role("button", name="Disable").click()
+    answer(page, "Disable 1 task?", "Disable")
+    expect_notice(page, "1 disabled.")
+    tick(page, "task-05", "task-06")
+    page.locator(".wb-bulk").get_by_role("button", name="Disable").click()
+    answer(page, "Disable 2 tasks?", "Disable")
+    expect_notice(page, "1 disabled. 1 was so already.")
+    page.get_by_role("button", name="Undo").click()
+    expect_notice(page, "1 enabled.")
+    expect(page).to_have_url(re.compile("q=task-0"))
+    assert installation.rows("SELECT name FROM task WHERE NOT enabled") == [("task-05",)]
+    # What was taken back can be done again.
+    page.get_by_role("button", name="Undo").click()
+    expect_notice(page, "1 disabled.")
+    installation.execute("UPDATE task SET enabled = 1")
+    assert enabled(installation) == before
+
+
 def test_everything_that_matches_is_asked_for_by_the_server_which_knows_the_names(page: Page, installation) -> None:
     page.goto("/tasks?tag=nightly")
     expect(page.locator(TASK_ROWS)).to_have_count(10)

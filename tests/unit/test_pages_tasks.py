@@ -296,6 +296,17 @@ def test_a_viewer_may_look_and_not_touch(enter: Enter, db: Database) -> None:
     assert runs.list_page(db).filtered == 0
 
 
+def test_many_tasks_are_switched_without_an_undo_where_the_cookie_has_no_room_for_it(
+    admin: Person, db: Database
+) -> None:
+    ids = ".".join(str(add_task(db, f"task-{number}").id) for number in range(3))
+    for action, back in (("disable", "/tasks?tag=few"), ("enable", f"/tasks?tag={'x' * 1500}")):
+        admin.post("/tasks/bulk", {"action": action, "ids": ids, "sure": "1", "back": back})
+        page = admin.see("/tasks")
+        assert f"3 {action}d." in page.select_one(".wb-notice").text  # type: ignore[union-attr]
+        assert bool(page.select('.wb-notice form[action="/tasks/bulk"]')) is (action == "disable")
+
+
 def test_next_runs_show_each_task_and_not_only_the_busiest(admin: Person, db: Database) -> None:
     now = clock.now()
     add_task(db, "busy", now=now, every="10s")

@@ -14,6 +14,7 @@ from watchbell.errors import InputError
 from watchbell.services import bulk_parts
 from watchbell.services.bulk import UNCHANGED
 from watchbell.services.bulk_parts import Part
+from watchbell.web import notices
 from watchbell.web.checks import safe_next
 from watchbell.web.i18n import _, ngettext
 
@@ -21,6 +22,8 @@ from watchbell.web.i18n import _, ngettext
 NAMED = 20
 _TOLD = 10
 _LONGEST_IDS = 100_000
+#: A notice stands in the session's cookie, which browsers keep up to 4 kB: more rows are not taken back by a button.
+_LONGEST_UNDO = 1500
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +41,14 @@ class Chosen:
     reason: str
     #: The address of the list.
     back: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Undo:
+    """What takes back what was done: the form's address, and the action that is sent there."""
+
+    address: str
+    action: str
 
 
 def read(actions: Collection[str], page: str) -> Chosen:
@@ -112,7 +123,7 @@ def question(chosen: Chosen, endpoint: str, names: dict[int, str], title: str, v
     )
 
 
-def result(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str]) -> Response:
+def result(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str], undo: Undo | None = None) -> Response:
     """Return to the list and say there what was done, what was so already, and what was refused and why."""
     counts: dict[str, int] = {}
     for part in done:
@@ -124,7 +135,12 @@ def result(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str]) -> Re
     if counts.get(UNCHANGED):
         number = counts[UNCHANGED]
         sentence += " " + ngettext("%(num)s was so already.", "%(num)s were so already.", number)
-    flash(sentence, "success" if told else "info")
+    ids = ".".join(str(part.id) for part in done if part.outcome not in {"", UNCHANGED})
+    if undo is not None and ids and len(ids) + len(chosen.back) <= _LONGEST_UNDO:
+        # Only what was changed is changed back.
+        notices.done(sentence, undo.address, {"action": undo.action, "ids": ids, "sure": "1", "back": chosen.back})
+    else:
+        flash(sentence, "success" if told else "info")
     if refused:
         flash(f"{_refusals(refused)}", "warning")
     return redirect(chosen.back, 303)

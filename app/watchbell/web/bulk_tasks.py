@@ -11,12 +11,14 @@ from watchbell.services import bulk, bulk_parts, task_lists
 from watchbell.services.bulk import Action, Order
 from watchbell.services.task_lists import TaskFilter
 from watchbell.web import bulk_forms, current, list_look, notices, task_list
-from watchbell.web.bulk_forms import Chosen
+from watchbell.web.bulk_forms import Chosen, Undo
 from watchbell.web.db import database
 from watchbell.web.i18n import _, ngettext
 
 #: What is done without a question, since it is undone as easily; not with rows that nobody has seen.
 _AT_ONCE = frozenset({Action.ENABLE, Action.RUN, Action.RESUME})
+#: What takes an action back.
+_OPPOSITES = {Action.ENABLE: Action.DISABLE, Action.DISABLE: Action.ENABLE}
 _NEEDS_TAGS = frozenset({Action.TAG, Action.UNTAG})
 
 
@@ -42,7 +44,9 @@ def answer() -> Response | str:
     )
     if action is Action.RUN:
         notices.warn_unless_running()
-    return bulk_forms.result(chosen, done, words=_outcomes())
+    opposite = _OPPOSITES.get(action)
+    undo = Undo(url_for("tasks.bulk"), opposite.value) if opposite is not None else None
+    return bulk_forms.result(chosen, done, words=_outcomes(), undo=undo)
 
 
 def _filter(chosen: Chosen) -> TaskFilter:
