@@ -101,7 +101,6 @@ def test_tasks_are_paged_and_filtered(page: Page, many_tasks) -> None:
 def test_a_row_of_the_list_runs_and_deletes_its_task(page: Page, many_tasks) -> None:
     page.goto("/tasks?q=task-33")
     page.get_by_role("button", name="Delete task-33").click()
-    answer(page, "Delete task-33?", "Delete task-33")
     expect_notice(page, "task-33 is deleted.")
     page.goto("/tasks?q=task-34")
     page.get_by_role("button", name="Run task-34 now").click()
@@ -121,7 +120,7 @@ def test_next_runs_come_in_their_order_day_by_day(page: Page, many_tasks) -> Non
     expect(page.locator("tbody tr").nth(20)).to_have_count(0)
     page.get_by_label("Export").click()
     with page.expect_download() as coming:
-        page.get_by_role("link", name="Calendar").click()
+        page.get_by_role("link", name="Calendar (.ics)").click()
     assert coming.value.suggested_filename.endswith(".ics")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -228,6 +230,50 @@ def test_the_pages_of_the_audit_lead_to_all_entries_and_back(admin: Person, db: 
 
     assert len(seen) == len(set(seen)) == 120
     assert [row["id"] for row in back.select("tr[id^=entry-]")] == seen[50:100]
+
+
+def entries(page: Any) -> list[str]:
+    return [row["id"] for row in page.select("tr[id^=entry-]")]
+
+
+def test_the_page_of_the_audit_shows_until_when_and_what_it_was_done_to(admin: Person, db: Database) -> None:
+    today, before = clock.now(), clock.now() - timedelta(days=3)
+    first = add_task(db, "backup", now=before)
+    add_task(db, "report", now=today)
+    day = f"{before:%Y-%m-%d}"
+
+    assert len(entries(admin.see("/audit?kind=task"))) == 2
+    assert len(entries(admin.see(f"/audit?kind=task&until={day}"))) == 1
+    assert len(entries(admin.see(f"/audit?kind=task&since={day}&until={day}"))) == 1
+    assert admin.get(f"/audit.json?kind=task&until={day}").json[0]["name"] == "backup"
+    of_one = admin.see(f"/audit?subject=task:{first.id}")
+    assert len(entries(of_one)) == 1
+    assert of_one.select_one("#filter-subject")["value"] == f"task:{first.id}"  # type: ignore[index]
+    assert admin.get("/audit?until=tomorrow").status_code == 422
+
+
+def test_the_audit_has_as_many_rows_and_the_columns_that_its_reader_chooses(admin: Person, db: Database) -> None:
+    for number in range(30):
+        add_task(db, f"task-{number}")
+    shown = admin.see("/audit?kind=task&length=25")
+    assert len(entries(shown)) == 25
+    assert "length=25" in str(shown.select_one("a[rel=next]")["href"])  # type: ignore[index]
+
+    admin.get("/audit?remember=1&col=what&col=who&length=25")
+    remembered = admin.see("/audit?kind=task")
+    assert [head.text for head in remembered.select("thead th")] == ["What", "By whom"]
+    assert len(entries(remembered)) == 25
+
+
+def test_a_saved_view_of_the_audit_is_met_first(admin: Person, db: Database) -> None:
+    add_task(db, "backup")
+    saved = {"page": "audit", "name": "Tasks alone", "query": "kind=task", "is_default": "1"}
+    assert admin.post("/views", saved).headers["Location"] == "/audit?kind=task"
+
+    assert admin.get("/audit").headers["Location"] == "/audit?kind=task"
+    assert len(entries(admin.see("/audit?view=all"))) > 1
+    assert "Tasks alone" in admin.see("/views").text
+    assert "Tasks alone" in admin.see("/audit?kind=login").text
 
 
 def test_verifying_on_the_page_says_what_was_found(admin: Person, db: Database) -> None:

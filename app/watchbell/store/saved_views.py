@@ -20,7 +20,7 @@ class SavedView(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     #: Name of the account that has saved it, and that alone may change it.
     owner: Mapped[str]
-    #: Which list it is of: tasks, runs or next_runs.
+    #: Which list it is of: tasks, runs, next_runs or audit.
     page: Mapped[str]
     name: Mapped[str]
     #: What stands behind the question mark of its address.

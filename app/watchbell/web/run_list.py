@@ -166,8 +166,8 @@ def read(args: Mapping[str, str], many: MultiArgs, db: Database, look: Look | No
         task_text=task_text,
         trigger=query.word(args, "trigger", TRIGGERS, ""),
         since=since,
-        start=_moment(args, "from"),
-        end=_moment(args, "to"),
+        start=read_moment(args, "from"),
+        end=read_moment(args, "to"),
         search=query.text(args, "q"),
         **{name: query.text(args, name) for name in ("queue", "tag", "host", "user")},
         decision=query.word(args, "decision", ("", "open"), ""),
@@ -179,7 +179,7 @@ def read(args: Mapping[str, str], many: MultiArgs, db: Database, look: Look | No
     )
 
 
-def _moment(args: Mapping[str, str], name: str) -> str:
+def read_moment(args: Mapping[str, str], name: str) -> str:
     """Return a day or a time of a day, as it was typed."""
     text = args.get(name, "").strip()
     if (text and not _MOMENT.fullmatch(text)) or (text and not _is_moment(text)):
@@ -228,7 +228,7 @@ def as_filter(db: Database, asked: RunQuery, *, now: datetime, zone: ZoneInfo) -
         trigger=asked.trigger or None,
         search=asked.search,
         since=max(starts, default=None),
-        until=_end_of(asked.end, zone),
+        until=end_of(asked.end, zone),
         queue=asked.queue or None,
         # Runs of a task that has been deleted are still those of its owner.
         among=task_lists.list_ids(db, deleted=True, **marks) if any(marks.values()) else None,
@@ -239,7 +239,7 @@ def _start_of(text: str, zone: ZoneInfo) -> datetime | None:
     return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC) if text else None
 
 
-def _end_of(text: str, zone: ZoneInfo) -> datetime | None:
+def end_of(text: str, zone: ZoneInfo) -> datetime | None:
     """Return the last moment of a time that was typed to the day, the minute or the second."""
     found = _start_of(text, zone)
     if found is None or len(text) == len("2026-11-22T14:30:00"):

@@ -11,15 +11,28 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.services import audit
 from watchbell.store.audit import AuditEntry
-from watchbell.web import current, query, run_list
+from watchbell.web import current, list_look, query, run_list, run_sentences
 from watchbell.web.db import database
 from watchbell.web.i18n import _, ngettext
+from watchbell.web.list_look import EVERYTHING, Column, Look, Shape
 from watchbell.web.presenters import local_text
 from watchbell.web.twins import csv_response
 
 blueprint = Blueprint("audit", __name__)
 
-_PAGE_ROWS = 50
+SHAPE = Shape(
+    "audit",
+    (
+        Column("what", "wb-cell--main", is_fixed=True),
+        Column("when"),
+        Column("who"),
+        Column("of"),
+        Column("from"),
+        Column("more", "wb-cell--wide wb-cell--wrap"),
+        Column("id", "wb-number wb-cell--quiet", is_shown=False),
+    ),
+    length=50,
+)
 _EXPORT_ROWS = 100_000
 #: Kinds of deeds, which the filter offers.
 KINDS = ("login", "request", "account", "token", "task", "run", "pause", "queue", "scheduler", "log")
@@ -35,33 +48,46 @@ class AuditQuery:
     subject: str = ""
     search: str = ""
     since: str = ""
+    #: Until when, as it was typed in the zone of the page.
+    until: str = ""
     before: int | None = None
     after: int | None = None
+    look: Look | None = None
 
     @property
     def is_filtered(self) -> bool:
         """Return whether entries may be left out."""
-        return any((self.kind, self.actor, self.subject, self.search, self.since))
+        return any((self.kind, self.actor, self.subject, self.search, self.since, self.until))
 
     def address(self, **changes: Any) -> dict[str, Any]:
-        """Return the arguments of an address with these filters and changes; the place is not kept."""
-        kept = {"kind": self.kind, "actor": self.actor, "subject": self.subject, "q": self.search, "since": self.since}
-        return {name: value for name, value in {**kept, **changes}.items() if value not in ("", None)}
+        """Return the arguments of an address with these filters and changes; the place is not kept.
+
+        One without anything would be the view that its reader meets first, so it says that it is not, unless ``view`` is changed.
+        """
+        kept = {
+            "kind": self.kind,
+            "actor": self.actor,
+            "subject": self.subject,
+            "q": self.search,
+            "since": self.since,
+            "until": self.until,
+            **(self.look.given if self.look else {}),
+        }
+        found = {name: value for name, value in {**kept, **changes}.items() if value not in ("", None)}
+        return found or ({} if "view" in changes else {"view": EVERYTHING})
 
 
 @blueprint.get("/audit")
-def index() -> str:
-    asked = _read(request.args)
-    shown, has_newer, has_older = _page(asked)
+def index() -> AnyResponse | str:
+    first = list_look.first_view("audit", "audit.index")
+    if first is not None:
+        return first
+    look = list_look.read(SHAPE, request.args, request.cookies)
+    asked = _read(request.args, look)
+    if request.args.get("remember"):
+        return list_look.chosen(SHAPE, "audit.index", asked.address(cols=None, length=None))
     return render_template(
-        "audit/index.html",
-        asked=asked,
-        entries=shown,
-        kinds=KINDS,
-        since_words=run_list.SINCE,
-        newer=url_for("audit.index", after=shown[0].id, **asked.address()) if has_newer else None,
-        older=url_for("audit.index", before=shown[-1].id, **asked.address()) if has_older else None,
-        anchor=audit.anchor_of(database()),
+        "audit/index.html", **_shown(asked, look), **list_look.context(look, asked.address(view=None))
     )
 
 
@@ -95,7 +121,23 @@ def verify() -> AnyResponse:
     return redirect(url_for("audit.index"), 303)
 
 
-def _read(args: Mapping[str, str]) -> AuditQuery:
+def _shown(asked: AuditQuery, look: Look) -> dict[str, Any]:
+    entries, has_newer, has_older = _page(asked, look.length)
+    return {
+        "asked": asked,
+        "entries": entries,
+        "kinds": KINDS,
+        "since_words": run_sentences.since(),
+        "turns": {
+            "newest": asked.address() if has_newer else None,
+            "newer": asked.address(after=entries[0].id) if has_newer else None,
+            "older": asked.address(before=entries[-1].id) if has_older else None,
+        },
+        "anchor": audit.anchor_of(database()),
+    }
+
+
+def _read(args: Mapping[str, str], look: Look | None = None) -> AuditQuery:
     since = args.get("since", "").strip()
     run_list.require_since(since)
     return AuditQuery(
@@ -104,8 +146,10 @@ def _read(args: Mapping[str, str]) -> AuditQuery:
         subject=query.text(args, "subject"),
         search=query.text(args, "q"),
         since=since,
+        until=run_list.read_moment(args, "until"),
         before=query.optional_id(args, "before"),
         after=query.optional_id(args, "after"),
+        look=look,
     )
 
 
@@ -118,18 +162,19 @@ def _find(asked: AuditQuery, limit: int, **place: Any) -> Sequence[AuditEntry]:
         subject=asked.subject,
         search=asked.search,
         since=run_list.since_of(asked.since, current.now(), current.zone()),
+        until=run_list.end_of(asked.until, current.zone()),
         **place,
     )
 
 
-def _page(asked: AuditQuery) -> tuple[Sequence[AuditEntry], bool, bool]:
+def _page(asked: AuditQuery, rows: int) -> tuple[Sequence[AuditEntry], bool, bool]:
     """Return the entries of a page, and whether there are newer and older ones."""
     # One more than is shown tells whether there is another page; going back it is the newest of them.
-    found = _find(asked, _PAGE_ROWS + 1, before=asked.before, after=asked.after)
-    is_more = len(found) > _PAGE_ROWS
+    found = _find(asked, rows + 1, before=asked.before, after=asked.after)
+    is_more = len(found) > rows
     if asked.after is not None:
-        return found[-_PAGE_ROWS:], bool(found) and is_more, bool(found)
-    return found[:_PAGE_ROWS], bool(found) and asked.before is not None, is_more
+        return found[-rows:], bool(found) and is_more, bool(found)
+    return found[:rows], bool(found) and asked.before is not None, is_more
 
 
 def _everything() -> Sequence[AuditEntry]:
