@@ -59,14 +59,18 @@ class Web:
         except OSError:
             return 0
 
+    def read(self, path: str) -> str:
+        with urllib.request.urlopen(f"{self.root}{path}", timeout=10) as answer:
+            return str(answer.read(), "utf-8")
+
     def workers(self) -> list[int]:
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(pid) for pid in listed.split()]
 
     @contextlib.contextmanager
-    def listen(self, query: str = "", **options: Any) -> Iterator[Ear]:
+    def listen(self, query: str = "", *, path: str = "/ws", **options: Any) -> Iterator[Ear]:
         """Give a client for the length of the block."""
-        with connect(f"ws://127.0.0.1:{self.port}/ws{query}", proxy=None, **options) as connection:
+        with connect(f"ws://127.0.0.1:{self.port}{path}{query}", proxy=None, **options) as connection:
             yield Ear(connection)
 
     def kill(self) -> None:

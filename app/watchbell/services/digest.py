@@ -17,6 +17,7 @@ from watchbell.domain.samples import values_of
 from watchbell.domain.tally import Tally
 from watchbell.services import failures
 from watchbell.services.judgements import Judge
+from watchbell.services.metrics import MEASURED_MARK
 from watchbell.store import marks, metric_days
 from watchbell.store import samples as store
 from watchbell.store.samples import Measured
@@ -76,3 +77,5 @@ def _add_to_days(session: Session, runs: Sequence[Measured]) -> None:
         tally.add(tallies, values_of(run.recorded))
         days[key] = (count + 1, tallies)
     metric_days.add(session, days)
+    measured = sum(found.number for _count, tallies in days.values() for found in tallies.values())
+    marks.put(session, MEASURED_MARK, marks.get(session, MEASURED_MARK) + measured)

@@ -294,11 +294,12 @@ def first_since(session: Session, since: datetime | None) -> int:
 
     Numbers rise with the time at which runs are made, which is not before they are due, so a few looks find the place.
     """
-    ends = session.execute(select(func.min(Run.id), func.max(Run.id))).one() if since is not None else None
-    if since is None or ends is None or ends[0] is None:
+    # Each is asked for by itself: both in one aggregate are found by a look at every row.
+    lowest, highest = (session.scalar(select(end)) for end in (func.min(Run.id), func.max(Run.id)))
+    if since is None or lowest is None or highest is None:
         return 0
     before = since - _SLACK
-    (low, low_at), (high, high_at) = _made(session, int(ends[0])), _made(session, int(ends[1]))
+    (low, low_at), (high, high_at) = _made(session, lowest), _made(session, highest)
     # What is at or below ``low`` was made too early; a place that is near enough will do.
     for turn in itertools.count():
         if low_at >= before or high - low <= 100:

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from watchbell.domain import tally
 from watchbell.domain.run_state import RunState
 from watchbell.domain.samples import Recorded, Summary
+from watchbell.domain.tally import Tally
 from watchbell.store.base import id_list, ids_select
 from watchbell.store.history import first_since
 from watchbell.store.runs import Attempt, Output, Run
@@ -25,6 +27,8 @@ MEASURED = tuple(
     state.value
     for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED, RunState.LOST)
 )
+#: What stands for the exit code of a run that has none, because it was killed or lost.
+NO_EXIT_CODE = -1
 _RUN: Any = Run.__table__
 _ATTEMPT: Any = Attempt.__table__
 _OUT: Any = Output.__table__.alias("out")
@@ -83,18 +87,26 @@ def list_measured(
     limit: int,
     offset: int = 0,
     state: str | None = None,
+    exit_code: int | None = None,
+    failed: bool = False,
 ) -> list[Measured]:
     """Return runs that were tried and are over, newest first: of some tasks or of all, due at a time or later, in a state."""
     statement = _statement().order_by(_RUN.c.id.desc()).limit(limit).offset(offset)
     if state is not None:
         statement = statement.where(_RUN.c.state.concat("") == state)
+    if exit_code is not None:
+        statement = statement.where(func.coalesce(_RUN.c.exit_code, NO_EXIT_CODE) == exit_code)
+    if failed:
+        statement = statement.where(_RUN.c.state.concat("") != RunState.SUCCEEDED.value)
     if task_ids is not None:
         statement = statement.where(_RUN.c.task_id.in_(task_ids))
     if since is not None:
-        statement = statement.where(_RUN.c.id >= first_since(session, since), _RUN.c.due_at >= since)
+        # Their numbers lead there; a condition on the time itself would lead to the index of that, and to a sorting.
+        statement = statement.where(_RUN.c.id >= first_since(session, since))
     if before_id is not None:
         statement = statement.where(_RUN.c.id < before_id)
-    return list(_measured(session.connection().execute(statement)))
+    found = _measured(session.connection().execute(statement))
+    return [run for run in found if since is None or run.recorded.due_at >= since]
 
 
 def list_measured_by_id(session: Session, run_ids: Sequence[int]) -> list[Measured]:
@@ -102,6 +114,24 @@ def list_measured_by_id(session: Session, run_ids: Sequence[int]) -> list[Measur
     wanted = _RUN.c.id.in_(ids_select(session.get_bind().dialect.name))
     statement = _statement().where(wanted).order_by(_RUN.c.id.desc())
     return list(_measured(session.connection().execute(statement, {"ids": id_list(session, run_ids)})))
+
+
+def list_states(session: Session, newest: int) -> list[str]:
+    """Return the states of the newest measured runs, the newest first."""
+    statement = select(_RUN.c.state).where(_RUN.c.state.concat("").in_(MEASURED), _RUN.c.attempts > 0)
+    return list(session.scalars(statement.order_by(_RUN.c.id.desc()).limit(newest)))
+
+
+def tally_durations(session: Session, newest: int) -> Tally | None:
+    """Return what the durations of the newest measured runs come to, None if there is none."""
+    columns = (_RUN.c.started_at, _RUN.c.ended_at)
+    statement = select(*columns).where(_RUN.c.state.concat("").in_(MEASURED), _RUN.c.attempts > 0)
+    rows = session.connection().execute(statement.order_by(_RUN.c.id.desc()).limit(newest))
+    tallies: dict[str, Tally] = {}
+    for started, ended in rows:
+        if started is not None and ended is not None:
+            tally.add(tallies, {"": max(0.0, (ended - started).total_seconds())})
+    return tallies.get("")
 
 
 def _statement() -> Any:

@@ -5,12 +5,22 @@ from __future__ import annotations
 from flask import Flask
 
 from watchbell.web import families
-from watchbell.web.api import cron_manager, device_jobs, document, gateway, native, parsing, task_dashboard
+from watchbell.web.api import (
+    cron_manager,
+    device_jobs,
+    document,
+    gateway,
+    native,
+    parsing,
+    script_metrics,
+    task_dashboard,
+)
 from watchbell.web.families import Family
 
 #: Every family with routes; an address below /api that is none of theirs is told of in the gateway's shape.
 _BLUEPRINTS = (
     *(gateway.blueprint, task_dashboard.blueprint, cron_manager.blueprint, device_jobs.blueprint),
+    script_metrics.blueprint,
     native.blueprint,
 )
 _OTHERS = Family("others", ("/api", "/openapi.json"), gateway.FAMILY.shape)

@@ -14,6 +14,7 @@ from watchbell.web.realtime import messages
 from watchbell.web.realtime.client import GOING_AWAY, LOGGED_OUT, POLICY, TRY_LATER, Client, Frames
 from watchbell.web.realtime.feed import Feed, Told
 from watchbell.web.realtime.messages import BadMessage, Ping, Resume, Room
+from watchbell.web.realtime.pulse import PUSH_SECONDS, Pulse
 
 #: How late an event may be, apart from the work that it makes.
 LOOK_SECONDS = 0.1
@@ -42,6 +43,7 @@ class Carrier:
     ) -> None:
         self._bell = bell
         self._frames = Frames()
+        self._pulse = Pulse(self._frames.text)
         self._feed = Feed(open_database, self._frame_of)
         self._still_open = still_open
         self._clients = clients
@@ -72,7 +74,8 @@ class Carrier:
     def take_in(self, client: Client) -> None:
         """Begin to carry a client; it is told events once it is known where it stands."""
         self._clients.add(client)
-        self._arriving.append(client)
+        if not client.wants_metrics:
+            self._arriving.append(client)
         client.events = selectors.EVENT_READ
         self._selector.register(client, client.events, client)
         self._send(client)
@@ -97,6 +100,16 @@ class Carrier:
                     self._bring_up(client)
         return told, has_begun
 
+    def push(self) -> None:
+        """Send metrics to those who want them, to each once in a while, and all from one computation."""
+        now, db = clock.monotonic(), self._feed.database
+        waiting = (client for client in self._clients if client.wants_metrics and client.closing_at is None)
+        due = [client for client in waiting if now - client.pushed_at >= PUSH_SECONDS]
+        frame = self._pulse.frame(db, self._feed.changes) if due and db is not None else b""
+        for client in due if frame else ():
+            client.pushed_at = client.heard_at = now
+            self._send_all([client], frame)
+
     def do_chores(self) -> None:
         """Send heartbeats, give up clients that do not answer our close, and close for those who are logged out."""
         now = clock.monotonic()
@@ -111,7 +124,7 @@ class Carrier:
             if client.closing_at is not None:
                 if now - client.closing_at >= CLOSE_SECONDS:
                     self._drop(client)
-            elif now - client.heard_at >= HEARTBEAT_SECONDS:
+            elif now - client.heard_at >= HEARTBEAT_SECONDS and not client.wants_metrics:
                 client.heard_at = now
                 heartbeat = heartbeat or self._frames.text(messages.sign_of_life("heartbeat", clock.now()))
                 self._send_all([client], heartbeat)
@@ -173,6 +186,9 @@ class Carrier:
             self._drop(client)
 
     def _answer(self, client: Client, said: str | BadMessage) -> None:
+        if client.wants_metrics:
+            # What it says means nothing here, and an answer would be taken for metrics.
+            return
         now = clock.now()
         try:
             if isinstance(said, BadMessage):

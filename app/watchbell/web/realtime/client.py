@@ -51,11 +51,18 @@ class Client:
 
     __slots__ = (
         "_bad", "_bytes_in", "_is_binary", "_outgoing", "_parts", "_socket", "_wire", "choice", "closing_at", "credential",
-        "events", "heard_at", "is_live", "is_peer_done", "queued_bytes", "resume",
+        "events", "heard_at", "is_live", "is_peer_done", "pushed_at", "queued_bytes", "resume", "wants_metrics",
     )  # fmt: skip
 
     def __init__(
-        self, connection: socket.socket, opening: bytes, *, credential: str, resume: Resume | None, now: float
+        self,
+        connection: socket.socket,
+        opening: bytes,
+        *,
+        credential: str,
+        resume: Resume | None,
+        now: float,
+        wants_metrics: bool = False,
     ) -> None:
         connection.setblocking(False)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
@@ -74,6 +81,9 @@ class Client:
         #: What the client is let in by; empty where nobody logs in.
         self.credential = credential
         self.choice: Choice = EVERYTHING
+        #: It is pushed metrics, is told no events and has nothing to say; and when it was pushed some last.
+        self.wants_metrics = wants_metrics
+        self.pushed_at = 0.0
         #: From where on it has asked to be told, until it is.
         self.resume = resume
         #: Whether it is told what happens; not before it stands at a known event.

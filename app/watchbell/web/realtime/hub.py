@@ -147,6 +147,7 @@ class Hub:
             self._wake({None, *(t.run_id for t in told)}, everybody=is_disturbed or self._is_ending)
         if self._is_ending:
             carrier.end()
+        carrier.push()
         carrier.do_chores()
 
     def _wake(self, run_ids: Collection[int | None], *, everybody: bool) -> None:

@@ -51,14 +51,26 @@ def hub_of(app: Flask) -> Hub:
 @blueprint.get("/ws")
 def connect() -> Response:
     """Make the connection of this request a socket that is told what happens."""
-    after = _after(request)
+    return _connect(_after(request))
+
+
+@blueprint.get("/ws/metrics", websocket=True)
+@blueprint.get("/ws/metrics")
+def connect_metrics() -> Response:
+    """Make the connection of this request a socket that is pushed metrics."""
+    for name in request.args:
+        raise InputError.of(name[:50], "is not known here; credentials belong into a header", "/ws/metrics")
+    return _connect(None, wants_metrics=True)
+
+
+def _connect(after: Resume | None, *, wants_metrics: bool = False) -> Response:
     refusal = _refusal(request)
     if refusal is not None:
         return refusal
     hub = hub_of(current_app)
     if not hub.reserve():
         return errors.answer(503, "There are as many live connections as this server carries")
-    return _hand_over(hub, after)
+    return _hand_over(hub, after, wants_metrics=wants_metrics)
 
 
 def _after(asked: Request) -> Resume | None:
@@ -92,7 +104,7 @@ def _refusal(asked: Request) -> Response | None:
     return None
 
 
-def _hand_over(hub: Hub, resume: Resume | None) -> Response:
+def _hand_over(hub: Hub, resume: Resume | None, *, wants_metrics: bool) -> Response:
     connection = handover.connection_of(request.environ)
     assert connection is not None
     try:
@@ -101,7 +113,9 @@ def _hand_over(hub: Hub, resume: Resume | None) -> Response:
     except BaseException:
         hub.release()
         raise
-    hub.add(Client(taken, opening, credential=auth.credential(), resume=resume, now=clock.monotonic()))
+
+    now, credential = clock.monotonic(), auth.credential()
+    hub.add(Client(taken, opening, credential=credential, resume=resume, now=now, wants_metrics=wants_metrics))
     # It goes to nobody; it only tells the server, and its log, how the request has ended.
     answer = Response(status=101)
     answer.call_on_close(far_end.close)

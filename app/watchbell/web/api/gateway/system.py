@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flask import current_app
+
 from watchbell.domain.permissions import Right
 from watchbell.services import runs, tasks
 from watchbell.version import __version__
@@ -11,6 +13,7 @@ from watchbell.web import current
 from watchbell.web.api.gateway import schemas
 from watchbell.web.api.gateway.family import blueprint
 from watchbell.web.db import database
+from watchbell.web.realtime.sockets import hub_of
 
 #: The scheduler looks several times a second for what has changed.
 _CHECK_SECONDS = 1
@@ -25,7 +28,7 @@ def health() -> tuple[dict[str, object], int]:
     answer: dict[str, object] = {
         "status": "healthy" if is_well else "unhealthy",
         "timestamp": current.now(),
-        "websocket_clients": 0,
+        "websocket_clients": hub_of(current_app).count,
         "version": __version__,
     }
     return answer, 200 if is_well else 503
