@@ -46,6 +46,12 @@ class _Babel(flask_babel.Babel):  # type: ignore[misc]
 def init_app(app: Flask) -> None:
     """Let templates and views speak the language of whoever asks."""
     _Babel(app, locale_selector=language)
+    # A page has thousands of texts: they are looked up without the way round by the extension's own context.
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        gettext=lambda text: _translations(language()).gettext(text),
+        ngettext=lambda one, many, num: _translations(language()).ngettext(one, many, num),
+        newstyle=True,
+    )
     app.add_template_global(language)
     app.jinja_env.globals["languages"] = LANGUAGES
     app.add_template_global(words_stamp)
@@ -77,12 +83,13 @@ def chosen() -> str | None:
 
 def _(text: str, **values: Any) -> str:
     """Return a text in the language of this request, with values in the places that it names as %(name)s."""
-    return str(flask_babel.gettext(text, **values))
+    found = _translations(language()).gettext(text)
+    return found % values if values else found
 
 
 def ngettext(one: str, many: str, num: int, **values: Any) -> str:
     """Return the text for a number of things, which stands in it as %(num)s or %(num)d."""
-    return str(flask_babel.ngettext(one, many, num, **values))
+    return _translations(language()).ngettext(one, many, num) % {"num": num, **values}
 
 
 def lazy(text: str) -> Any:
