@@ -20,7 +20,7 @@ from watchbell.domain.permissions import Right, Role, rights_of
 from watchbell.services import accounts, tokens
 from watchbell.services.accounts import Grant
 from watchbell.store.session import Database
-from watchbell.web import current, errors, throttle
+from watchbell.web import askers, current, throttle
 from watchbell.web.db import database
 from watchbell.web.session_cookie import SessionCookie
 from watchbell.web.throttle import tries
@@ -190,7 +190,7 @@ def credential() -> str:
     """Return what lets this request in, for ``still_open``; empty on a server that asks for no login."""
     user = current.user()
     if user.by_token:
-        return f"{_TOKEN}{errors.bearer_of(request)}"
+        return f"{_TOKEN}{askers.bearer_of(request)}"
     return f"{_SESSION}{user.token}" if user.token else ""
 
 

@@ -18,7 +18,7 @@ from watchbell.services.devices import Identified
 from watchbell.services.tokens import TokenRefused
 from watchbell.store.session import Database
 from watchbell.store.tokens import Held
-from watchbell.web import current, errors, kept
+from watchbell.web import askers, current, errors, kept
 from watchbell.web.db import database
 from watchbell.web.throttle import tries
 
@@ -60,7 +60,7 @@ def check() -> Response | None:
     if _stands_in_address():
         return challenge(errors.answer(401, _IN_ADDRESS), "invalid_request")
     key = request.headers.get(_DEVICE_HEADER)
-    secret = errors.bearer_of(request) if key is None else key.strip()
+    secret = askers.bearer_of(request) if key is None else key.strip()
     if secret is None:
         return None
     if key is not None or devices.looks_like_key(secret):

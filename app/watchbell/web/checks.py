@@ -20,7 +20,7 @@ from watchbell.config import Config
 from watchbell.domain.permissions import ROUTES, Right, rights_of, scope_for
 from watchbell.services import audit
 from watchbell.services.audit import Origin
-from watchbell.web import bearer, current, errors, form_text
+from watchbell.web import askers, bearer, current, errors, form_text
 from watchbell.web.current import User
 from watchbell.web.db import database
 
@@ -36,7 +36,7 @@ class _FormTokens(CSRFProtect):  # type: ignore[misc]
         user = current.user()
         # Without a session an address for programs is open to those of this machine only, and to no browser elsewhere:
         # its origin was looked at before.
-        if user.by_token or (errors.is_for_programs(request) and not user.is_authenticated):
+        if user.by_token or (askers.is_for_programs(request) and not user.is_authenticated):
             g.csrf_valid = True
             return
         super().protect(*arguments, **options)
@@ -89,7 +89,7 @@ def _tell_origin_of_changes() -> None:
 
 
 def _tell_origin() -> None:
-    is_program = errors.is_for_programs(request) or errors.bearer_of(request) is not None
+    is_program = askers.is_program(request)
     audit.come_from(Origin("program" if is_program else "page", current.address(), errors.request_id()))
 
 
@@ -169,7 +169,7 @@ def _refuse_without_right() -> AnyResponse | None:
         return None
     if user.role is not None:
         return _too_few(user, right)
-    if errors.wants_json(request):
+    if askers.wants_json(request):
         return bearer.challenge(errors.answer(401))
     target = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else None
     return redirect(url_for("auth.login", next=target if target != "/" else None), 303)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
+from typing import Any
 
-from flask import Flask, Request, Response, g, jsonify, make_response, render_template, request
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestedRangeNotSatisfiable
 
@@ -25,8 +26,9 @@ from watchbell.errors import (
 )
 from watchbell.services.runs import RunDeleted
 from watchbell.services.triggers import QuotaReached
-from watchbell.web import current, families
+from watchbell.web import askers, current, families
 from watchbell.web.families import Told
+from watchbell.web.i18n import _, lazy
 
 _log = logging.getLogger("watchbell.web")
 
@@ -49,37 +51,38 @@ STATUSES: tuple[tuple[type[WatchbellError], int], ...] = (
 #: Whose message may hold what only the server's owner should read, such as a path.
 _PRIVATE: tuple[type[WatchbellError], ...] = (ConfigError,)
 RETRY_SECONDS = 5
-#: The first part of the addresses of sockets, which belong to no family.
-_SOCKETS = "ws"
 
-_OTHER_FORM = "The form was too old or did not come from this page. Go back, reload the page and send it again."
+_OTHER_FORM = lazy("The form was too old or did not come from this page. Go back, reload the page and send it again.")
 _NOT_BY_COOKIE = (
     "A request with a session cookie that changes something needs the token of a form of that session in the header "
     "X-CSRFToken; programs send an API token in the header Authorization instead"
 )
-_PLAIN = "Something went wrong on the server. Its log has the details under the number below."
+_PLAIN = lazy("Something went wrong on the server. Its log has the details under the number below.")
 #: Status -> heading, and what is said when the error has no words of its own.
-_TEXTS: dict[int, tuple[str, str]] = {
-    400: ("That request makes no sense", "The server could not understand what was sent."),
-    401: ("Log in first", "This needs an account: log in, or send a token in the header Authorization."),
-    403: ("Not allowed", "Your account does not have the right to do this."),
+_TEXTS: dict[int, tuple[Any, Any]] = {
+    400: (lazy("That request makes no sense"), lazy("The server could not understand what was sent.")),
+    401: (lazy("Log in first"), lazy("This needs an account: log in, or send a token in the header Authorization.")),
+    403: (lazy("Not allowed"), lazy("Your account does not have the right to do this.")),
     404: (
-        "Not found",
-        "There is nothing at this address. It may have been deleted, or the address has a typing error.",
+        lazy("Not found"),
+        lazy("There is nothing at this address. It may have been deleted, or the address has a typing error."),
     ),
-    405: ("Not possible like this", "This address exists, but not for this kind of request."),
-    409: ("Not possible now", "That collides with the present state. Look again and try once more."),
-    410: ("Deleted", "This was here, and it is older than such things are kept."),
-    412: ("Changed meanwhile", "This is not what it was when you looked at it. Look again, then change it."),
-    413: ("Too large", "More was sent than the server takes at once, which is 1 MiB."),
-    416: ("Not so long", "There are no bytes in the range that was asked for."),
-    422: ("Not accepted", "Something in what was sent is not valid."),
-    426: ("Not a page", "This address is for programs that speak WebSocket."),
-    428: ("Say what you have seen", "This is changed only by whoever says which version of it was seen."),
-    429: ("Too many tries", "Wait a minute, then try again."),
-    500: ("Something went wrong", _PLAIN),
-    501: ("Not possible here", "The server that serves this page cannot do it."),
-    503: ("The database is busy", "Nothing was lost. Try again in a few seconds."),
+    405: (lazy("Not possible like this"), lazy("This address exists, but not for this kind of request.")),
+    409: (lazy("Not possible now"), lazy("That collides with the present state. Look again and try once more.")),
+    410: (lazy("Deleted"), lazy("This was here, and it is older than such things are kept.")),
+    412: (
+        lazy("Changed meanwhile"),
+        lazy("This is not what it was when you looked at it. Look again, then change it."),
+    ),
+    413: (lazy("Too large"), lazy("More was sent than the server takes at once, which is 1 MiB.")),
+    416: (lazy("Not so long"), lazy("There are no bytes in the range that was asked for.")),
+    422: (lazy("Not accepted"), lazy("Something in what was sent is not valid.")),
+    426: (lazy("Not a page"), lazy("This address is for programs that speak WebSocket.")),
+    428: (lazy("Say what you have seen"), lazy("This is changed only by whoever says which version of it was seen.")),
+    429: (lazy("Too many tries"), lazy("Wait a minute, then try again.")),
+    500: (lazy("Something went wrong"), _PLAIN),
+    501: (lazy("Not possible here"), lazy("The server that serves this page cannot do it.")),
+    503: (lazy("The database is busy"), lazy("Nothing was lost. Try again in a few seconds.")),
 }
 
 
@@ -96,40 +99,19 @@ def request_id() -> str:
     return str(g.request_id)
 
 
-def is_for_programs(asked: Request) -> bool:
-    """Return whether an address is none of the pages: what it answers is never a page, nor a way to one."""
-    return families.find(asked.path) is not None or asked.path.split("/", 2)[1] == _SOCKETS
-
-
-def bearer_of(asked: Request) -> str | None:
-    """Return the token that a request carries in its header, None if it carries none."""
-    scheme, _, secret = asked.headers.get("Authorization", "").strip().partition(" ")
-    return secret.strip() if scheme.lower() == "bearer" else None
-
-
-def wants_json(asked: Request) -> bool:
-    """Return whether the one who asks is a program that reads JSON."""
-    if is_for_programs(asked) or bearer_of(asked) is not None:
-        return True
-    if asked.path.endswith((".json", "/data", "/output")) or "X-Requested-With" in asked.headers:
-        return True
-    accepted = asked.accept_mimetypes
-    return accepted["application/json"] > accepted["text/html"]
-
-
 def answer(status: int, text: str = "", *, bare: bool = False, error: Exception | None = None) -> Response:
     """Return an error in the shape of the address's family, as JSON or as a page.
 
     A bare page asks the database nothing and knows nobody.
     """
-    title, usual = _TEXTS.get(status, ("Error", _PLAIN))
-    said = _sentence(text) or usual
+    title, usual = _TEXTS.get(status, (_("Error"), _PLAIN))
+    said = _sentence(text) or str(usual)
     family = families.find(request.path)
     if family is not None:
         status, body = family.shape(Told(status, said, request_id(), error))
         made = jsonify(body)
         made.content_type = family.content_type
-    elif wants_json(request):
+    elif askers.wants_json(request):
         made = jsonify(error=said, request_id=request_id())
     else:
         g.is_bare = bare or not _is_known()
@@ -162,7 +144,7 @@ def _on_http(error: HTTPException) -> Response | HTTPException:
         return error
     own_words = "" if error.description == type(error).description else error.description or ""
     if isinstance(error, CSRFError):
-        own_words = _NOT_BY_COOKIE if is_for_programs(request) else _OTHER_FORM
+        own_words = _NOT_BY_COOKIE if askers.is_for_programs(request) else str(_OTHER_FORM)
     made = answer(status, own_words if status < 500 else "", bare=status >= 500, error=error)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         made.headers["Allow"] = ", ".join(sorted(error.valid_methods))

@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, g, has_request_context, request
 
-from watchbell.web import errors
+from watchbell.web import askers
 
 _FOLDER = Path(__file__).resolve().parent / "translations"
 _SOURCE = "en"
@@ -62,12 +62,8 @@ def language() -> str:
     if not has_request_context():
         return _SOURCE
     if "language" not in g:
-        g.language = _SOURCE if _is_of_program() else chosen() or _preferred()
+        g.language = _SOURCE if askers.is_program(request) else chosen() or _preferred()
     return str(g.language)
-
-
-def _is_of_program() -> bool:
-    return errors.is_for_programs(request) or errors.bearer_of(request) is not None
 
 
 def _preferred() -> str:
@@ -92,9 +88,9 @@ def ngettext(one: str, many: str, num: int, **values: Any) -> str:
     return _translations(language()).ngettext(one, many, num) % {"num": num, **values}
 
 
-def lazy(text: str) -> Any:
+def lazy(text: str, **values: Any) -> Any:
     """Return a text that is in the language of whoever reads it when it is shown: for what is written at import, as labels are."""
-    return flask_babel.lazy_gettext(text)
+    return flask_babel.lazy_gettext(text, **values)
 
 
 def words(name: str) -> dict[str, str | list[str]]:

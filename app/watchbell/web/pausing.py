@@ -14,6 +14,7 @@ from watchbell.services import pauses, tasks
 from watchbell.store.pauses import Pause
 from watchbell.web import current
 from watchbell.web.db import database
+from watchbell.web.i18n import _
 
 _QUEUE, _TASK = pauses.queue_scope(""), pauses.task_scope("")
 
@@ -48,14 +49,16 @@ class PauseView:
 def subject_of(scope: str) -> Subject:
     """Return what a scope stands for; raises NotFound for a task that does not exist or a scope that means nothing."""
     if scope == pauses.EVERYTHING:
-        return Subject(scope, "everything", url_for("overview.index"))
+        return Subject(scope, _("everything"), url_for("overview.index"))
     if scope.startswith(_QUEUE):
-        return Subject(scope, f"queue {scope.removeprefix(_QUEUE)[:50]}", url_for("queues.index"))
+        return Subject(scope, _("queue %(name)s", name=scope.removeprefix(_QUEUE)[:50]), url_for("queues.index"))
     number = scope.removeprefix(_TASK)
     if not scope.startswith(_TASK) or not number.isascii() or not number.isdigit() or len(number) > 18:
-        raise NotFound("there is nothing of that name that could be paused")
+        raise NotFound(_("there is nothing of that name that could be paused"))
     task = tasks.get(database(), int(number))
-    return Subject(pauses.task_scope(task.id), f"task {task.name}", url_for("tasks.detail", task_id=task.id))
+    return Subject(
+        pauses.task_scope(task.id), _("task %(name)s", name=task.name), url_for("tasks.detail", task_id=task.id)
+    )
 
 
 def in_force() -> Sequence[Pause]:

@@ -9,6 +9,7 @@
 
 import { element } from "./dom.js";
 import { toast } from "./toast.js";
+import { t } from "./words.js";
 
 const LISTED = 12;
 
@@ -24,8 +25,8 @@ export function ask({ title, text = "", names = [], more = 0, action, harmless =
   return new Promise((resolve) => {
     const before = document.activeElement;
     const list = element("ul", { class: "wb-dialog__names" }, ...names.map((name) => element("li", { text: name })));
-    if (more > 0) list.append(element("li", { text: `and ${more} more` }));
-    const no = element("button", { class: "btn", type: "submit", value: "no", text: "Cancel" });
+    if (more > 0) list.append(element("li", { text: t("and %(num)s more", { num: more }) }));
+    const no = element("button", { class: "btn", type: "submit", value: "no", text: t("Cancel") });
     const look = harmless ? "btn btn-primary" : "btn wb-button--danger";
     const yes = element("button", { class: look, type: "submit", value: "yes", text: action });
     const dialog = /** @type {HTMLDialogElement} */ (
@@ -76,11 +77,11 @@ async function askFor(asking, form) {
   const scope = form.elements.length && selector && form.querySelector(selector) ? form : document;
   const ticked = selector ? /** @type {HTMLInputElement[]} */ ([...scope.querySelectorAll(selector)]).filter((box) => box.checked) : [];
   if (selector && ticked.length === 0) {
-    toast("Nothing is selected. Tick the rows first.", { kind: "warning" });
+    toast(t("Nothing is selected. Tick the rows first."), { kind: "warning" });
     return false;
   }
   const names = ticked.map((box) => box.dataset.name ?? box.value);
-  const question = fill(data.confirm ?? "Are you sure?", ticked.length);
+  const question = fill(data.confirm ?? t("Are you sure?"), ticked.length);
   // "Delete backup-db? Its 30 runs go with it." reads best with the question as the heading and the rest below.
   const cut = data.confirmTitle ? -1 : question.indexOf("?");
   return ask({
@@ -88,7 +89,7 @@ async function askFor(asking, form) {
     text: data.confirmTitle ? question : question.slice(cut + 1).trim(),
     names: names.slice(0, LISTED),
     more: Math.max(names.length - LISTED, 0),
-    action: fill(data.confirmAction ?? "Go on", ticked.length),
+    action: fill(data.confirmAction ?? t("Go on"), ticked.length),
     harmless: data.confirmKind === "plain",
   });
 }

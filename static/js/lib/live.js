@@ -18,6 +18,7 @@ import { parse, pause } from "./dom.js";
 import { morph } from "./morph.js";
 import { isLive, listen, noteAnswers } from "./stream.js";
 import { refreshTimes } from "./time.js";
+import { t } from "./words.js";
 
 const LONGEST_MS = 60000;
 const TIMEOUT_MS = 10000;
@@ -109,12 +110,12 @@ export function poll(name, every, step, watch) {
         if (stop.signal.aborted || isLoggedOut) return;
         if (problem instanceof LoggedOut) {
           isLoggedOut = true;
-          showState("You are logged out. Reload the page to log in.");
+          showState(t("You are logged out. Reload the page to log in."));
           return;
         }
         wait = Math.min(Math.max(wait, 1000) * 2, LONGEST_MS);
         silent.add(name);
-        showState(`No answer from the server; next try in ${Math.round(wait / 1000)} s`);
+        showState(t("No answer from the server; next try in %(n)s s", { n: Math.round(wait / 1000) }));
       }
       noteAnswers(silent.size === 0);
       await rest(wait, performance.now() - begin);

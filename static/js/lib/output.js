@@ -32,7 +32,7 @@ const WRAP = "watchbell.wrap";
 
 /** @param {number} bytes */
 function amount(bytes) {
-  if (bytes < 1000) return `${bytes} bytes`;
+  if (bytes < 1000) return t("%(n)s bytes", { n: bytes });
   const units = ["kB", "MB", "GB", "TB"];
   let value = bytes;
   let unit = -1;
@@ -233,9 +233,8 @@ class Output {
     if (this.done && this.size === 0 && this.started) {
       this.screen.clear();
       this.text.classList.add("wb-terminal--plain");
-      const text = this.isShared
-        ? t("The command wrote nothing.")
-        : t("The command wrote nothing to %(stream)s.", { stream: this.root.dataset.stream || "its output" });
+      const { stream } = this.root.dataset;
+      const text = this.isShared || !stream ? t("The command wrote nothing.") : t("The command wrote nothing to %(stream)s.", { stream });
       this.text.append(element("span", { class: "wb-muted", text }));
     }
     if (!state) return;

@@ -1,5 +1,7 @@
 /* The rows of steps in the form of a task: added, moved and removed in place. Without this the server does the same. */
 
+import { t } from "./words.js";
+
 /** @param {HTMLElement} list @returns {HTMLElement[]} */
 function rows(list) {
   return [...list.querySelectorAll("[data-step]")].map((row) => /** @type {HTMLElement} */ (row));
@@ -40,7 +42,7 @@ function add(list) {
   list.append(made);
   renumber(list);
   /** @type {HTMLElement|null} */ (made.querySelector("[name=step_name]"))?.focus();
-  return `Step ${all.length + 1} added.`;
+  return t("Step %(number)s added.", { number: all.length + 1 });
 }
 
 /** @param {HTMLElement} list @param {HTMLElement} row */
@@ -52,7 +54,7 @@ function remove(list, row) {
   renumber(list);
   const next = rows(list)[Math.min(place, all.length - 2)] ?? rows(list)[0];
   /** @type {HTMLElement|null} */ (next.querySelector("[name=step_name]"))?.focus();
-  return `Step ${place + 1} removed.`;
+  return t("Step %(number)s removed.", { number: place + 1 });
 }
 
 /** @param {HTMLElement} list @param {HTMLElement} row @param {HTMLButtonElement} button */
@@ -65,7 +67,7 @@ function move(list, row, button) {
   // The button that was pressed may be off now that the row stands at an end.
   const kept = button.disabled ? row.querySelector("button:not([disabled])") : button;
   /** @type {HTMLElement|null} */ (kept)?.focus();
-  return `Moved to place ${rows(list).indexOf(row) + 1} of ${rows(list).length}.`;
+  return t("Moved to place %(place)s of %(all)s.", { place: rows(list).indexOf(row) + 1, all: rows(list).length });
 }
 
 /**

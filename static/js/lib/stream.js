@@ -41,10 +41,10 @@ let stream = null;
 
 /** @type {Record<string, [string, string, string]>} */
 const WORDS = {
-  connected: ["live", "Live", "The page shows what happens as it happens."],
-  reconnecting: ["restart", "Reconnecting", "The connection to the server was lost and is made again."],
-  polling: ["restart", "Every few seconds", "The server cannot be heard all the time, so the page asks every few seconds."],
-  offline: ["offline", "Offline", "The server does not answer. What is shown may be old."],
+  connected: ["live", t("Live"), t("The page shows what happens as it happens.")],
+  reconnecting: ["restart", t("Reconnecting"), t("The connection to the server was lost and is made again.")],
+  polling: ["restart", t("Every few seconds"), t("The server cannot be heard all the time, so the page asks every few seconds.")],
+  offline: ["offline", t("Offline"), t("The server does not answer. What is shown may be old.")],
 };
 
 class Stream {

@@ -1,6 +1,7 @@
 /* A short message in the corner. It is read out, it stays while the pointer or focus is on it, and errors stay until closed. */
 
 import { element, icon } from "./dom.js";
+import { t } from "./words.js";
 
 const LOOKS = { success: ["succeeded", "succeeded"], warning: ["missed", "warning"], danger: ["failed", "failed"], info: ["info", "info"] };
 const SHOWN_MS = 6000;
@@ -20,7 +21,7 @@ function container() {
  */
 export function toast(text, { kind = "info", action } = {}) {
   const [tone, mark] = LOOKS[kind];
-  const close = element("button", { class: "wb-toast__close", type: "button", "aria-label": "Close this message" }, icon("close"));
+  const close = element("button", { class: "wb-toast__close", type: "button", "aria-label": t("Close this message") }, icon("close"));
   const body = element("div", { class: "wb-notice__text" }, text, action ? " " : null, action);
   const box = element("div", { class: `wb-notice wb-tone-${tone}` }, icon(mark), body, close);
   close.addEventListener("click", () => box.remove());

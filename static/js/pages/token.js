@@ -2,16 +2,17 @@
  * machine, the text is selected for the keys that copy. */
 
 import { toast } from "../lib/toast.js";
+import { t } from "../lib/words.js";
 
 /** @param {HTMLInputElement} field */
 async function copy(field) {
   field.select();
   try {
     await navigator.clipboard.writeText(field.value);
-    toast("Copied.", { kind: "success" });
+    toast(t("Copied."), { kind: "success" });
   } catch {
     // There is none, or the browser does not let it be used.
-    toast("Selected. Press Ctrl-C to copy.", { kind: "info" });
+    toast(t("Selected. Press Ctrl-C to copy."), { kind: "info" });
   }
 }
 

@@ -13,6 +13,7 @@ from watchbell.errors import Problem
 from watchbell.services.accounts import PASSWORD_MIN
 from watchbell.web.forms.policy_fields import choices
 from watchbell.web.forms.token_form import ProofForm
+from watchbell.web.i18n import _, lazy
 
 
 class LoginForm(FlaskForm):  # type: ignore[misc]
@@ -22,21 +23,24 @@ class LoginForm(FlaskForm):  # type: ignore[misc]
         # A program that posts only the password logs in, too; browsers are checked by the origin of the request.
         csrf = False
 
-    username = StringField("Name", [Length(max=64)])
-    password = PasswordField("Password", [InputRequired("Type the password.")])
+    username = StringField(lazy("Name"), [Length(max=64)])
+    password = PasswordField(lazy("Password"), [InputRequired(lazy("Type the password."))])
 
 
 class PasswordForm(FlaskForm):  # type: ignore[misc]
     """A new password, typed twice."""
 
-    current = PasswordField("Present password", [InputRequired("Type the present password.")])
+    current = PasswordField(lazy("Present password"), [InputRequired(lazy("Type the present password."))])
     password = PasswordField(
-        "New password",
-        [InputRequired("Choose a password.")],
-        description=f"At least {PASSWORD_MIN} characters. A short sentence is easy to keep and hard to guess.",
+        lazy("New password"),
+        [InputRequired(lazy("Choose a password."))],
+        description=lazy(
+            "At least %(number)s characters. A short sentence is easy to keep and hard to guess.", number=PASSWORD_MIN
+        ),
     )
     repeat = PasswordField(
-        "Once more", [InputRequired("Type the new password a second time."), EqualTo("password", "The two differ.")]
+        lazy("Once more"),
+        [InputRequired(lazy("Type the new password a second time.")), EqualTo("password", lazy("The two differ."))],
     )
 
 
@@ -44,32 +48,32 @@ class UserForm(ProofForm):
     """What an account is called and may do."""
 
     username = StringField(
-        "Name",
-        description="Letters, digits, dots, dashes, @ and underscores.",
+        lazy("Name"),
+        description=lazy("Letters, digits, dots, dashes, @ and underscores."),
         render_kw={"maxlength": 64, "required": True, "autocomplete": "off", "autocapitalize": "none"},
     )
     role = RadioField(
-        "What it may do",
+        lazy("What it may do"),
         choices=choices(
             [
-                (Role.VIEWER.value, "viewer: sees everything but changes nothing"),
+                (Role.VIEWER.value, lazy("viewer: sees everything but changes nothing")),
                 (
                     Role.OPERATOR.value,
-                    "operator: also runs, cancels, enables and pauses, and starts and stops the scheduler",
+                    lazy("operator: also runs, cancels, enables and pauses, and starts and stops the scheduler"),
                 ),
-                (Role.EDITOR.value, "editor: also decides what is run; makes, edits and deletes tasks"),
-                (Role.ADMIN.value, "admin: also manages accounts and reads the audit"),
+                (Role.EDITOR.value, lazy("editor: also decides what is run; makes, edits and deletes tasks")),
+                (Role.ADMIN.value, lazy("admin: also manages accounts and reads the audit")),
             ]
         ),
         validate_choice=False,
     )
     is_active = BooleanField(
-        "May log in", description="Without it sessions, links and tokens open nothing; nothing is deleted."
+        lazy("May log in"), description=lazy("Without it sessions, links and tokens open nothing; nothing is deleted.")
     )
 
     def show_problems(self, problems: Iterable[Problem]) -> None:
         """Put each problem on its field."""
         for problem in problems:
             field = self[problem.field if problem.field in self._fields else "role"]
-            example = f" For example: {problem.example}" if problem.example else ""
+            example = _(" For example: %(example)s", example=problem.example) if problem.example else ""
             field.errors = [*field.errors, f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"]

@@ -8,18 +8,21 @@ from flask_wtf import FlaskForm
 from wtforms import StringField
 
 from watchbell.errors import InputError, Problem
+from watchbell.web.i18n import _, lazy
 
 
 class QueueForm(FlaskForm):  # type: ignore[misc]
     """A bound, or none."""
 
     name = StringField(
-        "Name",
+        lazy("Name"),
         render_kw={"maxlength": 50, "required": True, "autocomplete": "off", "spellcheck": "false",
                    "autocapitalize": "none"},
     )  # fmt: skip
-    max_running = StringField("At most so many at a time", render_kw={"inputmode": "numeric", "autocomplete": "off"})
-    comment = StringField("Comment", render_kw={"maxlength": 500, "autocomplete": "off"})
+    max_running = StringField(
+        lazy("At most so many at a time"), render_kw={"inputmode": "numeric", "autocomplete": "off"}
+    )
+    comment = StringField(lazy("Comment"), render_kw={"maxlength": 500, "autocomplete": "off"})
 
     def bound(self) -> int | None:
         """Return the typed bound, None for no bound; raises InputError for what is no number."""
@@ -27,13 +30,13 @@ class QueueForm(FlaskForm):  # type: ignore[misc]
         if not text:
             return None
         if not text.isascii() or not text.isdigit():
-            raise InputError.of("max_running", "must be a whole number, or empty for no bound", "2")
+            raise InputError.of("max_running", _("must be a whole number, or empty for no bound"), "2")
         return int(text[:9])
 
     def show_problems(self, problems: Iterable[Problem]) -> None:
         """Put each problem on its field."""
         for problem in problems:
             field = problem.field if problem.field in self._fields else "name"
-            example = f" For example: {problem.example}" if problem.example else ""
+            example = _(" For example: %(example)s", example=problem.example) if problem.example else ""
             text = f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"
             self[field].errors = [*self[field].errors, text]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, RadioField, SelectField, StringField
@@ -12,46 +13,47 @@ from watchbell.domain.permissions import Scope
 from watchbell.errors import InputError, Problem
 from watchbell.services.tokens import DEFAULT_LIFETIME, NAME_LIMIT
 from watchbell.web.forms.policy_fields import choices
+from watchbell.web.i18n import _, lazy
 
 #: What a token of each scope can do, for whoever chooses; a scope that opens nothing yet is no choice.
-SCOPES: dict[Scope, str] = {
-    Scope.READ: "read: sees everything but changes nothing",
-    Scope.RUN: "run: also runs, cancels, enables, disables and pauses, and starts and stops the scheduler",
-    Scope.EDIT: "edit: also decides what is run; it makes, edits and deletes tasks",
-    Scope.ADMIN: "admin: all that the account may do, but for its own password and tokens",
+SCOPES: dict[Scope, Any] = {
+    Scope.READ: lazy("read: sees everything but changes nothing"),
+    Scope.RUN: lazy("run: also runs, cancels, enables, disables and pauses, and starts and stops the scheduler"),
+    Scope.EDIT: lazy("edit: also decides what is run; it makes, edits and deletes tasks"),
+    Scope.ADMIN: lazy("admin: all that the account may do, but for its own password and tokens"),
 }
 #: Choice -> how long, and its words.
-LIFETIMES: dict[str, tuple[timedelta | None, str]] = {
-    "7d": (timedelta(days=7), "7 days"),
-    "30d": (timedelta(days=30), "30 days"),
-    "90d": (DEFAULT_LIFETIME, "90 days"),
-    "365d": (timedelta(days=365), "a year"),
-    "never": (None, "never"),
+LIFETIMES: dict[str, tuple[timedelta | None, Any]] = {
+    "7d": (timedelta(days=7), lazy("7 days")),
+    "30d": (timedelta(days=30), lazy("30 days")),
+    "90d": (DEFAULT_LIFETIME, lazy("90 days")),
+    "365d": (timedelta(days=365), lazy("a year")),
+    "never": (None, lazy("never")),
 }
 
 
 class ProofForm(FlaskForm):  # type: ignore[misc]
     """The password once more, where the login is not of just now."""
 
-    current = PasswordField("Your password", description="Your login is not of just now.")
+    current = PasswordField(lazy("Your password"), description=lazy("Your login is not of just now."))
 
     def show_wrong_password(self) -> None:
         """Say at the field that the password does not fit, or is missing."""
-        self.current.errors = ["Invalid password." if self.current.data else "Type your password."]
+        self.current.errors = [_("Invalid password.") if self.current.data else _("Type your password.")]
 
 
 class TokenForm(ProofForm):
     """What a token is called, what it is for and how long it lasts."""
 
     name = StringField(
-        "Name",
-        description="The program or the place that uses it, by which you will know it again.",
+        lazy("Name"),
+        description=lazy("The program or the place that uses it, by which you will know it again."),
         render_kw={"maxlength": NAME_LIMIT, "required": True, "autocomplete": "off"},
     )
-    scope = RadioField("What it may do", default=Scope.READ.value, validate_choice=False)
+    scope = RadioField(lazy("What it may do"), default=Scope.READ.value, validate_choice=False)
     expires = SelectField(
-        "Expires after",
-        choices=choices((key, words) for key, (_, words) in LIFETIMES.items()),
+        lazy("Expires after"),
+        choices=choices((key, words) for key, (_lifetime, words) in LIFETIMES.items()),
         default="90d",
         validate_choice=False,
     )
@@ -64,13 +66,13 @@ class TokenForm(ProofForm):
         """Return the chosen lifetime, None for one without an end; raises InputError."""
         chosen = self.expires.data or ""
         if chosen not in LIFETIMES:
-            raise InputError.of("expires", f"must be one of {', '.join(LIFETIMES)}", "90d")
+            raise InputError.of("expires", _("must be one of %(choices)s", choices=", ".join(LIFETIMES)), "90d")
         return LIFETIMES[chosen][0]
 
     def show_problems(self, problems: Iterable[Problem]) -> None:
         """Put each problem on its field."""
         for problem in problems:
             field = problem.field if problem.field in self._fields else "name"
-            example = f" For example: {problem.example}" if problem.example else ""
+            example = _(" For example: %(example)s", example=problem.example) if problem.example else ""
             text = f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"
             self[field].errors = [*self[field].errors, text]

@@ -13,12 +13,11 @@ from watchbell.web import auth, current, errors
 from watchbell.web.checks import csrf, safe_next
 from watchbell.web.db import database
 from watchbell.web.forms.account import LoginForm, PasswordForm
+from watchbell.web.i18n import _
 
 blueprint = Blueprint("auth", __name__)
 
-_LINK_IS_SPENT = Markup(
-    "This link has been used or is too old. On the server, <code>watchbell user link NAME</code> prints a new one."
-)
+_LINK_COMMAND = Markup("<code>watchbell user link NAME</code>")
 
 
 @blueprint.route("/login", methods=["GET", "POST"])
@@ -32,11 +31,11 @@ def login() -> Response | str:
     if form.validate_on_submit():
         username = sole or form.username.data or accounts.first_username(database())
         if not auth.may_try(username):
-            return errors.answer(429, "Too many tries to log in. Wait a minute, then try again", bare=True)
+            return errors.answer(429, _("Too many tries to log in. Wait a minute, then try again"), bare=True)
         grant = auth.log_in(username, form.password.data)
         if grant is not None:
             return _enter(grant, username, target)
-        form.password.errors = ["Invalid password" if sole else "Invalid name or password"]
+        form.password.errors = [_("Invalid password") if sole else _("Invalid name or password")]
     return render_template("auth/login.html", form=form)
 
 
@@ -50,7 +49,7 @@ def link(token: str) -> Response:
         database(), token, now=current.now(), address=current.address(), agent=request.user_agent.string
     )
     if grant is None:
-        flash(_LINK_IS_SPENT, "warning")
+        flash(_spent(), "warning")
         return redirect(url_for("auth.login"), 303)
     auth.enter(grant, by_link=True)
     needs_one = grant.account.password_hash is None and not current.config().password
@@ -64,7 +63,7 @@ def password() -> Response | str:
         return redirect(url_for("overview.index"), 303)
     form, is_first = _password_form()
     if form.validate_on_submit() and _set_password(form):
-        flash("The password is set. All other sessions of this account have ended.", "success")
+        flash(_("The password is set. All other sessions of this account have ended."), "success")
         return redirect(url_for("overview.index"), 303)
     return render_template("auth/set_password.html", form=form, first=is_first)
 
@@ -75,8 +74,16 @@ def logout() -> Response | str:
     if request.method != "POST":
         return render_template("auth/logout.html")
     auth.leave()
-    flash("You are logged out.", "success")
+    flash(_("You are logged out."), "success")
     return redirect(url_for("auth.login"), 303)
+
+
+def _spent() -> Markup:
+    """Return what is said of a link that opens nothing any more; the text is ours and its one value is markup."""
+    text = _(
+        "This link has been used or is too old. On the server, %(command)s prints a new one.", command=_LINK_COMMAND
+    )
+    return Markup(text)  # noqa: S704
 
 
 def _login_form() -> tuple[LoginForm, str | None]:
@@ -110,7 +117,7 @@ def _set_password(form: PasswordForm) -> bool:
     username = current.user().username
     # The session gets a new token together with the password.
     if "current" in form and not auth.prove(form.current.data):
-        form.current.errors = ["Invalid password"]
+        form.current.errors = [_("Invalid password")]
         return False
     try:
         accounts.set_password(

@@ -15,6 +15,7 @@ from watchbell.services.forecast import Cell, Day, LoadMap
 from watchbell.web import current, forecasts, query, twins
 from watchbell.web.day_totals import day_address, year_of
 from watchbell.web.db import database
+from watchbell.web.i18n import _
 from watchbell.web.pictures import calendars as drawn
 from watchbell.web.presenters import local_text
 
@@ -146,9 +147,8 @@ def _month() -> date:
     match = _MONTH.fullmatch(text)
     first = date(int(match[1]), int(match[2]), 1) if match and 1 <= int(match[2]) <= 12 and int(match[1]) else None
     if first is None or not _this_month() <= first <= drawn.shifted(_this_month(), _MONTHS_AHEAD):
-        raise InputError.of(
-            "month", f"must be a month from now on, up to {_MONTHS_AHEAD} ahead", f"{_this_month():%Y-%m}"
-        )
+        text = _("must be a month from now on, up to %(months)s ahead", months=_MONTHS_AHEAD)
+        raise InputError.of("month", text, f"{_this_month():%Y-%m}")
     return first
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, jsonify, render_template
@@ -18,7 +18,8 @@ from watchbell.store.runs import Run
 from watchbell.web import current
 from watchbell.web.beats import DayStrip, day_strip
 from watchbell.web.db import database
-from watchbell.web.presenters import count_words, local_text
+from watchbell.web.i18n import _, ngettext
+from watchbell.web.presenters import local_text
 
 blueprint = Blueprint("heartbeats", __name__)
 
@@ -31,6 +32,8 @@ class Card:
 
     scheduler: Scheduler
     presence: Presence
+    #: What the age of its last heartbeat says, as people read it.
+    words: str
     strip: DayStrip
     #: What it runs, a few of many.
     runs: Sequence[Run]
@@ -82,11 +85,25 @@ def _card(life: Life, now: datetime) -> Card:
     return Card(
         scheduler=life.scheduler,
         presence=life.presence,
+        words=_presence_words(life, now),
         strip=day_strip(sorted(moments), now),
         runs=life.runs,
         ended_at=life.scheduler.stopped_at,
-        ending="killed or crashed" if is_dead and life.scheduler.stopped_at is None else "",
+        ending=_("killed or crashed") if is_dead and life.scheduler.stopped_at is None else "",
     )
+
+
+def _presence_words(life: Life, now: datetime) -> str:
+    """Return the words of ``domain.presence`` in the language of the reader."""
+    minutes = max(0, int((now - life.scheduler.beat_at) / timedelta(minutes=1)))
+    match life.presence.tier:
+        case Tier.ACTIVE:
+            return _("Active")
+        case Tier.IDLE_MINUTES:
+            return _("Idle (%(minutes)sm ago)", minutes=minutes)
+        case Tier.IDLE_HOURS:
+            return _("Idle (%(hours)sh ago)", hours=minutes // 60)
+    return _("Inactive (%(days)sd ago)", days=minutes // 1440)
 
 
 def _card_json(card: Card, zone: ZoneInfo) -> dict[str, object]:
@@ -106,8 +123,10 @@ def _card_json(card: Card, zone: ZoneInfo) -> dict[str, object]:
 
 def _answer(cards: list[Card]) -> str:
     if not cards:
-        return "No scheduler has been heard of yet."
+        return _("No scheduler has been heard of yet.")
     active = sum(card.presence.tier is Tier.ACTIVE and not (card.ended_at or card.ending) for card in cards)
     if len(cards) == 1:
-        return f"The only scheduler {'is active' if active else 'does not run at the moment'}."
-    return f"{active} of {count_words(len(cards), 'scheduler')} {'is' if active == 1 else 'are'} active."
+        return _("The only scheduler is active.") if active else _("The only scheduler does not run at the moment.")
+    return ngettext(
+        "%(num)s of %(all)s schedulers is active.", "%(num)s of %(all)s schedulers are active.", active, all=len(cards)
+    )

@@ -15,11 +15,12 @@ from watchbell.services import tasks
 from watchbell.store.tasks import Task
 from watchbell.web import current, query, twins
 from watchbell.web.db import database
+from watchbell.web.i18n import _
 
 blueprint = Blueprint("next_runs", __name__)
 
-#: Choice -> hours and words.
-RANGES = {"1h": (1, "1 hour"), "24h": (24, "24 hours"), "7d": (168, "7 days")}
+#: Choice -> hours.
+RANGES = {"1h": 1, "24h": 24, "7d": 168}
 #: How many tasks the page looks at, and how many moments of each it shows: a task of every few seconds must not
 #: push all others out of sight.
 SHOWN_TASKS = 100
@@ -46,11 +47,11 @@ class Planned:
 @blueprint.get("/next-runs")
 def index() -> str:
     chosen = query.word(request.args, "within", RANGES, "24h")
-    found = _first_of_each(RANGES[chosen][0])
+    found = _first_of_each(RANGES[chosen])
     return render_template(
         "next_runs/index.html",
         chosen=chosen,
-        ranges=RANGES,
+        ranges={"1h": _("1 hour"), "24h": _("24 hours"), "7d": _("7 days")},
         days=_by_day(found),
         task_count=len({planned.task.id for planned in found}),
         counts=tasks.list_page(database(), enabled=True, limit=0),
@@ -81,7 +82,7 @@ def _most() -> int:
 
 
 def _planned(limit: int) -> list[Planned]:
-    hours, _ = RANGES[query.word(request.args, "within", RANGES, "24h")]
+    hours = RANGES[query.word(request.args, "within", RANGES, "24h")]
     found = tasks.list_upcoming(database(), now=current.now(), limit=limit, hours=hours)
     return [_plan(task, occurrence) for task, occurrence in found]
 

@@ -11,6 +11,7 @@ from watchbell.web import current, pausing
 from watchbell.web.checks import safe_next, with_filters
 from watchbell.web.db import database
 from watchbell.web.forms.pause_form import PauseForm
+from watchbell.web.i18n import _
 from watchbell.web.pausing import Subject
 
 blueprint = Blueprint("pauses", __name__)
@@ -35,7 +36,7 @@ def create() -> AnyResponse | tuple[str, int]:
     except InputError as error:
         form.show_problems(error.problems)
         return _page(form, subject), 422
-    flash(f"{_capital(subject.words)} is paused.", "success")
+    flash(_("%(thing)s is paused.", thing=_capital(subject.words)), "success")
     return redirect(subject.address, 303)
 
 
@@ -43,8 +44,9 @@ def create() -> AnyResponse | tuple[str, int]:
 def end() -> AnyResponse:
     subject = pausing.subject_of(request.form.get("scope", ""))
     was_paused = pauses.resume(database(), subject.scope, now=current.now(), actor=current.actor())
-    told = "goes on." if was_paused else "was not paused any more."
-    flash(f"{_capital(subject.words)} {told}", "success")
+    thing = _capital(subject.words)
+    told = _("%(thing)s goes on.", thing=thing) if was_paused else _("%(thing)s was not paused any more.", thing=thing)
+    flash(told, "success")
     return redirect(with_filters(safe_next(request.form.get("next")) or subject.address), 303)
 
 

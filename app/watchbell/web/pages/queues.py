@@ -11,7 +11,8 @@ from watchbell.services.queues import QueueView
 from watchbell.web import current
 from watchbell.web.db import database
 from watchbell.web.forms.queue_form import QueueForm
-from watchbell.web.presenters import count_words, local_text
+from watchbell.web.i18n import _, ngettext
+from watchbell.web.presenters import local_text
 
 blueprint = Blueprint("queues", __name__)
 
@@ -48,7 +49,7 @@ def update() -> AnyResponse | tuple[str, int]:
     except InputError as error:
         form.show_problems(error.problems)
         return render_template("queues/form.html", form=form, queue=_find(request.args.get("name", ""))), 422
-    flash(f"Queue {name} runs {bound if bound is not None else 'any number'} at a time.", "success")
+    flash(_bounded(name, bound), "success")
     return redirect(url_for("queues.index"), 303)
 
 
@@ -56,9 +57,18 @@ def update() -> AnyResponse | tuple[str, int]:
 def remove() -> AnyResponse:
     name = request.form.get("name", "")
     queues.remove(database(), name, now=current.now(), actor=current.actor())
-    left = _find(name)
-    flash(f"Queue {name} {'is gone' if left is None else 'has no bound any more'}.", "success")
+    is_gone = _find(name) is None
+    flash(
+        _("Queue %(name)s is gone.", name=name) if is_gone else _("Queue %(name)s has no bound any more.", name=name),
+        "success",
+    )
     return redirect(url_for("queues.index"), 303)
+
+
+def _bounded(name: str, bound: int | None) -> str:
+    if bound is None:
+        return _("Queue %(name)s runs any number at a time.", name=name)
+    return _("Queue %(name)s runs %(bound)s at a time.", name=name, bound=bound)
 
 
 def _find(name: str) -> QueueView | None:
@@ -70,19 +80,24 @@ def _refuse_overwriting(name: str) -> None:
     """Raise InputError if the form of a new queue names one that has been made already: its bound would be lost."""
     there = _find(name) if not request.args.get("name") else None
     if there is not None and (there.max_running is not None or there.comment):
-        raise InputError.of("name", f"there is a queue {name} already; change its bound in the list of queues")
+        text = _("there is a queue %(name)s already; change its bound in the list of queues", name=name)
+        raise InputError.of("name", text)
 
 
 def answer(found: list[QueueView]) -> str:
     """Return the sentence above the list: what waits, and what is kept waiting on purpose."""
     waiting, going = sum(queue.queued for queue in found), sum(queue.in_flight for queue in found)
-    told = [f"{count_words(going, 'run')} in flight, {waiting:,} waiting"]
+    told = [
+        ngettext("%(count)s run in flight", "%(count)s runs in flight", going, count=f"{going:,}")
+        + ", "
+        + ngettext("%(count)s waiting", "%(count)s waiting", waiting, count=f"{waiting:,}")
+    ]
     paused = [queue.name for queue in found if queue.pause is not None]
     full = [queue.name for queue in found if queue.max_running is not None and queue.in_flight >= queue.max_running]
     if paused:
-        told.append(f"paused: {', '.join(paused)}")
+        told.append(_("paused: %(names)s", names=", ".join(paused)))
     if full:
-        told.append(f"full: {', '.join(full)}")
+        told.append(_("full: %(names)s", names=", ".join(full)))
     return f"{'; '.join(told)}."
 
 

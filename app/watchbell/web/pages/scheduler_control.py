@@ -14,6 +14,7 @@ from watchbell.errors import WatchbellError
 from watchbell.web import current, presenters
 from watchbell.web.checks import safe_next
 from watchbell.web.db import database
+from watchbell.web.i18n import _
 from watchbell.web.log_lines import last_lines
 
 blueprint = Blueprint("scheduler_control", __name__, url_prefix="/scheduler")
@@ -39,7 +40,7 @@ def start() -> AnyResponse:
 
     def act() -> str:
         found = process.start(current.config(), database(), actor=current.actor())
-        return f"The scheduler is running, pid {found.pid}."
+        return _("The scheduler is running, pid %(pid)s.", pid=found.pid)
 
     return _answer(act)
 
@@ -60,7 +61,7 @@ def restart() -> AnyResponse:
 
     def act() -> str:
         found = process.restart(current.config(), database(), actor=current.actor())
-        return f"The scheduler has been restarted and is running, pid {found.pid}."
+        return _("The scheduler has been restarted and is running, pid %(pid)s.", pid=found.pid)
 
     return _answer(act)
 
@@ -77,8 +78,6 @@ def _answer(act: Callable[[], str]) -> AnyResponse:
         flash(act(), "success")
     except WatchbellError as error:
         lines = "\n".join(str(line) for line in error.lines) if isinstance(error, StartFailed) else ""
-        flash(
-            f"{error.message[0].upper()}{error.message[1:]}." + (f" Its log ends with:\n{lines}" if lines else ""),
-            "danger",
-        )
+        what = f"{error.message[0].upper()}{error.message[1:]}."
+        flash(_("%(what)s Its log ends with:\n%(lines)s", what=what, lines=lines) if lines else what, "danger")
     return redirect(safe_next(request.form.get("next")) or url_for("overview.index"), 303)

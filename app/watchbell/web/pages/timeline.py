@@ -16,6 +16,7 @@ from watchbell.services import timeline
 from watchbell.services.timeline import Timeline
 from watchbell.web import current, query, twins
 from watchbell.web.db import database
+from watchbell.web.i18n import _
 from watchbell.web.pictures.axis import Axis, window
 from watchbell.web.pictures.lanes import LANE_HEIGHT, Drawing, Links
 from watchbell.web.pictures.looks import Sayings
@@ -119,7 +120,7 @@ def _asked() -> Asked:
     chosen = query.word(request.args, "range", RANGES, "24h")
     start, until = _moment("from"), _moment("to")
     if start is not None and until is not None and until <= start:
-        raise InputError.of("to", "must be later than from", _text(start + timedelta(hours=1)))
+        raise InputError.of("to", _("must be later than from"), _text(start + timedelta(hours=1)))
     axis = window(start=start, until=until, reach=RANGES[chosen], now=current.now(), least=_LEAST, most=_MOST)
     return Asked(
         axis=axis,
@@ -141,7 +142,7 @@ def _moment(name: str) -> datetime | None:
     except ValueError:
         moment = None
     if moment is None or not 1970 < moment.year < 9000:
-        raise InputError.of(name, "must be a date and time", "2026-11-29T14:00")
+        raise InputError.of(name, _("must be a date and time"), "2026-11-29T14:00")
     return (moment if moment.tzinfo else moment.replace(tzinfo=current.zone())).astimezone(UTC)
 
 

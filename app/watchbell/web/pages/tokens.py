@@ -15,7 +15,8 @@ from watchbell.services.tokens import NewToken, Token, TokenState
 from watchbell.web import auth, current
 from watchbell.web.db import database
 from watchbell.web.forms.token_form import ProofForm, TokenForm
-from watchbell.web.presenters import count_words, local_text
+from watchbell.web.i18n import _, ngettext
+from watchbell.web.presenters import local_text
 
 blueprint = Blueprint("tokens", __name__)
 
@@ -82,19 +83,20 @@ def revoke(token_id: int) -> AnyResponse:
     """End a token, of any account if an administrator does it."""
     whose = None if _administers() else current.user().username
     ended = tokens.revoke(database(), token_id, now=current.now(), username=whose, actor=current.actor())
-    flash(f"The token {ended.name} is revoked: it opens nothing any more.", "success")
+    flash(_("The token %(name)s is revoked: it opens nothing any more.", name=ended.name), "success")
     return redirect(url_for("tokens.index", of=request.args.get("of")), 303)
 
 
 def answer(found: Sequence[Token]) -> str:
     """Return the sentence above the list: how many there are, and which need somebody."""
-    told = [count_words(len(found), "token")]
-    for state, words in ((TokenState.EXPIRING, "expires soon"), (TokenState.EXPIRED, "has expired")):
-        number = sum(token.state is state for token in found)
-        if number:
-            told.append(
-                f"{number} {words if number == 1 else words.replace('expires', 'expire').replace('has', 'have')}"
-            )
+    soon, expired = (
+        sum(token.state is state for token in found) for state in (TokenState.EXPIRING, TokenState.EXPIRED)
+    )
+    told = [ngettext("%(count)s token", "%(count)s tokens", len(found), count=f"{len(found):,}")]
+    if soon:
+        told.append(ngettext("%(num)s expires soon", "%(num)s expire soon", soon))
+    if expired:
+        told.append(ngettext("%(num)s has expired", "%(num)s have expired", expired))
     return f"{', '.join(told)}."
 
 
@@ -115,7 +117,7 @@ def _list(chosen: str) -> list[Token]:
 
 def _require_account() -> None:
     if not current.user().is_authenticated:
-        raise Conflict("this server asks for no login (WATCHBELL_AUTH), so that no program needs a token here")
+        raise Conflict(_("this server asks for no login (WATCHBELL_AUTH), so that no program needs a token here"))
 
 
 def _proves(form: ProofForm) -> bool:
@@ -144,7 +146,7 @@ def _form_page(form: TokenForm) -> str:
 def _rotate_page(form: ProofForm, token_id: int) -> str:
     token = tokens.get(database(), token_id, now=current.now(), username=current.user().username)
     if token.state is TokenState.REVOKED:
-        raise NotFound(f"the token {token.name} is revoked; make a new one")
+        raise NotFound(_("the token %(name)s is revoked; make a new one", name=token.name))
     return render_template("tokens/rotate.html", form=_asking(form), token=token)
 
 
