@@ -31,6 +31,7 @@ def addresses(place: Lab) -> dict[str, str]:
     middle = int(place.value("SELECT max(id) FROM run")) // 2
     until = clock.now() - timedelta(days=4)
     span = f"from={until - timedelta(days=1):%Y-%m-%dT%H:%M}&to={until:%Y-%m-%dT%H:%M}"
+    half_a_day = f"{clock.now() + timedelta(hours=12):%Y-%m-%dT%H:%M:%SZ}"
     table_of = "draw=1&start={start}&length=25&order[0][name]=name&order[0][dir]=asc"
     return {
         "tasks": "/tasks?view=all",
@@ -68,6 +69,12 @@ def addresses(place: Lab) -> dict[str, str]:
         "runs, a queue": "/runs?queue=default",
         "next runs": "/next-runs",
         "next runs, 7 days": "/next-runs?within=7d",
+        "next runs, every moment": "/next-runs?each=all",
+        "next runs, every moment, after 12 hours": f"/next-runs?each=all&after={half_a_day}~",
+        "next runs, every moment, before 12 hours": f"/next-runs?each=all&before={half_a_day}~",
+        "next runs, three of each, after 12 hours": f"/next-runs?after={half_a_day}~",
+        "next runs, a tag": "/next-runs?tag=tag-7",
+        "next runs, 2,000 as JSON": "/next-runs.json",
         "saved views": "/views",
     }
 

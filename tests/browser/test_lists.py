@@ -306,6 +306,46 @@ def test_without_scripts_one_ticks_is_asked_and_told(browser, installation) -> N
     installation.execute("UPDATE task SET enabled = 1")
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_next_runs_are_filtered_turned_page_by_page_and_saved(browser, installation, scripts: bool) -> None:
+    moments = "tbody tr time"
+    with window(browser, installation, java_script_enabled=scripts) as page:
+        page.goto("/next-runs?view=all")
+        page.locator(".wb-more-filters > summary").click()
+        page.get_by_label("Tag", exact=True).fill("nightly")
+        page.get_by_role("button", name="Show", exact=True).click()
+        expect(page.locator(".wb-answer")).to_contain_text("10 tasks are due in the next 24 hours")
+        page.get_by_role("link", name="7 days").click()
+        expect(page.locator(moments)).to_have_count(30)
+        expect(page.locator(".wb-goes-on")).to_have_count(10)
+        page.get_by_role("link", name="All", exact=True).click()
+        page.get_by_label("Columns and rows").click()
+        page.get_by_label("Rows a page").select_option("25")
+        page.get_by_role("button", name="Show so").click()
+        expect(page.locator(moments)).to_have_count(25)
+        first = page.locator(moments).first.get_attribute("datetime")
+        for _page in range(2):
+            page.get_by_role("link", name="Later").click()
+        expect(page.locator(moments)).to_have_count(20)
+        expect(page.get_by_role("link", name="Later")).to_have_count(0)
+        page.get_by_role("link", name="Earlier").click()
+        expect(page.locator(moments)).to_have_count(25)
+        page.get_by_role("link", name="From now on").click()
+        expect(page.locator(moments).first).to_have_attribute("datetime", str(first))
+
+        name = f"Of the night {scripts}"
+        page.get_by_label("Saved views").click()
+        page.get_by_label("Save this view as").fill(name)
+        page.get_by_role("button", name="Save view").click()
+        expect_notice(page, f"The view {name} is saved.")
+        page.goto("/next-runs?view=all")
+        page.get_by_label("Saved views").click()
+        page.get_by_role("link", name=name).click()
+        expect(page).to_have_url(re.compile("tag=nightly"))
+        expect(page.locator(moments)).to_have_count(25)
+        assert "tag=nightly" in str(page.locator("a[href*='next-runs.csv']").get_attribute("href"))
+
+
 @pytest.mark.parametrize("look", [{}, PHONE], ids=["desktop", "phone"])
 def test_lists_with_all_that_opens_are_in_order(browser, installation, look) -> None:
     found = {}
@@ -314,8 +354,15 @@ def test_lists_with_all_that_opens_are_in_order(browser, installation, look) -> 
             page.goto(path)
             page.locator("tbody input[name=id]").first.check()
             found[path] = judge(page)
+        for path in (
+            "/next-runs?within=7d&each=all&length=25&user=&tag=nightly&cols=task.in.here.there.schedule.owner.tags.command",
+            "/audit?kind=task&until=2026-01-01",
+            "/audit?until=2999-01-01T00:00&cols=what.when.who.of.from.more.id&length=25",
+        ):
+            page.goto(path)
+            found[path] = judge(page)
         # Without rows, of which an open menu would cover halves, as it does of the buttons below it on a phone.
-        for path in () if look else ("/tasks?tag=none", "/runs?task=none"):
+        for path in () if look else ("/tasks?tag=none", "/runs?task=none", "/next-runs?tag=none", "/audit?q=none"):
             page.goto(path)
             for label in ("Saved views", "Columns and rows"):
                 menu = page.locator("main").get_by_label(label, exact=True)

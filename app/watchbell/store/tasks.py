@@ -191,7 +191,7 @@ _LAST_STATE: Any = literal_column(
 )
 
 
-def _filtered(
+def filtered(
     statement: Select[Any],
     *,
     search: str = "",
@@ -204,6 +204,7 @@ def _filtered(
     ids: Sequence[int] | None = None,
     deleted: bool = False,
 ) -> Select[Any]:
+    """Return a query of tasks for those that a list shows; the filters are those of ``list_tasks``."""
     if not deleted:
         statement = statement.where(Task.deleted_at.is_(None))
     if ids is not None:
@@ -275,7 +276,7 @@ def list_tasks(
     """
     column = SORTS[sort]
     order = column.desc() if descending else column.asc()
-    statement = _filtered(select(Task), **filters)
+    statement = filtered(select(Task), **filters)
     if after is not None:
         statement = statement.where(_is_behind(column, descending, *after))
     statement = statement.order_by(order.nulls_last(), Task.name, Task.id).offset(offset)
@@ -295,31 +296,31 @@ def _is_behind(column: Any, descending: bool, value: Any, name: str, task_id: in
 
 def count_tasks(session: Session, **filters: Any) -> int:
     """Return how many tasks a list with these filters has; they are those of ``list_tasks``."""
-    statement = _filtered(select(func.count(Task.id)), **filters)
+    statement = filtered(select(func.count(Task.id)), **filters)
     return int(session.scalar(statement) or 0)
 
 
 def list_ids(session: Session, **filters: Any) -> Sequence[int]:
     """Return the ids of the tasks of a list with these filters, which are those of ``list_tasks``."""
-    return session.scalars(_filtered(select(Task.id), **filters).order_by(Task.id)).all()
+    return session.scalars(filtered(select(Task.id), **filters).order_by(Task.id)).all()
 
 
 def list_names(session: Session, limit: int, **filters: Any) -> dict[int, str]:
     """Return the names of the tasks of a list by their ids, in the order of the names, up to so many."""
     statement: Any = select(Task.id, Task.name)
-    rows = session.connection().execute(_filtered(statement, **filters).order_by(Task.name, Task.id).limit(limit))
+    rows = session.connection().execute(filtered(statement, **filters).order_by(Task.name, Task.id).limit(limit))
     return {row.id: row.name for row in rows}
 
 
 def list_marks(session: Session) -> Sequence[Any]:
     """Return each combination of stored tags, host and owner that tasks have, as many as a list of choices can use."""
     statement: Any = select(cast(Task.tags, String).label("tags"), Task.host, Task.owner).distinct()
-    return session.connection().execute(_filtered(statement).limit(2000)).all()
+    return session.connection().execute(filtered(statement).limit(2000)).all()
 
 
 def count_due(session: Session, *, after: datetime, until: datetime, at_most: int) -> int:
     """Return how many enabled tasks have their next moment within a time, counting no further than a bound."""
-    chosen = _filtered(select(Task.id), enabled=True).where(Task.next_due_at > after, Task.next_due_at <= until)
+    chosen = filtered(select(Task.id), enabled=True).where(Task.next_due_at > after, Task.next_due_at <= until)
     return int(session.scalar(select(func.count()).select_from(chosen.limit(at_most).subquery())) or 0)
 
 
@@ -329,7 +330,7 @@ def list_schedules_due(session: Session, *, now: datetime, until: datetime) -> l
     Thousands of tasks have few schedules between them, so each is told once.
     """
     ahead = case((Task.cursor_at > now, Task.cursor_at))
-    statement = _filtered(select(cast(Task.schedule, String), ahead, func.count()), enabled=True)
+    statement = filtered(select(cast(Task.schedule, String), ahead, func.count()), enabled=True)
     rows = session.execute(statement.where(Task.next_due_at <= until).group_by(cast(Task.schedule, String), ahead))
     return [(decoded(text), cursor or now, int(count)) for text, cursor, count in rows]
 

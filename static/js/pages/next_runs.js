@@ -1,5 +1,6 @@
-/* Next runs: when the first moment has passed, the list is read anew at once instead of at its next turn. */
+/* Next runs: the filters; and when the first moment has passed, the list is read anew at once instead of at its next turn. */
 
+import { startFilters } from "../lib/filters.js";
 import { get, place } from "../lib/live.js";
 import { serverNow } from "../lib/time.js";
 
@@ -25,3 +26,4 @@ function waitForFirst(target) {
 }
 
 if (list) waitForFirst(list);
+startFilters("next-filters");
