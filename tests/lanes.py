@@ -6,6 +6,7 @@ loadgroup``) writes the group into an attribute that pytest 9.2 no longer has, a
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import pytest
@@ -13,12 +14,17 @@ import pytest
 #: These measure time or own the machine's attention, so those of one folder share one worker. Each allows for a machine that
 #: does something else as well.
 LANES = ("process", "browser", "fault", "packaging")
+#: So long a lane is shared by several workers, each with some of its files: its tests wait for a browser most of the time.
+SHARED_BY = {"browser": 2}
 
 
 def lane_of(nodeid: str) -> str:
     """Return the lane of a test; one that may run beside any other has its own."""
-    folders = nodeid.partition("::")[0].split("/")[:-1]
-    return next((folder for folder in folders if folder in LANES), nodeid)
+    file = nodeid.partition("::")[0]
+    lane = next((folder for folder in file.split("/")[:-1] if folder in LANES), None)
+    if lane is None:
+        return nodeid
+    return f"{lane}-{zlib.crc32(file.encode()) % SHARED_BY[lane]}" if lane in SHARED_BY else lane
 
 
 @pytest.hookimpl(optionalhook=True)

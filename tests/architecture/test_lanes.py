@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from tests.architecture.rules import ROOT
+from tests.lanes import SHARED_BY, lane_of
 
 #: Each tells in which worker it runs.
 TELLS = """
@@ -32,7 +33,7 @@ def test_the_tests_of_a_lane_share_one_worker(tmp_path):
         cwd=ROOT,
         env=os.environ | {"TOLD": str(told)},
         check=True,
-        timeout=60,
+        timeout=240,
         capture_output=True,
     )
 
@@ -42,3 +43,12 @@ def test_the_tests_of_a_lane_share_one_worker(tmp_path):
     assert [len(workers[lane]) for lane in ("process", "browser", "fault")] == [1, 1, 1]
     assert workers["process"] | workers["browser"] | workers["fault"] == {"gw0", "gw1"}
     assert len(told.read_text().splitlines()) == 6 * len(folders)
+
+
+def test_a_long_lane_is_shared_by_its_files_about_evenly_and_never_by_the_tests_of_one():
+    files = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests/browser").glob("test_*.py"))
+    lanes = {file: {lane_of(f"{file}::test_{number}") for number in range(5)} for file in files}
+
+    assert all(len(found) == 1 for found in lanes.values())
+    counts = [sum(found == {f"browser-{part}"} for found in lanes.values()) for part in range(SHARED_BY["browser"])]
+    assert sum(counts) == len(files) and min(counts) >= len(files) / 4
