@@ -66,6 +66,11 @@ def language() -> str:
     return str(g.language)
 
 
+def speak_to_programs() -> None:
+    """Answer this request as programs are answered: what pages have as JSON beside them is read by them, whoever fetches it."""
+    g.language = _SOURCE
+
+
 def _preferred() -> str:
     """Return the language of ours that the browser asks for by itself."""
     return request.accept_languages.best_match(list(LANGUAGES), _SOURCE) or _SOURCE

@@ -8,6 +8,8 @@ from flask import flash
 
 from watchbell.domain.presence import SchedulerState
 from watchbell.web import current
+from watchbell.web.i18n import _
+from watchbell.web.presenters import scheduler_word
 
 
 def done(text: str, undo: str, fields: Mapping[str, str] | None = None) -> None:
@@ -21,5 +23,7 @@ def warn_unless_running() -> None:
     state = current.scheduler().state
     if state in {SchedulerState.RUNNING, SchedulerState.STARTING}:
         return
-    what = "stopped" if state is SchedulerState.STOPPED else state.value
-    flash(f"Queued, but the scheduler is {what}: nothing will start until you press Start.", "warning")
+    said = _(
+        "Queued, but the scheduler is %(state)s: nothing will start until you press Start.", state=scheduler_word(state)
+    )
+    flash(said, "warning")

@@ -8,22 +8,51 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from watchbell.control.process import SchedulerStatus
+from watchbell.domain.presence import SchedulerState
 from watchbell.domain.run_state import IN_FLIGHT, RunState
 from watchbell.store.runs import Run
-from watchbell.web.i18n import _
+from watchbell.web.i18n import _, lazy
 
 #: States whose own name is not the best word for them.
-_WORDS = {
+_PLAIN_WORDS = {
     RunState.CANCELLING: "stopping",
     RunState.RETRY_WAIT: "waiting to retry",
     RunState.TIMED_OUT: "timed out",
+}
+_WORDS = {
+    RunState.QUEUED: lazy("queued"),
+    RunState.CLAIMED: lazy("claimed"),
+    RunState.STARTING: lazy("starting"),
+    RunState.RUNNING: lazy("running"),
+    RunState.CANCELLING: lazy("stopping"),
+    RunState.RETRY_WAIT: lazy("waiting to retry"),
+    RunState.SUCCEEDED: lazy("succeeded"),
+    RunState.FAILED: lazy("failed"),
+    RunState.TIMED_OUT: lazy("timed out"),
+    RunState.CANCELLED: lazy("cancelled"),
+    RunState.LOST: lazy("lost"),
+    RunState.SKIPPED: lazy("skipped"),
+    RunState.MISSED: lazy("missed"),
+}
+_SCHEDULER_WORDS = {
+    SchedulerState.RUNNING: lazy("running"),
+    SchedulerState.STARTING: lazy("starting"),
+    SchedulerState.STOPPING: lazy("stopping"),
+    SchedulerState.STOPPED: lazy("stopped"),
+    SchedulerState.STALLED: lazy("stalled"),
+    SchedulerState.UNKNOWN: lazy("unknown"),
 }
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 
 
 def state_word(state: str) -> str:
     """Return a run's state as people read it."""
-    return _WORDS.get(RunState(state), state)
+    return str(_WORDS[RunState(state)])
+
+
+def scheduler_word(state: str) -> str:
+    """Return the scheduler's state as people read it."""
+    return str(_SCHEDULER_WORDS[SchedulerState(state)])
 
 
 def duration_words(seconds: float | None) -> str:
@@ -124,6 +153,7 @@ class RunView:
     task_name: str
     trigger: str
     state: str
+    #: For programs; pages ask ``state_word``, which knows the reader's language.
     state_word: str
     reason: str
     due_at: datetime
@@ -159,7 +189,7 @@ def run_view(run: Run, now: datetime) -> RunView:
         task_name=run.task_name,
         trigger=run.trigger,
         state=run.state,
-        state_word=state_word(run.state),
+        state_word=_PLAIN_WORDS.get(RunState(run.state), run.state),
         reason=run.reason,
         due_at=run.due_at,
         zone=run.zone or "",

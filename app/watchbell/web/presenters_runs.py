@@ -14,13 +14,14 @@ from watchbell.domain.steps import StepResult
 from watchbell.execution.outcome import signal_name
 from watchbell.services.runs import RunDetail
 from watchbell.store.runs import Attempt, Run, RunEvent
-from watchbell.web.presenters import RunView, run_view
+from watchbell.web.i18n import _, lazy, ngettext
+from watchbell.web.presenters import RunView, run_view, state_word
 
 TRIGGER_WORDS = {
-    "schedule": "by the schedule",
-    "manual": "by hand",
-    "catch_up": "to catch up",
-    "asap": "as soon as possible",
+    "schedule": lazy("by the schedule"),
+    "manual": lazy("by hand"),
+    "catch_up": lazy("to catch up"),
+    "asap": lazy("as soon as possible"),
 }
 CSV_COLUMNS = (
     "id", "task_id", "task_name", "state", "trigger", "due_at", "started_at", "ended_at", "duration_seconds",
@@ -46,30 +47,33 @@ def usual_of(rows: Sequence[RunView]) -> Usual | None:
     )
 
 
+#: What has gone wrong, as the sentence about today names it.
+_BAD = ("failed", "timed_out", "lost", "missed")
+
+
 def today_sentence(today: Mapping[str, int]) -> str:
     """Return what the runs of today say, such as "3 failed of 128 runs today"."""
     total = sum(today.values())
     if not total:
-        return "No run yet today."
-    bad = [
-        f"{today[state]:,} {words}"
-        for state, words in (("failed", "failed"), ("timed_out", "timed out"), ("lost", "lost"), ("missed", "missed"))
-        if today.get(state)
-    ]
+        return _("No run yet today.")
+    count = f"{total:,}"
+    bad = [f"{today[state]:,} {state_word(state)}" for state in _BAD if today.get(state)]
+    if bad:
+        listed = _("%(first)s and %(last)s", first=", ".join(bad[:-1]), last=bad[-1]) if len(bad) > 1 else bad[0]
+        head = ngettext(
+            "%(bad)s of %(count)s run today.", "%(bad)s of %(count)s runs today.", total, bad=listed, count=count
+        )
+    else:
+        head = ngettext("%(count)s run today, none failed.", "%(count)s runs today, none failed.", total, count=count)
     active = sum(today.get(state.value, 0) for state in ACTIVE)
-    going = f" {active:,} not finished." if active else ""
-    runs = f"{total:,} run{'' if total == 1 else 's'} today"
-    if not bad:
-        return f"{runs}, none failed.{going}"
-    listed = " and ".join(filter(None, [", ".join(bad[:-1]), bad[-1]]))
-    return f"{listed} of {runs}.{going}"
+    return f"{head} {_('%(count)s not finished.', count=f'{active:,}')}" if active else head
 
 
 def exit_words(run: Run, attempt: Attempt | None) -> str:
     """Return how the command ended, for the line beside the state; empty while it goes on."""
     if attempt is not None and attempt.signal is not None:
-        return f"killed by {signal_name(attempt.signal)}"
-    return "" if run.exit_code is None or run.ended_at is None else f"exit {run.exit_code}"
+        return _("killed by %(signal)s", signal=signal_name(attempt.signal))
+    return "" if run.exit_code is None or run.ended_at is None else _("exit %(code)s", code=run.exit_code)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,8 +131,8 @@ def resources(attempt: Attempt | None) -> Resources | None:
     curves = []
     if len(samples) > 1:
         curves = [
-            _curve("Processor", "% of one core", [(at, cpu) for at, cpu, _, _ in samples]),
-            _curve("Memory", "MiB", [(at, mib) for at, _, mib, _ in samples]),
+            _curve(_("Processor"), f"% {_('of one core')}", [(at, cpu) for at, cpu, _, _ in samples]),
+            _curve(_("Memory"), "MiB", [(at, mib) for at, _, mib, _ in samples]),
         ]
     return Resources(facts, curves, samples)
 
@@ -143,15 +147,15 @@ def _samples(series: Sequence[object] | None) -> list[tuple[float, float, float,
 
 def _resource_facts(attempt: Attempt) -> list[tuple[str, str]]:
     numbers: tuple[tuple[str, float | None, str], ...] = (
-        ("User time", attempt.user_seconds, "{:.2f} s"),
-        ("System time", attempt.system_seconds, "{:.2f} s"),
-        ("Most memory", attempt.max_rss_kib / 1024 if attempt.max_rss_kib is not None else None, "{:,.1f} MiB"),
-        ("Page faults, minor", attempt.minor_faults, "{:,}"),
-        ("Page faults, major", attempt.major_faults, "{:,}"),
-        ("Blocks read", attempt.block_in, "{:,}"),
-        ("Blocks written", attempt.block_out, "{:,}"),
-        ("Switches, voluntary", attempt.voluntary_switches, "{:,}"),
-        ("Switches, involuntary", attempt.involuntary_switches, "{:,}"),
+        (_("User time"), attempt.user_seconds, "{:.2f} s"),
+        (_("System time"), attempt.system_seconds, "{:.2f} s"),
+        (_("Most memory"), attempt.max_rss_kib / 1024 if attempt.max_rss_kib is not None else None, "{:,.1f} MiB"),
+        (_("Page faults, minor"), attempt.minor_faults, "{:,}"),
+        (_("Page faults, major"), attempt.major_faults, "{:,}"),
+        (_("Blocks read"), attempt.block_in, "{:,}"),
+        (_("Blocks written"), attempt.block_out, "{:,}"),
+        (_("Switches, voluntary"), attempt.voluntary_switches, "{:,}"),
+        (_("Switches, involuntary"), attempt.involuntary_switches, "{:,}"),
     )
     return [(label, pattern.format(value)) for label, value, pattern in numbers if value is not None]
 
@@ -200,7 +204,9 @@ class RunPageView:
         """Return which attempt this is, such as "attempt 2 of 4"; empty where there is only one."""
         if max(self.run.attempts, self.most_attempts) < 2 or not self.run.attempts:
             return ""
-        return f"attempt {self.run.attempts}" + (f" of {self.most_attempts}" if self.most_attempts > 1 else "")
+        if self.most_attempts > 1:
+            return _("attempt %(number)s of %(most)s", number=self.run.attempts, most=self.most_attempts)
+        return _("attempt %(number)s", number=self.run.attempts)
 
     @property
     def unusual(self) -> str:
@@ -225,9 +231,8 @@ class RunPageView:
     @property
     def decision_words(self) -> str:
         """Return what a person has decided about it; empty where nobody had to."""
-        return {"run_again": "It was decided to run it again.", "leave": "It was decided to leave it."}.get(
-            self.run.decision or "", ""
-        )
+        words = {"run_again": _("It was decided to run it again."), "leave": _("It was decided to leave it.")}
+        return words.get(self.run.decision or "", "")
 
     @property
     def is_in_flight(self) -> bool:
@@ -246,7 +251,7 @@ class RunPageView:
     @property
     def trigger_words(self) -> str:
         """Return why it was made, in words."""
-        return TRIGGER_WORDS.get(self.run.trigger, self.run.trigger)
+        return str(TRIGGER_WORDS.get(self.run.trigger, self.run.trigger))
 
 
 def run_page_view(

@@ -14,7 +14,8 @@ from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 from watchbell.services.retention import Rules
 from watchbell.store.runs import Run
-from watchbell.web.i18n import _
+from watchbell.web.i18n import _, lazy
+from watchbell.web.presenters import state_word
 from watchbell.web.presenters_policies import policy_facts, retry_sentence
 from watchbell.web.presenters_runs import RunPageView
 from watchbell.web.spans import short_words
@@ -24,6 +25,8 @@ _OTHER = re.compile(r"\brun #([0-9]{1,18})\b")
 _NUMBER = re.compile(r"#([0-9]{1,18})\b")
 #: So many other runs are looked up.
 MOST_OTHERS = 5
+#: States that go by their own name where the ledger's moves are told one by one.
+_OWN_NAMES = {RunState.RETRY_WAIT.value: lazy("retry wait"), RunState.CANCELLING.value: lazy("cancelling")}
 _WAITING = frozenset({RunState.QUEUED.value, RunState.RETRY_WAIT.value})
 
 
@@ -132,7 +135,7 @@ class _Teller:
             told.append(_("That was %(span)s after it was due.", span=short_words(after)))
         first = self._events[0] if self._events else None
         if first is not None:
-            told.append(_("Written by %(actor)s, as %(state)s.", actor=first.actor, state=first.to_state))
+            told.append(_("Written by %(actor)s, as %(state)s.", actor=first.actor, state=state_word(first.to_state)))
         if first is not None and first.reason and not self._is_known(first.reason):
             told.append(_sentence(first.reason))
         return told
@@ -157,8 +160,10 @@ class _Teller:
 
     def _about(self, run: Run) -> str:
         if run.ended_at is None:
-            return _("%(run)s of %(task)s is %(state)s.", run=f"#{run.id}", task=run.task_name, state=run.state)
-        return _("%(run)s of %(task)s ended %(state)s at %(at)s.", run=f"#{run.id}", task=run.task_name, state=run.state,
+            return _(
+                "%(run)s of %(task)s is %(state)s.", run=f"#{run.id}", task=run.task_name, state=state_word(run.state)
+            )
+        return _("%(run)s of %(task)s ended %(state)s at %(at)s.", run=f"#{run.id}", task=run.task_name, state=state_word(run.state),
                  at=self._at(run.ended_at))  # fmt: skip
 
     def taken(self) -> list[str]:
@@ -205,7 +210,7 @@ class _Teller:
 
 
 def _state(state: str) -> str:
-    words = state.replace("_", " ")
+    words = str(_OWN_NAMES[state]) if state in _OWN_NAMES else state_word(state)
     return f"{words[:1].upper()}{words[1:]}"
 
 

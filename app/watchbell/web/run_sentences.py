@@ -5,6 +5,7 @@ from __future__ import annotations
 from watchbell.services.run_lists import Few
 from watchbell.services.runs import COUNT_LIMIT, RunPage
 from watchbell.web.i18n import _, ngettext
+from watchbell.web.presenters import state_word
 from watchbell.web.run_list import RunQuery
 
 
@@ -64,7 +65,7 @@ def _marks(asked: RunQuery, count: int) -> list[str]:
     """Return what all of them have in common, one part of the sentence each."""
     parts = [_("of %(task)s", task=asked.task_text) if asked.task_text else ""]
     if asked.states:
-        states = _(" or ").join(state.replace("_", " ") for state in asked.states)
+        states = _(" or ").join(state_word(state) for state in asked.states)
         parts.append(ngettext("that is %(states)s", "that are %(states)s", count or 1 + 1, states=states))
     if asked.trigger:
         parts.append(_("started %(how)s", how=triggers()[asked.trigger]))

@@ -17,15 +17,15 @@ from watchbell.services import attention, decisions, runs, tasks, upcoming
 from watchbell.services.attention import Trouble
 from watchbell.services.runs import Overview, RunFilter
 from watchbell.store.tasks import Task
-from watchbell.web import current, glimpses, pausing, presenters, query
+from watchbell.web import current, glimpses, i18n, pausing, presenters, query
 from watchbell.web import tab_marks as marks
 from watchbell.web.db import database
 from watchbell.web.glimpses import Going
-from watchbell.web.i18n import _
+from watchbell.web.i18n import _, ngettext
 from watchbell.web.log_lines import last_lines
 from watchbell.web.pausing import PauseView
 from watchbell.web.pictures.strip import Strip
-from watchbell.web.presenters import RunView, count_words, local_text, run_json, run_view, state_word
+from watchbell.web.presenters import RunView, local_text, run_json, run_view, scheduler_word, state_word
 
 blueprint = Blueprint("overview", __name__)
 blueprint.add_app_template_global(glimpses.strip_address, "strip_address")
@@ -118,6 +118,7 @@ def parts() -> str:
 @blueprint.get("/overview.json")
 def data() -> Response:
     """Return what the page shows."""
+    i18n.speak_to_programs()
     return jsonify(_page_json(_page(), current.zone()))
 
 
@@ -247,27 +248,44 @@ def _next_of_each(now: datetime) -> list[tuple[Task, Occurrence]]:
 def answer(found: Overview, troubles: int, scheduler_state: str, undecided: int = 0) -> str:
     """Return the sentence that answers whether everything is all right."""
     if not found.total_tasks and not found.today:
-        return "Nothing is scheduled yet."
-    if undecided:
-        head = f"{count_words(undecided, 'lost run')} {'waits' if undecided == 1 else 'wait'} for your decision."
-    elif scheduler_state == "paused":
-        head = "Everything is paused."
-    elif troubles:
-        head = f"{count_words(troubles, 'task')} {'needs' if troubles == 1 else 'need'} attention."
-    elif scheduler_state in {"running", "starting"}:
-        head = "All quiet."
-    else:
-        head = (
-            f"The scheduler is {scheduler_state}." if scheduler_state != "unknown" else "The scheduler is out of sight."
-        )
+        return _("Nothing is scheduled yet.")
+    head = _head(troubles, scheduler_state, undecided)
     total = sum(found.today.values())
     if not total:
-        return f"{head} No run today yet."
+        return f"{head} {_('No run today yet.')}"
     told = [f"{found.today[state]:,} {state_word(state)}" for state in _TOLD if found.today.get(state)]
     rest = total - sum(found.today.get(state, 0) for state in _TOLD)
     if rest:
-        told.append(f"{rest:,} waiting")
-    return f"{head} {count_words(total, 'run')} today: {', '.join(told)}."
+        told.append(_("%(count)s waiting", count=f"{rest:,}"))
+    today = ngettext(
+        "%(count)s run today: %(what)s.",
+        "%(count)s runs today: %(what)s.",
+        total,
+        count=f"{total:,}",
+        what=", ".join(told),
+    )
+    return f"{head} {today}"
+
+
+def _head(troubles: int, scheduler_state: str, undecided: int) -> str:
+    if undecided:
+        return ngettext(
+            "%(count)s lost run waits for your decision.",
+            "%(count)s lost runs wait for your decision.",
+            undecided,
+            count=f"{undecided:,}",
+        )
+    if scheduler_state == "paused":
+        return _("Everything is paused.")
+    if troubles:
+        return ngettext(
+            "%(count)s task needs attention.", "%(count)s tasks need attention.", troubles, count=f"{troubles:,}"
+        )
+    if scheduler_state in {"running", "starting"}:
+        return _("All quiet.")
+    if scheduler_state == "unknown":
+        return _("The scheduler is out of sight.")
+    return _("The scheduler is %(state)s.", state=scheduler_word(scheduler_state))
 
 
 def _day_start(now: datetime) -> datetime:

@@ -31,6 +31,7 @@ from watchbell.web import (
     twins,
 )
 from watchbell.web.db import database
+from watchbell.web.i18n import _
 from watchbell.web.presenters_policies import policy_facts
 
 blueprint = Blueprint("runs", __name__)
@@ -162,8 +163,11 @@ def steps_csv(run_id: int) -> Response:
 def cancel(run_id: int) -> AnyResponse:
     try:
         run = runs.cancel(database(), run_id, now=current.now(), actor=current.actor())
-        asked = "was asked to stop" if run.ended_at is None else "is cancelled"
-        flash(f"Run #{run.id} {asked}.", "success")
+        is_over = run.ended_at is not None
+        said = (
+            _("Run #%(run)s is cancelled.", run=run.id) if is_over else _("Run #%(run)s was asked to stop.", run=run.id)
+        )
+        flash(said, "success")
     except Conflict as error:
         # It ended while the person was deciding; its page says how.
         flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
@@ -189,8 +193,14 @@ def decide(run_id: int) -> AnyResponse:
         return redirect(url_for("runs.detail", run_id=run_id), 303)
     if made.id != run_id:
         notices.warn_unless_running()
-    flash(f"Run #{run_id} {'is left as it is' if made.id == run_id else 'is run again as this one'}.", "success")
+    flash(_decided(run_id, made.id), "success")
     return redirect(url_for("runs.detail", run_id=made.id), 303)
+
+
+def _decided(run_id: int, shown_id: int) -> str:
+    if shown_id == run_id:
+        return _("Run #%(run)s is left as it is.", run=run_id)
+    return _("Run #%(run)s is run again as this one.", run=run_id)
 
 
 def _run_page(run_id: int) -> presenters_runs.RunPageView:

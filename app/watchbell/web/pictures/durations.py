@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from watchbell.domain.analysis.usual import Unusual, Usual
 from watchbell.web.i18n import _
 from watchbell.web.pictures.looks import moment_words, tone_of
-from watchbell.web.presenters import RunView
+from watchbell.web.presenters import RunView, state_word
 from watchbell.web.spans import short_words
 
 #: Height of the plot, and what is left free above it for the marks on the highest bars.
@@ -101,7 +101,7 @@ def _bar(run: RunView, x: float, each: float, scale: float, usual: Usual | None,
     verdict = usual.verdict(seconds) if usual is not None and run.state == "succeeded" else None
     note = {None: "", Unusual.LONG: _("unusually long"), Unusual.SHORT: _("suspiciously short")}[verdict]
     kind = "bad" if run.state in _BAD else str(verdict) if verdict else "good"
-    words = _("#%(id)s %(state)s, took %(took)s, due %(due)s", id=run.id, state=run.state_word, took=short_words(seconds),
+    words = _("#%(id)s %(state)s, took %(took)s, due %(due)s", id=run.id, state=state_word(run.state), took=short_words(seconds),
               due=moment_words(run.due_at, zone))  # fmt: skip
     height = max(round(seconds * scale, 2), 1.0)
     return Bar(

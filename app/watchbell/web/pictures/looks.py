@@ -66,7 +66,7 @@ class Sayings:
 
     def of_span(self, span: Span) -> str:
         """Return what hovering over a run tells: which, what became of it, when and why."""
-        words = f"{span.task_name} #{span.run_id} {state_word(span.state)}"
+        words = f"{span.task_name} #{span.run_id} {self._words[span.state]}"
         if span.end > span.start:
             words += " " + self._took % {"time": duration_words((span.end - span.start).total_seconds())}
         words += ", " + self._due % {"moment": moment_words(span.due_at, self._zone)}
