@@ -18,6 +18,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, g, has_request_context, request
+from flask_babel.speaklater import LazyString
 
 from watchbell.web import askers
 
@@ -95,7 +96,7 @@ def ngettext(one: str, many: str, num: int, **values: Any) -> str:
 
 def lazy(text: str, **values: Any) -> Any:
     """Return a text that is in the language of whoever reads it when it is shown: for what is written at import, as labels are."""
-    return flask_babel.lazy_gettext(text, **values)
+    return LazyString(_, text, **values)
 
 
 def words(name: str) -> dict[str, str | list[str]]:
