@@ -74,7 +74,7 @@ def undo() -> str:
     if not found.left:
         return told
     names = ", ".join(found.left[:_NAMED])
-    return f"{told} {_('Changed since, and left alone: %(names)s.', names=names)}"
+    return told + " " + _("Changed since, and left alone: %(names)s.", names=names)
 
 
 def _mark_of(edits: Sequence[Edited]) -> str:

@@ -131,7 +131,7 @@ def result(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str], undo:
             counts[part.outcome] = counts.get(part.outcome, 0) + 1
     told = [f"{count:,} {words.get(outcome, outcome)}" for outcome, count in counts.items() if outcome != UNCHANGED]
     refused = [part for part in done if not part.outcome]
-    sentence = f"{', '.join(told) or _('Nothing was changed')}."
+    sentence = f"{', '.join(told)}." if told else _("Nothing was changed.")
     if counts.get(UNCHANGED):
         number = counts[UNCHANGED]
         sentence += " " + ngettext("%(num)s was so already.", "%(num)s were so already.", number)
@@ -150,5 +150,5 @@ def _refusals(refused: Sequence[Part]) -> str:
     head = ngettext("%(num)s was refused:", "%(num)s were refused:", len(refused))
     each = "; ".join(f"{part.name[:60]}: {part.reason[:120]}" for part in refused[:_TOLD])
     rest = len(refused) - _TOLD
-    more = f" {_('and %(num)s more', num=rest)}" if rest > 0 else ""
+    more = " " + _("and %(num)s more", num=rest) if rest > 0 else ""
     return f"{head} {each}{more}."

@@ -66,7 +66,7 @@ def today_sentence(today: Mapping[str, int]) -> str:
     else:
         head = ngettext("%(count)s run today, none failed.", "%(count)s runs today, none failed.", total, count=count)
     active = sum(today.get(state.value, 0) for state in ACTIVE)
-    return f"{head} {_('%(count)s not finished.', count=f'{active:,}')}" if active else head
+    return head + " " + _("%(count)s not finished.", count=f"{active:,}") if active else head
 
 
 def exit_words(run: Run, attempt: Attempt | None) -> str:
@@ -131,7 +131,7 @@ def resources(attempt: Attempt | None) -> Resources | None:
     curves = []
     if len(samples) > 1:
         curves = [
-            _curve(_("Processor"), f"% {_('of one core')}", [(at, cpu) for at, cpu, _, _ in samples]),
+            _curve(_("Processor"), "% " + _("of one core"), [(at, cpu) for at, cpu, _, _ in samples]),
             _curve(_("Memory"), "MiB", [(at, mib) for at, _, mib, _ in samples]),
         ]
     return Resources(facts, curves, samples)

@@ -173,9 +173,9 @@ class _Teller:
             holder = start.actor if start is not None else attempt.holder
             taken = _("Attempt %(number)s was taken by %(holder)s", number=attempt.number, holder=holder)
             fence = _("with fence %(fence)s, so that no other one could start it too", fence=attempt.fence)
-            began = (
-                f"; {_('its process began at %(at)s', at=self._at(attempt.started_at))}" if attempt.started_at else ""
-            )
+            began = ""
+            if attempt.started_at:
+                began = "; " + _("its process began at %(at)s", at=self._at(attempt.started_at))
             told.append(f"{taken} {fence}{began}.")
         if not told and self._run.ended_at is not None:
             told.append(_("Nobody: it was never started."))

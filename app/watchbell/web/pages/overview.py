@@ -252,7 +252,7 @@ def answer(found: Overview, troubles: int, scheduler_state: str, undecided: int 
     head = _head(troubles, scheduler_state, undecided)
     total = sum(found.today.values())
     if not total:
-        return f"{head} {_('No run today yet.')}"
+        return head + " " + _("No run today yet.")
     told = [f"{found.today[state]:,} {state_word(state)}" for state in _TOLD if found.today.get(state)]
     rest = total - sum(found.today.get(state, 0) for state in _TOLD)
     if rest:
