@@ -23,6 +23,7 @@ from watchbell.services.audit import Origin
 from watchbell.web import askers, bearer, current, errors, form_text
 from watchbell.web.current import User
 from watchbell.web.db import database
+from watchbell.web.i18n import _
 
 
 class _FormTokens(CSRFProtect):  # type: ignore[misc]
@@ -127,14 +128,16 @@ def _refuse_foreign_host() -> Response | None:
     bare_name = name if name.endswith("]") else name.rpartition(":")[0] or name
     if bare_name in current_app.extensions[_HOSTS]:
         return None
-    text = "This server does not go by the name in the request. Its owner can allow names with WATCHBELL_ALLOWED_HOSTS"
+    text = _(
+        "This server does not go by the name in the request. Its owner can allow names with WATCHBELL_ALLOWED_HOSTS"
+    )
     return errors.answer(400, text, bare=True)
 
 
 def _refuse_remote_without_login() -> Response | None:
     if current.config().uses_login or is_loopback(current.address()):
         return None
-    return errors.answer(403, "Without logins this server answers on its own machine only", bare=True)
+    return errors.answer(403, _("Without logins this server answers on its own machine only"), bare=True)
 
 
 def _refuse_foreign_origin() -> Response | None:
@@ -146,7 +149,7 @@ def _refuse_foreign_origin() -> Response | None:
     origin = request.headers.get("Origin")
     # Both absent is a program, which has no cookies that somebody else could make it use.
     same = site in {None, "same-origin", "none"} and (origin is None or _server_in(origin) == request.host)
-    return None if same else errors.answer(403, "The request came from another site", bare=True)
+    return None if same else errors.answer(403, _("The request came from another site"), bare=True)
 
 
 def _server_in(origin: str) -> str | None:

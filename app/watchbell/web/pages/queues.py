@@ -90,7 +90,7 @@ def answer(found: list[QueueView]) -> str:
     told = [
         ngettext("%(count)s run in flight", "%(count)s runs in flight", going, count=f"{going:,}")
         + ", "
-        + ngettext("%(count)s waiting", "%(count)s waiting", waiting, count=f"{waiting:,}")
+        + _("%(count)s waiting", count=f"{waiting:,}")
     ]
     paused = [queue.name for queue in found if queue.pause is not None]
     full = [queue.name for queue in found if queue.max_running is not None and queue.in_flight >= queue.max_running]
