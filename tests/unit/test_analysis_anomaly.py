@@ -68,6 +68,12 @@ def test_the_fences_lie_beyond_the_quartiles(values: list[float], multiple: floa
     assert set(beyond) <= {one.index for one in find(values, Method.IQR, multiple).found}
 
 
+@pytest.mark.parametrize("value", [0.1, 349525.4961225387, 123456.789])
+@pytest.mark.parametrize("count", [3, 10])
+def test_values_that_are_all_the_same_have_no_outlier(value: float, count: int) -> None:
+    assert not any(find([value] * count, method, 0.5).found for method in Method)
+
+
 @given(st.lists(NUMBERS, min_size=3, max_size=80), st.floats(0.5, 4))
 def test_a_score_is_a_multiple_of_the_spread(values: list[float], multiple: float) -> None:
     centre, spread = statistics.fmean(values), statistics.stdev(values)

@@ -124,8 +124,9 @@ def test_what_somebody_sees_is_kept_by_nobody_between(admin: Person, app: Flask,
     secret = tokens.create(db, "admin", "t", scope="read", lifetime=None, now=clock.now()).secret
     for endpoint, method, path in requests_of(app):
         if method == "GET" and ROUTES[endpoint] in {Right.VIEW, Right.ACCOUNT}:
-            by_cookie = admin.client.get(path)
-            by_token = app.test_client().get(path, headers={"Authorization": f"Bearer {secret}"})
+            # To its end: what a page streams keeps its request open until it is read or closed.
+            by_cookie = admin.client.get(path, buffered=True)
+            by_token = app.test_client().get(path, headers={"Authorization": f"Bearer {secret}"}, buffered=True)
             for answer in (by_cookie, by_token):
                 kept = answer.headers["Cache-Control"]
                 assert "no-store" in kept or "private" in kept, (endpoint, kept)

@@ -67,8 +67,9 @@ def mad(values: Sequence[float], centre: float | None = None) -> float:
 
 
 def stdev(values: Sequence[float]) -> float:
-    """Return the standard deviation of a sample; 0 for fewer than two values."""
-    if len(values) < 2:
+    """Return the standard deviation of a sample; 0 for fewer than two values, and for values that are all the same."""
+    # Their mean may be a rounding off from them, which would then pass for a spread.
+    if len(values) < 2 or min(values) == max(values):
         return 0.0
     centre = mean(values)
     return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1))
