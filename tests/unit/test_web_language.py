@@ -42,6 +42,17 @@ def test_programs_are_answered_in_english(app: Flask) -> None:
         assert i18n.language() == "en"
 
 
+@pytest.mark.parametrize(
+    ("headers", "language"), [({}, "en"), ({"X-Requested-With": "fetch"}, "de")], ids=["program", "script of a page"]
+)
+def test_twins_of_pages_are_in_english_unless_a_script_of_a_page_shows_them(
+    app: Flask, headers: dict[str, str], language: str
+) -> None:
+    for path in ("/search.json", "/settings.csv", "/next-runs.ics"):
+        with app.test_request_context(path, headers={"Accept-Language": "de", **headers}):
+            assert i18n.language() == language
+
+
 def test_the_texts_of_scripts_are_kept_by_browsers_under_the_mark_of_their_content(app: Flask) -> None:
     client = app.test_client()
 

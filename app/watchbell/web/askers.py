@@ -26,6 +26,11 @@ def is_program(asked: Request) -> bool:
     return is_for_programs(asked) or bearer_of(asked) is not None
 
 
+def wants_twin(asked: Request) -> bool:
+    """Return whether the twin of a page is asked for that programs, spreadsheets and calendars read, and no script of a page."""
+    return asked.path.endswith((".json", ".csv", ".ics")) and "X-Requested-With" not in asked.headers
+
+
 def wants_json(asked: Request) -> bool:
     """Return whether the one who asks is a program that reads JSON."""
     if is_program(asked):

@@ -63,7 +63,8 @@ def language() -> str:
     if not has_request_context():
         return _SOURCE
     if "language" not in g:
-        g.language = _SOURCE if askers.is_program(request) else chosen() or _preferred()
+        is_program = askers.is_program(request) or askers.wants_twin(request)
+        g.language = _SOURCE if is_program else chosen() or _preferred()
     return str(g.language)
 
 
