@@ -303,3 +303,13 @@ def test_the_last_failure_is_named_also_when_all_is_well_again(admin: Person, db
     add_run(db, task, RunState.SUCCEEDED, due_at=clock.now())
 
     assert admin.see("/").select_one(f".wb-answer a[href='/runs/{failed.id}']")
+
+
+def test_what_programs_read_of_the_page_is_english_whatever_the_browser_speaks(admin: Person, db: Database) -> None:
+    add_run(db, add_task(db, now=clock.now(), every="1h"), RunState.TIMED_OUT, due_at=clock.now())
+    admin.post("/language", {"language": "de"})
+
+    told = admin.get("/overview.json").get_json()
+
+    assert told["answer"] == "1 task needs attention. 1 run today: 1 timed out."
+    assert told["troubles"][0]["state_word"] == "timed out"
