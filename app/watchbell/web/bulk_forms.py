@@ -60,7 +60,7 @@ def read(actions: Collection[str], page: str) -> Chosen:
     filters = form.get("filters", "")
     ids = None if form.get("all") else _ids([*form.getlist("id"), *form.get("ids", "").split(".")])
     if ids == ():
-        raise InputError.of("id", "no row was chosen; tick the rows first")
+        raise InputError.of("id", _("no row was chosen; tick the rows first"))
     return Chosen(
         action=action,
         ids=ids,
@@ -88,7 +88,12 @@ def _back(address: str, page: str) -> str:
 def require_few(number: int) -> None:
     """Raise InputError for more rows than are changed at a time."""
     if number > bulk_parts.MOST:
-        raise InputError.of("all", f"chooses {number:,} rows; at most {bulk_parts.MOST:,} are changed at a time")
+        told = _(
+            "chooses %(count)s rows; at most %(most)s are changed at a time",
+            count=f"{number:,}",
+            most=f"{bulk_parts.MOST:,}",
+        )
+        raise InputError.of("all", told)
 
 
 def ids_of(args: MultiDict[str, str]) -> tuple[int, ...] | None:
@@ -103,7 +108,7 @@ def export(endpoint: str) -> Response:
         return redirect(f"{url_for(endpoint)}?{form.get('filters', '')}", 303)
     ids = _ids(form.getlist("id"))
     if not ids:
-        raise InputError.of("id", "no row was chosen; tick the rows first")
+        raise InputError.of("id", _("no row was chosen; tick the rows first"))
     return redirect(url_for(endpoint, id=ids), 303)
 
 

@@ -27,7 +27,7 @@ def answer() -> Response | str:
     chosen = bulk_forms.read([action.value for action in Action], url_for("tasks.index"))
     action = Action(chosen.action)
     if action in bulk.EDITS and Right.EDIT not in current.user().rights:
-        raise NotAllowed(f"to {action} needs the right to edit")
+        raise NotAllowed(_("to %(action)s needs the right to edit", action=action))
     names = task_lists.list_names(database(), _filter(chosen), bulk_parts.MOST + 1)
     bulk_forms.require_few(len(names))
     is_asked = not (chosen.is_sure or (action in _AT_ONCE and chosen.ids is not None))

@@ -14,7 +14,7 @@ from watchbell.store.tasks import Task
 from watchbell.web.db import database
 from watchbell.web.forms.policy_fields import HOW_FIELDS
 from watchbell.web.forms.step_fields import StepRow, rows_text
-from watchbell.web.forms.task_form import FIELDS_OF_KIND, TaskForm, task_data
+from watchbell.web.forms.task_form import FIELDS_OF_KIND, UNITS, TaskForm, task_data
 from watchbell.web.i18n import _
 
 #: What a choice is sent as: take-NAME, with one of these.
@@ -120,7 +120,7 @@ def _when(data: Mapping[str, object]) -> str:
     values = [str(data.get(name) or "") for name in FIELDS_OF_KIND.get(kind, ())]  # type: ignore[call-overload]
     match kind:
         case "interval":
-            return _("every %(every)s %(unit)s", every=values[0], unit=values[1])
+            return _("every %(every)s %(unit)s", every=values[0], unit=UNITS.get(values[1], values[1]))
         case "words":
             return " ".join(filter(None, values)).replace("_", " ")
         case "manual":

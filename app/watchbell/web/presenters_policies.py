@@ -9,15 +9,16 @@ from watchbell.domain import retry
 from watchbell.domain.policies import CatchUp, Overlap, Policies, build_policies
 from watchbell.errors import InputError
 from watchbell.services.retention import Rules
+from watchbell.web.i18n import _, lazy, ngettext
 from watchbell.web.spans import span_words
 
 #: The folds of the form, their titles and their fields.
 GROUP_TITLES = {
-    "turns": "Overlaps and missed moments",
-    "retries": "Retries",
-    "limits": "Limits",
-    "order": "Queue and order",
-    "keeping": "How long runs are kept",
+    "turns": lazy("Overlaps and missed moments"),
+    "retries": lazy("Retries"),
+    "limits": lazy("Limits"),
+    "order": lazy("Queue and order"),
+    "keeping": lazy("How long runs are kept"),
 }
 GROUP_FIELDS = {
     "turns": ("overlap", "overlap_limit", "catch_up", "catch_up_limit", "catch_up_window_seconds",
@@ -32,21 +33,25 @@ GROUP_FIELDS = {
 #: So many delays are listed one by one.
 _LISTED_DELAYS = 5
 _OVERLAP_WORDS = {
-    "skip": "skip the new one",
-    "queue_one": "one waits, further ones are skipped",
-    "queue_all": "all wait",
-    "replace": "stop it and run the new one",
-    "allow": "run both",
+    "skip": lazy("skip the new one"),
+    "queue_one": lazy("one waits, further ones are skipped"),
+    "replace": lazy("stop it and run the new one"),
+    "allow": lazy("run both"),
 }
-_CATCH_UP_WORDS = {"skip": "run none of them", "last": "run the last one", "all": "run all of them"}
 _UNCERTAIN_WORDS = {
-    "lost": "mark it lost, never run it twice",
-    "run_again": "run it again",
-    "ask": "mark it lost and ask on its page whether to run it again",
+    "lost": lazy("mark it lost, never run it twice"),
+    "run_again": lazy("run it again"),
+    "ask": lazy("mark it lost and ask on its page whether to run it again"),
 }
-_SHORT = {"skip": "skip", "queue_one": "queue one", "queue_all": "queue all", "replace": "replace", "allow": "run both"}
-_SHORT_CATCH_UP = {"skip": "run none", "last": "run the last one", "all": "run all"}
-_SHORT_UNCERTAIN = {"lost": "mark lost", "run_again": "run again", "ask": "ask me"}
+_SHORT = {
+    "skip": lazy("skip"),
+    "queue_one": lazy("queue one"),
+    "queue_all": lazy("queue all"),
+    "replace": lazy("replace"),
+    "allow": lazy("run both"),
+}
+_SHORT_CATCH_UP = {"skip": lazy("run none"), "last": lazy("run the last one"), "all": lazy("run all")}
+_SHORT_UNCERTAIN = {"lost": lazy("mark lost"), "run_again": lazy("run again"), "ask": lazy("ask me")}
 
 
 def policies_of(fields: Mapping[str, object]) -> Policies:
@@ -66,9 +71,9 @@ def group_words(policies: Policies) -> dict[str, str]:
     return {
         "turns": " · ".join(
             [
-                f"overlap: {_SHORT[policies.overlap]}",
-                f"missed: {_SHORT_CATCH_UP[policies.catch_up]}",
-                f"uncertain: {_SHORT_UNCERTAIN[policies.uncertain]}",
+                _("overlap: %(what)s", what=_SHORT[policies.overlap]),
+                _("missed: %(what)s", what=_SHORT_CATCH_UP[policies.catch_up]),
+                _("uncertain: %(what)s", what=_SHORT_UNCERTAIN[policies.uncertain]),
             ]
         ),
         "retries": retry_words(policies),
@@ -79,59 +84,72 @@ def group_words(policies: Policies) -> dict[str, str]:
 
 
 def _limit_words(policies: Policies) -> list[str]:
-    words = [f"time {span_words(policies.time_limit_seconds)}"]
+    words = [_("time %(time)s", time=span_words(policies.time_limit_seconds))]
     if policies.output_limit_mib is not None:
-        words.append(f"{policies.output_limit_mib} MiB of output")
+        words.append(_("%(size)s MiB of output", size=policies.output_limit_mib))
     if policies.memory_limit_mib is not None:
-        words.append(f"{policies.memory_limit_mib} MiB of memory")
+        words.append(_("%(size)s MiB of memory", size=policies.memory_limit_mib))
     if policies.process_limit is not None:
-        words.append(f"{policies.process_limit} processes")
-    return [*words, f"niceness {policies.niceness}"] if policies.niceness else words
+        words.append(_("%(count)s processes", count=policies.process_limit))
+    return [*words, _("niceness %(number)s", number=policies.niceness)] if policies.niceness else words
 
 
 def _order_words(policies: Policies) -> list[str]:
-    words = [f"queue {policies.queue}"]
+    words = [_("queue %(name)s", name=policies.queue)]
     if policies.priority:
-        words.append(f"priority {policies.priority}")
-    return [*words, f"spread {span_words(policies.spread_seconds)}"] if policies.spread_seconds else words
+        words.append(_("priority %(number)s", number=policies.priority))
+    if policies.spread_seconds:
+        words.append(_("spread %(time)s", time=span_words(policies.spread_seconds)))
+    return words
 
 
 def _kept_words(policies: Policies) -> str:
     days, runs = policies.keep_days, policies.keep_runs
     told = [kept_days(days)] if days is not None else []
     told += [kept_runs(runs)] if runs is not None else []
-    return " · ".join(told) or "as the server's settings say"
+    return " · ".join(told) or _("as the server's settings say")
 
 
 def retry_words(policies: Policies) -> str:
     """Return what follows a failed attempt, such as "tries again after 1 s, 2 s, 4 s, then gives up"."""
     if not policies.retries:
-        return "none"
-    return f"tries again {_after_words(policies)}, then gives up"
+        return _("none")
+    return _("tries again %(after)s, then gives up", after=_after_words(policies))
 
 
 def retry_sentence(policies: Policies) -> str:
     """Return the whole rule as one sentence."""
     if not policies.retries:
-        return "A run that fails is not tried again."
-    what = f"ends with {policies.retry_on}" if policies.retry_on else "fails or runs out of time"
-    but = f", but not with {policies.retry_not_on}," if policies.retry_not_on else ""
+        return _("A run that fails is not tried again.")
+    what = _("ends with %(codes)s", codes=policies.retry_on) if policies.retry_on else _("fails or runs out of time")
+    but = _(", but not with %(codes)s,", codes=policies.retry_not_on) if policies.retry_not_on else ""
     bound = ""
     if policies.retry_total_seconds is not None:
-        bound = f", but not later than {span_words(policies.retry_total_seconds)} after its first start"
-    return f"A run that {what}{but} is tried again {_after_words(policies)}{bound}; then it has failed."
+        longest = span_words(policies.retry_total_seconds)
+        bound = _(", but not later than %(time)s after its first start", time=longest)
+    return _(
+        "A run that %(what)s%(but)s is tried again %(after)s%(bound)s; then it has failed.",
+        what=what,
+        but=but,
+        after=_after_words(policies),
+        bound=bound,
+    )
 
 
 def _after_words(policies: Policies) -> str:
     told = [_delay_words(policies, number) for number in range(1, min(policies.retries, _LISTED_DELAYS) + 1)]
-    more = f" and so on, {policies.retries} times in all" if policies.retries > _LISTED_DELAYS else ""
-    return f"after {', '.join(told)}{more}"
+    delays = ", ".join(told)
+    if policies.retries > _LISTED_DELAYS:
+        return _("after %(delays)s and so on, %(number)s times in all", delays=delays, number=policies.retries)
+    return _("after %(delays)s", delays=delays)
 
 
 def _delay_words(policies: Policies, number: int) -> str:
     """Return the delay before a retry; a scattered one lies between two lengths."""
     shortest, longest = (retry.delay(policies, number, lambda: 0.0), retry.delay(policies, number, lambda: 1.0))
-    return _short(shortest) if shortest == longest else f"{_short(shortest)} to {_short(longest)}"
+    if shortest == longest:
+        return _short(shortest)
+    return _("%(shortest)s to %(longest)s", shortest=_short(shortest), longest=_short(longest))
 
 
 def _short(seconds: float) -> str:
@@ -156,87 +174,122 @@ def policy_facts(policies: Policies, server: Rules) -> list[FactGroup]:
         "order": _order_facts(policies),
         "keeping": _keeping_facts(policies, server),
     }
-    return [FactGroup(title, facts[key]) for key, title in GROUP_TITLES.items()]
+    return [FactGroup(str(title), facts[key]) for key, title in GROUP_TITLES.items()]
 
 
 def _turn_facts(policies: Policies) -> list[tuple[str, str]]:
-    overlap = _OVERLAP_WORDS[policies.overlap]
-    if policies.overlap == Overlap.QUEUE_ALL:
-        overlap += f", at most {policies.overlap_limit:,}; further ones are skipped"
-    catch_up = _CATCH_UP_WORDS[policies.catch_up]
-    if policies.catch_up == CatchUp.ALL:
-        catch_up += f", at most {policies.catch_up_limit:,}"
-    if policies.catch_up != CatchUp.SKIP:
-        catch_up += f", if not older than {span_words(policies.catch_up_window_seconds)}"
     latest = policies.latest_start_seconds
     return [
-        ("Earlier run still going", overlap),
-        ("Missed while down", catch_up),
-        ("Latest start", f"{span_words(latest)} after due" if latest is not None else _usual_latest(policies)),
-        ("Unknown whether it ran", _UNCERTAIN_WORDS[policies.uncertain]),
+        (_("Earlier run still going"), _overlap_words(policies)),
+        (_("Missed while down"), _catch_up_words(policies)),
+        (_("Latest start"), _after_due(latest) if latest is not None else _usual_latest(policies)),
+        (_("Unknown whether it ran"), str(_UNCERTAIN_WORDS[policies.uncertain])),
     ]
+
+
+def _overlap_words(policies: Policies) -> str:
+    if policies.overlap == Overlap.QUEUE_ALL:
+        return _("all wait, at most %(count)s; further ones are skipped", count=f"{policies.overlap_limit:,}")
+    return str(_OVERLAP_WORDS[policies.overlap])
+
+
+def _catch_up_words(policies: Policies) -> str:
+    if policies.catch_up == CatchUp.SKIP:
+        return _("run none of them")
+    longest = span_words(policies.catch_up_window_seconds)
+    if policies.catch_up == CatchUp.ALL:
+        most = f"{policies.catch_up_limit:,}"
+        return _("run all of them, at most %(count)s, if not older than %(time)s", count=most, time=longest)
+    return _("run the last one, if not older than %(time)s", time=longest)
+
+
+def _after_due(seconds: int) -> str:
+    return _("%(time)s after due", time=span_words(seconds))
 
 
 def _usual_latest(policies: Policies) -> str:
     """Return the latest start of a task that names none; runs that wait for each other on purpose may wait an hour."""
     waits = policies.overlap in {Overlap.QUEUE_ONE, Overlap.QUEUE_ALL, Overlap.REPLACE}
-    return "1 h after due" if waits else "its own interval, at most 1 h"
+    return _after_due(3600) if waits else _("its own interval, at most 1 h")
 
 
 def _retry_facts(policies: Policies) -> list[tuple[str, str] | tuple[str, str, bool]]:
     if not policies.retries:
-        return [("After a failure", "not tried again")]
-    facts: list[tuple[str, str] | tuple[str, str, bool]] = [("After a failure", retry_words(policies), True)]
+        return [(_("After a failure"), _("not tried again"))]
+    facts: list[tuple[str, str] | tuple[str, str, bool]] = [(_("After a failure"), retry_words(policies), True)]
     if policies.retry_on:
-        facts.append(("Only on", policies.retry_on))
+        facts.append((_("Only on"), policies.retry_on))
     if policies.retry_not_on:
-        facts.append(("Never on", policies.retry_not_on))
+        facts.append((_("Never on"), policies.retry_not_on))
     if policies.retry_total_seconds is not None:
-        facts.append(("None later than", f"{span_words(policies.retry_total_seconds)} after the first start"))
+        longest = span_words(policies.retry_total_seconds)
+        facts.append((_("None later than"), _("%(time)s after the first start", time=longest)))
     return facts
 
 
 def _limit_facts(policies: Policies) -> list[tuple[str, str]]:
-    output = policies.output_limit_mib
-    kept = f"{output:,} MiB per stream" if output is not None else "the server's limit per stream"
-    more = "more ends the run" if policies.output_excess == "end" else "of more, the middle is given up"
     memory, processes = policies.memory_limit_mib, policies.process_limit
-    grace = f", and KILL {span_words(policies.grace_seconds)} later" if policies.grace_seconds else " and KILL at once"
+    metrics = [(_("Metrics"), _("lines of its own are read from its output"))]
     return [
-        ("Time limit", f"{span_words(policies.time_limit_seconds)}, then TERM{grace}"),
-        ("Output kept", f"{kept}; {more}"),
-        ("Memory", f"{memory:,} MiB" if memory is not None else "no limit"),
-        ("Processes", f"{processes:,}" if processes is not None else "no limit"),
-        ("Niceness", str(policies.niceness) if policies.niceness else "0, as the scheduler"),
-        *([("Metrics", "lines of its own are read from its output")] if policies.own_metrics == "read" else []),
+        (_("Time limit"), _time_limit_words(policies)),
+        (_("Output kept"), _output_words(policies)),
+        (_("Memory"), f"{memory:,} MiB" if memory is not None else _("no limit")),
+        (_("Processes"), f"{processes:,}" if processes is not None else _("no limit")),
+        (_("Niceness"), str(policies.niceness) if policies.niceness else _("0, as the scheduler")),
+        *(metrics if policies.own_metrics == "read" else []),
     ]
+
+
+def _time_limit_words(policies: Policies) -> str:
+    longest = span_words(policies.time_limit_seconds)
+    if not policies.grace_seconds:
+        return _("%(time)s, then TERM and KILL at once", time=longest)
+    return _("%(time)s, then TERM, and KILL %(grace)s later", time=longest, grace=span_words(policies.grace_seconds))
+
+
+def _output_words(policies: Policies) -> str:
+    most = policies.output_limit_mib
+    kept = _("%(size)s MiB per stream", size=f"{most:,}") if most is not None else _("the server's limit per stream")
+    more = _("more ends the run") if policies.output_excess == "end" else _("of more, the middle is given up")
+    return f"{kept}; {more}"
 
 
 def _keeping_facts(policies: Policies, server: Rules) -> list[tuple[str, str]]:
     days, runs = policies.keep_days, policies.keep_runs
-    said = "" if days is not None else ", as the server's settings say"
-    most = "" if runs is not None else ", as the server's settings say"
     return [
-        ("Runs are kept", f"{kept_days(days if days is not None else server.days)}{said}"),
-        ("At the most", f"{kept_runs(runs if runs is not None else server.runs)}{most}"),
+        (_("Runs are kept"), kept_days(days) if days is not None else _as_server(kept_days(server.days))),
+        (_("At the most"), kept_runs(runs) if runs is not None else _as_server(kept_runs(server.runs))),
     ]
+
+
+def _as_server(kept: str) -> str:
+    return _("%(kept)s, as the server's settings say", kept=kept)
 
 
 def kept_days(days: int | None) -> str:
     """Return for how long runs are kept, in words."""
-    return "for ever" if days is None else f"{days:,} day{'' if days == 1 else 's'}"
+    return _("for ever") if days is None else ngettext("%(count)s day", "%(count)s days", days, count=f"{days:,}")
 
 
 def kept_runs(runs: int | None) -> str:
     """Return how many runs are kept, in words."""
-    return "any number" if runs is None else "the newest one" if runs == 1 else f"the newest {runs:,}"
+    if runs is None:
+        return _("any number")
+    return _("the newest one") if runs == 1 else _("the newest %(count)s", count=f"{runs:,}")
 
 
 def _order_facts(policies: Policies) -> list[tuple[str, str]]:
-    priority = policies.priority
-    order = "before" if priority > 0 else "after"
+    spread = policies.spread_seconds
     return [
-        ("Queue", policies.queue),
-        ("Priority", f"{priority}, {order} runs of priority 0" if priority else "0"),
-        ("Spread", f"up to {span_words(policies.spread_seconds)}" if policies.spread_seconds else "none"),
+        (_("Queue"), policies.queue),
+        (_("Priority"), _priority_words(policies.priority)),
+        (_("Spread"), _("up to %(time)s", time=span_words(spread)) if spread else _("none")),
     ]
+
+
+def _priority_words(priority: int) -> str:
+    if not priority:
+        return "0"
+    if priority > 0:
+        return _("%(number)s, before runs of priority 0", number=priority)
+    return _("%(number)s, after runs of priority 0", number=priority)

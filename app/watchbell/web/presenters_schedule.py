@@ -13,6 +13,7 @@ from watchbell.errors import InputError, Problem
 from watchbell.services import tasks
 from watchbell.store.tasks import Task
 from watchbell.web.forms.task_form import Taken
+from watchbell.web.i18n import _
 from watchbell.web.presenters import RunView
 
 MOMENTS = 10
@@ -110,9 +111,9 @@ def _clock_note(schedule: Schedule, now: datetime) -> str:
     if schedule.kind in {ScheduleKind.MOMENT, ScheduleKind.MANUAL}:
         return ""
     if not _follows_the_clock(schedule):
-        return "An interval counts real time: clock changes do not move it."
+        return _("An interval counts real time: clock changes do not move it.")
     if not schedules.next_transitions(schedule.zone, now, 1):
-        return f"{schedule.zone} has no clock changes in sight."
+        return _("%(zone)s has no clock changes in sight.", zone=schedule.zone)
     return ""
 
 
@@ -124,7 +125,9 @@ def _clock_changes(schedule: Schedule, now: datetime) -> list[ClockChange]:
 
 def _clock_change(schedule: Schedule, change: Transition) -> ClockChange:
     around = _around(schedule, change)
-    words = f"from {change.local_before:%H:%M} to {change.local_after:%H:%M}"
+    words = _(
+        "from %(before)s to %(after)s", before=f"{change.local_before:%H:%M}", after=f"{change.local_after:%H:%M}"
+    )
     left_out: list[str] = []
     if schedule.dst is DSTRule.SKIP and change.kind == "gap":
         runs = {occurrence.key for occurrence in around}

@@ -11,6 +11,7 @@ from watchbell.services.tasks import TaskPage
 from watchbell.store.pauses import Pause
 from watchbell.store.runs import Run
 from watchbell.store.tasks import Task
+from watchbell.web.i18n import _, ngettext
 from watchbell.web.presenters import RunView
 from watchbell.web.presenters_runs import run_views, usual_seconds
 
@@ -90,6 +91,12 @@ def task_csv(row: TaskRow) -> Mapping[str, object]:
 def answer(total: int, enabled: int, filtered: int) -> str:
     """Return the sentence above the list."""
     if not total:
-        return "No task yet."
-    sentence = f"{total:,} task{'' if total == 1 else 's'}, {enabled:,} enabled."
-    return sentence if filtered == total else f"{sentence} {filtered:,} shown."
+        return _("No task yet.")
+    sentence = ngettext(
+        "%(all)s task, %(enabled)s enabled.",
+        "%(all)s tasks, %(enabled)s enabled.",
+        total,
+        all=f"{total:,}",
+        enabled=f"{enabled:,}",
+    )
+    return sentence if filtered == total else sentence + " " + _("%(count)s shown.", count=f"{filtered:,}")

@@ -13,6 +13,7 @@ from watchbell.web import current
 from watchbell.web.db import database
 from watchbell.web.forms.presets import PRESETS, Preset
 from watchbell.web.forms.task_form import new_task_data, task_data
+from watchbell.web.i18n import _
 
 CSV_COLUMNS = ("id", "name", "schedule", "command", "saved_at", "saved_by")
 
@@ -22,7 +23,7 @@ def data_from(word: str) -> dict[str, object]:
     data = new_task_data(current.defaults())
     if not word:
         return data
-    kind, _, key = word.partition(":")
+    kind, _colon, key = word.partition(":")
     if kind == "preset" and key in PRESETS:
         return {**data, **PRESETS[key].data}
     if kind == "template" and key.isascii() and key.isdigit() and len(key) < 19:
@@ -30,7 +31,7 @@ def data_from(word: str) -> dict[str, object]:
         # Whoever makes a task gives it a name, and owns it.
         said = task_data(task_templates.definition_of(template), 0)
         return {**said, "name": "", "owner": data["owner"], "version": ""}
-    raise NotFound("there is nothing like this to begin from")
+    raise NotFound(_("there is nothing like this to begin from"))
 
 
 def presets() -> list[tuple[str, Preset]]:

@@ -16,6 +16,7 @@ from watchbell.web import current, merging, starting, task_preview
 from watchbell.web.db import database
 from watchbell.web.forms.step_fields import ACT, NAMES
 from watchbell.web.forms.task_form import Taken, TaskForm, moment_widget, task_data
+from watchbell.web.i18n import _
 from watchbell.web.merging import TAKE, Difference
 from watchbell.web.presenters_policies import GROUP_TITLES, policies_of, retry_sentence
 
@@ -111,16 +112,16 @@ def _strange_entries(form: TaskForm) -> list[Problem]:
     problems = []
     for name, values in request.form.lists():
         if name not in form._fields and name not in _BESIDE and not name.startswith(TAKE):
-            problems.append(Problem(name, f"the form has no field {name[:_SHOWN_NAME]!r}"))
+            problems.append(Problem(name, _("the form has no field %(name)s", name=repr(name[:_SHOWN_NAME]))))
         elif len(values) > 1 and name not in NAMES:
-            problems.append(Problem(name, "was sent more than once; send it once"))
+            problems.append(Problem(name, _("was sent more than once; send it once")))
     return problems
 
 
 def _version(form: TaskForm) -> int:
     text = str(form.version.data or "")
     if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise InputError.of("version", "the form does not say which version of the task it was made from; reload it")
+        raise InputError.of("version", _("the form does not say which version of the task it was made from; reload it"))
     return int(text)
 
 
@@ -132,7 +133,7 @@ def _conflict(form: TaskForm, task: Task | None, error: Conflict) -> Refusal:
     found = merging.differences(form, newest, _version_or_newest(form, newest))
     # From here on saving means having seen the other version.
     form.version.data = str(newest.version)
-    return Refusal(409, found, newest.updated_by or "somebody")
+    return Refusal(409, found, newest.updated_by or _("somebody"))
 
 
 def _version_or_newest(form: TaskForm, task: Task) -> int:

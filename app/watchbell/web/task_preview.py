@@ -14,6 +14,7 @@ from watchbell.store.tasks import Task
 from watchbell.web import current
 from watchbell.web.db import database
 from watchbell.web.forms.task_form import Taken, TaskForm, new_task_data
+from watchbell.web.i18n import _
 from watchbell.web.presenters import run_view
 from watchbell.web.presenters_policies import policies_of, retry_sentence
 from watchbell.web.presenters_schedule import Preview, preview
@@ -82,7 +83,7 @@ def problems(form: TaskForm, task: Task | None) -> list[Problem]:
     """Return all that is wrong with a form at once, so that nobody learns of it piece by piece."""
     found: list[Problem] = []
     if form.asap.data and not form.enabled.data:
-        words = "a disabled task does not start by itself; tick Enabled too, or run it by hand"
+        words = _("a disabled task does not start by itself; tick Enabled too, or run it by hand")
         found.append(Problem("asap", words))
     base = tasks.definition_of(task) if task else None
     try:
@@ -96,5 +97,7 @@ def _taken_name(form: TaskForm, task: Task | None) -> list[Problem]:
     name = str(form.name.data or "").strip()
     is_new = task is None or task.name != name
     return (
-        [Problem("name", "another task has this name already")] if is_new and tasks.is_taken(database(), name) else []
+        [Problem("name", _("another task has this name already"))]
+        if is_new and tasks.is_taken(database(), name)
+        else []
     )

@@ -11,6 +11,7 @@ from wtforms import SelectChoice, SelectField, StringField
 
 from watchbell.domain.policies import Policies
 from watchbell.errors import Problem
+from watchbell.web.i18n import _, lazy
 from watchbell.web.presenters_policies import GROUP_FIELDS, group_words, policies_of
 from watchbell.web.spans import seconds_text, span_text
 
@@ -19,21 +20,21 @@ HOW_FIELDS = tuple(name for names in GROUP_FIELDS.values() for name in names)
 SPAN_FIELDS = tuple(name for name in HOW_FIELDS if name.endswith("_seconds"))
 
 
-def choices(pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+def choices(pairs: Iterable[tuple[str, Any]]) -> list[SelectChoice]:
     """Return choices of a field from values and their labels."""
     return [SelectChoice(value, label) for value, label in pairs]
 
 
-def _select(label: str, *pairs: tuple[str, str]) -> Any:
+def _select(label: Any, *pairs: tuple[str, Any]) -> Any:
     # What is not among the choices is refused by the service, with the words that are.
     return SelectField(label, choices=choices(pairs), validate_choice=False)
 
 
-def _number(label: str) -> Any:
+def _number(label: Any) -> Any:
     return StringField(label, render_kw={"inputmode": "numeric", "autocomplete": "off"})
 
 
-def _text(label: str) -> Any:
+def _text(label: Any) -> Any:
     return StringField(label, render_kw={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"})
 
 
@@ -41,52 +42,56 @@ class PolicyFields:
     """The part of the form that says how."""
 
     overlap = _select(
-        "If an earlier run is still going",
-        ("skip", "skip the new one"), ("queue_one", "queue one"), ("queue_all", "queue all"),
-        ("replace", "stop it and run the new one"), ("allow", "run both"),
+        lazy("If an earlier run is still going"),
+        ("skip", lazy("skip the new one")), ("queue_one", lazy("queue one")), ("queue_all", lazy("queue all")),
+        ("replace", lazy("stop it and run the new one")), ("allow", lazy("run both")),
     )  # fmt: skip
-    overlap_limit = _number("So many may wait")
+    overlap_limit = _number(lazy("So many may wait"))
     catch_up = _select(
-        "Missed while the scheduler was down",
-        ("last", "run the last one"), ("all", "run all"), ("skip", "run none"),
+        lazy("Missed while the scheduler was down"),
+        ("last", lazy("run the last one")), ("all", lazy("run all")), ("skip", lazy("run none")),
     )  # fmt: skip
-    catch_up_limit = _number("At most so many of them")
-    catch_up_window_seconds = _text("Not older than")
-    latest_start_seconds = _text("Latest start after due")
+    catch_up_limit = _number(lazy("At most so many of them"))
+    catch_up_window_seconds = _text(lazy("Not older than"))
+    latest_start_seconds = _text(lazy("Latest start after due"))
     uncertain = _select(
-        "If nobody can know whether it ran",
-        ("lost", "mark it lost (at most once)"), ("run_again", "run it again (at least once)"),
-        ("ask", "ask me"),
+        lazy("If nobody can know whether it ran"),
+        ("lost", lazy("mark it lost (at most once)")), ("run_again", lazy("run it again (at least once)")),
+        ("ask", lazy("ask me")),
     )  # fmt: skip
 
-    retries = _number("Retries")
+    retries = _number(lazy("Retries"))
     retry_backoff = _select(
-        "Delays grow",
-        ("exponential", "by a factor"), ("exponential_jitter", "by a factor, scattered"),
-        ("linear", "by the first delay each time"), ("fibonacci", "as 1, 1, 2, 3, 5, 8"),
+        lazy("Delays grow"),
+        ("exponential", lazy("by a factor")), ("exponential_jitter", lazy("by a factor, scattered")),
+        ("linear", lazy("by the first delay each time")), ("fibonacci", lazy("as 1, 1, 2, 3, 5, 8")),
     )  # fmt: skip
-    retry_delay_seconds = _text("First delay")
-    retry_multiplier = StringField("Factor", render_kw={"inputmode": "decimal", "autocomplete": "off"})
-    retry_max_delay_seconds = _text("Longest delay")
-    retry_total_seconds = _text("No retry later than")
-    retry_on = _text("Retry only on")
-    retry_not_on = _text("Never retry on")
+    retry_delay_seconds = _text(lazy("First delay"))
+    retry_multiplier = StringField(lazy("Factor"), render_kw={"inputmode": "decimal", "autocomplete": "off"})
+    retry_max_delay_seconds = _text(lazy("Longest delay"))
+    retry_total_seconds = _text(lazy("No retry later than"))
+    retry_on = _text(lazy("Retry only on"))
+    retry_not_on = _text(lazy("Never retry on"))
 
-    time_limit_seconds = _text("Time limit")
-    grace_seconds = _text("Grace between TERM and KILL")
-    output_limit_mib = _number("Kept output per stream, in MiB")
-    output_excess = _select("If it writes more", ("drop", "give up the middle"), ("end", "end the run as failed"))
-    memory_limit_mib = _number("Memory, in MiB")
-    process_limit = _number("Processes")
-    niceness = _number("Niceness")
-    own_metrics = _select("Metrics of its own", ("ignore", "none"), ("read", "read lines from its output"))
+    time_limit_seconds = _text(lazy("Time limit"))
+    grace_seconds = _text(lazy("Grace between TERM and KILL"))
+    output_limit_mib = _number(lazy("Kept output per stream, in MiB"))
+    output_excess = _select(
+        lazy("If it writes more"), ("drop", lazy("give up the middle")), ("end", lazy("end the run as failed"))
+    )
+    memory_limit_mib = _number(lazy("Memory, in MiB"))
+    process_limit = _number(lazy("Processes"))
+    niceness = _number(lazy("Niceness"))
+    own_metrics = _select(
+        lazy("Metrics of its own"), ("ignore", lazy("none")), ("read", lazy("read lines from its output"))
+    )
 
-    queue = _text("Queue")
-    priority = _number("Priority")
-    spread_seconds = _text("Spread starts over")
+    queue = _text(lazy("Queue"))
+    priority = _number(lazy("Priority"))
+    spread_seconds = _text(lazy("Spread starts over"))
 
-    keep_days = _number("Keep runs for, in days")
-    keep_runs = _number("Keep so many runs")
+    keep_days = _number(lazy("Keep runs for, in days"))
+    keep_runs = _number(lazy("Keep so many runs"))
 
     def how_data(self) -> dict[str, object]:
         """Return what the task service is told of the policies; lengths of time in seconds."""
@@ -109,7 +114,7 @@ def in_spans(problem: Problem) -> Problem:
     if problem.message.endswith(" seconds"):
         message = re.sub(r"[0-9]+", lambda found: span_text(int(found[0])), problem.message.removesuffix(" seconds"))
     else:
-        message = "must be a length of time in s, m, h or d"
+        message = _("must be a length of time in s, m, h or d")
     example = span_text(int(problem.example)) if problem.example and problem.example.isdigit() else problem.example
     return dataclasses.replace(problem, message=message, example=example)
 

@@ -14,6 +14,7 @@ from typing import Any
 from wtforms import Field
 
 from watchbell.domain.steps import Step
+from watchbell.web.i18n import _
 from watchbell.web.spans import seconds_text, span_text
 
 #: The names of a row's controls.
@@ -60,7 +61,7 @@ class StepsField(Field):  # type: ignore[misc]
 
     def act(self, text: str) -> None:
         """Add, move or remove a row as a button said; what makes no sense changes nothing."""
-        verb, _, number = text.partition(":")
+        verb, _colon, number = text.partition(":")
         index = int(number) - 1 if number.isascii() and number.isdigit() and len(number) < 4 else -1
         if verb == "add":
             self.rows.append(StepRow())
@@ -105,8 +106,10 @@ def _as_step(row: StepRow) -> dict[str, object]:
 
 def rows_text(rows: Sequence[StepRow]) -> str:
     """Return rows as text, one step a line, so that two people's can be told apart."""
-    return "\n".join(
-        f"{row.name}: {row.command}{f' (at most {row.limit})' if row.limit else ''}"
-        f"{' (goes on)' if row.failure == GO_ON else ''}"
-        for row in rows
-    )
+    return "\n".join(map(_row_text, rows))
+
+
+def _row_text(row: StepRow) -> str:
+    limit = " " + _("(at most %(time)s)", time=row.limit) if row.limit else ""
+    failure = " " + _("(goes on)") if row.failure == GO_ON else ""
+    return f"{row.name}: {row.command}{limit}{failure}"

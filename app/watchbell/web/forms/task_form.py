@@ -22,14 +22,15 @@ from watchbell.domain.task_definition import NAME_LIMIT, Defaults, TaskDefinitio
 from watchbell.errors import Problem
 from watchbell.web.forms.policy_fields import SPAN_FIELDS, PolicyFields, choices, in_spans, policy_data
 from watchbell.web.forms.step_fields import StepsField, rows_of
+from watchbell.web.i18n import _, lazy
 from watchbell.web.spans import span_text
 
 KINDS = (
-    (ScheduleKind.CRON, "Cron text"),
-    (ScheduleKind.INTERVAL, "Every so often"),
-    (ScheduleKind.MOMENT, "Once, at a moment"),
-    (ScheduleKind.WORDS, "Every … at …"),
-    (ScheduleKind.MANUAL, "Only by hand"),
+    (ScheduleKind.CRON, lazy("Cron text")),
+    (ScheduleKind.INTERVAL, lazy("Every so often")),
+    (ScheduleKind.MOMENT, lazy("Once, at a moment")),
+    (ScheduleKind.WORDS, lazy("Every … at …")),
+    (ScheduleKind.MANUAL, lazy("Only by hand")),
 )
 #: The fields that belong to each kind; only those of the chosen kind are sent on.
 FIELDS_OF_KIND = {
@@ -41,15 +42,25 @@ FIELDS_OF_KIND = {
 }
 #: What a pasted crontab line may fill.
 PASTED_FIELDS = ("kind", "cron", "command", "name", "environment", "zone", "directory", "comment", "spread_seconds")
-WHAT_CHOICES = (("command", "One command"), ("steps", "Steps in order"))
+WHAT_CHOICES = (("command", lazy("One command")), ("steps", lazy("Steps in order")))
 WHAT_FIELDS = ("name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "host", "enabled")
-_UNITS = ("seconds", "minutes", "hours", "days")
+UNITS = {"seconds": lazy("seconds"), "minutes": lazy("minutes"), "hours": lazy("hours"), "days": lazy("days")}
+#: The words of a schedule, as they are offered.
 _EVERY_NAMES = {
-    "minutes": "every … minutes",
-    "hours": "every … hours",
-    "seconds": "every … seconds",
-    "every_4_hour": "every 4 hours",
-    "every_day_hour": "every hour",
+    "day": lazy("every day"),
+    "weekday": lazy("every Weekday"),
+    "monday": lazy("every Monday"),
+    "tuesday": lazy("every Tuesday"),
+    "wednesday": lazy("every Wednesday"),
+    "thursday": lazy("every Thursday"),
+    "friday": lazy("every Friday"),
+    "saturday": lazy("every Saturday"),
+    "sunday": lazy("every Sunday"),
+    "minutes": lazy("every … minutes"),
+    "hours": lazy("every … hours"),
+    "seconds": lazy("every … seconds"),
+    "every_4_hour": lazy("every 4 hours"),
+    "every_day_hour": lazy("every hour"),
 }
 _LOCAL_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
 
@@ -78,11 +89,6 @@ def _merged(there: str, added: str) -> str:
     return "\n".join(filter(None, (there.strip(), *new)))
 
 
-def _every_name(word: str) -> str:
-    # Names of days are capitalised, "day" itself is not.
-    return _EVERY_NAMES.get(word, f"every {word.capitalize() if word.endswith('day') and word != 'day' else word}")
-
-
 class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     """One page: what, when, how."""
 
@@ -90,38 +96,40 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     #: Not empty once somebody has said that what looks like a crontab line is none.
     as_typed = HiddenField()
 
-    name = StringField("Name", render_kw={"maxlength": NAME_LIMIT, "required": True, "autocomplete": "off"})
+    name = StringField(lazy("Name"), render_kw={"maxlength": NAME_LIMIT, "required": True, "autocomplete": "off"})
     #: Which of the two it runs; what stands in the other one is not sent on.
-    what = RadioField("What it runs", choices=choices(WHAT_CHOICES), validate_choice=False)
-    command = TextAreaField("Command", render_kw={"rows": 3, "spellcheck": "false"})
-    steps = StepsField("Steps")
-    directory = StringField("Working directory")
-    environment = TextAreaField("Environment variables", render_kw={"rows": 2, "spellcheck": "false"})
-    tags = StringField("Tags")
-    comment = TextAreaField("Comment", render_kw={"rows": 2})
-    owner = StringField("Owner", render_kw={"maxlength": NAME_LIMIT})
-    host = StringField("Host")
-    enabled = BooleanField("Enabled")
+    what = RadioField(lazy("What it runs"), choices=choices(WHAT_CHOICES), validate_choice=False)
+    command = TextAreaField(lazy("Command"), render_kw={"rows": 3, "spellcheck": "false"})
+    steps = StepsField(lazy("Steps"))
+    directory = StringField(lazy("Working directory"))
+    environment = TextAreaField(lazy("Environment variables"), render_kw={"rows": 2, "spellcheck": "false"})
+    tags = StringField(lazy("Tags"))
+    comment = TextAreaField(lazy("Comment"), render_kw={"rows": 2})
+    owner = StringField(lazy("Owner"), render_kw={"maxlength": NAME_LIMIT})
+    host = StringField(lazy("Host"))
+    enabled = BooleanField(lazy("Enabled"))
     #: Not a property of the task: what else is to happen when it is saved.
-    asap = BooleanField("Run it once as soon as it is saved")
+    asap = BooleanField(lazy("Run it once as soon as it is saved"))
 
-    kind = RadioField("Schedule", choices=choices((kind.value, words) for kind, words in KINDS), validate_choice=False)
-    cron = TextAreaField("Cron text", render_kw={"rows": 2, "spellcheck": "false", "autocapitalize": "none"})
-    every = StringField("Every", render_kw={"inputmode": "numeric"})
-    unit = SelectField("Unit", choices=choices((unit, unit) for unit in _UNITS), validate_choice=False)
-    at = StringField("Moment")
-    every_word = SelectField(
-        "Every", choices=choices((word, _every_name(word)) for word in EVERY_WORDS), validate_choice=False
+    kind = RadioField(
+        lazy("Schedule"), choices=choices((kind.value, words) for kind, words in KINDS), validate_choice=False
     )
-    at_time = StringField("At, or how many")
-    zone = StringField("Time zone", render_kw={"list": "zones", "autocomplete": "off", "spellcheck": "false"})
+    cron = TextAreaField(lazy("Cron text"), render_kw={"rows": 2, "spellcheck": "false", "autocapitalize": "none"})
+    every = StringField(lazy("Every"), render_kw={"inputmode": "numeric"})
+    unit = SelectField(lazy("Unit"), choices=choices(UNITS.items()), validate_choice=False)
+    at = StringField(lazy("Moment"))
+    every_word = SelectField(
+        lazy("Every"), choices=choices((word, _EVERY_NAMES[word]) for word in EVERY_WORDS), validate_choice=False
+    )
+    at_time = StringField(lazy("At, or how many"))
+    zone = StringField(lazy("Time zone"), render_kw={"list": "zones", "autocomplete": "off", "spellcheck": "false"})
     dst = SelectField(
-        "When the clock changes",
+        lazy("When the clock changes"),
         choices=choices(
             [
-                ("cron_like", "run once, as cron does"),
-                ("skip", "skip what does not exist"),
-                ("both", "run twice what comes twice"),
+                ("cron_like", lazy("run once, as cron does")),
+                ("skip", lazy("skip what does not exist")),
+                ("both", lazy("run twice what comes twice")),
             ]
         ),
         validate_choice=False,
@@ -195,7 +203,7 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     def show_problems(self, problems: Iterable[Problem]) -> None:
         """Put each problem on its field, in the words that follow the label; those without a field stand above."""
         for problem in map(in_spans, problems):
-            example = f" For example: {problem.example}" if problem.example else ""
+            example = " " + _("For example: %(example)s", example=problem.example) if problem.example else ""
             text = f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"
             place = self._place_of(problem.field)
             if place is None:

@@ -31,6 +31,7 @@ from watchbell.web import (
 from watchbell.web.checks import with_filters
 from watchbell.web.day_totals import year_of
 from watchbell.web.db import database
+from watchbell.web.i18n import _
 from watchbell.web.list_look import Look
 from watchbell.web.pictures import durations
 from watchbell.web.pictures.flow import flow
@@ -126,7 +127,7 @@ def create() -> AnyResponse | tuple[str, int]:
     saved = task_editing.save(form, None)
     if isinstance(saved, Refusal):
         return task_editing.page(form, None, saved)
-    flash(f"{saved.name} is saved. {_when(saved)}", "success")
+    flash(_saved(saved), "success")
     return redirect(url_for("tasks.detail", task_id=saved.id), 303)
 
 
@@ -143,7 +144,7 @@ def update(task_id: int) -> AnyResponse | tuple[str, int]:
     saved = task_editing.save(form, task)
     if isinstance(saved, Refusal):
         return task_editing.page(form, task, saved)
-    flash(f"{saved.name} is saved. {_when(saved)}", "success")
+    flash(_saved(saved), "success")
     return redirect(url_for("tasks.detail", task_id=saved.id), 303)
 
 
@@ -169,14 +170,15 @@ def soon(task_id: int) -> AnyResponse:
 @blueprint.post("/tasks/<int:task_id>/enable")
 def enable(task_id: int) -> AnyResponse:
     task = tasks.set_enabled(database(), task_id, True, now=current.now(), actor=current.actor())
-    notices.done(f"{task.name} is enabled. {_when(task)}", url_for("tasks.disable", task_id=task_id), _from())
+    words = _("%(name)s is enabled.", name=task.name) + " " + _when(task)
+    notices.done(words, url_for("tasks.disable", task_id=task_id), _from())
     return _back(task)
 
 
 @blueprint.post("/tasks/<int:task_id>/disable")
 def disable(task_id: int) -> AnyResponse:
     task = tasks.set_enabled(database(), task_id, False, now=current.now(), actor=current.actor())
-    words = f"{task.name} is disabled: it will not start by itself."
+    words = _("%(name)s is disabled: it will not start by itself.", name=task.name)
     notices.done(words, url_for("tasks.enable", task_id=task_id), _from())
     return _back(task)
 
@@ -184,7 +186,7 @@ def disable(task_id: int) -> AnyResponse:
 @blueprint.post("/tasks/<int:task_id>/copy")
 def copy(task_id: int) -> AnyResponse:
     made = tasks.copy(database(), task_id, now=current.now(), actor=current.actor())
-    flash(f"{made.name} is a copy, disabled until you have looked at it.", "success")
+    flash(_("%(name)s is a copy, disabled until you have looked at it.", name=made.name), "success")
     return redirect(url_for("tasks.edit", task_id=made.id), 303)
 
 
@@ -194,7 +196,7 @@ def delete(task_id: int) -> AnyResponse:
     # A pause ends with its task: what was held back must not start because it is there again.
     starts = before.enabled and pausing.of(pauses.task_scope(task_id)) is None
     task = tasks.delete(database(), task_id, now=current.now(), actor=current.actor())
-    words = f"{task.name} is deleted. Its runs stay in the history."
+    words = _("%(name)s is deleted. Its runs stay in the history.", name=task.name)
     notices.done(words, url_for("tasks.restore", task_id=task_id), {"enabled": "1"} if starts else {})
     return redirect(url_for("tasks.index"), 303)
 
@@ -208,7 +210,8 @@ def restore(task_id: int) -> AnyResponse:
     except Conflict as error:
         flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
         return redirect(url_for("tasks.index"), 303)
-    flash(f"{task.name} is there again, with its runs and versions. {_when(task)}", "success")
+    told = _("%(name)s is there again, with its runs and versions.", name=task.name)
+    flash(told + " " + _when(task), "success")
     return redirect(url_for("tasks.detail", task_id=task.id), 303)
 
 
@@ -233,18 +236,24 @@ def _rows(found: TaskPage) -> list[TaskRow]:
     return presenters_tasks.task_rows(found, current.now(), pausing.of_tasks())
 
 
+def _saved(task: Task) -> str:
+    return _("%(name)s is saved.", name=task.name) + " " + _when(task)
+
+
 def _when(task: Task) -> str:
     """Return the sentence that says what comes next of a task."""
     if not task.enabled:
-        return "It is disabled: it will not start by itself."
-    if pausing.of_everything() or pausing.of(pauses.task_scope(task.id)):
-        return f"{'Everything' if pausing.of_everything() else 'It'} is paused: it does not start before that is over."
+        return _("It is disabled: it will not start by itself.")
+    if pausing.of_everything():
+        return _("Everything is paused: it does not start before that is over.")
+    if pausing.of(pauses.task_scope(task.id)):
+        return _("It is paused: it does not start before that is over.")
     if request.form.get("asap"):
-        return "It runs as soon as possible."
+        return _("It runs as soon as possible.")
     if task.next_due_at is None:
-        return "It starts only when run by hand."
+        return _("It starts only when run by hand.")
     local = task.next_due_at.astimezone(current.zone())
-    return f"Next at {local:%Y-%m-%d %H:%M:%S} ({local.tzinfo})."
+    return _("Next at %(moment)s (%(zone)s).", moment=f"{local:%Y-%m-%d %H:%M:%S}", zone=local.tzinfo)
 
 
 def _newest_revisions(task: Task) -> list[TaskRevision]:
