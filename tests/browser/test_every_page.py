@@ -153,7 +153,10 @@ def test_a_locked_database_is_told_and_what_was_typed_can_be_sent_again(browser,
         page.locator("#cron").fill("0 2 * * *")
         with contextlib.closing(sqlite3.connect(empty.home / "watchbell.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            with page.expect_response(lambda answer: answer.request.method == "POST", timeout=30_000) as answered:
+            sent = page.expect_response(
+                lambda answer: answer.request.method == "POST" and answer.url.endswith("/tasks/new"), timeout=30_000
+            )
+            with sent as answered:
                 page.get_by_role("button", name="Create task").click()
             assert answered.value.status == 503
             expect(page.locator("main")).to_contain_text(re.compile("database|again", re.IGNORECASE))

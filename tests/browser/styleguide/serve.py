@@ -222,6 +222,8 @@ class Handler(BaseHTTPRequestHandler):
         if address.path.startswith("/static/stamp/"):
             file = ROOT / "static" / address.path.removeprefix("/static/stamp/")
             self.answer(file.read_bytes() if file.is_file() else None, TYPES.get(file.suffix, "text/plain"))
+        elif address.path == "/overview.tab_marks":
+            self.answer(json.dumps({"failed": [], "decide": [], "scheduler": "running"}).encode(), "application/json")
         elif address.path == "/output":
             offset = int(parse_qs(address.query)["offset"][0])
             chunk = OUTPUT[offset : offset + CHUNK]
