@@ -176,4 +176,4 @@ def test_a_run_tells_its_attempts_and_when_the_next_one_is_made(browser, install
         expect_run(page, "retry_wait")
         head = page.locator("[data-live-part=run-head]")
         expect(head).to_contain_text("attempt 1 of 2")
-        expect(head).to_contain_text(re.compile(r"Next attempt in \d+ min, at \d{4}-"))
+        expect(head).to_contain_text(re.compile(r"Next attempt in \d+m, at \d{4}-"))

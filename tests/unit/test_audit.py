@@ -358,3 +358,11 @@ def test_no_token_makes_accounts(app: object, db: Database, admin: Person) -> No
 
     assert answer.status_code == 403
     assert [one.username for one in accounts.list_all(db)] == ["admin"]
+
+
+def test_refusals_are_written_down_but_fill_no_disk(enter: Enter, db: Database) -> None:
+    viewer = enter("viewer")
+    for _ in range(30):
+        assert viewer.get("/audit").status_code == 403
+
+    assert len(audit.list_page(db, limit=100, action="request.refuse")) == 10

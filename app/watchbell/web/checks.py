@@ -24,6 +24,7 @@ from watchbell.web import askers, bearer, current, errors, form_text
 from watchbell.web.current import User
 from watchbell.web.db import database
 from watchbell.web.i18n import _
+from watchbell.web.throttle import tries
 
 
 class _FormTokens(CSRFProtect):  # type: ignore[misc]
@@ -179,11 +180,7 @@ def _refuse_without_right() -> AnyResponse | None:
 
 
 def _too_few(user: User, right: Right | None) -> Response:
-    _tell_origin()
-    said = {"method": request.method, "path": request.path}
-    audit.note_alone(
-        database(), "request.refuse", f"route:{request.endpoint}", now=current.now(), actor=user.username, **said
-    )
+    _note_refusal(user)
     if not user.by_token or right is None or right not in rights_of(user.role):
         return errors.answer(403)
     needed = scope_for(right)
@@ -191,6 +188,16 @@ def _too_few(user: User, right: Right | None) -> Response:
         return errors.answer(403, "No token may do this; log in with a browser")
     text = f"The scope of this token is not enough; this needs one with the scope {needed}"
     return bearer.challenge(errors.answer(403, text), "insufficient_scope", needed)
+
+
+def _note_refusal(user: User) -> None:
+    if not tries().count_refusal(user.username):
+        return
+    _tell_origin()
+    said = {"method": request.method, "path": request.path}
+    audit.note_alone(
+        database(), "request.refuse", f"route:{request.endpoint}", now=current.now(), actor=user.username, **said
+    )
 
 
 def _finish(response: AnyResponse) -> AnyResponse:

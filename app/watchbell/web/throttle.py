@@ -18,6 +18,8 @@ from limits.strategies import MovingWindowRateLimiter, RateLimiter
 _TRIES = (parse("10 per minute"), parse("60 per hour"))
 #: A program whose token has expired asks again and again, and is told why so often before it is merely kept away.
 _TOKENS = (parse("30 per minute"), parse("300 per hour"))
+#: So many refusals of one account are written down, whatever it tries: the audit must not be a way to fill a disk.
+_REFUSALS = (parse("10 per minute"), parse("100 per hour"))
 _NAME = "watchbell.tries"
 
 
@@ -42,6 +44,10 @@ class Tries:
     def count_token(self, address: str) -> bool:
         """Count a wrong token and return whether its sender may be told so once more."""
         return self._hit("token", address, _TOKENS)
+
+    def count_refusal(self, username: str) -> bool:
+        """Count a request that somebody had no right to and return whether it is to be written down."""
+        return self._hit("refusal", username.lower(), _REFUSALS)
 
     def forget(self, address: str, username: str) -> None:
         """Give the tries back to an address and an account that have just logged in."""
