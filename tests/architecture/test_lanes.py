@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.architecture.rules import ROOT
 from tests.lanes import SHARED_BY, lane_of
 
@@ -45,10 +47,11 @@ def test_the_tests_of_a_lane_share_one_worker(tmp_path):
     assert len(told.read_text().splitlines()) == 6 * len(folders)
 
 
-def test_a_long_lane_is_shared_by_its_files_about_evenly_and_never_by_the_tests_of_one():
-    files = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests/browser").glob("test_*.py"))
+@pytest.mark.parametrize("lane", sorted(SHARED_BY))
+def test_a_long_lane_is_shared_by_its_files_about_evenly_and_never_by_the_tests_of_one(lane):
+    files = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests" / lane).glob("test_*.py"))
     lanes = {file: {lane_of(f"{file}::test_{number}") for number in range(5)} for file in files}
 
     assert all(len(found) == 1 for found in lanes.values())
-    counts = [sum(found == {f"browser-{part}"} for found in lanes.values()) for part in range(SHARED_BY["browser"])]
+    counts = [sum(found == {f"{lane}-{part}"} for found in lanes.values()) for part in range(SHARED_BY[lane])]
     assert sum(counts) == len(files) and min(counts) >= len(files) / 4

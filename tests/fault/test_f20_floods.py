@@ -68,7 +68,9 @@ def slack_mib(watch: Watch) -> float:
 
 def kept(lab, run: int) -> list:
     return lab.rows(
-        "SELECT output.* FROM output JOIN attempt ON attempt.id = output.attempt_id WHERE attempt.run_id = ?", run
+        "SELECT output.* FROM output JOIN attempt ON attempt.id = output.attempt_id "
+        "WHERE attempt.run_id = ? AND output.stream != 'order'",
+        run,
     )
 
 

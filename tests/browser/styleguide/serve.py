@@ -166,7 +166,13 @@ def context(query: dict[str, list[str]], cookies: dict[str, str]) -> dict[str, A
 def environment() -> jinja2.Environment:
     folders = [ROOT / "templates", Path(__file__).parent]
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folders), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(folders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.install_gettext_callables(  # type: ignore[attr-defined]
+        gettext=lambda text: text, ngettext=lambda one, many, num: one if num == 1 else many, newstyle=True
     )
     made.globals.update(
         url_for=lambda endpoint, **values: f"/{endpoint}" + "".join(f"/{value}" for value in values.values()),
@@ -174,8 +180,6 @@ def environment() -> jinja2.Environment:
         asset=lambda path: f"/static/stamp/{path}",
         get_flashed_messages=lambda **_: [],
         may=lambda _address, _method="GET": True,
-        _=i18n._,
-        ngettext=i18n.ngettext,
         language=lambda: "en",
         languages={"en": "English"},
         places=places,

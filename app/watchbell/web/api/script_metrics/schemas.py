@@ -20,7 +20,8 @@ _MIXED = "Numbers and words by their names; which ones there are depends on the 
 
 
 def _script() -> fields.Text:
-    return fields.Text(validate=fields.long(1, 4096), load_default=None, allow_none=True, metadata=_SCRIPT)
+    # The line of a request holds no more: a character of an address may take twelve bytes of it.
+    return fields.Text(validate=fields.long(1, 500), load_default=None, allow_none=True, metadata=_SCRIPT)
 
 
 def _metric(default: str | None = "execution_time_seconds") -> fields.Text:
