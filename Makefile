@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 # What decides whether an existing environment is still the right one.
 SETUP := setup.py setup_assets.py requirements.txt package.json package-lock.json app/watchbell/version.py
-# The slow lanes of tests/lanes.py mostly wait: four workers keep two cores busy without crowding them.
-WORKERS ?= 4
+# The slow lanes of tests/lanes.py mostly wait: three workers keep two cores busy without crowding them.
+WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help

@@ -14,8 +14,8 @@ import pytest
 #: These measure time or own the machine's attention, so those of one folder share one worker. Each allows for a machine that
 #: does something else as well.
 LANES = ("process", "browser", "fault", "packaging")
-#: So long a lane is shared by several workers, each with some of its files: its tests wait for others most of the time.
-SHARED_BY = {"browser": 2, "process": 2}
+#: So long a lane is shared by several workers, each with some of its files: its tests wait for a browser most of the time.
+SHARED_BY = {"browser": 2}
 
 
 def lane_of(nodeid: str) -> str:
