@@ -114,6 +114,7 @@ def test_what_opens_on_a_page_is_in_order(browser, installation, runs_of, scheme
         expect(page.get_by_role("option", name="Heartbeats")).to_be_visible()
         found["palette"] = judge(page)
         page.keyboard.press("Escape")
+        expect(page.get_by_role("option", name="Heartbeats")).to_be_hidden()
         page.keyboard.press("?")
         expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
         found["keys"] = judge(page)
