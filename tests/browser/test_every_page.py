@@ -47,9 +47,9 @@ def judge(page: Page) -> list[str]:
 
 
 def violations_of(page: Page) -> dict[str, list[str]]:
-    """Return what axe finds: rule -> the elements that break it."""
+    """Return what axe finds: rule -> the elements that break it, each with where it is, for many look the same."""
     found = Axe().run(page, options=RULES).response["violations"]
-    return {one["id"]: [node["html"][:150] for node in one["nodes"]] for one in found}
+    return {one["id"]: [f"{node['target']} {node['html'][:150]}" for node in one["nodes"]] for one in found}
 
 
 def require_order(found: dict[str, list[str]]) -> None:
