@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 # What decides whether an existing environment is still the right one.
 SETUP := setup.py setup_assets.py requirements.txt package.json package-lock.json app/watchbell/version.py
-# The slow lanes of tests/lanes.py mostly wait: three workers keep two cores busy without crowding them.
-WORKERS ?= 3
+# The slow lanes of tests/lanes.py mostly wait: as many workers keep two cores busy without crowding them.
+WORKERS ?= 4
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
@@ -45,7 +45,7 @@ arch: $(VENV)/.test ## Check the layers and the house rules
 
 fault: $(VENV)/.test assets ## Run the experiments at length, hours, and write what they claim to build/fault.md
 	@WATCHBELL_TEST_LONG=1 WATCHBELL_TEST_REPORT=$${WATCHBELL_TEST_REPORT:-build/fault.md} \
-		$(BIN)/python -m pytest tests/fault tests/process -o faulthandler_timeout=3600 $(ARGS)
+		$(BIN)/python -m pytest tests/fault tests/process tests/served -o faulthandler_timeout=3600 $(ARGS)
 
 calendar: $(VENV)/.test ## Compare all cron texts, zones and years with a minute stepper, hours, resumable
 	@$(BIN)/python -m tests.fault.every_calendar $(ARGS)

@@ -16,7 +16,7 @@ pytest_plugins = ["tests.database", "tests.fault.claims", "tests.lanes"]
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Tests in these folders carry the mark of the same name.
-MARKED_FOLDERS = ("process", "fault", "browser", "packaging", "migration")
+MARKED_FOLDERS = ("process", "fault", "served", "browser", "packaging", "migration")
 #: How many failed tests are named at the end, and how much of each.
 MOST_NAMED = 30
 MOST_LETTERS = 240

@@ -11,9 +11,15 @@ from typing import Any
 
 import pytest
 
-#: These measure time or own the machine's attention, so those of one folder share one worker. Each allows for a machine that
-#: does something else as well.
-LANES = ("process", "browser", "fault", "packaging")
+#: Folder -> lane. The tests of a lane share one worker, because they measure time, or own the machine's attention, or stop
+#: what others wait for. Each allows for a machine that does something else as well.
+LANES = {
+    "process": "engine",
+    "fault": "engine",
+    "served": "served",
+    "browser": "browser",
+    "packaging": "packaging",
+}
 #: So long a lane is shared by several workers, each with some of its files: its tests wait for a browser most of the time.
 SHARED_BY = {"browser": 2}
 
@@ -21,7 +27,7 @@ SHARED_BY = {"browser": 2}
 def lane_of(nodeid: str) -> str:
     """Return the lane of a test; one that may run beside any other has its own."""
     file = nodeid.partition("::")[0]
-    lane = next((folder for folder in file.split("/")[:-1] if folder in LANES), None)
+    lane = next((LANES[folder] for folder in file.split("/")[:-1] if folder in LANES), None)
     if lane is None:
         return nodeid
     return f"{lane}-{zlib.crc32(file.encode()) % SHARED_BY[lane]}" if lane in SHARED_BY else lane

@@ -23,7 +23,7 @@ def test_it(number):
 
 
 def test_the_tests_of_a_lane_share_one_worker(tmp_path):
-    folders = ("process", "browser", "fault", "unit")
+    folders = ("process", "browser", "fault", "served", "unit")
     for folder in folders:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "test_tells.py").write_text(TELLS)
@@ -42,8 +42,9 @@ def test_the_tests_of_a_lane_share_one_worker(tmp_path):
     workers = {folder: set() for folder in folders}
     for folder, worker in map(str.split, told.read_text().splitlines()):
         workers[folder].add(worker)
-    assert [len(workers[lane]) for lane in ("process", "browser", "fault")] == [1, 1, 1]
-    assert workers["process"] | workers["browser"] | workers["fault"] == {"gw0", "gw1"}
+    assert [len(workers[lane]) for lane in ("process", "browser", "fault", "served")] == [1, 1, 1, 1]
+    assert workers["process"] == workers["fault"]
+    assert workers["process"] | workers["browser"] | workers["served"] == {"gw0", "gw1"}
     assert len(told.read_text().splitlines()) == 6 * len(folders)
 
 

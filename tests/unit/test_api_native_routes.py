@@ -67,7 +67,7 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "list_heartbeats": ("GET", "/heartbeats", None, 200),
     "list_incidents": ("GET", "/incidents?limit=5", None, 200),
 }
-#: These need a real scheduler; tests/process/test_api_native.py has them.
+#: These need a real scheduler; tests/served/test_api_native.py has them.
 WITH_A_SCHEDULER = {"start_scheduler", "stop_scheduler", "restart_scheduler"}
 
 

@@ -14,8 +14,10 @@ function state(place) {
 
 if (run) startCharts(run);
 if (run && waits) {
+  const before = state(run);
   run.addEventListener("watchbell:live", () => {
-    if (state(run) && !["queued", "claimed", "retry_wait"].includes(state(run))) location.reload();
+    // One that never started stays as it is, whatever else is told of it: a page made anew would lose what it has just said.
+    if (state(run) !== before && !["", "queued", "claimed", "retry_wait"].includes(state(run))) location.reload();
   });
 } else if (run && !isChosen && run.querySelector("[data-active]")) {
   run.addEventListener("watchbell:live", () => {

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.process.programs import watchbell
-from tests.process.test_client import make_token
+from tests.served.test_client import make_token
 
 #: What only looks, and must look the same from both sides.
 LOOKS = [

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.fleet import DOCUMENT, STEP
-from tests.process.listening import Web
+from tests.served.listening import Web
 from watchbell import clock, resources
 from watchbell.domain.fleet_state import DeviceJobState
 from watchbell.services import device_jobs, devices, fleet_jobs, fleet_schedules

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.process.page import Page
-from tests.process.test_seed_documents import SEEDS
+from tests.served.test_seed_documents import SEEDS
 from watchbell import clock
 from watchbell.services import devices
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.process.listening import Web
+from tests.served.listening import Web
 from tests.waiting import crowd, wait_until
 from watchbell import clock, resources
 from watchbell.services import triggers

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.listening import Web, raw_socket, read_all
+from tests.served.listening import Web, raw_socket, read_all
 from tests.waiting import wait_until
 from watchbell import clock, resources
 from watchbell.domain.events import ENDS

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.process.listening import DASHBOARD, GUNICORN, Web, handshake
 from tests.process.programs import end_scheduler
+from tests.served.listening import DASHBOARD, GUNICORN, Web, handshake
 from tests.waiting import wait_until
 from watchbell import clock, resources
 from watchbell.dashboard import RunDashboard

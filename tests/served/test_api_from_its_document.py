@@ -50,7 +50,13 @@ def explore(url: str, token: str, folder: Path) -> subprocess.CompletedProcess[s
     return subprocess.run(
         [
             *(str(program), "run", f"{url}/openapi.json", "-H", f"Authorization: Bearer {token}"),
-            *("--phases", "examples,coverage,fuzzing", "--max-examples", "4", "--continue-on-failure"),
+            *(
+                "--phases",
+                "examples,coverage,fuzzing",
+                "--max-examples",
+                "40" if LONG else "2",
+                "--continue-on-failure",
+            ),
             *("--checks", "all", "--exclude-checks", CHECKS_LEFT_OUT),
             *("--suppress-health-check", "all", "--request-timeout", "30", "--warnings", "off", "--no-color"),
             *left_out,

@@ -1,0 +1,7 @@
+"""What talks to Watchbell from outside has real installations to talk to, which are those of the tests of processes."""
+
+from __future__ import annotations
+
+from tests.process.conftest import empty_database, lab, make_lab, nursery, served
+
+__all__ = ["empty_database", "lab", "make_lab", "nursery", "served"]
