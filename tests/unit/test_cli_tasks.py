@@ -146,6 +146,7 @@ def test_what_is_not_there_is_not_found(shell, arguments):
         (("--queue", "nightly", "--priority", "-10"), {"queue": "nightly", "priority": -10}),
         (("--keep-days", "30", "--keep-runs", "1000"), {"keep_days": 30, "keep_runs": 1000}),
         (("--own-metrics", "read"), {"own_metrics": "read"}),
+        (("--gate", "cpu_max:80", "--gate", "big: stdout_length > 0"), {"gates": "cpu_max <= 80\nbig: stdout_length > 0"}),
     ],
     ids=lambda given: given[0] if isinstance(given, tuple) else "",
 )  # fmt: skip

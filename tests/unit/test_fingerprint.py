@@ -65,3 +65,13 @@ def test_any_output_has_a_fingerprint_and_a_text_that_can_be_shown(data: bytes) 
 
     assert len(found) == 16
     assert all(char.isprintable() or char == "\n" for char in text)
+
+
+def test_what_has_exited_with_0_is_known_by_the_gate_that_it_has_broken_and_not_by_its_warnings() -> None:
+    by_rows = [
+        make("failed", 0, note, f"gate 'rows' broken: rows > 1 (rows {seen})") for note, seen in ((b"a", 0), (b"b", 1))
+    ]
+    by_time = make("failed", 0, b"a", "gate 'time' broken: execution_time_seconds < 5 (execution_time_seconds 9)")
+
+    assert by_rows[0] == by_rows[1]
+    assert by_rows[0][0] != by_time[0]

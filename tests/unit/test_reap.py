@@ -118,3 +118,30 @@ def test_a_run_with_many_retries_is_still_started_again_when_it_is_lost() -> Non
 
     assert _result(policies, number=40, exit_code=None, lost=True).path[-1] is RunState.QUEUED
     assert _result(policies, number=60, exit_code=None, lost=True).path == (RunState.LOST,)
+
+
+def test_a_command_that_breaks_a_gate_has_failed_whatever_its_exit_code_and_is_tried_again_like_any_failure() -> None:
+    fine = {"exit_code": 0, "reason": "exit code 0"}
+    words = "gate 'quick' broken: execution_time_seconds < 5 (execution_time_seconds 10)"
+
+    kept = _result(build_policies({"gates": "execution_time_seconds < 60"}), **fine)
+    broken = _result(build_policies({"gates": "quick: execution_time_seconds < 5"}), **fine)
+    again = _result(_retrying(gates="quick: execution_time_seconds < 5"), **fine)
+    not_on = _result(_retrying(gates="quick: execution_time_seconds < 5", retry_not_on="0"), **fine)
+
+    assert (kept.path, kept.reason) == ((RunState.SUCCEEDED,), "exit code 0")
+    assert (broken.path, broken.reason, broken.attempt["new_reason"]) == ((RunState.FAILED,), words, words)
+    assert broken.attempt["new_exit_code"] == 0
+    assert (again.path, again.without_retry) == ((RunState.RETRY_WAIT,), RunState.FAILED)
+    assert again.reason == f"attempt 1 of 4: {words}; next attempt at 2026-11-22 12:00:05 UTC"
+    assert not_on.path == (RunState.FAILED,)
+
+
+@pytest.mark.parametrize(
+    "outcome", [{}, {"exit_code": None, "lost": True}, {"exit_code": None, "signal": 9, "timed_out": True}]
+)
+def test_gates_are_not_asked_about_what_has_not_succeeded_anyway(outcome: dict[str, object]) -> None:
+    plain = _result(Policies(), **outcome)
+    gated = _result(build_policies({"gates": "execution_time_seconds < 5"}), **outcome)
+
+    assert (gated.path, gated.reason) == (plain.path, plain.reason)

@@ -282,7 +282,8 @@ def _status(body: Mapping[str, Any]) -> SchedulerStatus:
 
 def _sendable(fields: Mapping[str, object]) -> dict[str, object]:
     """Return fields as the server takes them: numbers of policies, which a shell has as texts, as numbers."""
-    chosen = {name: value for name, value in fields.items() if name in _POLICIES}
+    # Which metrics a gate may name depends on the rest of the task, which only the server knows.
+    chosen = {name: value for name, value in fields.items() if name in _POLICIES and name != "gates"}
     read_here = build_policies(chosen, None).to_json()
     return {name: _plain(read_here[name] if name in chosen else value) for name, value in fields.items()}
 

@@ -24,6 +24,7 @@ _OPTION_OF = {
     "name": "NAME",
     "environment": "--env",
     "tags": "--tag",
+    "gates": "--gate",
     "steps": "--step",
     "enabled": "--disabled",
     "every_word": "--word",
@@ -164,6 +165,9 @@ def policy_options() -> Callable[[F], F]:
             click.option("--keep-days", metavar="N", help="Delete its runs after so many days."),
             click.option("--keep-runs", metavar="N", help="Keep only the newest so many of its runs."),
             _choice("--own-metrics", OwnMetrics, "Lines such as '::watchbell metric=rows value=120' in its output"),
+            click.option("--gate", multiple=True, metavar="TEXT",
+                         help="What must hold of a run, or it has failed, as 'fast: execution_time_seconds < 60' or "
+                         "cpu_max:80 for at most 80; give it again for more. '' takes all away."),
         ]
     )  # fmt: skip
 
@@ -195,6 +199,8 @@ def fields_of(options: Mapping[str, Any], *, environment: Mapping[str, str] | No
     steps = _steps(given)
     if steps is not None:
         fields["steps"] = steps
+    if "gate" in given:
+        fields["gates"] = "\n".join(given["gate"])
     if "tag" in given:
         fields["tags"] = list(given["tag"])
     if "env" in given:

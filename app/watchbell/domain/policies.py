@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
+from watchbell.domain import gates
 from watchbell.errors import InputError, Problem
 
 
@@ -127,6 +128,8 @@ class Policies:
     keep_runs: int | None = None
     #: Whether lines of its output such as "::watchbell metric=rows value=120" are read as numbers of the run.
     own_metrics: OwnMetrics = OwnMetrics.IGNORE
+    #: What must hold of the numbers of a run, or it has failed: a condition on each line, see domain.gates.
+    gates: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Return a form that ``from_json`` reads back."""
@@ -214,7 +217,11 @@ def build_policies(fields: Mapping[str, object], base: Policies | None = None) -
             problems.extend(error.problems)
     if problems:
         raise InputError(*problems)
-    return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
+    made: Policies = dataclasses.replace(base, **changes)  # type: ignore[arg-type]
+    if made.gates and {"gates", "own_metrics"} & set(changes):
+        # Which names they may have depends on the other one.
+        gates.check(made.gates, reads_own=made.own_metrics is OwnMetrics.READ)
+    return made
 
 
 def _read(name: str, value: object) -> object:
@@ -276,4 +283,6 @@ _READERS: dict[str, Callable[[str, str], object]] = {
     "queue": _read_queue,
     "retry_on": _read_results,
     "retry_not_on": _read_results,
+    # Which metrics they may name is settled when it is known whether those of the task's own are read.
+    "gates": lambda _name, text: gates.check(text, reads_own=True),
 }

@@ -54,7 +54,7 @@ class Outcome:
     left_behind: int = 0
     #: One line for people.
     reason: str = ""
-    #: A limit on memory, processes or output was reached: a failure, whatever the exit code.
+    #: A limit on memory, processes or output was reached, or a gate is broken: a failure, whatever the exit code.
     limit_reached: bool = False
 
 

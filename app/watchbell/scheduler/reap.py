@@ -6,14 +6,15 @@ import dataclasses
 import logging
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from watchbell.domain import own_metrics, retry
+from watchbell.domain import gates, own_metrics, retry
 from watchbell.domain.policies import OwnMetrics, Policies, Uncertain
 from watchbell.domain.run_state import RunState
+from watchbell.domain.samples import Recorded, values_of
 from watchbell.domain.steps import Step
 from watchbell.execution import Captured, Finished, Outcome, Usage
 from watchbell.scheduler import course
@@ -62,6 +63,11 @@ def to_result(
         finished = dataclasses.replace(finished, outcome=outcome)
     if outcome.cancelled:
         state = RunState.CANCELLING
+    own = _own_metrics(finished, policies)
+    broken = _broken_gates(ticket, started, finished, policies, own, past) if policies.gates else ""
+    if broken:
+        outcome = dataclasses.replace(outcome, limit_reached=True, reason=broken)
+        finished = dataclasses.replace(finished, outcome=outcome)
     path, reason = _path(outcome, state, policies, ticket.number)
     following = _retry(outcome, state, path, policies, past, started)
     known = path[-1]
@@ -77,7 +83,7 @@ def to_result(
         state=state,
         path=path,
         reason="; ".join(filter(None, (reason, following.words))) if following.words else reason,
-        attempt=_columns(started, finished, policies),
+        attempt=_columns(started, finished, own),
         outputs=_outputs(ticket, finished, output_root),
         steps=course.rows_of(ticket, done),
         retry_at=following.at,
@@ -192,15 +198,48 @@ def _path(outcome: Outcome, state: RunState, policies: Policies, number: int) ->
         return (RunState.LOST,), f"{outcome.reason}; it may have run in part or in full"
     if outcome.timed_out:
         return (RunState.TIMED_OUT,), outcome.reason
-    is_fine = outcome.exit_code == 0 and not outcome.limit_reached
-    return (RunState.SUCCEEDED if is_fine else RunState.FAILED,), outcome.reason
+    return (RunState.SUCCEEDED if _is_fine(outcome) else RunState.FAILED,), outcome.reason
+
+
+def _is_fine(outcome: Outcome) -> bool:
+    return outcome.exit_code == 0 and not outcome.limit_reached
 
 
 _USAGE_COLUMNS = tuple(f"new_{name}" for name in Usage._fields)
 _RESULT_COLUMNS = tuple(f"new_{name}" for name in RESULT_COLUMNS)
 
 
-def _columns(started: Started | None, finished: Finished, policies: Policies) -> dict[str, Any]:
+def _broken_gates(
+    ticket: Ticket,
+    started: Started | None,
+    finished: Finished,
+    policies: Policies,
+    own: Mapping[str, float],
+    past: Past,
+) -> str:
+    """Return which gates a command that has done its work all the same has broken, in words; empty for none."""
+    outcome, begun = finished.outcome, started.at if started is not None else None
+    if not _is_fine(outcome) or outcome.timed_out or outcome.cancelled or outcome.lost:
+        return ""
+    recorded = Recorded(
+        state=RunState.SUCCEEDED,
+        due_at=ticket.due_at,
+        created_at=ticket.due_at,
+        first_started_at=past.first_started_at or begun,
+        started_at=begun,
+        ended_at=max(outcome.ended_at, begun) if begun is not None else outcome.ended_at,
+        **finished.usage._asdict(),
+        stdout_bytes=finished.stdout.size,
+        stdout_lines=finished.stdout.lines,
+        stderr_bytes=finished.stderr.size,
+        stderr_lines=finished.stderr.lines,
+        summary=finished.summary,
+        own=own,
+    )
+    return gates.broken(policies.gates, values_of(recorded))
+
+
+def _columns(started: Started | None, finished: Finished, own: Mapping[str, float]) -> dict[str, Any]:
     outcome = finished.outcome
     return {
         "new_pid": started.pid if started else None,
@@ -215,7 +254,7 @@ def _columns(started: Started | None, finished: Finished, policies: Policies) ->
         "new_reason": outcome.reason,
         **dict(zip(_USAGE_COLUMNS, finished.usage, strict=True)),
         "new_series": [list(point) for point in finished.series] or None,
-        "new_samples": samples.pack(finished.summary, _own_metrics(finished, policies)),
+        "new_samples": samples.pack(finished.summary, own),
     }
 
 

@@ -26,7 +26,7 @@ GROUP_FIELDS = {
     "retries": ("retries", "retry_backoff", "retry_delay_seconds", "retry_multiplier", "retry_max_delay_seconds",
                 "retry_total_seconds", "retry_on", "retry_not_on"),
     "limits": ("time_limit_seconds", "grace_seconds", "output_limit_mib", "output_excess", "memory_limit_mib",
-               "process_limit", "niceness", "own_metrics"),
+               "process_limit", "niceness", "own_metrics", "gates"),
     "order": ("queue", "priority", "spread_seconds"),
     "keeping": ("keep_days", "keep_runs"),
 }  # fmt: skip
@@ -91,7 +91,12 @@ def _limit_words(policies: Policies) -> list[str]:
         words.append(_("%(size)s MiB of memory", size=policies.memory_limit_mib))
     if policies.process_limit is not None:
         words.append(_("%(count)s processes", count=policies.process_limit))
-    return [*words, _("niceness %(number)s", number=policies.niceness)] if policies.niceness else words
+    if policies.niceness:
+        words.append(_("niceness %(number)s", number=policies.niceness))
+    if policies.gates:
+        number = len(policies.gates.splitlines())
+        words.append(ngettext("%(count)s gate", "%(count)s gates", number, count=number))
+    return words
 
 
 def _order_words(policies: Policies) -> list[str]:
@@ -227,7 +232,7 @@ def _retry_facts(policies: Policies) -> list[tuple[str, str] | tuple[str, str, b
     return facts
 
 
-def _limit_facts(policies: Policies) -> list[tuple[str, str]]:
+def _limit_facts(policies: Policies) -> list[tuple[str, str] | tuple[str, str, bool]]:
     memory, processes = policies.memory_limit_mib, policies.process_limit
     metrics = [(_("Metrics"), _("lines of its own are read from its output"))]
     return [
@@ -237,6 +242,7 @@ def _limit_facts(policies: Policies) -> list[tuple[str, str]]:
         (_("Processes"), f"{processes:,}" if processes is not None else _("no limit")),
         (_("Niceness"), str(policies.niceness) if policies.niceness else _("0, as the scheduler")),
         *(metrics if policies.own_metrics == "read" else []),
+        *([(_("Gates"), "; ".join(policies.gates.splitlines()), True)] if policies.gates else []),
     ]
 
 

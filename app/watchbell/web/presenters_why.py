@@ -198,7 +198,8 @@ class _Teller:
         policies = Policies.from_json(stored)
         groups = policy_facts(policies, self._rules)
         facts = [f"{fact[0]}: {fact[1]}." for fact in groups[0].facts]
-        return [*facts, retry_sentence(policies), f"{groups[2].facts[0][0]}: {groups[2].facts[0][1]}."]
+        held = [_("Gate: %(gate)s.", gate=gate) for gate in policies.gates.splitlines()]
+        return [*facts, retry_sentence(policies), f"{groups[2].facts[0][0]}: {groups[2].facts[0][1]}.", *held]
 
     def _is_known(self, reason: str) -> bool:
         """Return whether a reason says only who asked for it, which is told already."""

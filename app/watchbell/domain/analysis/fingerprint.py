@@ -42,8 +42,9 @@ def normalised(text: str) -> str:
 
 
 def make(state: str, exit_code: int | None, stderr: bytes, reason: str) -> tuple[str, str]:
-    """Return the fingerprint of a failure, and the text that it is of; without error output that is the reason."""
+    """Return the fingerprint of a failure, and the text that it is of; without error output, or with exit code 0, that is the reason."""
     tail = stderr[-TAIL_BYTES:].decode("utf-8", "replace")
-    text = normalised(tail) or normalised(reason)
+    # A command that has exited with 0 has failed by a gate or a limit, of which its error output knows nothing.
+    text = (normalised(tail) if exit_code != 0 else "") or normalised(reason)
     marks = f"{state}\n{exit_code}\n{text}"
     return hashlib.sha256(marks.encode()).hexdigest()[:16], text

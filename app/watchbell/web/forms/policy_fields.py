@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from wtforms import SelectChoice, SelectField, StringField
+from wtforms import SelectChoice, SelectField, StringField, TextAreaField
 
 from watchbell.domain.policies import Policies
 from watchbell.errors import Problem
@@ -84,6 +84,9 @@ class PolicyFields:
     niceness = _number(lazy("Niceness"))
     own_metrics = _select(
         lazy("Metrics of its own"), ("ignore", lazy("none")), ("read", lazy("read lines from its output"))
+    )
+    gates = TextAreaField(
+        lazy("Gates"), render_kw={"rows": 3, "autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
     )
 
     queue = _text(lazy("Queue"))

@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow
 from marshmallow import validate
 
-from watchbell.domain import policies
+from watchbell.domain import gates, policies
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import DSTRule, ScheduleKind
@@ -48,6 +48,7 @@ _POLICY_WORDS = {
     "keep_days": "How long its runs are kept; null for the server's setting.",
     "keep_runs": "How many of its runs are kept; null for the server's setting.",
     "own_metrics": "With read, lines such as `::watchbell metric=rows value=120` become numbers of the run.",
+    "gates": "What must hold of the numbers of a run, or it has failed: a condition a line, `name: condition` or without one.",
 }
 _EXAMPLE_RESULTS = "1, 75-79, timeout"
 
@@ -69,7 +70,9 @@ def _policy_field(name: str, default: object, options: dict[str, Any]) -> marshm
         return fields.Whole(validate=fields.between(low, high), metadata=metadata, **options)
     if isinstance(default, float):
         return fields.Number(validate=fields.between(1, 10), metadata=metadata, **options)
-    if not default:
+    if name == gates.FIELD:
+        metadata["example"] = gates.EXAMPLE
+    elif not default:
         metadata["example"] = _EXAMPLE_RESULTS
     return fields.Text(metadata=metadata, **options)
 
