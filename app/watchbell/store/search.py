@@ -22,14 +22,14 @@ _SEARCHED = (
 RUN_COLUMNS = (_RUN.c.id, _RUN.c.task_id, _RUN.c.task_name, _RUN.c.state, _RUN.c.reason, _RUN.c.due_at, _RUN.c.ended_at)
 _SHOWN = (
     *(_TASK.c.id, _TASK.c.name, _TASK.c.command, _TASK.c.schedule_words, _TASK.c.comment, _TASK.c.tags),
-    *(_TASK.c.enabled, _TASK.c.steps),
+    *(_TASK.c.enabled, _TASK.c.steps, _TASK.c.schedule),
 )
 
 
 def find_tasks(session: Session, words: Sequence[str], limit: int) -> Sequence[Any]:
     """Return tasks that have all words in what they say, those that are called so first.
 
-    The rows have id, name, command, schedule_words, comment, tags, steps and enabled.
+    The rows have id, name, command, schedule, schedule_words, comment, tags, steps and enabled.
     """
     statement = select(*_SHOWN).where(_TASK.c.deleted_at.is_(None))
     for word in words:

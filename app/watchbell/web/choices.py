@@ -11,7 +11,7 @@ from flask import url_for
 from watchbell.domain import searching
 from watchbell.domain.presence import SchedulerState
 from watchbell.services import pauses
-from watchbell.web import current, offers, pausing
+from watchbell.web import current, offers, pausing, schedule_words
 from watchbell.web.i18n import _
 from watchbell.web.places import places
 
@@ -63,7 +63,8 @@ def split(text: str) -> tuple[str, str]:
 
 def of_task(row: Any) -> Choice:
     """Return the page of a task as a choice; a row of ``services.search``."""
-    detail = row.schedule_words if row.enabled else _("disabled · %(schedule)s", schedule=row.schedule_words)
+    schedule = schedule_words.sentence_of(row)
+    detail = schedule if row.enabled else _("disabled · %(schedule)s", schedule=schedule)
     return Choice(f"task:{row.id}", "task", row.name, url_for("tasks.detail", task_id=row.id), "tasks", detail)
 
 

@@ -14,6 +14,7 @@ from watchbell.domain.policies import Policies
 from watchbell.services.comparisons import Sides
 from watchbell.services.retention import Rules
 from watchbell.services.runs import RunDetail
+from watchbell.web import schedule_words
 from watchbell.web.i18n import _
 from watchbell.web.presenters import size_words, state_word
 from watchbell.web.presenters_policies import policy_facts
@@ -80,7 +81,7 @@ def _fields(definition: Mapping[str, object], rules: Rules) -> dict[str, str]:
     schedule, policies = definition.get("schedule"), definition.get("policies")
     if isinstance(schedule, Mapping):
         found = schedules.from_json(schedule)
-        fields[_("Schedule")] = f"{schedules.describe(found)} ({found.zone})"
+        fields[_("Schedule")] = f"{schedule_words.sentence(found)} ({found.zone})"
     if isinstance(policies, Mapping):
         for group in policy_facts(Policies.from_json(policies), rules):
             fields |= {fact[0]: fact[1] for fact in group.facts}

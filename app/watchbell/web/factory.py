@@ -17,7 +17,21 @@ from watchbell import resources
 from watchbell.config import Config
 from watchbell.errors import ConfigError
 from watchbell.version import __version__
-from watchbell.web import api, assets, auth, checks, current, db, errors, i18n, kept, offers, pausing, presenters
+from watchbell.web import (
+    api,
+    assets,
+    auth,
+    checks,
+    current,
+    db,
+    errors,
+    i18n,
+    kept,
+    offers,
+    pausing,
+    presenters,
+    schedule_words,
+)
 from watchbell.web.pages import (
     api_docs,
     audit,
@@ -108,6 +122,8 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
     app.jinja_env.globals.update(utc=UTC, zone_named=ZoneInfo)
     app.add_template_global(outcomes.strip, "draw_outcomes")
     app.add_template_filter(presenters.duration_words)
+    app.add_template_filter(schedule_words.sentence_of, "schedule_sentence")
+    app.add_template_global(schedule_words.sentence, "schedule_words")
     app.add_template_filter(presenters.age_words)
     for page in PAGES:
         app.register_blueprint(page.blueprint)

@@ -12,6 +12,7 @@ from watchbell.domain.schedule import DSTRule, Occurrence, Schedule, ScheduleKin
 from watchbell.errors import InputError, Problem
 from watchbell.services import tasks
 from watchbell.store.tasks import Task
+from watchbell.web import schedule_words
 from watchbell.web.forms.task_form import Taken
 from watchbell.web.i18n import _
 from watchbell.web.presenters import RunView
@@ -84,7 +85,7 @@ def preview(
         return Preview(problems=error.problems, pasted=pasted)
     found = list(schedules.occurrences(schedule, now, MOMENTS))
     return Preview(
-        sentence=schedules.describe(schedule),
+        sentence=schedule_words.sentence(schedule),
         moments=[_moment(occurrence) for occurrence in found],
         ends=len(found) < MOMENTS and schedule.kind is not ScheduleKind.MANUAL,
         changes=_clock_changes(schedule, now),
@@ -157,7 +158,7 @@ def preview_of_task(task: Task, now: datetime) -> Preview:
     schedule = schedules.from_json(task.schedule)
     found = tasks.upcoming(task, after=now, limit=MOMENTS)
     return Preview(
-        sentence=task.schedule_words,
+        sentence=schedule_words.sentence_of(task),
         moments=[_moment(occurrence) for occurrence in found],
         ends=len(found) < MOMENTS and task.enabled and schedule.kind is not ScheduleKind.MANUAL,
         changes=_clock_changes(schedule, now),

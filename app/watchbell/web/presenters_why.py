@@ -14,6 +14,7 @@ from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 from watchbell.services.retention import Rules
 from watchbell.store.runs import Run
+from watchbell.web import schedule_words
 from watchbell.web.i18n import _, lazy
 from watchbell.web.presenters import state_word
 from watchbell.web.presenters_policies import policy_facts, retry_sentence
@@ -125,7 +126,7 @@ class _Teller:
         stored = self._page.definition.get("schedule")
         if not isinstance(stored, Mapping):
             return _("its version is not kept any more")
-        return schedules.describe(schedules.from_json(stored))
+        return schedule_words.sentence(schedules.from_json(stored))
 
     def born(self) -> list[str]:
         run = self._run

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
 from watchbell.errors import NotFound
 from watchbell.services import task_templates
 from watchbell.store.task_templates import TaskTemplate
-from watchbell.web import current
+from watchbell.web import current, schedule_words
 from watchbell.web.db import database
 from watchbell.web.forms.presets import PRESETS, Preset
 from watchbell.web.forms.task_form import new_task_data, task_data
@@ -53,7 +52,7 @@ def template_rows(found: Sequence[TaskTemplate]) -> list[dict[str, object]]:
             {
                 "id": one.id,
                 "name": one.name,
-                "schedule": schedules.describe(definition.schedule),
+                "schedule": schedule_words.sentence(definition.schedule),
                 "command": definition.command or task_steps.describe(definition.steps),
                 "saved_at": one.at.isoformat(),
                 "saved_by": one.by,

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from watchbell.services.timeline import Lane, Part, Planned, Span
+from watchbell.web import schedule_words
 from watchbell.web.i18n import _
 from watchbell.web.pictures import looks
 from watchbell.web.pictures.axis import Axis
@@ -171,5 +172,5 @@ class Drawing:
         if lane.goes_on_from is None or lane.task is None:
             return None
         low = self.axis.x(lane.goes_on_from)
-        words = _("and so on: %(schedule)s", schedule=lane.task.schedule_words)
+        words = _("and so on: %(schedule)s", schedule=schedule_words.sentence_of(lane.task))
         return Mark(low, round(100 - low, 3), 8, 12, "", "waiting", words, self.links.task(lane.task.id))

@@ -1,0 +1,48 @@
+"""What a schedule means, in the language of whoever looks: English as it is stored, or told anew by a language of its own."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from watchbell.domain import schedule as schedules
+from watchbell.domain.schedule import Schedule
+from watchbell.errors import WatchbellError
+from watchbell.web import schedule_german
+from watchbell.web.i18n import language
+
+#: Language -> what makes its sentences. One without an entry shows the English ones.
+DESCRIBERS: dict[str, Callable[[Schedule], str]] = {"de": schedule_german.describe}
+
+
+class Scheduled(Protocol):
+    """A row of a task: its schedule as it is stored, and the English sentence beside it."""
+
+    @property
+    def schedule(self) -> Mapping[str, object]: ...
+    @property
+    def schedule_words(self) -> str: ...
+
+
+def sentence(schedule: Schedule) -> str:
+    """Return what a schedule means, without a full stop."""
+    return DESCRIBERS.get(language(), schedules.describe)(schedule)
+
+
+def sentence_of(task: Scheduled) -> str:
+    """Return what the schedule of a task means; the stored sentence is what English readers see."""
+    name = language()
+    if name not in DESCRIBERS:
+        return task.schedule_words
+    return _told(name, json.dumps(task.schedule)) or task.schedule_words
+
+
+@functools.lru_cache(maxsize=16_384)
+def _told(name: str, stored: str) -> str:
+    """Return the sentence of a stored schedule; nothing for one that cannot be read, which still has its English one."""
+    try:
+        return DESCRIBERS[name](schedules.from_json(json.loads(stored)))
+    except (WatchbellError, ValueError, KeyError, TypeError):
+        return ""
