@@ -124,6 +124,54 @@ def test_next_runs_come_in_their_order_day_by_day(page: Page, many_tasks) -> Non
     assert coming.value.suggested_filename.endswith(".ics")
 
 
+def test_next_runs_and_the_audit_are_searched_and_turned_without_loading_the_page_anew(
+    page: Page, installation
+) -> None:
+    for number in range(30):
+        installation.add(f"quick-{number:02}", "true", cron=f"{number} 4 * * *", tags=["quick"])
+    page.goto("/next-runs?within=7d&length=25")
+    page.evaluate("window.isSame = true")
+    page.get_by_label("Search tasks").press_sequentially("quick-0")
+    # Ten of them three times, day by day, under the name of each.
+    expect(page.get_by_role("link", name="Later")).to_be_visible()
+    expect(page.locator("tr[data-group] td:first-child a").last).to_have_text(re.compile("quick-0"))
+    expect(page).to_have_url(re.compile("q=quick-0"))
+    expect(page.locator("tr.wb-group")).to_have_count(3)
+    expect(page.locator(".wb-answer")).to_contain_text("10 tasks are due")
+    page.get_by_role("link", name="All", exact=True).click()
+    expect(page).to_have_url(re.compile("each=all.*q=quick-0"))
+    page.get_by_role("link", name="Later").click()
+    expect(page.get_by_role("link", name="Earlier")).to_be_visible()
+    assert "q=quick-0" in str(page.locator("a[href*='next-runs.csv']").get_attribute("href"))
+    page.get_by_label("Search tasks").fill("nothing like this")
+    expect(page.locator("td.dt-empty")).to_have_text("No task that is due so soon has all of these marks.")
+    page.locator(".wb-more-filters > summary").click()
+    page.get_by_label("Search tasks").fill("")
+    page.get_by_label("Tag", exact=True).fill("quick")
+    page.get_by_label("Tag", exact=True).press("Enter")
+    expect(page.locator("tr[data-group]")).to_have_count(25)
+    assert page.evaluate("window.isSame")
+
+    page.goto("/audit?kind=task&length=25")
+    rows = page.locator("#audit tbody tr")
+    newest = rows.first.get_attribute("id")
+    page.evaluate("window.isSame = true")
+    page.get_by_role("columnheader", name="When").click()
+    expect(page).to_have_url(re.compile("order=when"))
+    expect(rows.first).not_to_have_id(str(newest))
+    page.get_by_role("link", name="Newest").click()
+    expect(rows.last).to_have_id(str(newest))
+    page.locator("#audit-search").fill("quick-29")
+    expect(rows).to_have_count(1)
+    expect(rows.locator("td").nth(3)).to_have_text("quick-29")
+    page.get_by_label("What about").select_option("login")
+    expect(page.locator("td.dt-empty")).to_have_text("No entry matches")
+    assert page.evaluate("window.isSame")
+    page.locator("#audit-search").fill("quick")
+    page.get_by_role("link", name="Clear").click()
+    expect(page.locator("#audit-search")).to_have_value("")
+
+
 def test_runs_are_paged_by_key_there_and_back(page: Page, many_runs) -> None:
     page.goto("/runs?task=works")
     expect(page.locator(RUN_ROWS)).to_have_count(50)

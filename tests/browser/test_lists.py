@@ -328,7 +328,9 @@ def test_next_runs_are_filtered_turned_page_by_page_and_saved(browser, installat
         expect(page.locator(moments)).to_have_count(25)
         first = page.locator(moments).first.get_attribute("datetime")
         for _page in range(2):
+            begins = str(page.locator(moments).first.get_attribute("datetime"))
             page.get_by_role("link", name="Later").click()
+            expect(page.locator(moments).first).not_to_have_attribute("datetime", begins)
         expect(page.locator(moments)).to_have_count(20)
         expect(page.get_by_role("link", name="Later")).to_have_count(0)
         page.get_by_role("link", name="Earlier").click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -230,6 +231,37 @@ def test_the_pages_of_the_audit_lead_to_all_entries_and_back(admin: Person, db: 
 
     assert len(seen) == len(set(seen)) == 120
     assert [row["id"] for row in back.select("tr[id^=entry-]")] == seen[50:100]
+
+
+def test_the_audit_can_be_turned_round_and_read_from_its_oldest_entry(admin: Person, db: Database) -> None:
+    for number in range(70):
+        add_task(db, f"task-{number}")
+    newest, oldest = admin.see("/audit?kind=task"), admin.see("/audit?kind=task&order=when")
+    end = admin.see(str(newest.find("a", string=re.compile("Oldest"))["href"]))  # type: ignore[index]
+    following = admin.see(str(oldest.select_one("a[rel=prev]")["href"]))  # type: ignore[index]
+
+    assert entries(oldest) == entries(end)[::-1] != entries(newest)
+    assert sorted(set(entries(newest) + entries(following))) == sorted(entries(newest))
+    assert len(set(entries(oldest) + entries(following))) == 70
+    assert "order=when" in str(oldest.select_one("a[rel=prev]")["href"])  # type: ignore[index]
+    assert admin.get("/audit?order=who").status_code == 422
+
+
+def test_the_script_of_the_audit_gets_the_rows_of_the_address(admin: Person, enter: Enter, db: Database) -> None:
+    for number in range(30):
+        add_task(db, f"task-{number}")
+    address = "kind=task&q=task-2"
+    page = admin.see(f"/audit?{address}&length=25")
+    sent = {"draw": 2, "start": 0, "length": 25, "cols": "what.when.who.of", "address": address}
+    answer = admin.get("/audit/data", query_string=sent).get_json()
+
+    assert [row["DT_RowId"] for row in answer["data"]] == entries(page)
+    assert answer["recordsFiltered"] == len(entries(page)) == 11
+    assert "task-29" in answer["data"][0]["3"]
+    assert "q=task-2" in answer["parts"]
+    turned = admin.get("/audit/data", query_string={**sent, "address": f"{address}&order=when"}).get_json()
+    assert [row["DT_RowId"] for row in turned["data"]] == entries(page)[::-1]
+    assert enter("viewer").get("/audit/data", query_string=sent).status_code == 403
 
 
 def entries(page: Any) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
+from bs4 import BeautifulSoup
 
 from tests.database import NOW, add_task
 from tests.web_fixtures import Person
@@ -128,11 +129,11 @@ def test_the_page_filters_by_text_tag_host_and_owner_and_keeps_them_in_every_add
 def test_the_page_is_turned_by_its_links_and_back(admin: Person, db: Database) -> None:
     add_task(db, "often", now=clock.now(), every="10m")
     page = admin.see("/next-runs?each=all&length=25")
-    first = [row.text for row in page.select("tbody tr")]
+    first = [row.text for row in page.select("tr[data-group]")]
     later = admin.see(str(page.select_one("a[rel=next]")["href"]))  # type: ignore[index]
     back = admin.see(str(later.select_one("a[rel=prev]")["href"]))  # type: ignore[index]
 
-    assert len(first) == len(later.select("tbody tr")) == 25
+    assert len(first) == len(later.select("tr[data-group]")) == 25
     assert page.select_one("a[rel=prev]") is None
     assert [cell["datetime"] for cell in back.select("tbody time")] == [
         cell["datetime"] for cell in page.select("tbody time")
@@ -178,9 +179,36 @@ def test_columns_and_rows_are_remembered_and_a_saved_view_is_met_first(admin: Pe
     admin.get("/next-runs?remember=1&col=in&col=tags&length=25&each=all")
     page = admin.see("/next-runs?each=all")
     assert [head.text for head in page.select_one("thead").select("th")] == ["Task", "In", "Tags"]  # type: ignore[union-attr]
-    assert len(page.select("tbody tr")) == 25
+    assert len(page.select("tr[data-group]")) == 25
 
     saved = {"page": "next_runs", "name": "Of the night", "query": "tag=nightly", "is_default": "1"}
     admin.post("/views", saved)
     assert admin.get("/next-runs").headers["Location"] == "/next-runs?tag=nightly"
     assert "Of the night" in admin.see("/next-runs?view=all").text
+
+
+def test_the_script_of_next_runs_gets_the_rows_of_the_address_under_their_days(admin: Person, db: Database) -> None:
+    add_task(db, "often", now=clock.now(), every="10m", tags=["nightly"])
+    add_task(db, "seldom", now=clock.now(), every="5h")
+    address = "each=all&within=7d&tag=nightly"
+    page = admin.see(f"/next-runs?{address}&length=25&cols=task.in")
+
+    sent = {"draw": 3, "start": 0, "length": 25, "cols": "task.in", "address": address}
+    answer = admin.get("/next-runs/data", query_string=sent).get_json()
+    rows = page.select("tr[data-group]")
+    assert (answer["draw"], answer["recordsFiltered"]) == (3, 25)
+    assert [row["DT_RowAttr"]["data-group"] for row in answer["data"]] == [row["data-group"] for row in rows]
+    assert ["".join(map(str, row.select_one("td").contents)) for row in rows] == [row["0"] for row in answer["data"]]  # type: ignore[union-attr]
+    heads = [row.text for row in page.select("tr.wb-group")]
+    assert heads == list(dict.fromkeys(str(row["data-group"]) for row in rows))
+
+    parts = BeautifulSoup(answer["parts"], "html.parser")
+    assert {str(part["data-list-part"]) for part in parts.select("[data-list-part]")} == {
+        "answer", "menus", "choices", "more", "pager",
+    }  # fmt: skip
+    later = parse_qs(urlsplit(str(parts.select_one("a[rel=next]")["href"])).query)  # type: ignore[index]
+    assert later["tag"] == ["nightly"]
+    sent["address"] = urlencode(later, doseq=True)
+    following = admin.get("/next-runs/data", query_string=sent).get_json()
+    assert following["data"][0]["1"] > answer["data"][-1]["1"]
+    assert admin.get("/next-runs/data?draw=1&address=within%3D9y").status_code == 422

@@ -6,11 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
+
+from werkzeug.datastructures import MultiDict
 
 from watchbell.errors import InputError
 from watchbell.services.coming import ComingPage, Place, Span
 from watchbell.services.task_lists import TaskFilter
-from watchbell.web import query
+from watchbell.web import list_look, query
 from watchbell.web.list_look import EVERYTHING, Column, Look, Shape
 
 SHAPE = Shape(
@@ -98,6 +101,13 @@ def read(args: Mapping[str, str], look: Look | None = None, *, each: str = "few"
         before=before,
         look=look,
     )
+
+
+def read_script(args: Mapping[str, str]) -> tuple[NextQuery, Look]:
+    """Return what the table's script asks for: the filters and the place of the page's address."""
+    look = list_look.read(SHAPE, args, {})
+    address: Mapping[str, str] = MultiDict(parse_qsl(args.get("address", ""), max_num_fields=100))
+    return read(address, list_look.read(SHAPE, address, {})), look
 
 
 def as_span(asked: NextQuery, now: datetime) -> Span:

@@ -10,19 +10,24 @@
  *   data-table-total="1234"              rows there are in all, so that the rows already in the page need not be fetched again
  *   data-table-keyset                    the server pages by keys that the address holds: the page's own links, in
  *                                        [data-list-part=pager], lead on, and every request carries the address (server-side only);
- *                                        {parts: {answer, pager}} of an answer replaces these parts of the page
+ *                                        {parts: HTML} of an answer holds [data-list-part] elements that are put in place of the page's.
+ *                                        With data-table-filters, the address follows that form, and the rows follow the address
  *   data-table-every="30"                read the rows again every 30 s (server-side only)
  *   data-table-filters="#filters"        a form whose fields go along with every request (server-side only)
  *   data-table-rows="tasks"              what the rows are called in "42 tasks"
  *   data-table-none="No task matches."   said when a search finds nothing
  *   data-table-link                      keep search, order and page in the address (?q=, ?order=-next, ?page=); on unless ="off"
  * <th data-orderable="false" data-name="due_at" class="wb-number">   as DataTables reads them; classes are given to the cells below
+ * <tr data-group="Monday">               rows below a head of their own (tr.wb-group), where those before them have another one
  * <td data-order="1711676400">           what is sorted by instead of the text */
 
-import { parse } from "./dom.js";
+import { element, parse } from "./dom.js";
 import { LoggedOut, poll, watchOf } from "./live.js";
+import { morph } from "./morph.js";
 import { refreshTimes } from "./time.js";
 import { t } from "./words.js";
+
+const SEARCH_DELAY_MS = 250;
 
 /** @param {HTMLTableElement} table */
 function heads(table) {
@@ -135,35 +140,87 @@ function placed(table, order) {
   return location.search.slice(1);
 }
 
-/** @param {Record<string, string>} parts HTML of this server, by the names of the parts */
-function placeParts(parts) {
-  for (const [name, html] of Object.entries(parts)) {
-    for (const old of document.querySelectorAll(`[data-list-part="${CSS.escape(name)}"]`)) {
-      const made = parse(html).body;
-      const twin = made.querySelector(`[data-list-part="${CSS.escape(name)}"]`);
-      if (twin) old.replaceWith(twin);
-      else old.replaceChildren(...made.childNodes);
-    }
+/** @param {string} html parts of the page as this server has rendered them */
+function placeParts(html) {
+  for (const made of parse(html).querySelectorAll("[data-list-part]")) {
+    for (const old of document.querySelectorAll(`[data-list-part="${CSS.escape(made.getAttribute("data-list-part") ?? "")}"]`)) morph(old, made);
   }
 }
 
 /**
- * Turn pages by the links of the pager, which hold the keys, and by the browser's own way back.
+ * Show what another address of this page lists.
+ * @param {any} api
+ * @param {URL|string} address
+ * @param {boolean} isStep whether the browser's way back leads here
+ */
+function go(api, address, isStep) {
+  if (isStep) history.pushState(null, "", address);
+  else history.replaceState(history.state, "", address);
+  api.draw("page");
+}
+
+/**
+ * Turn pages by the links of the pager and of the choices, which hold the keys, and by the browser's own way back.
  * @param {any} api
  */
 function turnByKeys(api) {
   document.addEventListener("click", (event) => {
-    const link = event.target instanceof Element ? event.target.closest("[data-list-part=pager] a") : null;
+    const link = event.target instanceof Element ? event.target.closest("[data-list-part=pager] a, [data-list-part=choices] a") : null;
     if (!(link instanceof HTMLAnchorElement) || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    history.pushState(null, "", link.href);
-    api.one("draw", () => scrollTo({ top: 0 }));
-    api.draw("page");
+    if (link.closest("[data-list-part=pager]")) api.one("draw", () => scrollTo({ top: 0 }));
+    go(api, link.href, true);
   });
   addEventListener("popstate", () => location.reload());
-  api.on("xhr.dt", (/** @type {Event} */ _event, /** @type {any} */ _settings, /** @type {any} */ json) => {
+  api.on("xhr.dt", (/** @type {Event} */ _event, /** @type {any} */ _settings, /** @type {any} */ json, /** @type {any} */ xhr) => {
     if (json?.parts) placeParts(json.parts);
+    // What is wrong with an address is said by its page.
+    if (xhr?.status === 422) location.reload();
   });
+}
+
+/**
+ * The address of what a form of filters asks for; one without anything would be the view that its reader meets first.
+ * @param {HTMLFormElement} form
+ */
+function addressOf(form) {
+  const address = new URL(form.action);
+  for (const [name, value] of new FormData(form)) if (typeof value === "string" && value) address.searchParams.append(name, value);
+  if (!address.search) address.searchParams.set("view", "all");
+  return address;
+}
+
+/** @param {any} api @param {HTMLFormElement} form */
+function followFilters(api, form) {
+  let timer = 0;
+  const follow = (/** @type {boolean} */ isStep) => {
+    clearTimeout(timer);
+    const address = addressOf(form);
+    if (address.href !== location.href) go(api, address, isStep);
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    follow(true);
+  });
+  form.addEventListener("change", (event) => {
+    if (!(event.target instanceof HTMLInputElement && event.target.type === "search")) follow(true);
+  });
+  form.addEventListener("input", (event) => {
+    if (!(event.target instanceof HTMLInputElement && event.target.type === "search")) return;
+    clearTimeout(timer);
+    timer = setTimeout(follow, SEARCH_DELAY_MS, false);
+  });
+}
+
+/** Put a head above each group of rows. @param {HTMLTableElement} table */
+function headGroups(table) {
+  let last = "";
+  for (const row of [...(table.tBodies[0]?.rows ?? [])]) {
+    const { group } = row.dataset;
+    if (!group || group === last) continue;
+    last = group;
+    row.before(element("tr", { class: "wb-group" }, element("th", { colspan: heads(table).length, scope: "rowgroup", text: group })));
+  }
 }
 
 /** @param {HTMLTableElement} table */
@@ -182,7 +239,7 @@ function serverOptions(table) {
       headers: { "X-Requested-With": "fetch" },
       data: (/** @type {Record<string, any>} */ sent) => {
         if (isKeyset(table)) sent.address = placed(table, sent.order);
-        if (!(form instanceof HTMLFormElement)) return;
+        if (isKeyset(table) || !(form instanceof HTMLFormElement)) return;
         for (const [name, value] of new FormData(form)) if (typeof value === "string") sent[name] = value;
       },
     },
@@ -212,6 +269,7 @@ export function dataTable(table) {
   const asked = data.tableLink === "off" ? { search: "", order: null, start: 0 } : fromAddress(table, length);
   if (keyset) Object.assign(asked, { search: "", start: 0 });
   const many = server || rows.length > length;
+  for (const row of [...rows]) if (row.classList.contains("wb-group")) row.remove();
   for (const row of rows) labelCells(table, row);
   const api = jQuery(table).DataTable({
     autoWidth: false,
@@ -221,7 +279,7 @@ export function dataTable(table) {
     orderMulti: false,
     search: { search: asked.search },
     paging: many,
-    searchDelay: 250,
+    searchDelay: SEARCH_DELAY_MS,
     language: language(data, many),
     layout: {
       topStart: null,
@@ -233,11 +291,13 @@ export function dataTable(table) {
     ...serverOptions(table),
   });
   api.on("draw", () => {
+    headGroups(table);
     refreshTimes(table);
     if (data.tableLink !== "off" && !keyset) keepInAddress(table);
   });
+  headGroups(table);
   keepFocus(table, api);
-  if (keyset) turnByKeys(api);
+  if (keyset) startKeyset(table, api);
   if (server) keepFresh(table, api);
   return api;
 }
@@ -262,10 +322,17 @@ function keepFocus(table, api) {
 }
 
 /** @param {HTMLTableElement} table @param {any} api */
+function startKeyset(table, api) {
+  turnByKeys(api);
+  const form = table.dataset.tableFilters ? document.querySelector(table.dataset.tableFilters) : null;
+  if (form instanceof HTMLFormElement) followFilters(api, form);
+}
+
+/** @param {HTMLTableElement} table @param {any} api */
 function keepFresh(table, api) {
   const data = table.dataset;
   window.jQuery.fn.dataTable.ext.errMode = "none";
-  if (data.tableFilters) document.querySelector(data.tableFilters)?.addEventListener("change", () => api.draw());
+  if (data.tableFilters && !isKeyset(table)) document.querySelector(data.tableFilters)?.addEventListener("change", () => api.draw());
   const every = Number(data.tableEvery);
   if (!every) return;
   let first = true;

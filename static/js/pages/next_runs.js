@@ -1,29 +1,28 @@
-/* Next runs: the filters; and when the first moment has passed, the list is read anew at once instead of at its next turn. */
+/* Next runs: when the first moment has passed, the list is read anew at once instead of at its next turn. */
 
 import { startFilters } from "../lib/filters.js";
-import { get, place } from "../lib/live.js";
 import { serverNow } from "../lib/time.js";
 
 const LATER_MS = 1500;
 const LONGEST_MS = 24 * 3600 * 1000;
-const list = document.getElementById("next-runs");
+const table = document.getElementById("next-table");
 
-/** @param {HTMLElement} target */
-function waitForFirst(target) {
-  const first = target.querySelector("tbody time[datetime]");
-  const due = Date.parse(first?.getAttribute("datetime") ?? "");
-  if (Number.isNaN(due)) return;
-  const wait = Math.max(due - serverNow(), 0) + LATER_MS;
-  if (wait > LONGEST_MS) return;
-  setTimeout(async () => {
-    try {
-      if (!document.hidden) place(target, await (await get(location.href)).text());
-    } catch {
-      // The regular look of live.js says on the page that the server does not answer.
-    }
-    waitForFirst(target);
-  }, wait);
+/** @param {HTMLElement} rows @param {any} api */
+function waitForFirst(rows, api) {
+  let timer = 0;
+  const wait = () => {
+    clearTimeout(timer);
+    const first = rows.querySelector("tbody time[datetime]");
+    const due = Date.parse(first?.getAttribute("datetime") ?? "");
+    const later = Math.max(due - serverNow(), 0) + LATER_MS;
+    if (Number.isNaN(due) || later > LONGEST_MS) return;
+    timer = setTimeout(() => (document.hidden ? wait() : api.draw("page")), later);
+  };
+  api.on("draw", wait);
+  wait();
 }
 
-if (list) waitForFirst(list);
-startFilters("next-filters");
+const { jQuery } = window;
+// Module scripts run in the order of the page, so main.js has made the table by now.
+if (table && jQuery?.fn?.dataTable?.isDataTable(table)) waitForFirst(table, jQuery(table).DataTable());
+else startFilters("next-filters");

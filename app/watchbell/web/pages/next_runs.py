@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
+import json
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,8 +35,19 @@ def index() -> AnyResponse | str:
     asked = next_run_list.read(request.args, look)
     if request.args.get("remember"):
         return list_look.chosen(next_run_list.SHAPE, "next_runs.index", asked.address(cols=None, length=None))
-    return render_template(
-        "next_runs/index.html", **_shown(asked, look), **list_look.context(look, asked.address(view=None))
+    return render_template("next_runs/index.html", **_shown(asked, look))
+
+
+@blueprint.get("/next-runs/data")
+def data() -> Response:
+    """Answer the table's script in the server-side protocol of DataTables; the place in the list is one of its keys."""
+    shown = _shown(*next_run_list.read_script(request.args))
+    return jsonify(
+        draw=query.whole(request.args, "draw", None, 0, 2**31),
+        recordsTotal=len(shown["moments"]),
+        recordsFiltered=len(shown["moments"]),
+        data=json.loads(render_template("next_runs/rows.html", **shown)),
+        parts=render_template("next_runs/list_parts.html", **shown),
     )
 
 
@@ -68,7 +78,7 @@ def _shown(asked: NextQuery, look: Look) -> dict[str, Any]:
     page = coming.list_page(database(), span, limit=look.length, after=asked.after, before=asked.before)
     return {
         "asked": asked,
-        "days": _by_day(page.moments),
+        "moments": page.moments,
         "first": page.moments[0] if page.moments and not page.has_earlier else None,
         "turns": next_run_list.places(asked, page),
         "task_count": coming.count_tasks(database(), span),
@@ -76,6 +86,7 @@ def _shown(asked: NextQuery, look: Look) -> dict[str, Any]:
         "marks": task_lists.list_marks(database()),
         "ranges": {"1h": _("1 hour"), "24h": _("24 hours"), "7d": _("7 days")},
         "few": next_run_list.FEW,
+        **list_look.context(look, asked.address(view=None)),
     }
 
 
@@ -96,13 +107,6 @@ def _with_following(answer: Response, address: str) -> Response:
     if address:
         answer.headers["Link"] = f'<{address}>; rel="next"'
     return answer
-
-
-def _by_day(found: Sequence[Coming]) -> list[tuple[date, list[Coming]]]:
-    """Return the moments grouped by the day that the page's zone shows."""
-    zone = current.zone()
-    grouped = itertools.groupby(found, key=lambda one: one.occurrence.due_at.astimezone(zone).date())
-    return [(day, list(members)) for day, members in grouped]
 
 
 def _as_row(one: Coming) -> dict[str, object]:

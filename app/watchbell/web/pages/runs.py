@@ -65,7 +65,7 @@ def data() -> Response:
         recordsTotal=shown["page"].filtered,
         recordsFiltered=shown["page"].filtered,
         data=json.loads(render_template("runs/rows.html", **shown)),
-        parts={"pager": render_template("runs/list_parts.html", **shown), "answer": shown["answer"]},
+        parts=render_template("runs/list_parts.html", **shown),
     )
 
 
