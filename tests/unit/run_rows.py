@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from tests.database import NOW, add_run, add_task
+from watchbell import clock
 from watchbell.domain.run_state import RunState
-from watchbell.store import ledger
+from watchbell.domain.samples import Summary
+from watchbell.store import ledger, samples
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
+from watchbell.store.tasks import Task
+
+_MIB = 2**20
+#: What samples of an attempt came to.
+SUMMARY = Summary(20, 50, 90, 10, 30, 40, 8 * _MIB, 16 * _MIB, 4 * _MIB, 5 * _MIB, 7 * _MIB, 3, 4, 5, 6, 9)
 
 
 def add_attempt(db: Database, run: Run, *, number: int = 1, folder: str = "", ended: bool = True, **values: Any) -> int:
@@ -43,3 +51,19 @@ def finished(db: Database, content: bytes, **values: Any) -> Run:
     run = add_run(db, add_task(db), RunState.SUCCEEDED, started_at=NOW, attempts=1, exit_code=0)
     add_output(db, add_attempt(db, run, exit_code=0), content, **values)
     return run
+
+
+def add_execution(
+    db: Database, task: Task, seconds: float, *, hours_ago: float = 1, code: int | None = 0, **values: Any
+) -> int:
+    """Put a run into the ledger that took so long, with what it has written to each stream."""
+    at = clock.now() - timedelta(hours=hours_ago)
+    state = values.pop("state", RunState.FAILED if code else RunState.SUCCEEDED)
+    ended = at + timedelta(seconds=seconds)
+    times = {"due_at": at, "created_at": at, "started_at": at, "ended_at": ended}
+    run = add_run(db, task, state, attempts=1, exit_code=code, **times)
+    own = values.pop("own", {})
+    attempt = add_attempt(db, run, started_at=at, ended_at=ended, exit_code=code, samples=samples.pack(SUMMARY, own))
+    for stream, content in values.items():
+        add_output(db, attempt, content, stream, lines=content.count(b"\n"))
+    return run.id

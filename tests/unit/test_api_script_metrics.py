@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.api_fixtures import Program
 from tests.database import add_run, add_task
-from tests.unit.run_rows import add_attempt, add_output
-from tests.unit.test_samples import SUMMARY
+from tests.unit.run_rows import add_execution
 from watchbell import clock
 from watchbell.domain.run_state import RunState
 from watchbell.domain.samples import METRICS, ORIGINAL
 from watchbell.services.digest import Digest
-from watchbell.store import samples
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
@@ -28,22 +24,6 @@ PATHS = (
     "/api/analysis/trend", "/api/analysis/baseline", "/api/stats/database", "/api/stats/execution",
     "/api/stats/performance",
 )  # fmt: skip
-
-
-def add_execution(
-    db: Database, task: Task, seconds: float, *, hours_ago: float = 1, code: int | None = 0, **values: Any
-) -> int:
-    """Put a run into the ledger that took so long."""
-    at = clock.now() - timedelta(hours=hours_ago)
-    state = values.pop("state", RunState.FAILED if code else RunState.SUCCEEDED)
-    ended = at + timedelta(seconds=seconds)
-    times = {"due_at": at, "created_at": at, "started_at": at, "ended_at": ended}
-    run = add_run(db, task, state, attempts=1, exit_code=code, **times)
-    own = values.pop("own", {})
-    attempt = add_attempt(db, run, started_at=at, ended_at=ended, exit_code=code, samples=samples.pack(SUMMARY, own))
-    for stream, content in values.items():
-        add_output(db, attempt, content, stream, lines=content.count(b"\n"))
-    return run.id
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.database import NOW, add_run, add_task
-from tests.unit.run_rows import add_attempt, add_output
+from tests.unit.run_rows import SUMMARY, add_attempt, add_output
 from watchbell.domain.run_state import RunState
 from watchbell.domain.samples import METRICS, ORIGINAL, Recorded, Summary, values_of
 from watchbell.execution.proc import Stat
@@ -27,7 +27,6 @@ max_memory_mb page_faults_minor page_faults_major block_input_ops block_output_o
 involuntary_context_switches memory_before memory_after memory_delta cpu_percent_before cpu_percent_after
 num_threads_before num_threads_after num_fds_before num_fds_after num_fds_delta""".split()
 MIB = 1024 * 1024
-SUMMARY = Summary(20, 50, 90, 10, 30, 40, 8 * MIB, 16 * MIB, 4 * MIB, 5 * MIB, 7 * MIB, 3, 4, 5, 6, 9)
 #: Two seconds of a run that was due two seconds before it began.
 RECORDED = Recorded(
     state="succeeded",

@@ -228,6 +228,9 @@ ROUTES: dict[str, Right] = {
     "runs.cancel": Right.OPERATE,
     "runs.again": Right.OPERATE,
     "runs.decide": Right.OPERATE,
+    "metrics.index": Right.VIEW,
+    "metrics.index_csv": Right.VIEW,
+    "metrics.index_json": Right.VIEW,
     "queues.index": Right.VIEW,
     "queues.index_json": Right.VIEW,
     # A bound decides about every task of a queue, as an edit of each would.

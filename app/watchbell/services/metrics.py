@@ -28,18 +28,26 @@ def list_runs(
     *,
     task_ids: Sequence[int] | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
     limit: int,
     offset: int = 0,
     exit_code: int | None = None,
     failed: bool = False,
 ) -> list[Measured]:
-    """Return runs that were tried and are over, newest first: of some tasks or of all, and due at a time or later.
+    """Return runs that were tried and are over, newest first: of some tasks or of all, and due since a time and before one.
 
     They may be asked for by their exit code, of which one that has none has -1, or as those that did not succeed.
     """
     with db.read() as session:
         return store.list_measured(
-            session, task_ids=task_ids, since=since, limit=limit, offset=offset, exit_code=exit_code, failed=failed
+            session,
+            task_ids=task_ids,
+            since=since,
+            until=until,
+            limit=limit,
+            offset=offset,
+            exit_code=exit_code,
+            failed=failed,
         )
 
 

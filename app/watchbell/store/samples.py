@@ -83,6 +83,7 @@ def list_measured(
     *,
     task_ids: Sequence[int] | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
     before_id: int | None = None,
     limit: int,
     offset: int = 0,
@@ -90,7 +91,7 @@ def list_measured(
     exit_code: int | None = None,
     failed: bool = False,
 ) -> list[Measured]:
-    """Return runs that were tried and are over, newest first: of some tasks or of all, due at a time or later, in a state."""
+    """Return runs that were tried and are over, newest first: of some tasks or of all, due in a time, in a state."""
     statement = _statement().order_by(_RUN.c.id.desc()).limit(limit).offset(offset)
     if state is not None:
         statement = statement.where(_RUN.c.state.concat("") == state)
@@ -103,6 +104,9 @@ def list_measured(
     if since is not None:
         # Their numbers lead there; a condition on the time itself would lead to the index of that, and to a sorting.
         statement = statement.where(_RUN.c.id >= first_since(session, since))
+    if until is not None:
+        # In disguise, for the same reason; what was made late may be due early, so that no number leads there.
+        statement = statement.where(func.coalesce(_RUN.c.due_at, _RUN.c.created_at) < until)
     if before_id is not None:
         statement = statement.where(_RUN.c.id < before_id)
     found = _measured(session.connection().execute(statement))

@@ -41,6 +41,7 @@ from watchbell.web.pages import (
     heartbeats,
     language,
     log,
+    metrics,
     next_runs,
     overview,
     pauses,
@@ -64,7 +65,7 @@ from watchbell.web.realtime import sockets
 from watchbell.web.secret_key import secret_key
 
 PAGES = (
-    *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, log),
+    *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, metrics, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
     *(timeline, calendars, settings, task_templates, bulk_edits),
 )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 
 from watchbell.errors import InputError
+from watchbell.web import current
+from watchbell.web.i18n import _
 
 #: Ids are 64-bit numbers in the database.
 HIGHEST_ID = 2**63 - 1
@@ -42,3 +45,18 @@ def text(args: Mapping[str, str], name: str) -> str:
     if len(found) > _LONGEST_TEXT:
         raise InputError.of(name, f"must be at most {_LONGEST_TEXT} characters long")
     return found.replace("\0", "")
+
+
+def moment(args: Mapping[str, str], name: str) -> datetime | None:
+    """Return a moment in UTC, or None if none was given; one without an offset is in the zone of the page."""
+    given = text(args, name)
+    if not given:
+        return None
+    try:
+        # A plus that was not escaped arrives as a space.
+        found = datetime.fromisoformat(given.replace(" ", "+") if "T" in given else given)
+    except ValueError:
+        found = None
+    if found is None or not 1970 < found.year < 9000:
+        raise InputError.of(name, _("must be a date and time"), "2026-11-29T14:00")
+    return (found if found.tzinfo else found.replace(tzinfo=current.zone())).astimezone(UTC)

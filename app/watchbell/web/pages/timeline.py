@@ -118,7 +118,7 @@ def _look(asked: Asked) -> Timeline:
 
 def _asked() -> Asked:
     chosen = query.word(request.args, "range", RANGES, "24h")
-    start, until = _moment("from"), _moment("to")
+    start, until = query.moment(request.args, "from"), query.moment(request.args, "to")
     if start is not None and until is not None and until <= start:
         raise InputError.of("to", _("must be later than from"), _text(start + timedelta(hours=1)))
     axis = window(start=start, until=until, reach=RANGES[chosen], now=current.now(), least=_LEAST, most=_MOST)
@@ -130,20 +130,6 @@ def _asked() -> Asked:
         page=query.whole(request.args, "page", 1, 1, timeline.MOST_LANES),
         is_around_now=start is None and until is None,
     )
-
-
-def _moment(name: str) -> datetime | None:
-    text = query.text(request.args, name)
-    if not text:
-        return None
-    try:
-        # A plus that was not escaped arrives as a space.
-        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-    except ValueError:
-        moment = None
-    if moment is None or not 1970 < moment.year < 9000:
-        raise InputError.of(name, _("must be a date and time"), "2026-11-29T14:00")
-    return (moment if moment.tzinfo else moment.replace(tzinfo=current.zone())).astimezone(UTC)
 
 
 def _text(moment: datetime) -> str:
