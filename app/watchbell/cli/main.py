@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "dashboard": Place(f"{_CLI}.server", "dashboard", "Serve the page only."),
         "scheduler": Place(f"{_CLI}.scheduler", "scheduler", "Run, start, stop and watch the scheduler."),
         "task": Place(f"{_CLI}.tasks", "task", "Make, list, change, delete and run tasks."),
+        "exec": Place(f"{_CLI}.execute", "execute", "Run a command now, here, and record it as a run."),
         "runs": Place(f"{_CLI}.runs", "runs", "List runs, show one, read its output."),
         "tail": Place(f"{_CLI}.following", "tail", "Print the end of what a run wrote, and go on with it."),
         "wait": Place(f"{_CLI}.following", "wait", "Wait until a run has ended."),
@@ -92,6 +93,7 @@ EXIT_CODES: Mapping[int, str] = {
     errors.EXIT_STILL_ACTIVE: "the run that was waited for still goes on",
     errors.EXIT_NOT_ALLOWED: "the server does not let this account or token do that",
     errors.EXIT_CONFIG: "the configuration or the environment makes a start impossible",
+    124: "the command of `watchbell exec` took longer than it may; any other code of its command passes through",
     130: "interrupted by Ctrl-C",
 }
 _INTERRUPTED = 130

@@ -81,6 +81,10 @@ class Program:
             schema.upgrade(database)
         return database
 
+    def require_schema(self) -> None:
+        """Make the database, or upgrade it, for a command that opens it in its own way."""
+        assert self.db is not None
+
     @property
     def existing_db(self) -> Database:
         """The database for commands that can only look at or change what is there; they make none."""

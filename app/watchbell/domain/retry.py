@@ -11,6 +11,8 @@ from watchbell.domain.policies import Backoff, Policies
 
 #: What a shell says of a command that is not there, or may not be executed: trying again changes nothing about that.
 HOPELESS_CODES = frozenset({126, 127})
+#: How the reason of a failed attempt ends that has a next one, before its moment.
+NEXT_ATTEMPT = "; next attempt at "
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def decide(policies: Policies, failure: Failure, random: Callable[[], float]) ->
         if at > failure.first_started_at + timedelta(seconds=policies.retry_total_seconds):
             words = f"no attempt later than {policies.retry_total_seconds} s after the first"
             return Decision(None, f"given up after {failure.count} of {policies.retries + 1} attempts; policy: {words}")
-    return Decision(at, f"next attempt at {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+    return Decision(at, f"{NEXT_ATTEMPT.removeprefix('; ')}{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
 
 
 def delay(policies: Policies, failures: int, random: Callable[[], float]) -> float:

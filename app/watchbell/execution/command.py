@@ -16,6 +16,14 @@ DEFAULT_OUTPUT_BYTES = 20 * 1024 * 1024
 SHELL = "/bin/sh"
 
 
+@dataclasses.dataclass(eq=False, slots=True)
+class Reader:
+    """Somebody who reads one output of a command while that is written, and wants all of it."""
+
+    #: Up to where it has been read: what lies behind that is not given up yet, within a bound.
+    read_to: int = 0
+
+
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -36,6 +44,8 @@ class Command:
     common: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NOTHING)
     #: What is run one after the other instead of the arguments, by the shell that those name; see stepping.py.
     steps: tuple[Step, ...] = ()
+    #: Of standard output and standard error, if somebody passes them on.
+    readers: tuple[Reader, ...] = ()
 
     def variable(self, name: str) -> str | None:
         """Return a variable as the command sees it."""
@@ -95,14 +105,25 @@ def plain_argv(text: str) -> tuple[str, ...] | None:
     command means.
     """
     if not _PLAIN_TEXT.fullmatch(text):
-        return None
+        return _quoted_argv(text)
     try:
         # Without a quote there is nothing that shlex would see and split would not.
         words = shlex.split(text) if "'" in text or '"' in text else text.split()
     except ValueError:
         return None
-    if not words or not words[0] or "=" in words[0] or words[0].startswith("-"):
+    return tuple(words) if words and _names_program(words[0]) else None
+
+
+def _quoted_argv(text: str) -> tuple[str, ...] | None:
+    """Return the arguments of a text in which each word that could mean anything else is quoted as a whole."""
+    try:
+        words = shlex.split(text) if "'" in text else []
+    except ValueError:
         return None
-    if words[0] in SHELL_WORDS or words[0] in BUILTINS:
-        return None
-    return tuple(words)
+    # Only this spelling, in which nothing stands outside of quotes but what is plain, is sure to mean the same to a shell.
+    return tuple(words) if words and _names_program(words[0]) and shlex.join(words) == text else None
+
+
+def _names_program(word: str) -> bool:
+    """Return whether a first word can only be the name of a program."""
+    return bool(word) and "=" not in word and not word.startswith("-") and word not in SHELL_WORDS | BUILTINS

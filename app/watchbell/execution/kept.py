@@ -105,6 +105,8 @@ class KeptRuns:
         """Return the run of a command that is to be started; raises SpawnFailed when it is known that it cannot be."""
         keeper = self.keeper
         run = tracking.track(key, bundle, limits, None, None, is_kept=True, now=clock.monotonic(), elapsed=0.0)
+        for output, reader in zip(run.outputs, command.readers, strict=False):
+            output.stream.reader = reader
         run.number, run.command, run.keeper = next(self._numbers), command, keeper
         run.request = make_request(run.number, bundle, command, limits, keeper)
         return run

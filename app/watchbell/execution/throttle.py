@@ -25,6 +25,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from watchbell.execution import kernel
+from watchbell.execution.command import Reader
 
 #: The first and shortest time between two looks.
 LEAST_SECONDS = 0.010
@@ -37,6 +38,8 @@ AHEAD_BYTES = 8 * 1024 * 1024
 FULL_SPEED = 512 * 1024 * 1024
 #: When a command that was stopped is looked at after it goes on.
 WARY_SECONDS = 0.002
+#: So much is kept for a reader who wants all of an output and has fallen behind.
+UNREAD_BYTES = 1024 * 1024 * 1024
 #: A command that got ahead more often than this gives way to everything else.
 PATIENCE = 3
 #: Holes are punched in pieces of at least this size; a smaller gain is not worth the call.
@@ -58,6 +61,8 @@ class Stream:
     allocated: int = 0
     #: The file system cannot punch holes; the run must be ended when it exceeds the bound.
     stuck: bool = False
+    #: Who wants all of it; None if nobody does.
+    reader: Reader | None = None
 
     def look(self) -> int:
         """Note the file's size and return by how much it has grown."""
@@ -86,7 +91,10 @@ class Stream:
         """Give back what lies between head and tail."""
         half = self.limit // 2
         start = max(-(-half // _BLOCK) * _BLOCK, self.punched)
-        stop = (self.size - (self.limit - half)) // _BLOCK * _BLOCK
+        stop = self.size - (self.limit - half)
+        if self.reader is not None:
+            stop = min(stop, max(self.reader.read_to, self.size - UNREAD_BYTES))
+        stop = stop // _BLOCK * _BLOCK
         if self.stuck or stop - start < _LEAST_HOLE:
             return
         descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)

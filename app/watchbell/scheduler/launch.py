@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import UTC
+from typing import Protocol
 
 from watchbell.config import MIB, Config
 from watchbell.domain import steps as task_steps
 from watchbell.domain.policies import OutputExcess, Policies
 from watchbell.domain.steps import Step
 from watchbell.errors import NotFound
-from watchbell.execution import Bundle, Bundles, Command, Limits, Watcher, plain_argv, shell_command
+from watchbell.execution import Bundle, Bundles, Command, Limits, Reader, Watcher, plain_argv, shell_command
 from watchbell.execution.command import SHELL
-from watchbell.scheduler.plan import Plan
 from watchbell.services import tasks
 from watchbell.services.tickets import Ticket
 from watchbell.store.session import Database
@@ -32,10 +32,17 @@ class Job:
     steps: tuple[Step, ...] = ()
 
 
+class Definitions(Protocol):
+    """Who may know what a version of a task says without looking it up."""
+
+    def find_definition(self, task_id: int, version: int) -> Mapping[str, object] | None:
+        """Return the definition, or None if it has to be looked up."""
+
+
 class Launcher:
     """Starts the processes of tickets; knows the definitions that were used lately."""
 
-    def __init__(self, db: Database, config: Config, bundles: Bundles, watcher: Watcher, plan: Plan) -> None:
+    def __init__(self, db: Database, config: Config, bundles: Bundles, watcher: Watcher, plan: Definitions) -> None:
         self._db = db
         self._plan = plan
         self._config = config
@@ -55,17 +62,17 @@ class Launcher:
             found = self._jobs[task_id, version] = self._build(definition)
         return found
 
-    def start(self, ticket: Ticket, *, more: bool = False) -> Bundle:
+    def start(self, ticket: Ticket, *, more: bool = False, readers: tuple[Reader, ...] = ()) -> Bundle:
         """Have the process of a ticket started; raises SpawnFailed when it is known at once that it cannot be.
 
-        With ``more`` it may wait for those that follow, until the watcher is flushed.
+        With ``more`` it may wait for those that follow, until the watcher is flushed. ``readers`` pass its output on.
         """
         job = self.job(ticket.task_id, ticket.task_version)
         # What a command writes to tmpfs would count as memory of its own.
         on_disk = job.limits.memory_bytes is not None
         bundle = self._bundles.claim(str(ticket.run_id), ticket.number, on_disk=on_disk)
         common = self._config.child_environment
-        command = Command(job.argv, self._environment(job, ticket), job.directory, common, job.steps)
+        command = Command(job.argv, self._environment(job, ticket), job.directory, common, job.steps, readers)
         self._watcher.launch((ticket.run_id, ticket.number), bundle, command, job.limits, more=more)
         return bundle
 

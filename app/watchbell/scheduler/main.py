@@ -16,12 +16,13 @@ from types import FrameType
 
 from watchbell import clock, logs
 from watchbell.config import MIB, Config
-from watchbell.control import logfile, pidfile, pulse
+from watchbell.control import calls, logfile, pidfile, pulse
 from watchbell.domain.incidents import IncidentKind
 from watchbell.errors import EXIT_FAILURE, EXIT_OK, ConfigError, Unavailable
 from watchbell.execution import Bundles, Watcher, cgroups, runtime_root
 from watchbell.execution.limits import describe_limits
 from watchbell.scheduler import recovery, start_checks
+from watchbell.scheduler.abandoned import AbandonedWatch, take_abandoned
 from watchbell.scheduler.beat import Beat
 from watchbell.scheduler.chores import Chores
 from watchbell.scheduler.fleet_watch import FleetWatch
@@ -87,23 +88,23 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
     vitals.incarnation, vitals.beaten_at = beat.incarnation, lambda: beat.beaten_at
     plan = Plan(config.hostname, vitals.timekeeper)
     launcher = Launcher(db, config, bundles, watcher, plan)
-    loop = Loop(
-        Tools(
-            db=db,
-            bundles=bundles,
-            watcher=watcher,
-            launcher=launcher,
-            plan=plan,
-            beat=beat,
-            chores=Sidework(
-                Chores(db, Rules.of(config), config.output_path, actor=f"scheduler@{config.hostname}"), FleetWatch(db)
-            ),
-            vitals=vitals,
-            host=config.hostname,
-            max_running=_max_running(config),
-            output_root=config.output_path,
-        )
+    tools = Tools(
+        db=db,
+        bundles=bundles,
+        watcher=watcher,
+        launcher=launcher,
+        plan=plan,
+        beat=beat,
+        chores=Sidework(
+            Chores(db, Rules.of(config), config.output_path, actor=f"scheduler@{config.hostname}"), FleetWatch(db)
+        ),
+        vitals=vitals,
+        host=config.hostname,
+        max_running=_max_running(config),
+        output_root=config.output_path,
     )
+    loop = Loop(tools)
+    _watch_abandoned(loop, tools, config)
     watchdog = Watchdog(
         lambda: vitals.turned_at, {"the watcher of processes": watcher.is_alive, "the clock": loop.is_clock_alive}
     )
@@ -136,6 +137,22 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
             watchdog.stop()
             watcher.stop()
             bundles.leave()
+
+
+def _watch_abandoned(loop: Loop, tools: Tools, config: Config) -> None:
+    """Let runs come to the loop whose calls of ``watchbell exec`` are gone."""
+    take = partial(
+        take_abandoned,
+        tools.db,
+        config,
+        holder=tools.beat.incarnation,
+        actor=f"scheduler@{config.hostname}",
+        bundles=tools.bundles,
+        watcher=tools.watcher,
+        launcher=tools.launcher,
+        flights=loop.flights,
+    )
+    tools.chores.abandoned = AbandonedWatch(take, loop.add_results)
 
 
 def _prepare_places(config: Config) -> Bundles:
@@ -205,6 +222,7 @@ def _recover(
     watcher: Watcher,
     launcher: Launcher,
 ) -> None:
+    is_alive = partial(calls.is_alive, config)
     orphans = vitals.patiently(
         lambda: adoption.take_over(
             db,
@@ -213,13 +231,20 @@ def _recover(
             now=clock.now(),
             actor=f"scheduler@{config.hostname}",
             owns_database=config.owns_database,
+            is_alive=is_alive,
         ),
         loop.is_stopping,
     )
     loop.add_results(
         vitals.patiently(
             lambda: recovery.adopt(
-                orphans, bundles=bundles, watcher=watcher, launcher=launcher, flights=loop.flights, now=clock.now()
+                orphans,
+                bundles=bundles,
+                watcher=watcher,
+                launcher=launcher,
+                flights=loop.flights,
+                now=clock.now(),
+                held=lambda run_ids: adoption.list_held(db, run_ids, is_alive),
             ),
             loop.is_stopping,
         )

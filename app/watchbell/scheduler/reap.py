@@ -13,7 +13,7 @@ from typing import Any
 
 from watchbell.domain import gates, own_metrics, retry
 from watchbell.domain.policies import OwnMetrics, Policies, Uncertain
-from watchbell.domain.run_state import RunState
+from watchbell.domain.run_state import FINAL, RunState
 from watchbell.domain.samples import Recorded, values_of
 from watchbell.domain.steps import Step
 from watchbell.execution import Captured, Finished, Outcome, Usage
@@ -78,7 +78,7 @@ def to_result(
     if _never_ran(outcome):
         # The moment at which its folder was made is not one at which anything was started.
         started = None
-    return Result(
+    result = Result(
         ticket=ticket,
         state=state,
         path=path,
@@ -90,6 +90,14 @@ def to_result(
         without_retry=known if following.at is not None else None,
         decision=_decision(path, policies),
     )
+    return _without_another(result) if ticket.is_left and path[-1] not in FINAL else result
+
+
+def _without_another(result: Result) -> Result:
+    """Return what becomes of an attempt that nobody is left to make again: it stands as it has ended."""
+    words = f"{result.attempt['new_reason']}; no other attempt: the call that would have made it is gone"
+    path = (result.without_retry or RunState.FAILED,)
+    return dataclasses.replace(result, path=path, reason=words, retry_at=None, without_retry=None)
 
 
 def _retry(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from watchbell.domain.run_state import RunState
@@ -19,23 +20,64 @@ from watchbell.services.tickets import Result, Started, Ticket
 log = logging.getLogger(__name__)
 
 
+#: Tells which of some runs are held by calls of ``watchbell exec`` that live.
+Held = Callable[[list[int]], Collection[int]]
+
+
 def adopt(
-    orphans: list[Orphan], *, bundles: Bundles, watcher: Watcher, launcher: Launcher, flights: Flights, now: datetime
+    orphans: list[Orphan],
+    *,
+    bundles: Bundles,
+    watcher: Watcher,
+    launcher: Launcher,
+    flights: Flights,
+    now: datetime,
+    held: Held = lambda _run_ids: (),
 ) -> list[Result]:
     """Watch every run in flight that can still be followed and return the results of those that cannot.
 
-    Files that belong to no run in flight hold results that were stored already, and are removed. Raises Unavailable;
-    called again, it goes on where it stood.
+    Files that belong to no run in flight hold results that were stored already, and are removed; those of runs in the
+    foreground, of which ``held`` tells, are their calls' own. Raises Unavailable; called again, it goes on where it stood.
     """
-    results: list[Result] = []
-    kept: set[str] = set()
     # First all marks, so that nothing starts any more; then one look at all processes does for all runs.
-    places = {orphan.ticket: _find_bundle(orphan, bundles) for orphan in orphans}
     census = Census()
+    results = take_up(
+        orphans, bundles=bundles, watcher=watcher, launcher=launcher, flights=flights, now=now, census=census
+    )
+    kept = {flight.bundle.name for flight in flights.values()}
+    left = [bundle for bundle in bundles.list() if bundle.name not in kept]
+    # Their rows were there before their files, so a look now misses none.
+    foreign = set(held([int(bundle.run_id) for bundle in left if bundle.run_id.isdigit()])) if left else set()
+    for bundle in left:
+        if bundle.run_id.isdigit() and int(bundle.run_id) in foreign:
+            continue
+        if goes_on(bundle, census):
+            log.warning("Run %s goes on but is not in this database; its files are left alone", bundle.name)
+        else:
+            bundles.remove(bundle)
+    cgroups.remove_left_over(bundles.prefix, {bundle.name for bundle in bundles.list()})
+    if orphans:
+        log.info("Took over %d run(s) in flight from an earlier life", len(orphans))
+    return results
+
+
+def take_up(
+    orphans: list[Orphan],
+    *,
+    bundles: Bundles,
+    watcher: Watcher,
+    launcher: Launcher,
+    flights: Flights,
+    now: datetime,
+    census: Census | None = None,
+) -> list[Result]:
+    """Watch those of some runs in flight that can still be followed and return the results of the others."""
+    results: list[Result] = []
+    places = {orphan.ticket: _find_bundle(orphan, bundles) for orphan in orphans}
+    census = census or Census()
     for orphan in orphans:
         key = (orphan.ticket.run_id, orphan.ticket.number)
         if key in flights:
-            kept.add(flights[key].bundle.name)
             continue
         limits = launcher.limits(orphan.ticket)
         bundle = places[orphan.ticket]
@@ -45,21 +87,12 @@ def adopt(
             words = orphan.stale_words or "host rebooted"
             results.append(gone(orphan.ticket, orphan.state, started, words, job.policies, now))
             continue
-        kept.add(bundle.name)
         flights[key] = follow(orphan.ticket, orphan.state, bundle, watcher, limits, _process(orphan), census)
         if flights[key].started is None or orphan.attempt.started_at is not None:
             flights[key].started = _started(orphan, bundle)
         if orphan.state is RunState.CANCELLING:
             # Whoever had been asked to end it is gone, maybe before it could tell the command.
             watcher.cancel(key, "ended on request")
-    for bundle in bundles.list():
-        if bundle.name not in kept and goes_on(bundle, census):
-            log.warning("Run %s goes on but is not in this database; its files are left alone", bundle.name)
-        elif bundle.name not in kept:
-            bundles.remove(bundle)
-    cgroups.remove_left_over(bundles.prefix, {bundle.name for bundle in bundles.list()})
-    if orphans:
-        log.info("Took over %d run(s) in flight from an earlier life", len(orphans))
     return results
 
 

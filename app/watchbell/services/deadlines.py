@@ -9,6 +9,7 @@ import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
+from watchbell.domain.retry import NEXT_ATTEMPT
 from watchbell.domain.run_state import RunState
 from watchbell.services import transitions
 from watchbell.services.tickets import Turn
@@ -18,8 +19,6 @@ from watchbell.store.session import Database, Session
 
 #: So many of each are moved in one turn; the next turn follows at once while there are more.
 _AT_ONCE = 500
-#: How the reason of a failed attempt ends that has a next one; domain.retry says it so.
-_NEXT = "; next attempt at "
 
 
 def pass_time(session: Session, turn: Turn) -> bool:
@@ -31,7 +30,7 @@ def pass_time(session: Session, turn: Turn) -> bool:
         [RunState.QUEUED],
         now=turn.now,
         actor=turn.actor,
-        reason=lambda run: f"{run.reason.partition(_NEXT)[0]}; tried again",
+        reason=lambda run: f"{run.reason.partition(NEXT_ATTEMPT)[0]}; tried again",
         values={"retry_at": None},
     )
     late = store.list_too_late(session, turn.now, _AT_ONCE)

@@ -1,16 +1,41 @@
-"""Lives of schedulers: how one is named, and which of them belong to a data directory."""
+"""Lives of schedulers, and of commands in the foreground: how one is named, and which belong to a data directory."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
 
+from watchbell.domain.foreground import HOLDER_PREFIX
 from watchbell.store.heartbeats import Scheduler
 
 
 def name_life(unique: str, home: str) -> str:
     """Return the incarnation of a new scheduler: a unique text, and a mark of the data directory that it works in."""
     return f"{unique}.{home_mark(home)}"
+
+
+def name_call(unique: str, host: str, home: str) -> str:
+    """Return the name under which one call of ``watchbell exec`` holds its run: where it is made is in it."""
+    return f"{HOLDER_PREFIX}{_host_mark(host)}-{unique}.{home_mark(home)}"
+
+
+def is_call(holder: str | None) -> bool:
+    """Return whether a run is held by a call of ``watchbell exec``, and not by a scheduler."""
+    return holder is not None and holder.startswith(HOLDER_PREFIX)
+
+
+def is_call_at(holder: str, host: str) -> bool:
+    """Return whether a call was made on a host."""
+    return holder.startswith(f"{HOLDER_PREFIX}{_host_mark(host)}-")
+
+
+def unique_of(call: str) -> str:
+    """Return what tells a call from all others of its data directory."""
+    return call.partition(".")[0].rpartition("-")[2]
+
+
+def _host_mark(host: str) -> str:
+    return hashlib.sha256(host.encode()).hexdigest()[:8]
 
 
 def home_mark(home: str) -> str:

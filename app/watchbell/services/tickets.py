@@ -65,6 +65,8 @@ class Ticket(NamedTuple):
     task_name: str
     due_at: datetime
     trigger: str
+    #: Its run was started in the foreground by a call that is gone: nobody is left to make another attempt.
+    is_left: bool = False
 
 
 class Started(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, exists, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from watchbell.domain.foreground import HOLDER_PREFIX
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.store.base import Base, can_hold, id_list, ids_select
 from watchbell.store.tasks import Task
@@ -271,6 +272,12 @@ def list_in_state(session: Session, states: Iterable[RunState], *, limit: int | 
         select(Run).where(text(ACTIVE_SQL), Run.state.in_([s.value for s in states])).order_by(Run.due_at, Run.id)
     )
     return session.scalars(statement.limit(limit) if limit else statement).all()
+
+
+def list_call_holders(session: Session) -> set[str]:
+    """Return who holds the active runs that were started in the foreground."""
+    held = select(Run.holder).where(text(ACTIVE_SQL), Run.holder.like(f"{HOLDER_PREFIX}%")).distinct()
+    return {holder for holder in session.scalars(held) if holder is not None}
 
 
 def list_waiting(session: Session, task_id: int, limit: int) -> Sequence[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Integer, Select, and_, bindparam, exists, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from watchbell.domain.foreground import HOLDER_PREFIX
 from watchbell.domain.run_state import RunState
 from watchbell.store.queues import IN_FLIGHT_STATES
 from watchbell.store.runs import ACTIVE_SQL, QUEUED_SQL, Run
@@ -101,7 +102,12 @@ def _startable(host: str | None, without_queues: frozenset[str], without_tasks: 
 
 
 _MOVED_COLUMNS = (_RUN.c.id, _RUN.c.task_id, _RUN.c.task_name, _RUN.c.state, _RUN.c.fence, _RUN.c.reason)
-_WAITS_TO_RETRY = (text(ACTIVE_SQL), _RUN.c.state == RunState.RETRY_WAIT.value)
+#: What runs in the foreground is tried again by whoever has started it.
+_WAITS_TO_RETRY = (
+    text(ACTIVE_SQL),
+    _RUN.c.state == RunState.RETRY_WAIT.value,
+    func.coalesce(_RUN.c.holder, "").not_like(f"{HOLDER_PREFIX}%"),
+)
 #: A run that was tried before is bounded by the time for all its attempts and not by this.
 _MAY_BE_LATE = (text(QUEUED_SQL), _RUN.c.attempts == 0, _RUN.c.start_by.is_not(None))
 
