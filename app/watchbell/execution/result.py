@@ -183,4 +183,4 @@ def _unrecorded(record: Record | None, ending: Ending) -> Outcome:
 
 
 def _processes(count: int) -> str:
-    return f"{count} process{'es' if count != 1 else ''}"
+    return "1 process" if count == 1 else f"{count} processes"

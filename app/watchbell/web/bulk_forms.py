@@ -17,6 +17,7 @@ from watchbell.services.bulk_parts import Part
 from watchbell.web import notices
 from watchbell.web.checks import safe_next
 from watchbell.web.i18n import _, ngettext
+from watchbell.web.told import told
 
 #: So many names stand in a question, and so many refusals in its result.
 NAMED = 20
@@ -134,9 +135,9 @@ def result(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str], undo:
     for part in done:
         if part.outcome:
             counts[part.outcome] = counts.get(part.outcome, 0) + 1
-    told = [f"{count:,} {words.get(outcome, outcome)}" for outcome, count in counts.items() if outcome != UNCHANGED]
+    listed = [f"{count:,} {words.get(outcome, outcome)}" for outcome, count in counts.items() if outcome != UNCHANGED]
     refused = [part for part in done if not part.outcome]
-    sentence = f"{', '.join(told)}." if told else _("Nothing was changed.")
+    sentence = f"{', '.join(listed)}." if listed else _("Nothing was changed.")
     if counts.get(UNCHANGED):
         number = counts[UNCHANGED]
         sentence += " " + ngettext("%(num)s was so already.", "%(num)s were so already.", number)
@@ -145,7 +146,7 @@ def result(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str], undo:
         # Only what was changed is changed back.
         notices.done(sentence, undo.address, {"action": undo.action, "ids": ids, "sure": "1", "back": chosen.back})
     else:
-        flash(sentence, "success" if told else "info")
+        flash(sentence, "success" if listed else "info")
     if refused:
         flash(f"{_refusals(refused)}", "warning")
     return redirect(chosen.back, 303)
@@ -153,7 +154,7 @@ def result(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str], undo:
 
 def _refusals(refused: Sequence[Part]) -> str:
     head = ngettext("%(num)s was refused:", "%(num)s were refused:", len(refused))
-    each = "; ".join(f"{part.name[:60]}: {part.reason[:120]}" for part in refused[:_TOLD])
+    each = "; ".join(f"{part.name[:60]}: {told(part.reason[:120])}" for part in refused[:_TOLD])
     rest = len(refused) - _TOLD
     more = " " + _("and %(num)s more", num=rest) if rest > 0 else ""
     return f"{head} {each}{more}."

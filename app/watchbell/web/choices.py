@@ -14,6 +14,7 @@ from watchbell.services import pauses
 from watchbell.web import current, offers, pausing, schedule_words
 from watchbell.web.i18n import _
 from watchbell.web.places import places
+from watchbell.web.told import told
 
 #: Verbs that may stand before the name of a task.
 VERBS = ("run", "enable", "disable", "edit", "pause", "resume")
@@ -71,7 +72,9 @@ def of_task(row: Any) -> Choice:
 def of_run(row: Any) -> Choice:
     """Return the page of a run as a choice; a row of ``services.search``."""
     address = url_for("runs.detail", run_id=row.id)
-    return Choice(f"run:{row.id}", "run", f"#{row.id} {row.task_name}", address, "runs", row.reason, state=row.state)
+    return Choice(
+        f"run:{row.id}", "run", f"#{row.id} {row.task_name}", address, "runs", told(row.reason), state=row.state
+    )
 
 
 def line_address(run_id: int, stream: str, line: int) -> str:

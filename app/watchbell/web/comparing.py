@@ -19,6 +19,7 @@ from watchbell.web.i18n import _
 from watchbell.web.presenters import size_words, state_word
 from watchbell.web.presenters_policies import policy_facts
 from watchbell.web.spans import short_words
+from watchbell.web.told import told
 
 _NOTHING = "\N{EN DASH}"
 
@@ -77,7 +78,7 @@ def _fields(definition: Mapping[str, object], rules: Rules) -> dict[str, str]:
              ("host", _("Host")), ("comment", _("Comment")))  # fmt: skip
     fields = {label: str(definition.get(key) or "") for key, label in plain}
     stored = task_steps.from_json(definition.get("steps"))
-    fields[_("Steps")] = task_steps.describe(stored) if stored else ""
+    fields[_("Steps")] = told(task_steps.describe(stored)) if stored else ""
     schedule, policies = definition.get("schedule"), definition.get("policies")
     if isinstance(schedule, Mapping):
         found = schedules.from_json(schedule)
@@ -100,8 +101,8 @@ def _words(label: str, before: str, after: str) -> Row:
 
 
 def _amount(label: str, before: float | None, after: float | None, words: Callable[[float], str]) -> Row:
-    told = [words(value) if value is not None else _NOTHING for value in (before, after)]
-    return Row(label, told[0], told[1], _change(before, after))
+    shown = [words(value) if value is not None else _NOTHING for value in (before, after)]
+    return Row(label, shown[0], shown[1], _change(before, after))
 
 
 def _kib_words(size: float) -> str:

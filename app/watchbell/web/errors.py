@@ -29,6 +29,7 @@ from watchbell.services.triggers import QuotaReached
 from watchbell.web import askers, current, families
 from watchbell.web.families import Told
 from watchbell.web.i18n import _, lazy
+from watchbell.web.told import sentence
 
 _log = logging.getLogger("watchbell.web")
 
@@ -117,7 +118,12 @@ def answer(status: int, text: str = "", *, bare: bool = False, error: Exception 
         g.is_bare = bare or not _is_known()
         made = make_response(
             render_template(
-                "errors/error.html", code=status, title=title, text=said, bare=g.is_bare, request_id=request_id()
+                "errors/error.html",
+                code=status,
+                title=title,
+                text=sentence(text) or said,
+                bare=g.is_bare,
+                request_id=request_id(),
             )
         )
     made.status_code = status

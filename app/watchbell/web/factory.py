@@ -31,6 +31,7 @@ from watchbell.web import (
     pausing,
     presenters,
     schedule_words,
+    told,
 )
 from watchbell.web.pages import (
     api_docs,
@@ -124,6 +125,8 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
     app.add_template_global(outcomes.strip, "draw_outcomes")
     app.add_template_filter(presenters.duration_words)
     app.add_template_filter(schedule_words.sentence_of, "schedule_sentence")
+    app.add_template_filter(told.told)
+    app.add_template_filter(told.sentence)
     app.add_template_global(schedule_words.sentence, "schedule_words")
     app.add_template_filter(presenters.age_words)
     for page in PAGES:

@@ -12,6 +12,7 @@ from watchbell.domain.presence import SchedulerState
 from watchbell.domain.run_state import IN_FLIGHT, RunState
 from watchbell.store.runs import Run
 from watchbell.web.i18n import _, lazy
+from watchbell.web.told import told
 
 #: States whose own name is not the best word for them.
 _PLAIN_WORDS = {
@@ -139,7 +140,7 @@ def scheduler_view(status: SchedulerStatus) -> SchedulerView:
         last_beat_at=status.beat_at,
         since=status.since,
         running=status.running or 0,
-        message=status.message or "",
+        message=told(status.message or ""),
         tick_age=status.tick_age,
     )
 

@@ -16,6 +16,7 @@ from watchbell.services.runs import RunDetail
 from watchbell.store.runs import Attempt, Run, RunEvent
 from watchbell.web.i18n import _, lazy, ngettext
 from watchbell.web.presenters import RunView, run_view, state_word
+from watchbell.web.told import sentence
 
 TRIGGER_WORDS = {
     "schedule": lazy("by the schedule"),
@@ -246,7 +247,7 @@ class RunPageView:
         reason = self.run.reason.strip().partition("; next attempt at ")[0]
         if reason in {"", "exit code 0", f"run by hand by {self.run.requested_by}"}:
             return ""
-        return f"{reason[:1].upper()}{reason[1:]}{'' if reason[-1] in '.!?' else '.'}"
+        return sentence(reason)
 
     @property
     def trigger_words(self) -> str:

@@ -11,6 +11,7 @@ from watchbell.config import SECRETS, SETTINGS, Config, Setting
 from watchbell.store.session import Database
 from watchbell.version import __version__
 from watchbell.web.i18n import _
+from watchbell.web.told import told
 
 #: Settings that may name places on the server's disk.
 _PLACES = frozenset({"home", "database_url", "log_dir", "runtime_dir", "python", "cron_folder"})
@@ -85,9 +86,9 @@ def _row(config: Config, setting: Setting, *, with_places: bool) -> SettingRow:
         value=text,
         source=kinds.get(source.partition(" ")[0], _("environment")) if source else _("default"),
         set_by=source if with_places or not source.startswith("configuration") else "",
-        meaning=setting.help,
+        meaning=told(setting.help),
         variable=setting.env[0],
-        default=setting.default_text,
+        default=told(setting.default_text),
     )
 
 

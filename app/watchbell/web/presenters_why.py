@@ -20,13 +20,14 @@ from watchbell.web.presenters import state_word
 from watchbell.web.presenters_policies import policy_facts, retry_sentence
 from watchbell.web.presenters_runs import RunPageView
 from watchbell.web.spans import short_words
+from watchbell.web.told import sentence, told
 
 #: How the ledger names other runs in its reasons.
 _OTHER = re.compile(r"\brun #([0-9]{1,18})\b")
 _NUMBER = re.compile(r"#([0-9]{1,18})\b")
 #: So many other runs are looked up.
 MOST_OTHERS = 5
-#: States that go by their own name where the ledger's moves are told one by one.
+#: States that go by their own name where the ledger's moves are said one by one.
 _OWN_NAMES = {RunState.RETRY_WAIT.value: lazy("retry wait"), RunState.CANCELLING.value: lazy("cancelling")}
 _WAITING = frozenset({RunState.QUEUED.value, RunState.RETRY_WAIT.value})
 
@@ -49,8 +50,8 @@ class Answer:
 
 def others(page: RunPageView) -> list[int]:
     """Return the numbers of the runs that the ledger names in its reasons about this one, the first first."""
-    told = " ".join([*(event.reason for event in page.events), page.run.reason])
-    found = dict.fromkeys(int(number) for number in _OTHER.findall(told))
+    said = " ".join([*(event.reason for event in page.events), page.run.reason])
+    found = dict.fromkeys(int(number) for number in _OTHER.findall(said))
     return [number for number in found if number != page.run.id][:MOST_OTHERS]
 
 
@@ -66,7 +67,7 @@ def why(page: RunPageView, known: Mapping[int, Run], rules: Rules, zone: ZoneInf
         (_("How it came to its state"), teller.ended()),
         (_("Policies in force"), teller.policies()),
     )
-    return [Answer(question, [linked(said, linkable) for said in told]) for question, told in answers if told]
+    return [Answer(question, [linked(one, linkable) for one in said]) for question, said in answers if said]
 
 
 def linked(sentence: str, runs: Collection[int]) -> list[Piece]:
@@ -92,18 +93,18 @@ class _Teller:
 
     def made(self) -> list[str]:
         run = self._run
-        told = [self._trigger()]
+        said = [self._trigger()]
         if run.local_time and run.zone:
-            told.append(
+            said.append(
                 _("It stands for %(local)s in %(zone)s.", local=run.local_time, zone=run.zone)
                 + " "
                 + _("There is one row for a moment, however many schedulers work.")
             )
         if run.stands_for > 1:
-            told.append(_("It stands for %(count)s moments in a row.", count=f"{run.stands_for:,}"))
+            said.append(_("It stands for %(count)s moments in a row.", count=f"{run.stands_for:,}"))
         if run.rerun_of:
-            told.append(_("It repeats %(run)s by a person's decision.", run=f"#{run.rerun_of}"))
-        return told
+            said.append(_("It repeats %(run)s by a person's decision.", run=f"#{run.rerun_of}"))
+        return said
 
     def _trigger(self) -> str:
         run = self._run
@@ -131,18 +132,18 @@ class _Teller:
     def born(self) -> list[str]:
         run = self._run
         after = (run.created_at - run.due_at).total_seconds()
-        told = [_("Due %(due)s, written down %(made)s.", due=self._at(run.due_at), made=self._at(run.created_at))]
+        said = [_("Due %(due)s, written down %(made)s.", due=self._at(run.due_at), made=self._at(run.created_at))]
         if after >= 1:
-            told.append(_("That was %(span)s after it was due.", span=short_words(after)))
+            said.append(_("That was %(span)s after it was due.", span=short_words(after)))
         first = self._events[0] if self._events else None
         if first is not None:
-            told.append(_("Written by %(actor)s, as %(state)s.", actor=first.actor, state=state_word(first.to_state)))
+            said.append(_("Written by %(actor)s, as %(state)s.", actor=first.actor, state=state_word(first.to_state)))
         if first is not None and first.reason and not self._is_known(first.reason):
-            told.append(_sentence(first.reason))
-        return told
+            said.append(sentence(first.reason))
+        return said
 
     def waited(self) -> list[str]:
-        told = []
+        said = []
         for event, following in itertools.zip_longest(self._events, self._events[1:]):
             if event.to_state not in _WAITING:
                 continue
@@ -150,14 +151,14 @@ class _Teller:
             span = short_words((until - event.at).total_seconds()) if until else ""
             so_far = _("for %(span)s", span=span) if until else _("until now")
             reason = event.reason if event.reason and not self._is_known(event.reason) else _("for its turn")
-            told.append(
+            said.append(
                 _("%(state)s from %(since)s %(span)s: %(reason)s.", state=_state(event.to_state), since=self._at(event.at),
-                  span=so_far, reason=reason.rstrip("."))
+                  span=so_far, reason=told(reason).rstrip("."))
             )  # fmt: skip
-        if not told:
+        if not said:
             return []
-        told.append(_("Queue %(queue)s, priority %(priority)s.", queue=self._run.queue, priority=self._run.priority))
-        return told + [self._about(run) for run in self._known.values()]
+        said.append(_("Queue %(queue)s, priority %(priority)s.", queue=self._run.queue, priority=self._run.priority))
+        return said + [self._about(run) for run in self._known.values()]
 
     def _about(self, run: Run) -> str:
         if run.ended_at is None:
@@ -168,7 +169,7 @@ class _Teller:
                  at=self._at(run.ended_at))  # fmt: skip
 
     def taken(self) -> list[str]:
-        told = []
+        said = []
         starts = [event for event in self._events if RunState.STARTING in (event.to_state, *event.path.split(","))]
         for attempt, start in itertools.zip_longest(self._page.attempts, starts[: len(self._page.attempts)]):
             holder = start.actor if start is not None else attempt.holder
@@ -177,20 +178,22 @@ class _Teller:
             began = ""
             if attempt.started_at:
                 began = "; " + _("its process began at %(at)s", at=self._at(attempt.started_at))
-            told.append(f"{taken} {fence}{began}.")
-        if not told and self._run.ended_at is not None:
-            told.append(_("Nobody: it was never started."))
-        return told
+            said.append(f"{taken} {fence}{began}.")
+        if not said and self._run.ended_at is not None:
+            said.append(_("Nobody: it was never started."))
+        return said
 
     def ended(self) -> list[str]:
-        told = []
+        said = []
         for before, event in itertools.pairwise(self._events):
             if event.to_state in _WAITING or not event.reason or event.reason == before.reason:
                 continue
-            told.append(f"{self._at(event.at)} {_state(event.to_state)}: {event.reason.rstrip('.')}, {event.actor}.")
+            said.append(
+                f"{self._at(event.at)} {_state(event.to_state)}: {told(event.reason).rstrip('.')}, {event.actor}."
+            )
         if self._page.decision_words:
-            told.append(self._page.decision_words)
-        return told
+            said.append(self._page.decision_words)
+        return said
 
     def policies(self) -> list[str]:
         stored = self._page.definition.get("policies")
@@ -203,7 +206,7 @@ class _Teller:
         return [*facts, retry_sentence(policies), f"{groups[2].facts[0][0]}: {groups[2].facts[0][1]}.", *held]
 
     def _is_known(self, reason: str) -> bool:
-        """Return whether a reason says only who asked for it, which is told already."""
+        """Return whether a reason says only who asked for it, which is said already."""
         by = self._run.requested_by
         return bool(by) and reason in {f"run by hand by {by}", f"asked for as soon as possible by {by}"}
 
@@ -214,8 +217,3 @@ class _Teller:
 def _state(state: str) -> str:
     words = str(_OWN_NAMES[state]) if state in _OWN_NAMES else state_word(state)
     return f"{words[:1].upper()}{words[1:]}"
-
-
-def _sentence(reason: str) -> str:
-    words = reason.strip()
-    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '!', '?')) else '.'}"

@@ -13,6 +13,7 @@ from watchbell.web.db import database
 from watchbell.web.forms.presets import PRESETS, Preset
 from watchbell.web.forms.task_form import new_task_data, task_data
 from watchbell.web.i18n import _
+from watchbell.web.told import told
 
 CSV_COLUMNS = ("id", "name", "schedule", "command", "saved_at", "saved_by")
 
@@ -53,7 +54,7 @@ def template_rows(found: Sequence[TaskTemplate]) -> list[dict[str, object]]:
                 "id": one.id,
                 "name": one.name,
                 "schedule": schedule_words.sentence(definition.schedule),
-                "command": definition.command or task_steps.describe(definition.steps),
+                "command": definition.command or told(task_steps.describe(definition.steps)),
                 "saved_at": one.at.isoformat(),
                 "saved_by": one.by,
             }

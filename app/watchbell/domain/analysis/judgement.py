@@ -207,21 +207,24 @@ def _place(metric: str, value: float, band: Band) -> Verdict | None:
 
 
 _UNITS = {"execution_time_seconds": "s", "cpu_seconds": "s", "memory_max_mb": "MiB", "output_bytes": "bytes"}
-_VERBS = {
-    "execution_time_seconds": "took",
-    "cpu_seconds": "used CPU for",
-    "memory_max_mb": "used",
-    "output_bytes": "wrote",
+#: What is said of a number, with its unit.
+_SAYINGS = {
+    "execution_time_seconds": "took {}",
+    "cpu_seconds": "used CPU for {}",
+    "memory_max_mb": "used {}",
+    "output_bytes": "wrote {}",
 }
 
 
 def words(finding: Finding) -> str:
     """Return why a number is unusual, as ``took 2.1 s; usually 18 to 26 s (median 22 s of 120 runs)``."""
     unit = f" {_UNITS[finding.metric]}" if finding.metric in _UNITS else ""
-    told = _VERBS.get(finding.metric, f"told {finding.metric} =")
+    value = f"{_number(finding.value)}{unit}"
+    saying = _SAYINGS.get(finding.metric)
+    told = saying.format(value) if saying else f"told {finding.metric} = {value}"
     of = f"{finding.runs} runs" + (f" on {finding.slot}" if finding.slot else "")
     low, high = (_number(max(bound, 0.0) if finding.median >= 0 else bound) for bound in (finding.low, finding.high))
-    return f"{told} {_number(finding.value)}{unit}; usually {low} to {high}{unit} (median {_number(finding.median)}{unit} of {of})"
+    return f"{told}; usually {low} to {high}{unit} (median {_number(finding.median)}{unit} of {of})"
 
 
 def _number(value: float) -> str:

@@ -14,6 +14,7 @@ from watchbell.services.accounts import PASSWORD_MIN
 from watchbell.web.forms.policy_fields import choices
 from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _, lazy
+from watchbell.web.told import sentence
 
 
 class LoginForm(FlaskForm):  # type: ignore[misc]
@@ -76,4 +77,4 @@ class UserForm(ProofForm):
         for problem in problems:
             field = self[problem.field if problem.field in self._fields else "role"]
             example = _(" For example: %(example)s", example=problem.example) if problem.example else ""
-            field.errors = [*field.errors, f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"]
+            field.errors = [*field.errors, f"{sentence(problem.message)}{example}"]

@@ -12,6 +12,7 @@ from watchbell.services.bulk_edits import FIELDS, Changes
 from watchbell.web.forms.policy_fields import choices, in_spans
 from watchbell.web.i18n import _, lazy
 from watchbell.web.spans import seconds_text
+from watchbell.web.told import sentence
 
 _PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 NAMES = ("enabled", "add_tags", "remove_tags", "zone", "owner", "host", "queue", "retries", "time_limit_seconds")
@@ -57,7 +58,7 @@ class BulkEditForm(FlaskForm):  # type: ignore[misc]
         for problem in map(in_spans, problems):
             field = problem.field if problem.field in self._fields else "change"
             example = " " + _("For example: %(example)s", example=problem.example) if problem.example else ""
-            text = f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"
+            text = f"{sentence(problem.message)}{example}"
             if text not in self[field].errors:
                 self[field].errors = [*self[field].errors, text]
 

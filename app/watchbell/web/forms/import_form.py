@@ -11,6 +11,7 @@ from watchbell.errors import InputError, Problem
 from watchbell.services.imports import Form, Wish
 from watchbell.web.forms.policy_fields import choices
 from watchbell.web.i18n import _, lazy
+from watchbell.web.told import sentence
 
 #: What a request may hold at the most, less what stands around the text.
 LONGEST_BYTES = 1_000_000
@@ -55,8 +56,7 @@ class ImportForm(FlaskForm):  # type: ignore[misc]
             field = problem.field if problem.field in self._fields else "text"
             place = "" if field == problem.field else f"{problem.field}: "
             example = " " + _("For example: %(example)s", example=problem.example) if problem.example else ""
-            text = f"{place}{problem.message}.{example}"
-            self[field].errors = [*self[field].errors, f"{text[:1].upper()}{text[1:]}"]
+            self[field].errors = [*self[field].errors, f"{sentence(place + problem.message)}{example}"]
 
 
 def _text_of(content: bytes) -> str:

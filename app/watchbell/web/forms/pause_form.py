@@ -13,6 +13,7 @@ from watchbell.domain.schedule.moment import read_moment
 from watchbell.errors import InputError, Problem
 from watchbell.web.forms.policy_fields import choices
 from watchbell.web.i18n import _, lazy
+from watchbell.web.told import sentence
 
 #: Choice -> how long, and its words.
 LENGTHS: dict[str, tuple[timedelta | None, Any]] = {
@@ -60,5 +61,5 @@ class PauseForm(FlaskForm):  # type: ignore[misc]
         for problem in problems:
             field = problem.field if problem.field in self._fields else "reason"
             example = _(" For example: %(example)s", example=problem.example) if problem.example else ""
-            text = f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"
+            text = f"{sentence(problem.message)}{example}"
             self[field].errors = [*self[field].errors, text]

@@ -9,6 +9,7 @@ from wtforms import StringField
 
 from watchbell.errors import InputError, Problem
 from watchbell.web.i18n import _, lazy
+from watchbell.web.told import sentence
 
 
 class QueueForm(FlaskForm):  # type: ignore[misc]
@@ -38,5 +39,5 @@ class QueueForm(FlaskForm):  # type: ignore[misc]
         for problem in problems:
             field = problem.field if problem.field in self._fields else "name"
             example = _(" For example: %(example)s", example=problem.example) if problem.example else ""
-            text = f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"
+            text = f"{sentence(problem.message)}{example}"
             self[field].errors = [*self[field].errors, text]

@@ -24,6 +24,7 @@ from watchbell.web.forms.policy_fields import SPAN_FIELDS, PolicyFields, choices
 from watchbell.web.forms.step_fields import StepsField, rows_of
 from watchbell.web.i18n import _, lazy
 from watchbell.web.spans import span_text
+from watchbell.web.told import sentence
 
 KINDS = (
     (ScheduleKind.CRON, lazy("Cron text")),
@@ -204,7 +205,7 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
         """Put each problem on its field, in the words that follow the label; those without a field stand above."""
         for problem in map(in_spans, problems):
             example = " " + _("For example: %(example)s", example=problem.example) if problem.example else ""
-            text = f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"
+            text = f"{sentence(problem.message)}{example}"
             place = self._place_of(problem.field)
             if place is None:
                 self.form_errors.append(text)

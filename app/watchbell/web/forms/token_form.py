@@ -14,6 +14,7 @@ from watchbell.errors import InputError, Problem
 from watchbell.services.tokens import DEFAULT_LIFETIME, NAME_LIMIT
 from watchbell.web.forms.policy_fields import choices
 from watchbell.web.i18n import _, lazy
+from watchbell.web.told import sentence
 
 #: What a token of each scope can do, for whoever chooses; a scope that opens nothing yet is no choice.
 SCOPES: dict[Scope, Any] = {
@@ -74,5 +75,5 @@ class TokenForm(ProofForm):
         for problem in problems:
             field = problem.field if problem.field in self._fields else "name"
             example = _(" For example: %(example)s", example=problem.example) if problem.example else ""
-            text = f"{problem.message[:1].upper()}{problem.message[1:]}.{example}"
+            text = f"{sentence(problem.message)}{example}"
             self[field].errors = [*self[field].errors, text]

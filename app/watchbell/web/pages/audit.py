@@ -17,6 +17,7 @@ from watchbell.web.db import database
 from watchbell.web.i18n import _, ngettext
 from watchbell.web.list_look import Look
 from watchbell.web.presenters import local_text
+from watchbell.web.told import told
 from watchbell.web.twins import csv_response
 
 blueprint = Blueprint("audit", __name__)
@@ -75,7 +76,7 @@ def verify() -> AnyResponse:
         text = _(
             "The audit is not what was written: entry %(number)s, %(reason)s.",
             number=found.broken_at,
-            reason=found.reason,
+            reason=told(found.reason),
         )
         flash(text, "danger")
     return redirect(url_for("audit.index"), 303)

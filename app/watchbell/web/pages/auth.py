@@ -14,6 +14,7 @@ from watchbell.web.checks import csrf, safe_next
 from watchbell.web.db import database
 from watchbell.web.forms.account import LoginForm, PasswordForm
 from watchbell.web.i18n import _
+from watchbell.web.told import sentence
 
 blueprint = Blueprint("auth", __name__)
 
@@ -124,6 +125,6 @@ def _set_password(form: PasswordForm) -> bool:
             database(), username, form.password.data, now=current.now(), keep_token=current.user().token
         )
     except InputError as error:
-        form.password.errors = [problem.message for problem in error.problems]
+        form.password.errors = [sentence(problem.message) for problem in error.problems]
         return False
     return True

@@ -26,6 +26,7 @@ from watchbell.web.log_lines import last_lines
 from watchbell.web.pausing import PauseView
 from watchbell.web.pictures.strip import Strip
 from watchbell.web.presenters import RunView, local_text, run_json, run_view, scheduler_word, state_word
+from watchbell.web.told import sentence
 
 blueprint = Blueprint("overview", __name__)
 blueprint.add_app_template_global(glimpses.strip_address, "strip_address")
@@ -140,7 +141,7 @@ def mute() -> AnyResponse:
             "success",
         )
     except Conflict as error:
-        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+        flash(sentence(error.message), "warning")
     return redirect(url_for("overview.index"), 303)
 
 

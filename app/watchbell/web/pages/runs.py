@@ -33,6 +33,7 @@ from watchbell.web import (
 from watchbell.web.db import database
 from watchbell.web.i18n import _
 from watchbell.web.presenters_policies import policy_facts
+from watchbell.web.told import sentence
 
 blueprint = Blueprint("runs", __name__)
 
@@ -170,7 +171,7 @@ def cancel(run_id: int) -> AnyResponse:
         flash(said, "success")
     except Conflict as error:
         # It ended while the person was deciding; its page says how.
-        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+        flash(sentence(error.message), "warning")
     return redirect(url_for("runs.detail", run_id=run_id), 303)
 
 
@@ -189,7 +190,7 @@ def decide(run_id: int) -> AnyResponse:
         made = decisions.decide(database(), run_id, choice, now=current.now(), actor=current.actor())
     except Conflict as error:
         # Somebody else has decided meanwhile; the page says how.
-        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+        flash(sentence(error.message), "warning")
         return redirect(url_for("runs.detail", run_id=run_id), 303)
     if made.id != run_id:
         notices.warn_unless_running()

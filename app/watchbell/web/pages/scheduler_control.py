@@ -16,6 +16,7 @@ from watchbell.web.checks import safe_next
 from watchbell.web.db import database
 from watchbell.web.i18n import _
 from watchbell.web.log_lines import last_lines
+from watchbell.web.told import sentence
 
 blueprint = Blueprint("scheduler_control", __name__, url_prefix="/scheduler")
 
@@ -50,7 +51,7 @@ def stop() -> AnyResponse:
     """Stop the scheduler, whoever has started it, and say what goes on without it."""
 
     def act() -> str:
-        return process.stop(current.config(), database(), actor=current.actor()).message
+        return sentence(process.stop(current.config(), database(), actor=current.actor()).message)
 
     return _answer(act)
 
@@ -78,6 +79,6 @@ def _answer(act: Callable[[], str]) -> AnyResponse:
         flash(act(), "success")
     except WatchbellError as error:
         lines = "\n".join(str(line) for line in error.lines) if isinstance(error, StartFailed) else ""
-        what = f"{error.message[0].upper()}{error.message[1:]}."
+        what = sentence(error.message)
         flash(_("%(what)s Its log ends with:\n%(lines)s", what=what, lines=lines) if lines else what, "danger")
     return redirect(safe_next(request.form.get("next")) or url_for("overview.index"), 303)

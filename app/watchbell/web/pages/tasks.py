@@ -39,6 +39,7 @@ from watchbell.web.presenters_runs import run_views, usual_of
 from watchbell.web.presenters_schedule import preview_of_task
 from watchbell.web.presenters_tasks import TaskRow
 from watchbell.web.task_editing import Refusal
+from watchbell.web.told import sentence
 
 blueprint = Blueprint("tasks", __name__)
 blueprint.add_app_template_global(flow, "step_flow")
@@ -161,7 +162,7 @@ def soon(task_id: int) -> AnyResponse:
     try:
         made = triggers.run_soon(database(), task_id, now=current.now(), actor=current.actor())
     except Conflict as error:
-        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+        flash(sentence(error.message), "warning")
         return redirect(url_for("tasks.detail", task_id=task_id), 303)
     notices.warn_unless_running()
     return redirect(url_for("runs.detail", run_id=made.id), 303)
@@ -208,7 +209,7 @@ def restore(task_id: int) -> AnyResponse:
     try:
         task = undoing.restore(database(), task_id, enabled=enabled, now=current.now(), actor=current.actor())
     except Conflict as error:
-        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+        flash(sentence(error.message), "warning")
         return redirect(url_for("tasks.index"), 303)
     told = _("%(name)s is there again, with its runs and versions.", name=task.name)
     flash(told + " " + _when(task), "success")

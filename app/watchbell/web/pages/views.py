@@ -11,6 +11,7 @@ from watchbell.store.saved_views import SavedView
 from watchbell.web import current
 from watchbell.web.db import database
 from watchbell.web.i18n import _
+from watchbell.web.told import sentence
 
 blueprint = Blueprint("views", __name__)
 
@@ -36,7 +37,7 @@ def save() -> AnyResponse:
     try:
         view = saved_views.save(database(), owner=current.actor(), is_default=is_first, now=current.now(), **given)
     except (Conflict, InputError) as error:
-        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+        flash(sentence(error.message), "warning")
         return redirect(f"{_list_of(given['page'])}?{given['query']}", 303)
     flash(_("The view %(name)s is saved.", name=view.name), "success")
     return redirect(_address(view), 303)
@@ -48,7 +49,7 @@ def rename(view_id: int) -> AnyResponse:
         view = saved_views.rename(database(), view_id, request.form.get("name", ""), owner=current.actor())
         flash(_("The view is called %(name)s now.", name=view.name), "success")
     except (Conflict, InputError) as error:
-        flash(f"{error.message[:1].upper()}{error.message[1:]}.", "warning")
+        flash(sentence(error.message), "warning")
     return redirect(url_for("views.index"), 303)
 
 

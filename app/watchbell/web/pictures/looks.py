@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from watchbell.services.timeline import Part, Planned, Span
 from watchbell.web.i18n import _
 from watchbell.web.presenters import duration_words, state_word
+from watchbell.web.told import told
 
 #: States that share the icon of another word; templates/_macros/status.html has the same for badges.
 _ICONS = {
@@ -72,7 +73,7 @@ class Sayings:
         words += ", " + self._due % {"moment": moment_words(span.due_at, self._zone)}
         if span.stands_for > 1:
             words += "; " + self._stands_for % {"count": f"{span.stands_for:,}"}
-        return f"{words}: {span.reason}" if span.reason and span.reason != "exit code 0" else words
+        return f"{words}: {told(span.reason)}" if span.reason and span.reason != "exit code 0" else words
 
     def of_counts(self, counts: Mapping[str, int], *, about: bool = False) -> str:
         """Return numbers of runs by state in words, the worst first."""

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from watchbell.web.i18n import _, ngettext
 from watchbell.web.pictures import looks
 from watchbell.web.presenters import RunView, duration_words
+from watchbell.web.told import told
 
 MOST = 30
 _STEP, _HEIGHT, _USUAL, _LEAST = 5, 20, 10, 4
@@ -56,7 +57,7 @@ class _Sayings:
         if run.duration_seconds is not None:
             words += " " + self._took % {"time": duration_words(run.duration_seconds)}
         words += ", " + self._due % {"moment": looks.moment_words(run.due_at, self._zone)}
-        return f"{words}: {run.reason}" if run.reason and run.reason != "exit code 0" else words
+        return f"{words}: {told(run.reason)}" if run.reason and run.reason != "exit code 0" else words
 
 
 def _mark(place: int, run: RunView, usual: float | None, address: str, sayings: _Sayings) -> str:
