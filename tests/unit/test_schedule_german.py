@@ -24,7 +24,7 @@ ZONE = "Europe/Berlin"
 #: All words that a sentence may have; a zone follows the last comma.
 KNOWN = frozenset(
     """
-    ab alle am an arbeitstag bei bis das dem den der die ein eine einem einmal es freitag im in ist jede jeden jeder jedes jahr
+    ab alle am an arbeitstag bei bis das dem den der die ein eine einem einmal es freitag im in ist jede jedem jeden jeder jedes jahr
     jeweils letzte letzten monats mitternacht montag dienstag mittwoch donnerstag samstag sonntag nur oder sekunde sekunden
     minute minuten stunde stunden stündlich tag tage sofern um und vier vollen vom von zu zur zusätzlich hand angabe
     weitere weiteren zeitpunkt zeitpunkten erste ersten zweite zweiten dritte dritten vierte vierten fünfte fünften
