@@ -177,6 +177,7 @@ EXTRA = frozenset(
         "minutes",
         "missed",
         "month",
+        "next attempt at %(a)s UTC",
         "none",
         "queued",
         "retry_wait",
