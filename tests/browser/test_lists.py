@@ -286,6 +286,15 @@ def test_a_time_from_and_to_is_chosen_behind_the_button_of_filters(page: Page) -
     expect(page.locator(".wb-more-filters > summary")).to_contain_text("2")
 
 
+def test_the_fields_of_a_list_that_one_comes_back_to_say_what_it_shows(page: Page) -> None:
+    page.goto("/runs?state=failed")
+    page.locator("select[name=trigger]").select_option("manual")
+    page.wait_for_url("**trigger=manual*")
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"\?state=failed$"))
+    expect(page.locator("select[name=trigger]")).to_have_value("")
+
+
 def test_without_scripts_one_ticks_is_asked_and_told(browser, installation) -> None:
     with window(browser, installation, java_script_enabled=False) as page:
         page.goto("/tasks?q=task-3")

@@ -13,6 +13,8 @@ export function startFilters(id) {
     }
   });
   addEventListener("pageshow", () => {
+    // A browser that goes back brings what was chosen after this list was made: the fields say what the list shows.
+    form.reset();
     for (const field of form.elements) if (field instanceof HTMLInputElement || field instanceof HTMLSelectElement) field.disabled = false;
   });
 }
