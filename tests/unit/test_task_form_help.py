@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from flask import Flask
 
-from tests.database import DEFAULTS, NOW, add_run, add_task
+from tests.database import DEFAULTS, NOW, add_run, add_task, url_of
 from tests.unit.form_fields import FIELDS, edit_fields, soup
 from tests.web_fixtures import Person
 from watchbell import clock
@@ -47,6 +50,79 @@ def test_a_schedule_of_another_kind_is_taken_as_a_whole(admin: Person, db: Datab
     again = {**mine, "version": "2", "take-when": "theirs"}
     assert admin.post(f"/tasks/{task.id}/edit", again).status_code == 303
     assert tasks.get(db, task.id).schedule_words == "Every 5 minutes"
+
+
+def test_a_form_that_leaves_enabled_as_it_was_does_not_start_what_somebody_has_stopped_meanwhile(
+    admin: Person, db: Database
+) -> None:
+    task = add_task(db)
+    mine = {**edit_fields(admin, task.id), "comment": "mine"}
+    tasks.set_enabled(db, task.id, False, now=NOW, actor="bob")
+    said = soup(admin.post(f"/tasks/{task.id}/edit", mine, follow_redirects=True).text).select_one(".wb-notice")
+
+    after = tasks.get(db, task.id)
+    assert (after.enabled, after.comment) == (False, "mine")
+    assert "It is disabled" in said.text  # type: ignore[union-attr]
+    assert admin.post(f"/tasks/{task.id}/edit", {**edit_fields(admin, task.id), "enabled": "y"}).status_code == 303
+    assert tasks.get(db, task.id).enabled
+
+
+@pytest.mark.parametrize(("taken", "is_enabled"), [("theirs", False), ("mine", True)])
+def test_that_only_they_have_stopped_a_task_is_told_with_what_else_they_changed(
+    admin: Person, db: Database, taken: str, is_enabled: bool
+) -> None:
+    task = add_task(db)
+    mine = {**edit_fields(admin, task.id), "comment": "mine"}
+    tasks.update(db, task.id, {"command": "theirs", "enabled": False}, now=NOW, actor="bob", defaults=DEFAULTS)
+    page = soup(admin.post(f"/tasks/{task.id}/edit", mine).text)
+
+    chosen = {str(radio["name"]): str(radio["value"]) for radio in page.select(".wb-conflict input[checked]")}
+    assert chosen["take-enabled"] == "theirs"
+    seen = {name: str(page.select_one(f"#{name}")["value"]) for name in ("version", "was_enabled")}  # type: ignore[index]
+    again = {**mine, **seen, **chosen, "take-enabled": taken}
+    assert admin.post(f"/tasks/{task.id}/edit", again).status_code == 303
+    assert tasks.get(db, task.id).enabled is is_enabled
+
+
+def test_what_was_typed_for_a_task_that_is_deleted_meanwhile_stays_and_makes_a_new_one(
+    admin: Person, db: Database
+) -> None:
+    task = add_task(db)
+    mine = {**edit_fields(admin, task.id), "command": "mine"}
+    tasks.delete(db, task.id, now=NOW, actor="bob")
+    answer = admin.post(f"/tasks/{task.id}/edit", mine)
+    page = soup(answer.text)
+
+    assert (answer.status_code, page.select_one("#command").text.strip()) == (404, "mine")  # type: ignore[union-attr]
+    assert "was deleted while you were editing it" in page.select_one(".wb-notice").text  # type: ignore[union-attr]
+    made = admin.post(str(page.select_one("#task-form")["action"]), mine)  # type: ignore[index]
+    assert made.status_code == 303
+    assert tasks.get(db, int(made.location.rpartition("/")[2])).command == "mine"
+
+
+def test_what_was_typed_is_sent_again_after_the_database_was_held_and_secrets_do_not_come_back(
+    admin: Person, app: Flask, database_file: Path
+) -> None:
+    impatient = Database.open(url_of(database_file), busy_timeout_seconds=0.05)
+    app.extensions["watchbell.database"] = impatient
+    typed = {**FIELDS, "name": "typed", "what": "command", "command": "echo 'a \"b\" <c>'\necho d"}
+    holder = sqlite3.connect(database_file, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    refused = admin.post("/tasks/new?start=preset:steps", typed)
+    secret = admin.post("/account/password", {"password": "a long secret", "repeat": "a long secret"})
+    holder.close()
+
+    page = soup(refused.text)
+    form = page.select_one("form:has([name=command])")
+    assert (refused.status_code, secret.status_code) == (503, 503)
+    assert form is not None
+    assert form["action"] == "/tasks/new?start=preset:steps"
+    held = {str(field["name"]): str(field["value"]) for field in form.select("input[name]")}
+    assert {name: held[name] for name in typed} == typed
+    assert not {"a long secret"} & {field.get("value") for field in soup(secret.text).select("input")}
+    assert admin.client.post(str(form["action"]), data=held).status_code == 303
+    assert tasks.find_by_name(impatient, "typed").command == typed["command"]
+    impatient.close()
 
 
 def test_a_line_pasted_as_the_command_fills_the_schedule_and_can_be_taken_back(admin: Person, db: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from typing import Any
@@ -124,6 +125,8 @@ def answer(status: int, text: str = "", *, bare: bool = False, error: Exception 
                 text=sentence(text) or said,
                 bare=g.is_bare,
                 request_id=request_id(),
+                address=f"{request.script_root}{request.full_path.removesuffix('?')}",
+                typed=_typed() if status == 503 else [],
             )
         )
     made.status_code = status
@@ -158,6 +161,20 @@ def _on_http(error: HTTPException) -> Response | HTTPException:
         # How long it is, so that the next range can be right.
         made.headers["Content-Range"] = f"{error.units} */{error.length}"
     return made
+
+
+def _typed() -> list[tuple[str, str]]:
+    """Return the fields of a form that was sent in vain, so that it can be sent again; none where a secret is among them.
+
+    A browser that goes back brings what was typed, but not everybody dares to, and not every browser does.
+    """
+    found: list[tuple[str, str]] = []
+    # What was sent is too much or no form at all: then there is nothing to give back, and the error at hand is told.
+    with contextlib.suppress(HTTPException):
+        found = [(name, value) for name, values in request.form.lists() for value in values]
+    names = {name for name, _value in found}
+    is_whole = request.method == "POST" and "csrf_token" in names and not request.files
+    return found if is_whole and not any("password" in name or name == "repeat" for name in names) else []
 
 
 def _is_known() -> bool:

@@ -52,6 +52,7 @@ class Difference:
 def differences(form: TaskForm, task: Task, version: int) -> list[Difference]:
     """Return where the form differs from what is stored now, with what stood there in the version that it was begun from."""
     stored, began = _data_of(task, task.version), _data_of(task, version)
+    began = {**began, "enabled": bool(form.was_enabled.data)}
     typed = {name: field.data for name, field in form._fields.items()}
     typed["steps"] = form.steps.rows if form.has_steps else []
     found = []
@@ -87,7 +88,7 @@ def _rows(form: TaskForm, stored: Mapping[str, object]) -> list[tuple[str, str, 
 
 
 def _data_of(task: Task, version: int) -> dict[str, object]:
-    """Return what the form showed of a version; whether the task is enabled belongs to no version."""
+    """Return what the form showed of a version; of being enabled, which belongs to no version, what holds now."""
     definition = tasks.definition_of(task)
     if version != task.version:
         try:

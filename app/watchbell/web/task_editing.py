@@ -47,6 +47,8 @@ class Refusal:
     status: int
     differences: Sequence[Difference] = ()
     changed_by: str = ""
+    #: Whether the task is not there any more.
+    is_gone: bool = False
     pasted: Taken | None = None
 
 
@@ -76,6 +78,11 @@ def save(form: TaskForm, task: Task | None) -> Task | Refusal:
         return _conflict(form, task, error)
 
 
+def page_of_gone() -> tuple[str, int]:
+    """Return the form of a new task that holds what was typed for one that is not there any more."""
+    return page(empty_form(), None, Refusal(404, is_gone=True))
+
+
 def _store(form: TaskForm, task: Task | None) -> Task:
     problems = _problems(form, task)
     if problems:
@@ -86,6 +93,9 @@ def _store(form: TaskForm, task: Task | None) -> Task:
         saved = tasks.create(database(), fields, now=now, actor=actor, defaults=current.defaults())
     else:
         version = _version(form)
+        if form.leaves_enabled:
+            # Somebody else may have stopped it meanwhile, and a form that says nothing of that must not start it again.
+            del fields["enabled"]
         saved = tasks.update(
             database(), task.id, fields, now=now, actor=actor, defaults=current.defaults(), expected_version=version
         )
@@ -133,6 +143,7 @@ def _conflict(form: TaskForm, task: Task | None, error: Conflict) -> Refusal:
     found = merging.differences(form, newest, _version_or_newest(form, newest))
     # From here on saving means having seen the other version.
     form.version.data = str(newest.version)
+    form.was_enabled.data = "1" if newest.enabled else ""
     return Refusal(409, found, newest.updated_by or _("somebody"))
 
 

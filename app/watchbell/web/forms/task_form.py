@@ -94,6 +94,8 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     """One page: what, when, how."""
 
     version = HiddenField()
+    #: Whether the task was enabled when the form was begun: that belongs to no version, so it is told apart by this.
+    was_enabled = HiddenField()
     #: Not empty once somebody has said that what looks like a crontab line is none.
     as_typed = HiddenField()
 
@@ -148,6 +150,11 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     def has_steps(self) -> bool:
         """Return whether steps are chosen in place of a command."""
         return bool(self.what.data == "steps")
+
+    @property
+    def leaves_enabled(self) -> bool:
+        """Return whether whoever filled this in has left it as it was whether the task starts by itself."""
+        return bool(self.enabled.data) == bool(self.was_enabled.data)
 
     def schedule_fields(self) -> dict[str, object]:
         """Return what the task service is told about when: the fields of the chosen kind and no others."""
@@ -251,6 +258,7 @@ def task_data(definition: TaskDefinition, version: int) -> dict[str, object]:
         "owner": definition.owner,
         "host": definition.host,
         "enabled": definition.enabled,
+        "was_enabled": "1" if definition.enabled else "",
         "version": str(version),
         "unit": "minutes",
         "every_word": "day",

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.domain.masking import mask_all
-from watchbell.errors import Conflict
+from watchbell.errors import Conflict, NotFound
 from watchbell.services import pauses, runs, tasks, triggers, undoing
 from watchbell.services.runs import RunFilter
 from watchbell.services.tasks import TaskPage
@@ -140,7 +140,10 @@ def edit(task_id: int) -> tuple[str, int]:
 
 @blueprint.post("/tasks/<int:task_id>/edit")
 def update(task_id: int) -> AnyResponse | tuple[str, int]:
-    task = tasks.get(database(), task_id)
+    try:
+        task = tasks.get(database(), task_id)
+    except NotFound:
+        return task_editing.page_of_gone()
     form = task_editing.form_of(task)
     saved = task_editing.save(form, task)
     if isinstance(saved, Refusal):
