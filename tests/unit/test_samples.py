@@ -171,3 +171,18 @@ def test_the_numbers_of_runs_are_read_from_their_last_attempts(db: Database) -> 
     assert (oldest["memory_avg_mb"], oldest["rows"]) == (8, 7)
     assert len(metrics.list_runs(db, limit=10)) == 3
     assert metrics.list_runs(db, since=NOW + timedelta(seconds=1), limit=10) == []
+
+
+def test_of_a_run_that_was_tried_again_the_lag_is_that_of_its_first_start(db: Database) -> None:
+    again = NOW + timedelta(seconds=90)
+    times = {"due_at": NOW, "created_at": NOW, "started_at": again, "ended_at": again + timedelta(seconds=3)}
+    run = add_run(db, add_task(db), RunState.SUCCEEDED, attempts=2, exit_code=0, **times)
+    add_attempt(db, run, started_at=NOW + timedelta(seconds=2), exit_code=1)
+    add_attempt(db, run, number=2, started_at=again, ended_at=times["ended_at"], exit_code=0)
+
+    found = metrics.find_run(db, run.id)
+
+    assert found is not None
+    numbers = values_of(found.recorded)
+    assert (numbers["start_lag_seconds"], numbers["queue_seconds"], numbers["execution_time_seconds"]) == (2, 2, 3)
+    assert found.at == NOW + timedelta(seconds=2)

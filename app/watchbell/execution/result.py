@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import os
 import signal
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from watchbell import clock
 from watchbell.execution.bundle import Bundle
 from watchbell.execution.capture import INLINE_BYTES, collect
-from watchbell.execution.outcome import Captured, Outcome, SamplePoint, Usage, exit_reason, signal_reason
+from watchbell.execution.outcome import Captured, Outcome, Usage, exit_reason, signal_reason
 from watchbell.execution.process import SpawnFailed
 from watchbell.execution.record import Record
 
@@ -96,13 +95,13 @@ def _name_limit(outcome: Outcome, ending: Ending) -> str:
     return outcome.reason
 
 
-def measure(record: Record | None, ending: Ending, series: Sequence[SamplePoint] = ()) -> Usage:
-    """Return the resources used, as wait4 told the keeper.
+def measure(record: Record | None, ending: Ending, largest_bytes: int = 0) -> Usage:
+    """Return the resources used, as wait4 told the keeper; ``largest_bytes`` is the most that a sample saw a process hold.
 
     The kernel counts the memory of the one who spawned into the peak of what was spawned (it shares that memory until it
     becomes another program). A peak no higher than the keeper's is therefore no news, and the samples tell instead.
     """
-    sampled = max((point[2] // 1024 for point in series), default=None)
+    sampled = largest_bytes // 1024 or None
     if record is None or record.usage is None:
         return Usage(max_rss_kib=sampled)
     used = record.usage

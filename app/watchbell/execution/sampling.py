@@ -39,6 +39,8 @@ class Totals:
     rss_seconds: float = 0.0
     cpu: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     rss: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    #: The most that a single process held.
+    largest: int = 0
     processes_max: int = 0
     threads: tuple[int, int] = (0, 0)
     handles: tuple[float, float] = (math.nan, math.nan)
@@ -100,6 +102,7 @@ class Series:
             ticks[identity] = process.cpu_ticks
             used += process.cpu_ticks - self._ticks.get(identity, 0)
             rss += process.rss_bytes
+            self.totals.largest = max(self.totals.largest, process.rss_bytes)
             threads += process.threads
             count += 1
         passed = now - (self._looked or self.started)

@@ -33,7 +33,7 @@ def tell(run: Run, output_root: Path) -> Finished:
     return Finished(
         key=run.key,
         outcome=outcome,
-        usage=measure(record, ending, points),
+        usage=measure(record, ending, run.series.totals.largest),
         series=points,
         stdout=stdout,
         stderr=stderr,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from watchbell.domain import tally
@@ -33,6 +33,12 @@ _RUN: Any = Run.__table__
 _ATTEMPT: Any = Attempt.__table__
 _OUT: Any = Output.__table__.alias("out")
 _ERR: Any = Output.__table__.alias("err")
+_FIRST: Any = _ATTEMPT.alias("first")
+#: When the first attempt was started: the row of a run has the start of its last one.
+_FIRST_START = case(
+    (_RUN.c.attempts > 1, select(func.min(_FIRST.c.started_at)).where(_FIRST.c.run_id == _RUN.c.id).scalar_subquery()),
+    else_=_RUN.c.started_at,
+)
 
 
 class Measured(NamedTuple):
@@ -147,7 +153,7 @@ def _statement() -> Any:
     )
     return select(
         *(_RUN.c.id, _RUN.c.task_id, _RUN.c.task_name, _RUN.c.task_version, _RUN.c.exit_code),
-        *(_RUN.c.state, _RUN.c.due_at, _RUN.c.created_at, _RUN.c.started_at, _ATTEMPT.c.started_at, _ATTEMPT.c.ended_at),
+        *(_RUN.c.state, _RUN.c.due_at, _RUN.c.created_at, _FIRST_START, _ATTEMPT.c.started_at, _ATTEMPT.c.ended_at),
         *(_ATTEMPT.c.user_seconds, _ATTEMPT.c.system_seconds, _ATTEMPT.c.max_rss_kib, _ATTEMPT.c.minor_faults),
         *(_ATTEMPT.c.major_faults, _ATTEMPT.c.block_in, _ATTEMPT.c.block_out, _ATTEMPT.c.voluntary_switches),
         _ATTEMPT.c.involuntary_switches,
