@@ -93,7 +93,9 @@ def end_one(
     (ticket,) = turn(db, due_task(task, verdict_at(minute))).tickets
     result = result_of(ticket, *path, state=RunState.STARTING)
     started = NOW + minute * MINUTE
-    attempt = {**result.attempt, "new_started_at": started, "new_ended_at": started + timedelta(seconds=seconds)}
+    code = int(result.path[-1] is not RunState.SUCCEEDED)
+    ended = started + timedelta(seconds=seconds)
+    attempt = {**result.attempt, "new_started_at": started, "new_ended_at": ended, "new_exit_code": code}
     output = {"attempt_id": ticket.attempt_id, "stream": "stderr", "size": len(stderr), "head_size": 0, "dropped": 0,
               "lines": 1, "content": stderr, "file": None, **values}  # fmt: skip
     turn(db, results=[dataclasses.replace(result, attempt=attempt, outputs=[output] if stderr or values else [])])
