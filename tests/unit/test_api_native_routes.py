@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from flask import Flask
 from tests.api_fixtures import Program
 from tests.database import NOW, add_run, add_task
 from watchbell.config import Config
+from watchbell.domain.analysis.judgement import Finding, Verdict
 from watchbell.domain.permissions import ROUTES
 from watchbell.domain.run_state import RunState
 from watchbell.services import pauses, queues
+from watchbell.store import verdicts
 from watchbell.store.session import Database
 
 ANY = {"If-Match": "*"}
@@ -49,6 +52,9 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "cancel_run": ("POST", "/runs/2/cancel", None, 200),
     "rerun": ("POST", "/runs/1/rerun", None, 201),
     "decide": ("POST", "/runs/3/decide", {"choice": "run_again"}, 200),
+    "get_verdict": ("GET", "/runs/4/verdict", None, 200),
+    "expect_run": ("POST", "/runs/4/expect", None, 200),
+    "retract_run": ("POST", "/runs/4/retract", None, 200),
     "get_output": ("GET", "/runs/1/output?offset=-10&stream=stderr", None, 200),
     "get_raw_output": ("GET", "/runs/1/output/raw", None, 200),
     "list_events": ("GET", "/events?after=0&types=task_created", None, 200),
@@ -73,11 +79,16 @@ WITH_A_SCHEDULER = {"start_scheduler", "stop_scheduler", "restart_scheduler"}
 
 @pytest.fixture
 def things(db: Database, web_config: Config) -> None:
-    """A task with a run that has failed, one that waits and one about which somebody is to decide; a queue; a log."""
+    """A task with a run that has failed, one that waits, one about which somebody is to decide and a slow one; a queue; a log."""
     task = add_task(db, "backup", kind="cron", cron="0 2 * * *", tags="day")
     add_run(db, task, RunState.FAILED, started_at=NOW, exit_code=1)
     add_run(db, task, RunState.QUEUED)
     add_run(db, task, RunState.LOST, decision="open")
+    slow = add_run(db, task, RunState.SUCCEEDED)
+    finding = Finding(Verdict.SLOW, "execution_time_seconds", 90.0, 22.0, 18.0, 26.0, 120)
+    with db.write() as session:
+        row = {"run_id": slow.id, "task_id": task.id, "verdict": "slow", "findings": [dataclasses.asdict(finding)]}
+        verdicts.add(session, [row])
     queues.set_bounds(db, "nightly", max_running=2, now=NOW, actor="ann")
     pauses.pause(db, pauses.queue_scope("nightly"), now=NOW, actor="ann", reason="disk")
     Path(web_config.log_path).write_text("[2026-11-29 08:00:00] [WARNING] late\nmore\n")
@@ -104,8 +115,8 @@ GOES_WRONG: list[tuple[Any, ...]] = [
     ("GET", "/nothing", None, 404),
     *(("GET", f"/tasks/{NONE}{rest}", None, 404) for rest in ("", "/revisions", "/next", "/outcomes")),
     *(("POST", f"/tasks/{NONE}/{verb}", None, 404) for verb in ("copy", "enable", "disable", "runs", "pause", "resume")),
-    *(("GET", f"/runs/{NONE}{rest}", None, 404) for rest in ("", "/wait", "/output", "/output/raw")),
-    *(("POST", f"/runs/{NONE}/{verb}", None, 404) for verb in ("cancel", "rerun")),
+    *(("GET", f"/runs/{NONE}{rest}", None, 404) for rest in ("", "/wait", "/output", "/output/raw", "/verdict")),
+    *(("POST", f"/runs/{NONE}/{verb}", None, 404) for verb in ("cancel", "rerun", "expect", "retract")),
     ("POST", f"/runs/{NONE}/decide", {"choice": "leave"}, 404),
     ("GET", "/queues/none", None, 404),
     ("PATCH", f"/tasks/{NONE}", {}, 404),
@@ -165,6 +176,7 @@ GOES_WRONG: list[tuple[Any, ...]] = [
     ("POST", "/tasks/bulk", {"action": "tag", "ids": [1]}, 422, "tags"),
     ("POST", "/tasks/bulk", {"action": "run", "ids": [1], "filter": {"color": "red"}}, 422, "filter.color"),
     ("POST", "/runs/1/cancel", None, 409),
+    ("POST", "/runs/1/expect", None, 409),
     ("POST", "/runs/1/decide", {"choice": "leave"}, 409),
     ("POST", "/runs/1/decide", {"choice": "perhaps"}, 422, "choice"),
     ("PUT", "/queues/nightly", {"max_running": 0}, 422, "max_running"),

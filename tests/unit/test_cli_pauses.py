@@ -1,4 +1,4 @@
-"""Pausing, queues and decisions from the command line."""
+"""Pausing, queues, decisions and verdicts from the command line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from tests.database import add_run, add_task
 from tests.shell import db, home, migrated_file, shell  # noqa: F401 - fixtures.
+from tests.unit.run_rows import add_execution
 from watchbell import clock, errors
 from watchbell.domain.run_state import RunState
 
@@ -122,3 +123,18 @@ def test_leaving_a_lost_run_says_so(shell, db):
     number = str(add_run(db, task, RunState.LOST, decision="open").id)
 
     assert shell("runs", "decide", number, "leave").out == f"Run {number} is left as it is.\n"
+
+
+def test_a_verdict_is_told_and_what_was_expected_is_taken_back(shell, db):
+    task = add_task(db, "nightly")
+    for number in range(20):
+        add_execution(db, task, 20, hours_ago=50 - number)
+    slow = add_execution(db, task, 90, hours_ago=25)
+
+    assert "slow" in shell("runs", "verdict", str(slow)).out
+    assert shell("runs", "verdict", str(slow), "--json").json()["reason"].startswith("took 90 s; usually 15 to 25 s")
+    assert shell("runs", "expect", str(slow), "--json").json()["expected_by"] == "ann"
+    assert "by ann" in shell("runs", "verdict", str(slow)).out
+    assert shell("runs", "expect", str(slow), "--undo", "--json").json()["expected_by"] is None
+    refused = shell("runs", "expect", str(slow - 1))
+    assert (refused.code, "was not unusual" in refused.err) == (errors.EXIT_CONFLICT, True)

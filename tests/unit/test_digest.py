@@ -155,7 +155,7 @@ def test_a_note_comes_back_with_the_next_failure_also_when_the_first_runs_are_go
     work_off(db)
     group = failures.of_run(db, run)
     assert group is not None
-    failures.set_note(db, group.group_id, "empty the cache", by="ann")
+    failures.set_note(db, group.group_id, "empty the cache", now=NOW, by="ann")
     again = end_one(db, task, 1, RunState.FAILED, stderr=b"disk full\n")
     work_off(db)
     prune = retention.Pass(db, Rules(runs=1), now=NOW + timedelta(days=1000), output_root=tmp_path)
@@ -166,7 +166,7 @@ def test_a_note_comes_back_with_the_next_failure_also_when_the_first_runs_are_go
     assert found is not None
     assert (found.number, found.note, found.note_by, found.first_run_id) == (2, "empty the cache", "ann", run)
     with pytest.raises(NotFound):
-        failures.set_note(db, 999, "x", by="ann")
+        failures.set_note(db, 999, "x", now=NOW, by="ann")
 
 
 def test_the_end_of_a_long_error_output_is_read_from_its_file(db: Database, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -59,6 +60,18 @@ def test_a_number_of_its_own_is_judged_to_both_sides() -> None:
     assert judge({"rows": 1010.0}, known, NOW).verdict is Verdict.USUAL
     assert judge({"rows": 10.0}, known, NOW).verdict is Verdict.EMPTY
     assert judge({"rows": 9000.0}, known, NOW).verdict is Verdict.HEAVY
+
+
+def test_a_run_that_was_expected_makes_the_next_ones_like_it_usual() -> None:
+    past = [Past(NOW - timedelta(days=day), {"execution_time_seconds": 22.0}) for day in range(1, 41)]
+    month_end = Past(NOW - timedelta(days=41), {"execution_time_seconds": 90.0}, is_expected=True)
+    plain, stretched = (
+        Habit([*past, last], UTC) for last in (dataclasses.replace(month_end, is_expected=False), month_end)
+    )
+
+    for seconds, verdict in ((85.0, "usual"), (110.0, "usual"), (400.0, "slow"), (2.0, "fast")):
+        assert judge({"execution_time_seconds": seconds}, stretched, NOW).verdict == verdict
+    assert judge({"execution_time_seconds": 110.0}, plain, NOW).verdict == "slow"
 
 
 def test_before_ten_runs_nobody_knows_what_is_usual() -> None:

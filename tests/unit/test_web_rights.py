@@ -32,6 +32,7 @@ VALUES = {
     "schedule_id": "none",
     "template_id": 999_999,
     "execution_id": 999_999,
+    "group_id": 999_999,
     "uuid": "8479359e-dbeb-4858-813c-e8a9008dde04",
 }
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from watchbell import clock
-from watchbell.cli.source import Counts, Piece, RunDetail, RunList, RunQuery, RunRow, TaskList, TaskRow
+from watchbell.cli.source import Counts, Piece, RunDetail, RunList, RunQuery, RunRow, RunVerdict, TaskList, TaskRow
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.store import glance
 
@@ -16,6 +16,7 @@ from watchbell.store import glance
 if TYPE_CHECKING:
     from watchbell.cli.program import Program
     from watchbell.control.process import SchedulerStatus, StopOutcome
+    from watchbell.services.judgements import Told
     from watchbell.services.queues import QueueView
     from watchbell.services.streams import Stream
     from watchbell.store.pauses import Pause
@@ -178,6 +179,21 @@ class LocalSource:
 
         return decisions.decide(self._program.existing_db, run_id, choice, now=clock.now(), actor=self._program.actor)
 
+    def find_verdict(self, run_id: int) -> RunVerdict:
+        """Return what a run was like."""
+        from watchbell.services import judgements, runs
+
+        runs.get(self._program.existing_db, run_id)
+        return _verdict(run_id, judgements.tell(self._program.existing_db, run_id))
+
+    def expect(self, run_id: int, *, undo: bool = False) -> RunVerdict:
+        """Say that an unusual run was as it should be, or take it back."""
+        from watchbell.services import judgements
+
+        act = judgements.retract if undo else judgements.expect
+        told = act(self._program.existing_db, run_id, now=clock.now(), actor=self._program.actor)
+        return _verdict(run_id, told)
+
     def count(self) -> Counts:
         """Return the numbers of today, which begins at midnight in the zone in which times are shown."""
         from watchbell.services import runs
@@ -272,3 +288,10 @@ def _fits(task: TaskRow, enabled: bool | None, owner: str | None, tag: str | Non
         and (owner is None or task.owner.lower() == owner.lower())
         and (tag is None or tag in task.tags)
     )
+
+
+def _verdict(run_id: int, told: Told) -> RunVerdict:
+    from watchbell.services import judgements
+
+    reason = judgements.reason_of(told.judgement)
+    return RunVerdict(run_id, told.judgement.verdict.value, reason, told.expected_by, told.expected_at)

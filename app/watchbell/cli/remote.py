@@ -9,7 +9,18 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from watchbell.cli.source import Counts, PauseRow, Piece, RunDetail, RunList, RunQuery, RunRow, TaskList, TaskRow
+from watchbell.cli.source import (
+    Counts,
+    PauseRow,
+    Piece,
+    RunDetail,
+    RunList,
+    RunQuery,
+    RunRow,
+    RunVerdict,
+    TaskList,
+    TaskRow,
+)
 from watchbell.client import Client, Run
 from watchbell.client.rows import read
 from watchbell.domain import schedule as schedules
@@ -168,6 +179,14 @@ class RemoteSource:
         """Decide about a lost run."""
         return Run.of(self._client.ask("POST", f"/runs/{run_id}/decide", body={"choice": choice}))
 
+    def find_verdict(self, run_id: int) -> RunVerdict:
+        """Return what a run was like."""
+        return _verdict(self._client.ask("GET", f"/runs/{run_id}/verdict"))
+
+    def expect(self, run_id: int, *, undo: bool = False) -> RunVerdict:
+        """Say that an unusual run was as it should be, or take it back."""
+        return _verdict(self._client.ask("POST", f"/runs/{run_id}/{'retract' if undo else 'expect'}"))
+
     def count(self) -> Counts:
         """Return the numbers of today, which begins at midnight in the server's zone."""
         body = self._client.ask("GET", "/overview")
@@ -305,3 +324,14 @@ def _place(scope: str) -> str:
     if scope.startswith(_QUEUE):
         return f"/queues/{Client.quoted(scope.removeprefix(_QUEUE))}"
     return ""
+
+
+def _verdict(body: Mapping[str, Any]) -> RunVerdict:
+    at = body["expected_at"]
+    return RunVerdict(
+        run_id=body["run_id"],
+        verdict=body["verdict"],
+        reason=body["reason"],
+        expected_by=body["expected_by"],
+        expected_at=datetime.fromisoformat(at) if at else None,
+    )

@@ -20,7 +20,7 @@ from watchbell.cli.screen import (
     span,
     table,
 )
-from watchbell.cli.source import RunQuery, RunRow
+from watchbell.cli.source import RunQuery, RunRow, RunVerdict
 from watchbell.cli.steps import steps_json, tell_steps
 from watchbell.domain import decision
 from watchbell.domain.run_state import RunState
@@ -34,6 +34,7 @@ _ATTEMPT = (
     "number", "pid", "started_at", "ended_at", "exit_code", "signal", "reason", "user_seconds", "system_seconds",
     "max_rss_kib",
 )  # fmt: skip
+_VERDICT = ("run_id", "verdict", "reason", "expected_by", "expected_at")
 _EVENT = ("at", "from_state", "to_state", "path", "actor", "reason")
 _NUMBER = click.IntRange(min=1, max=2**63 - 1)
 _ID = click.argument("run_id", metavar="ID", type=_NUMBER)
@@ -230,6 +231,47 @@ def decide(program: Program, *, run_id: int, choice: str, as_json: bool) -> None
         say(f"Run {run_id} is left as it is.")
     else:
         say(f"Run {run_id} is run again as run {made.id}.")
+
+
+@runs.command(
+    short_help="Tell whether a run was as usual.",
+    epilog=examples("watchbell runs verdict 17", "watchbell runs verdict 17 --json"),
+)
+@_ID
+@json_option
+@pass_program
+def verdict(program: Program, *, run_id: int, as_json: bool) -> None:
+    """Tell what a run was like beside the earlier ones of its task: usual, slow, fast, heavy or empty, and why."""
+    _tell_verdict(program, program.source.find_verdict(run_id), as_json)
+
+
+@runs.command(
+    short_help="Say that an unusual run was as it should be.",
+    epilog=examples("watchbell runs expect 17", "watchbell runs expect 17 --undo"),
+)
+@_ID
+@click.option("--undo", is_flag=True, help="Take it back.")
+@json_option
+@pass_program
+def expect(program: Program, *, run_id: int, undo: bool, as_json: bool) -> None:
+    """Say that an unusual run was as it should be, however slow or heavy: the next ones like it are usual."""
+    _tell_verdict(program, program.source.expect(run_id, undo=undo), as_json)
+
+
+def _tell_verdict(program: Program, told: RunVerdict, as_json: bool) -> None:
+    if as_json:
+        print_json(columns_of(told, _VERDICT))
+        return
+    pairs(
+        {
+            "Run": told.run_id,
+            "Verdict": told.verdict,
+            "Why": told.reason or None,
+            "Expected": f"by {told.expected_by}, {moment(told.expected_at, program.zone)}"
+            if told.expected_at is not None
+            else None,
+        }
+    )
 
 
 def _decision(run: RunRow) -> str | None:

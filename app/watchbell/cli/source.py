@@ -173,6 +173,20 @@ class RunDetail:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class RunVerdict:
+    """What a run was like beside the earlier ones of its task."""
+
+    run_id: int
+    #: empty, slow, heavy, fast, usual or unknown.
+    verdict: str
+    #: Why, in words; empty for one that was as usual.
+    reason: str
+    #: Who has said that it was as it should be, and when.
+    expected_by: str | None
+    expected_at: datetime | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Piece:
     """A part of what a run has written."""
 
@@ -248,6 +262,12 @@ class Source(Protocol):
 
     def decide(self, run_id: int, choice: str) -> RunRow:
         """Decide about a lost run, and return the one that repeats it, or itself."""
+
+    def find_verdict(self, run_id: int) -> RunVerdict:
+        """Return what a run was like; raises NotFound."""
+
+    def expect(self, run_id: int, *, undo: bool = False) -> RunVerdict:
+        """Say that an unusual run was as it should be, or take it back; raises NotFound and Conflict."""
 
     def count(self) -> Counts:
         """Return the numbers of today."""

@@ -11,8 +11,10 @@ from pathlib import Path
 from watchbell.domain.analysis import fingerprint
 from watchbell.domain.run_state import RunState
 from watchbell.errors import InputError, NotFound
+from watchbell.services import audit
 from watchbell.store import failures as store
-from watchbell.store.failures import FailureGroup
+from watchbell.store.failures import Failure, FailureGroup, TaskFailures
+from watchbell.store.runs import Run
 from watchbell.store.session import Database, Session
 
 #: What is grouped: a run that was lost or cancelled has not failed by itself.
@@ -98,16 +100,67 @@ def _ordinal(number: int) -> str:
     return f"{number:,}{ending}"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class GroupView:
+    """A group with the tasks that have failed in its way, the one that did so last first."""
+
+    group: FailureGroup
+    tasks: Sequence[TaskFailures]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GroupDetail:
+    """All about a group."""
+
+    group: FailureGroup
+    tasks: Sequence[TaskFailures]
+    #: The newest failures with their runs, the newest first.
+    newest: Sequence[tuple[Failure, Run]]
+    #: The machines that the newest failures were on.
+    hosts: Sequence[str]
+
+
 def list_groups(db: Database, *, limit: int = 50) -> Sequence[FailureGroup]:
     """Return the groups with the newest failures, those first."""
     with db.read() as session:
         return store.list_groups(session, limit)
 
 
-def set_note(db: Database, group_id: int, note: str, *, by: str) -> None:
-    """Attach a note to a group, which comes back with its next failure; raises NotFound and InputError."""
-    if len(note) > NOTE_LIMIT:
-        raise InputError.of("note", f"must be at most {NOTE_LIMIT} characters long", "call the storage team")
-    with db.write() as session:
-        if not store.set_note(session, group_id, note.strip(), by):
+def list_views(db: Database, *, limit: int) -> list[GroupView]:
+    """Return the groups with the newest failures, those first, with their tasks."""
+    with db.read() as session:
+        groups = store.list_groups(session, limit)
+        tasks = store.list_by_task(session, [group.id for group in groups])
+    return [GroupView(group, tasks.get(group.id, ())) for group in groups]
+
+
+def get_group(db: Database, group_id: int, *, newest: int) -> GroupDetail:
+    """Return all about a group, with so many of its newest failures; raises NotFound."""
+    with db.read() as session:
+        group = store.find_group(session, group_id)
+        if group is None:
             raise NotFound("there is no such group of failures")
+        return GroupDetail(
+            group=group,
+            tasks=store.list_by_task(session, [group_id]).get(group_id, ()),
+            newest=store.list_newest(session, group_id, newest),
+            hosts=store.list_hosts(session, group_id, newest),
+        )
+
+
+def set_note(db: Database, group_id: int, note: str, *, now: datetime, by: str) -> None:
+    """Attach a note to a group, which comes back with its next failure; raises NotFound and InputError."""
+    text = note.strip()
+    if len(text) > NOTE_LIMIT:
+        raise InputError.of("note", f"must be at most {NOTE_LIMIT} characters long", "call the storage team")
+    if "\0" in text:
+        raise InputError.of("note", "must not hold a null character")
+    with db.write() as session:
+        group = store.find_group(session, group_id)
+        if group is None:
+            raise NotFound("there is no such group of failures")
+        if group.note == text:
+            return
+        said = {"note": [group.note, text], "fingerprint": group.fingerprint}
+        audit.note(session, "failure.note", f"failure:{group_id}", now=now, actor=by, detail=said)
+        store.set_note(session, group_id, text, by if text else "")

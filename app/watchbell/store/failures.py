@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, and_, delete, exists
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.base import Base, id_list, ids_select
+from watchbell.store.heartbeats import Scheduler
 from watchbell.store.runs import Attempt, Output, Run
 
 
@@ -150,3 +151,55 @@ def delete_forgotten(session: Session, before: datetime, limit: int) -> int:
     has_runs = exists().where(Failure.group_id == FailureGroup.id)
     old = select(FailureGroup.id).where(FailureGroup.last_at < before, FailureGroup.note == "", ~has_runs).limit(limit)
     return int(session.connection().execute(delete(FailureGroup).where(FailureGroup.id.in_(old))).rowcount)
+
+
+class TaskFailures(NamedTuple):
+    """How often a task has failed in the way of a group, among the runs that are still there."""
+
+    task_id: int
+    task_name: str
+    times: int
+    first_version: int
+    last_run_id: int
+    last_at: datetime
+
+
+def find_group(session: Session, group_id: int) -> FailureGroup | None:
+    """Return a group."""
+    return session.get(FailureGroup, group_id)
+
+
+def list_by_task(session: Session, group_ids: Sequence[int]) -> dict[int, list[TaskFailures]]:
+    """Return by group which tasks have failed in its way, the one that did so last first."""
+    last = func.max(Failure.run_id).label("last_run_id")
+    wanted = Failure.group_id.in_(ids_select(session.get_bind().dialect.name))
+    counted = (
+        select(Failure.group_id, Failure.task_id, func.count().label("times"),
+               func.min(Failure.task_version).label("first_version"), last)
+        .where(wanted)
+        .group_by(Failure.group_id, Failure.task_id)
+        .subquery()
+    )  # fmt: skip
+    statement = (
+        select(counted.c.group_id, counted.c.task_id, Run.task_name, counted.c.times, counted.c.first_version,
+               counted.c.last_run_id, Run.due_at)
+        .join(Run, Run.id == counted.c.last_run_id)
+        .order_by(counted.c.last_run_id.desc())
+    )  # fmt: skip
+    found: dict[int, list[TaskFailures]] = {}
+    for group_id, *row in session.execute(statement, {"ids": id_list(session, group_ids)}):
+        found.setdefault(group_id, []).append(TaskFailures(*row))
+    return found
+
+
+def list_newest(session: Session, group_id: int, limit: int) -> list[tuple[Failure, Run]]:
+    """Return the newest failures of a group with their runs, the newest first."""
+    statement = select(Failure, Run).join(Run, Run.id == Failure.run_id).where(Failure.group_id == group_id)
+    return [(row[0], row[1]) for row in session.execute(statement.order_by(Failure.run_id.desc()).limit(limit))]
+
+
+def list_hosts(session: Session, group_id: int, newest: int) -> list[str]:
+    """Return on which machines the newest failures of a group were, in order, as far as that is known."""
+    mine = select(Failure.run_id).where(Failure.group_id == group_id).order_by(Failure.run_id.desc()).limit(newest)
+    held = select(Attempt.holder).where(Attempt.run_id.in_(mine))
+    return sorted(set(session.scalars(select(Scheduler.host).where(Scheduler.incarnation.in_(held)))))

@@ -27,7 +27,7 @@ from watchbell.store.task_templates import TaskTemplate
 from watchbell.store.tasks import ChangeMark, Task, TaskRevision
 from watchbell.store.tokens import APIToken
 from watchbell.store.totals import RunDay
-from watchbell.store.verdicts import RunVerdict
+from watchbell.store.verdicts import RunExpected, RunVerdict
 
 metadata = Base.metadata
 
@@ -67,6 +67,7 @@ __all__ = [
     "Run",
     "RunDay",
     "RunEvent",
+    "RunExpected",
     "RunVerdict",
     "SavedView",
     "Scheduler",

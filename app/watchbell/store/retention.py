@@ -26,7 +26,7 @@ from watchbell.store.runs import ACTIVE_SQL, Attempt, Output, Run, RunEvent
 from watchbell.store.session import Database
 from watchbell.store.steps import AttemptStep
 from watchbell.store.tasks import Task, decoded
-from watchbell.store.verdicts import RunVerdict
+from watchbell.store.verdicts import RunExpected, RunVerdict
 
 _ACTIVE = sorted(state.value for state in ACTIVE)
 
@@ -121,7 +121,7 @@ def delete_runs(session: Session, run_ids: Sequence[int]) -> Deleted:
     # Children first, as the foreign keys want it.
     connection.execute(delete(Output).where(mine), given)
     connection.execute(delete(AttemptStep).where(AttemptStep.attempt_id.in_(attempts)), given)
-    for model in (RunVerdict, Failure):
+    for model in (RunVerdict, RunExpected, Failure):
         connection.execute(delete(model).where(model.run_id.in_(ids_select(dialect))), given)
     connection.execute(delete(Attempt).where(Attempt.run_id.in_(ids_select(dialect))), given)
     connection.execute(delete(RunEvent).where(RunEvent.run_id.in_(ids_select(dialect))), given)

@@ -129,6 +129,7 @@ def _pages() -> list[Choice]:
         *((place.key, place.endpoint, place.title, place.words) for place in places()),
         ("overview", "timeline.index", _("Timeline"), "lanes gantt past next"),
         ("runs", "calendars.runs", _("Calendar of runs"), "heat map days history"),
+        ("runs", "failures.index", _("Failures that are the same"), "groups fingerprints notes runbook"),
         ("next_runs", "calendars.coming", _("Calendar of next runs"), "month upcoming"),
         ("next_runs", "calendars.load", _("Load of the coming week"), "map pile-ups concurrency"),
         ("download", "transfer.index", _("Import tasks"), "crontab yaml json"),

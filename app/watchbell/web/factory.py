@@ -39,6 +39,7 @@ from watchbell.web.pages import (
     bulk_edits,
     calendars,
     earlier,
+    failures,
     heartbeats,
     language,
     log,
@@ -68,7 +69,7 @@ from watchbell.web.secret_key import secret_key
 PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, metrics, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
-    *(timeline, calendars, settings, task_templates, bulk_edits),
+    *(timeline, calendars, failures, settings, task_templates, bulk_edits),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])

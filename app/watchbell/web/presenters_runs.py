@@ -7,13 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from watchbell.domain.analysis.judgement import Verdict
 from watchbell.domain.analysis.usual import Unusual, Usual, usual
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import ACTIVE, IN_FLIGHT, RunState
 from watchbell.domain.steps import StepResult
 from watchbell.execution.outcome import signal_name
+from watchbell.services.failures import Grouping
+from watchbell.services.judgements import Told
 from watchbell.services.runs import RunDetail
 from watchbell.store.runs import Attempt, Run, RunEvent
+from watchbell.web import verdict_words
 from watchbell.web.i18n import _, lazy, ngettext
 from watchbell.web.presenters import RunView, run_view, state_word
 from watchbell.web.told import sentence
@@ -193,6 +197,19 @@ class RunPageView:
     usual: Usual | None = None
     #: What has become of the steps of the attempt that is looked at; none for a task with a command.
     results: Sequence[StepResult] = ()
+    #: What it was like beside the earlier ones, and which failures were the same; None where nobody looked.
+    told: Told | None = None
+    failure: Grouping | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Return what it was like in words; empty for one that was as usual, or of which nobody knows."""
+        return verdict_words.word(self.told.judgement.verdict) if self.told and self.told.judgement.findings else ""
+
+    @property
+    def verdict_reasons(self) -> Sequence[str]:
+        """Return why it was not as usual."""
+        return verdict_words.reasons(self.told.judgement) if self.told else ()
 
     @property
     def most_attempts(self) -> int:
@@ -213,6 +230,9 @@ class RunPageView:
     def unusual(self) -> str:
         """Return in which way the time that it took is unusual, "short" or "long"; empty where it is not, or nobody knows."""
         took = self.view.duration_seconds
+        if self.told is not None and self.told.judgement.verdict is not Verdict.UNKNOWN:
+            # More is known of it than how long it took, and is told by itself.
+            return ""
         # One that was ended by somebody, or by its limit, took as long as it was let.
         if self.usual is None or took is None or self.run.state not in _TELLING:
             return ""
@@ -256,7 +276,14 @@ class RunPageView:
 
 
 def run_page_view(
-    detail: RunDetail, usual: Usual | None, now: datetime, rerun: Run | None, results: Sequence[StepResult] = ()
+    detail: RunDetail,
+    usual: Usual | None,
+    now: datetime,
+    rerun: Run | None,
+    results: Sequence[StepResult] = (),
+    *,
+    told: Told | None = None,
+    failure: Grouping | None = None,
 ) -> RunPageView:
     """Return what the page of a run shows; ``usual`` is what the task's other runs took, ``rerun`` what repeats it."""
     return RunPageView(
@@ -272,6 +299,8 @@ def run_page_view(
         events=detail.events,
         usual=usual,
         results=results,
+        told=told,
+        failure=failure,
     )
 
 

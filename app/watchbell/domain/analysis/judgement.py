@@ -64,6 +64,8 @@ class Past:
 
     at: datetime
     values: Mapping[str, float]
+    #: Whether somebody has said that it was as it should be, however unusual: the band then reaches as far as it did.
+    is_expected: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,7 +117,9 @@ class Habit:
 
     def __init__(self, past: Iterable[Past], zone: ZoneInfo) -> None:
         """Learn from what earlier runs of a task were judged by; weekdays and hours are those of its zone."""
-        self._past = [(one.at.astimezone(zone), one.values) for one in past]
+        known = list(past)
+        self._past = [(one.at.astimezone(zone), one.values) for one in known]
+        self._expected = [one.values for one in known if one.is_expected]
         self._zone = zone
         self._bands: dict[tuple[str, tuple[int, int]], Band | None] = {}
 
@@ -129,8 +133,17 @@ class Habit:
         local = at.astimezone(self._zone)
         key = (metric, (local.weekday(), local.hour))
         if key not in self._bands:
-            self._bands[key] = self._find_band(metric, local)
+            found = self._find_band(metric, local)
+            self._bands[key] = None if found is None else self._stretched(metric, found)
         return self._bands[key]
+
+    def _stretched(self, metric: str, band: Band) -> Band:
+        """Return a band that reaches as far as the runs that were expected, and as much further as a band of one value does."""
+        for values in self._expected:
+            if metric in values and not band.low <= values[metric] <= band.high:
+                alone = make_band(metric, [values[metric]])
+                band = dataclasses.replace(band, low=min(band.low, alone.low), high=max(band.high, alone.high))
+        return band
 
     def _find_band(self, metric: str, local: datetime) -> Band | None:
         known = [(at, values[metric]) for at, values in self._past if metric in values]

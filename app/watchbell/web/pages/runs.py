@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.domain.masking import mask_all
 from watchbell.domain.policies import Policies
 from watchbell.errors import Conflict
-from watchbell.services import comparisons, decisions, runs, triggers
+from watchbell.services import comparisons, decisions, failures, judgements, runs, triggers
 from watchbell.web import (
     both_outputs,
     bulk_forms,
@@ -198,6 +198,27 @@ def decide(run_id: int) -> AnyResponse:
     return redirect(url_for("runs.detail", run_id=made.id), 303)
 
 
+@blueprint.post("/runs/<int:run_id>/expect")
+def expect(run_id: int) -> AnyResponse:
+    """Say that an unusual run was as it should be."""
+    try:
+        judgements.expect(database(), run_id, now=current.now(), actor=current.actor())
+    except Conflict as error:
+        # Its task was edited, or its runs were deleted, meanwhile.
+        flash(sentence(error.message), "warning")
+        return redirect(url_for("runs.detail", run_id=run_id), 303)
+    said = _("Run #%(run)s is as it should be: the next ones like it are usual.", run=run_id)
+    notices.done(said, url_for("runs.retract", run_id=run_id))
+    return redirect(url_for("runs.detail", run_id=run_id), 303)
+
+
+@blueprint.post("/runs/<int:run_id>/retract")
+def retract(run_id: int) -> AnyResponse:
+    judgements.retract(database(), run_id, now=current.now(), actor=current.actor())
+    flash(_("Run #%(run)s is judged beside the others again.", run=run_id), "success")
+    return redirect(url_for("runs.detail", run_id=run_id), 303)
+
+
 def _decided(run_id: int, shown_id: int) -> str:
     if shown_id == run_id:
         return _("Run #%(run)s is left as it is.", run=run_id)
@@ -211,7 +232,15 @@ def _run_page(run_id: int) -> presenters_runs.RunPageView:
     ).runs
     usual = presenters_runs.usual_of(presenters_runs.run_views(before, current.now()))
     rerun = decisions.find_rerun(database(), found.run)
-    return presenters_runs.run_page_view(found, usual, current.now(), rerun, run_output.steps_of(found))
+    return presenters_runs.run_page_view(
+        found,
+        usual,
+        current.now(),
+        rerun,
+        run_output.steps_of(found),
+        told=judgements.tell(database(), run_id),
+        failure=failures.of_run(database(), run_id),
+    )
 
 
 def _tab_context(page: presenters_runs.RunPageView, tab: str) -> Mapping[str, object]:

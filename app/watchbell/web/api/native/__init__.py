@@ -14,6 +14,7 @@ from watchbell.web.api.native import (
     system,
     task_actions,
     tasks,
+    verdicts,
 )
 from watchbell.web.api.native.family import FAMILY, blueprint
 
@@ -31,4 +32,5 @@ __all__ = [
     "system",
     "task_actions",
     "tasks",
+    "verdicts",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from watchbell.domain.analysis import judgement
 from watchbell.domain.catch_up import Trigger
 from watchbell.domain.run_state import RunState
 from watchbell.domain.steps import StepState
@@ -206,3 +207,30 @@ class Decision(fields.Schema):
     """What is to become of a lost run."""
 
     choice = fields.Word(list(CHOICES), required=True)
+
+
+class Finding(fields.Schema):
+    """A number that left its band."""
+
+    verdict = fields.Word(list(judgement.Verdict), required=True)
+    metric = fields.Text(required=True, metadata={"example": "execution_time_seconds"})
+    value = fields.Number(required=True)
+    median = fields.Number(required=True)
+    low = fields.Number(required=True, metadata={"description": "Where the band ends."})
+    high = fields.Number(required=True)
+    runs = fields.Whole(required=True, metadata={"description": "How many earlier runs the band is of."})
+    slot = fields.Text(required=True, metadata={"description": "Which runs these are, where not all; else empty."})
+
+
+class RunVerdict(fields.Schema):
+    """What a run was like beside the earlier ones of its task."""
+
+    run_id = fields.Whole(required=True)
+    verdict = fields.Word(list(judgement.Verdict), required=True)
+    reason = fields.Text(required=True, metadata={"description": "In words; empty for one that was as usual."})
+    findings = fields.Many(fields.Nested(Finding), required=True)
+    is_expected = fields.Flag(
+        required=True, metadata={"description": "Whether somebody has said that it was as it should be."}
+    )
+    expected_by = fields.Text(required=True, allow_none=True)
+    expected_at = fields.Moment(required=True, allow_none=True)
