@@ -73,7 +73,7 @@ def test_each_text_is_recognised_whatever_its_values_are() -> None:
     ("english", "said"),
     [
         ("no scheduler was running; policy: run the last one", "kein Scheduler lief; Regel: den letzten nachholen"),
-        ("time limit of 0.3 s reached: killed by SIGTERM", "Zeitlimit von 0.3 s erreicht: getötet durch SIGTERM"),
+        ("time limit of 0.3 s reached: killed by SIGTERM", "Zeitgrenze von 0.3 s erreicht: getötet durch SIGTERM"),
         ("overlap: run #12 is still running; policy: skip on overlap",
          "Überschneidung: Lauf #12 ist noch nicht zu Ende (läuft); Regel: bei Überschneidung auslassen"),
         ("attempt 2 of 4: exit code 1; next attempt at 2026-11-29 12:00:00 UTC",

@@ -1,0 +1,54 @@
+"""A reader of German meets no English of the ledger on a page, and a program meets nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.database import add_run, add_task
+from tests.web_fixtures import Person
+from watchbell.domain.run_state import RunState
+from watchbell.store.runs import Run
+from watchbell.store.session import Database
+
+REASON = "overlap: run #12 is still running; policy: skip on overlap"
+GERMAN = "Überschneidung: Lauf #12 ist noch nicht zu Ende (läuft); Regel: bei Überschneidung auslassen"
+
+
+@pytest.fixture
+def reader(admin: Person) -> Person:
+    """Return somebody who has chosen German."""
+    admin.post("/language", {"language": "de"})
+    return admin
+
+
+@pytest.fixture
+def skipped(db: Database) -> Run:
+    return add_run(db, add_task(db), RunState.SKIPPED, reason=REASON)
+
+
+def test_reasons_stand_in_german_on_pages_and_in_english_beside_them(reader: Person, skipped: Run) -> None:
+    for path in ("/runs", f"/runs/{skipped.id}", f"/tasks/{skipped.task_id}", "/search?q=overlap"):
+        text = " ".join(reader.see(path).text.split())
+        assert GERMAN in text, path
+        assert REASON not in text, path
+
+    assert REASON in reader.get("/runs.csv").text
+    assert reader.get("/runs.json").json[0]["reason"] == REASON  # type: ignore[index]
+
+
+def test_what_is_wrong_with_a_field_is_told_in_german(reader: Person) -> None:
+    page = reader.see("/tasks/preview?kind=cron&cron=61+*+*+*+*&zone=UTC")
+
+    assert "Minute: 61 liegt nicht zwischen 0 und 59." in page.text
+    assert "not between" not in page.text
+
+
+def test_pages_of_errors_are_told_in_german(reader: Person) -> None:
+    answer = reader.get("/runs/4711")
+    assert answer.status_code == 404
+    assert "Einen Lauf 4711 gibt es nicht." in answer.text
+
+    answer = reader.get("/tasks?order=command")
+    assert answer.status_code == 422
+    assert "nach der Spalte command lässt sich nicht sortieren" in answer.text
+    assert reader.get("/api/v2/runs/4711").json["detail"] == "There is no run 4711."  # type: ignore[index]
