@@ -12,7 +12,8 @@ from tests.database import NOW
 from watchbell.domain.fleet_state import DeviceJobState
 from watchbell.services import device_jobs, devices, fleet_jobs
 from watchbell.services.device_jobs import Poll, Report
-from watchbell.services.fleet_jobs import Order, Shown
+from watchbell.services.fleet_jobs import Shown
+from watchbell.services.fleet_orders import Order
 from watchbell.store.session import Database
 
 STEP = {"name": "disk", "type": "runCommand", "input": {"command": "df,-h"}}

@@ -17,7 +17,7 @@ from tests.process.page import Page
 from tests.waiting import wait_until
 from watchbell import clock
 from watchbell.services import device_jobs, devices, fleet_jobs
-from watchbell.services.fleet_jobs import Order
+from watchbell.services.fleet_orders import Order
 
 _PATIENCE = 60
 

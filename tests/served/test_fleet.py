@@ -12,7 +12,7 @@ from watchbell import clock, resources
 from watchbell.domain.fleet_state import DeviceJobState
 from watchbell.services import device_jobs, devices, fleet_jobs, fleet_schedules
 from watchbell.services.device_jobs import Report
-from watchbell.services.fleet_jobs import Order
+from watchbell.services.fleet_orders import Order
 
 pytestmark = pytest.mark.skipif(
     not resources.have_assets(), reason="the browser libraries are missing; run: make assets"

@@ -12,7 +12,8 @@ from tests.fleet import DOCUMENT, add_device, execute, poll, say, state_of, stat
 from watchbell.domain.fleet_state import ExecutionState
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import devices, fleet_jobs, job_library, outbox
-from watchbell.services.fleet_jobs import ExecutionNotFound, InProgress, NoDevices, Order
+from watchbell.services.fleet_jobs import ExecutionNotFound, InProgress, NoDevices
+from watchbell.services.fleet_orders import Order
 from watchbell.services.job_library import TemplateNotFound
 from watchbell.store.session import Database
 

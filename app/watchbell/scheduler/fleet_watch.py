@@ -1,4 +1,4 @@
-"""What the scheduler does for the fleet: giving the orders that are due, and ending the jobs whose time is over."""
+"""What the scheduler does for the fleet: giving the orders that are due, letting waves go, ending jobs whose time is over."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from datetime import datetime
 
 from watchbell import clock
-from watchbell.services import device_jobs, fleet_schedules
+from watchbell.services import device_jobs, fleet_rollouts, fleet_schedules
 from watchbell.store.session import Database
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ class FleetWatch:
         self._look_at = at + LOOK_SECONDS
         given = fleet_schedules.give_due(self._db, now=now)
         ended = device_jobs.time_out(self._db, now=now)
+        # It tells of its waves and stops itself, each by name.
+        fleet_rollouts.move_on(self._db, now=now)
         if given.orders or ended:
             log.info("Gave %d order(s) to devices and ended %d job(s) whose time was over", given.orders, ended)
         if at >= self._forget_at:

@@ -20,7 +20,7 @@ from watchbell.domain.fleet_state import (
     wire_word,
 )
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import devices, fleet_jobs, fleet_moves
+from watchbell.services import devices, fleet_jobs, fleet_moves, joining
 from watchbell.store import device_reports as log_store
 from watchbell.store import devices as device_store
 from watchbell.store import fleet_jobs as store
@@ -235,7 +235,12 @@ def _take_next(session: Session, device: Device, now: datetime) -> Offer | None:
         session.refresh(part)
         if part.state == DeviceJobState.IN_PROGRESS.value:
             return _offer(session, part)
-        if part.state != DeviceJobState.QUEUED.value:
+        if part.state != DeviceJobState.QUEUED.value or part.is_held:
+            continue
+        opening = joining.first_moment(execution.schedule or {}, device.zone, now)
+        if opening is not None:
+            # Its window has closed since it was asked for last.
+            store.swap_part(session, part, {"not_before": opening})
             continue
         if not _reject(session, execution, part, device, now):
             deadline = now + timedelta(seconds=execution.timeout_seconds)

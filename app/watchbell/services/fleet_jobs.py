@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from watchbell.domain import job_document
+from watchbell.domain import job_document, rollout
 from watchbell.domain.fleet_state import (
     EXECUTION_FINAL,
     RETRYABLE,
     DeviceJobState,
     ExecutionState,
 )
-from watchbell.domain.fleet_targets import TARGET_TYPES, read_filter
-from watchbell.domain.job_document.reading import EXECUTION_TYPES
+from watchbell.domain.fleet_targets import read_filter
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import audit, devices, fleet_moves, job_library, joining
+from watchbell.services import audit, devices, fleet_moves, fleet_orders, joining
+from watchbell.services.fleet_orders import Order
 from watchbell.store import device_reports as log_store
 from watchbell.store import devices as device_store
 from watchbell.store import fleet_jobs as store
@@ -26,8 +26,6 @@ from watchbell.store.devices import Device
 from watchbell.store.fleet_jobs import DeviceJob, Execution
 from watchbell.store.session import Database, Session
 
-NAME_LIMIT = 255
-MOST_PRIORITY = 100
 #: A list shows so many of an order's devices; the order by itself shows all.
 LISTED_TARGETS = 100
 
@@ -42,28 +40,6 @@ class NoDevices(InputError):
 
 class InProgress(Conflict):
     """The job is in progress; cancel it before it is deleted."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be done, and on which devices."""
-
-    name: str
-    target_type: str
-    document: Mapping[str, Any] | None = None
-    template_id: int | None = None
-    target_devices: Sequence[str] = ()
-    target_filter: Mapping[str, Any] | None = None
-    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    execution_type: str = "oneTime"
-    #: As it was given: ``scheduled_at``, or when devices are to do it by themselves.
-    schedule: Mapping[str, Any] | None = None
-    max_executions: int | None = None
-    timeout_seconds: int = job_document.DEFAULT_TIMEOUT_SECONDS
-    priority: int = 0
-    created_by: str = ""
-    #: The schedule that gives the order, if one does.
-    schedule_id: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,6 +59,8 @@ class Previewed:
     is_online: bool
     #: The condition that the device does not meet; it would reject the job.
     unmet: str | None
+    #: Before when it is not offered, None for at once.
+    begins_at: datetime | None
 
 
 def execute(db: Database, order: Order, *, now: datetime, actor: str) -> Shown:
@@ -93,9 +71,11 @@ def execute(db: Database, order: Order, *, now: datetime, actor: str) -> Shown:
 
 def give(session: Session, order: Order, *, now: datetime, actor: str) -> Shown:
     """Give an order in a transaction of the caller's; raises as ``execute`` does."""
-    schedule = _check(order)
-    document = final_document(session, order)
+    schedule = fleet_orders.check(order)
+    rules = rollout.read(order.rollout) if order.rollout is not None else None
+    document, undo = fleet_orders.final_documents(session, order)
     found = find_targets(session, order, now=now)
+    sizes = fleet_orders.sizes_of(order, len(found))
     is_open = order.execution_type == "continuous" and order.target_type != "device"
     if not found and not is_open:
         raise NoDevices
@@ -115,6 +95,13 @@ def give(session: Session, order: Order, *, now: datetime, actor: str) -> Shown:
         state=ExecutionState.QUEUED.value,
         is_open=is_open,
         is_cancelled=False,
+        rollout=rollout.as_document(rules) if rules is not None else None,
+        wave=1,
+        waves=max(1, len(sizes)),
+        wave_at=now,
+        let_pass={},
+        rollback_document=undo,
+        rollback_of=order.rollback_of,
         created_by=order.created_by or actor,
         queued_at=now,
         created_at=now,
@@ -122,18 +109,23 @@ def give(session: Session, order: Order, *, now: datetime, actor: str) -> Shown:
     )
     session.add(execution)
     session.flush()
-    store.add_jobs(session, [joining.part_row(execution, device.id, now=now) for device in found])
+    numbers = [number for number, size in enumerate(sizes, start=1) for _ in range(size)]
+    rows = [
+        joining.part_row(execution, device, now=now, wave=wave) for device, wave in zip(found, numbers, strict=True)
+    ]
+    store.add_jobs(session, rows)
     fleet_moves.recount(session, execution, now=now)
     fleet_moves.tell_order(session, execution, now=now)
-    _note(session, "execute", execution, now=now, actor=actor, devices=execution.total)
+    note(session, "execute", execution, now=now, actor=actor, devices=execution.total)
     return Shown(execution, [device.uuid for device in found])
 
 
 def preview(db: Database, order: Order, *, now: datetime) -> tuple[dict[str, Any], list[Previewed]]:
     """Return the final document of an order and what becomes of it on each device; nothing is kept. Raises as ``execute``."""
-    _check(order)
+    schedule = fleet_orders.check(order) or {}
+    fleet_orders.sizes_of(order, 0)
     with db.read() as session:
-        document = final_document(session, order)
+        document, _undo = fleet_orders.final_documents(session, order)
         found = find_targets(session, order, now=now)
         read = job_document.read(document, is_filled=True)
         tags = device_store.tags_of(session, [device.id for device in found])
@@ -141,29 +133,14 @@ def preview(db: Database, order: Order, *, now: datetime) -> tuple[dict[str, Any
         for device in found:
             unmet = job_document.unmet(read, known_of(device, tags[device.id]))
             words = f"{unmet.key} must be {' or '.join(unmet.values)}" if unmet is not None else None
-            shown.append(Previewed(device.uuid, device.name, devices.is_online(device, now), words))
+            begins_at = joining.first_moment(schedule, device.zone, now)
+            shown.append(Previewed(device.uuid, device.name, devices.is_online(device, now), words, begins_at))
         return document, shown
 
 
 def known_of(device: Device, tags: Mapping[str, str]) -> dict[str, str]:
     """Return what the conditions of a document compare: a device's tags and attributes."""
     return {**tags, **{name: str(getattr(device, column.key)) for name, column in device_store.COLUMNS.items()}}
-
-
-def final_document(session: Session, order: Order) -> dict[str, Any]:
-    """Return the document of an order with all values in place; raises InputError and TemplateNotFound."""
-    document = order.document
-    if document is None and order.template_id is not None:
-        template = job_library.require_template(session, order.template_id)
-        if not template.is_active:
-            raise InputError.of("template_id", f"the template {template.name!r} is not in use any more")
-        document = template.document
-    if document is None:
-        raise InputError.of("job_document", "or template_id is required")
-    job_document.read(document)
-    filled = job_document.fill_in(document, order.variables)
-    job_document.read(filled, is_filled=True)
-    return filled
 
 
 def find_targets(session: Session, order: Order, *, now: datetime) -> Sequence[Device]:
@@ -218,14 +195,19 @@ def cancel(db: Database, job_id: str, *, now: datetime, actor: str, force: bool)
         execution = store.find_execution(session, job_id, lock=True)
         if execution is None or ExecutionState(execution.state) in EXECUTION_FINAL:
             raise NotFound("Job not found or already completed")
-        execution.is_cancelled, execution.is_open = True, False
-        _note(session, "cancel", execution, now=now, actor=actor, force=force)
-        session.flush()
-        _cancel_parts(session, execution, DeviceJobState.QUEUED, now=now, actor=actor)
-        if force:
-            _cancel_parts(session, execution, DeviceJobState.IN_PROGRESS, now=now, actor=actor)
-        fleet_moves.recount(session, execution, now=now)
-        return _shown(session, execution)
+        take_back(session, execution, now=now, actor=actor, force=force)
+        return shown(session, execution)
+
+
+def take_back(session: Session, execution: Execution, *, now: datetime, actor: str, force: bool) -> None:
+    """Take back an order that is locked and goes on, as ``cancel`` does."""
+    execution.is_cancelled, execution.is_open = True, False
+    note(session, "cancel", execution, now=now, actor=actor, force=force)
+    session.flush()
+    _cancel_parts(session, execution, DeviceJobState.QUEUED, now=now, actor=actor)
+    if force:
+        _cancel_parts(session, execution, DeviceJobState.IN_PROGRESS, now=now, actor=actor)
+    fleet_moves.recount(session, execution, now=now)
 
 
 def retry(db: Database, job_id: str, *, now: datetime, actor: str, uuids_of: Sequence[str] | None = None) -> int:
@@ -246,10 +228,13 @@ def retry(db: Database, job_id: str, *, now: datetime, actor: str, uuids_of: Seq
             raise Conflict("no device has failed or run out of time that could try again")
         store.replace_parts(session, [part.id for part, _device in again])
         log_store.add_events(session, [fleet_moves.retry_row(part, now=now, actor=actor) for part, _device in again])
-        rows = [joining.part_row(execution, part.device_id, now=now, number=part.number + 1) for part, _device in again]
+        rows = [
+            joining.part_row(execution, device, now=now, number=part.number + 1, wave=part.wave)
+            for part, device in again
+        ]
         store.add_jobs(session, rows)
         fleet_moves.tell(session, execution, [(device.uuid, DeviceJobState.QUEUED) for _, device in again], now=now)
-        _note(session, "retry", execution, now=now, actor=actor, devices=len(again))
+        note(session, "retry", execution, now=now, actor=actor, devices=len(again))
         session.flush()
         session.expire_all()
         fleet_moves.recount(session, execution, now=now)
@@ -262,11 +247,12 @@ def delete(db: Database, job_id: str, *, now: datetime, actor: str) -> None:
         execution = require(session, job_id, lock=True)
         if execution.state == ExecutionState.IN_PROGRESS.value:
             raise InProgress
-        _note(session, "delete", execution, now=now, actor=actor)
+        note(session, "delete", execution, now=now, actor=actor)
         store.delete_execution(session, execution)
 
 
-def _note(session: Session, deed: str, execution: Execution, *, now: datetime, actor: str, **said: Any) -> None:
+def note(session: Session, deed: str, execution: Execution, *, now: datetime, actor: str, **said: Any) -> None:
+    """Write down in the audit what was done to an order."""
     subject = f"device_job:{execution.job_id}"
     audit.note(session, f"device_job.{deed}", subject, now=now, actor=actor, name=execution.name, detail=said)
 
@@ -293,43 +279,6 @@ def _cancel_parts(session: Session, execution: Execution, state: DeviceJobState,
     fleet_moves.tell(session, execution, told, now=now)
 
 
-def _shown(session: Session, execution: Execution) -> Shown:
+def shown(session: Session, execution: Execution) -> Shown:
+    """Return an order with all of its devices."""
     return Shown(execution, store.targets_of(session, [execution.id], execution.total)[execution.id])
-
-
-def _check(order: Order) -> dict[str, Any] | None:
-    """Raise InputError for what is wrong with an order by itself, and return its schedule as it is kept."""
-    if not (0 < len(order.name.strip()) <= NAME_LIMIT and order.name.isprintable()):
-        raise InputError.of("job_name", f"must be 1 to {NAME_LIMIT} printable characters long", "Health Check")
-    if order.target_type not in TARGET_TYPES:
-        raise InputError.of("target_type", f"must be one of {', '.join(TARGET_TYPES)}", "device")
-    if order.execution_type not in {*EXECUTION_TYPES, "scheduled"}:
-        raise InputError.of("execution_type", f"must be one of {', '.join(EXECUTION_TYPES)}", "oneTime")
-    if not -MOST_PRIORITY <= order.priority <= MOST_PRIORITY:
-        raise InputError.of("priority", f"must be from {-MOST_PRIORITY} to {MOST_PRIORITY}", "10")
-    return read_schedule(order.schedule)
-
-
-def read_schedule(schedule: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the schedule of an order as it is kept; raises InputError."""
-    if not schedule:
-        return None
-    known = {"scheduled_at", "type", "intervalMinutes", "cronExpression", "startTime", "endTime"}
-    unknown = sorted(set(schedule) - known)
-    if unknown:
-        raise InputError.of(f"schedule.{unknown[0][:50]}", "is not a field here")
-    kept = dict(schedule)
-    if "scheduled_at" in kept:
-        kept["scheduled_at"] = _moment(kept["scheduled_at"]).isoformat()
-    return kept
-
-
-def _moment(text: object) -> datetime:
-    example = "2026-11-29T12:00:00Z"
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InputError.of("schedule.scheduled_at", "must be a time with its offset", example)
-    return moment

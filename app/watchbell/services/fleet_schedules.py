@@ -14,7 +14,8 @@ from watchbell.domain.fleet_targets import TARGET_TYPES, read_filter
 from watchbell.domain.schedule import build_schedule, next_occurrence
 from watchbell.errors import InputError, NotFound
 from watchbell.services import audit, devices, fleet_jobs
-from watchbell.services.fleet_jobs import NAME_LIMIT, NoDevices, Order
+from watchbell.services.fleet_jobs import NoDevices
+from watchbell.services.fleet_orders import NAME_LIMIT, Order
 from watchbell.store import fleet_schedules as store
 from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.store.session import Database, Session

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
+from watchbell.domain import maintenance
 from watchbell.domain.fleet_state import DeviceJobState
 from watchbell.domain.fleet_targets import read_filter
 from watchbell.domain.presence import DEVICE_ONLINE
@@ -24,30 +27,50 @@ def take_in(session: Session, device: Device, *, now: datetime) -> int:
         if not _means(session, execution, device, now) or store.find_part(session, execution.id, device.id):
             continue
         locked = store.get_execution(session, execution.id, lock=True)
-        store.add_jobs(session, [part_row(locked, device.id, now=now)])
+        # Whoever comes late comes last: nobody is passed over, and no wave grows behind its gate.
+        store.add_jobs(session, [part_row(locked, device, now=now, wave=locked.waves)])
         fleet_moves.tell(session, locked, [(device.uuid, DeviceJobState.QUEUED)], now=now)
         fleet_moves.recount(session, locked, now=now)
         taken += 1
     return taken
 
 
-def part_row(execution: Execution, device_id: int, *, now: datetime, number: int = 1) -> dict[str, object]:
-    """Return the row of a device's part in an order, as it is born."""
-    not_before = (execution.schedule or {}).get("scheduled_at")
+def part_row(
+    execution: Execution, device: Device, *, now: datetime, number: int = 1, wave: int = 1
+) -> dict[str, object]:
+    """Return the row of a device's part in an order, as it is born; held until its wave goes."""
     return {
         "execution_id": execution.id,
-        "device_id": device_id,
+        "device_id": device.id,
         "state": DeviceJobState.QUEUED.value,
         "number": number,
         "is_newest": True,
         "version": 1,
         "priority": execution.priority,
-        "not_before": datetime.fromisoformat(not_before) if not_before else None,
+        "wave": wave,
+        "is_held": number == 1 and (wave > execution.wave or execution.paused_reason is not None),
+        "not_before": first_moment(execution.schedule or {}, device.zone, now),
         "queued_at": now,
         "updated_at": now,
         "details": {},
         "is_cancel_told": True,
     }
+
+
+def first_moment(schedule: Mapping[str, Any], zone: str, now: datetime) -> datetime | None:
+    """Return before when a device in a zone is not offered an order, None if at once."""
+    moments = [
+        *([datetime.fromisoformat(schedule["scheduled_at"])] if schedule.get("scheduled_at") else []),
+        *(
+            [maintenance.moment_of(maintenance.read_local(schedule["local_time"]), zone)]
+            if schedule.get("local_time")
+            else []
+        ),
+    ]
+    begin = max(moments, default=now)
+    if schedule.get("window"):
+        begin = maintenance.opens_at(maintenance.read_window(schedule["window"]), zone, max(begin, now))
+    return begin if begin > now else None
 
 
 def leave(session: Session, device: Device, *, now: datetime) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
     case,
     delete,
+    false,
     func,
     insert,
     or_,
@@ -30,6 +31,7 @@ from watchbell.store.devices import Device
 
 _ACTIVE_WORDS = sorted(state.value for state in ACTIVE)
 _ACTIVE_SQL = f"state IN ({', '.join(repr(word) for word in _ACTIVE_WORDS)})"
+_ROLLING_SQL = "rollout IS NOT NULL AND completed_at IS NULL"
 _IN_PROGRESS_SQL = f"state = '{DeviceJobState.IN_PROGRESS.value}'"
 
 
@@ -41,6 +43,8 @@ class Execution(Base):
         Index("ix_execution_state_id", "state", "id"),
         # Those that devices which join later are taken into.
         Index("ix_execution_open", "id", sqlite_where=text("is_open"), postgresql_where=text("is_open")),
+        # Those that go on wave by wave.
+        Index("ix_execution_rolling", "id", sqlite_where=text(_ROLLING_SQL), postgresql_where=text(_ROLLING_SQL)),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -66,6 +70,20 @@ class Execution(Base):
     total: Mapped[int] = mapped_column(default=0)
     #: State -> how many devices are in it.
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: The rules by which it goes through the fleet wave by wave; without any it is offered to all at once.
+    rollout: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    #: How many waves may have it, of how many, and since when the last of them may.
+    wave: Mapped[int] = mapped_column(default=1, server_default="1")
+    waves: Mapped[int] = mapped_column(default=1, server_default="1")
+    wave_at: Mapped[datetime | None]
+    #: Why no further device is offered it; None while it goes on.
+    paused_reason: Mapped[str | None] = mapped_column(Text)
+    #: State -> how many failures a person has looked at and let pass.
+    let_pass: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    #: What devices that have had it are told to do when too much goes wrong, with all values in place.
+    rollback_document: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    #: The name of the order that this one undoes.
+    rollback_of: Mapped[str | None] = mapped_column(unique=True)
     created_by: Mapped[str] = mapped_column(default="")
     queued_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
@@ -107,6 +125,9 @@ class DeviceJob(Base):
     #: Grows with every change, so that whoever reports can say what it knew.
     version: Mapped[int] = mapped_column(default=1)
     priority: Mapped[int] = mapped_column(default=0)
+    #: The wave of its order that it belongs to, and whether that wave, or the order as a whole, has to wait.
+    wave: Mapped[int] = mapped_column(default=1, server_default="1")
+    is_held: Mapped[bool] = mapped_column(default=False, server_default=false())
     #: Not offered before this.
     not_before: Mapped[datetime | None]
     queued_at: Mapped[datetime]
@@ -259,6 +280,7 @@ def find_next(session: Session, device_id: int, now: datetime) -> DeviceJob | No
         .where(
             DeviceJob.device_id == device_id,
             text("device_job." + _ACTIVE_SQL),
+            or_(DeviceJob.is_held.is_(False), DeviceJob.state == DeviceJobState.IN_PROGRESS.value),
             or_(DeviceJob.not_before.is_(None), DeviceJob.not_before <= now),
         )
         .order_by(is_held, DeviceJob.priority.desc(), DeviceJob.queued_at, DeviceJob.id)

@@ -10,8 +10,8 @@ from watchbell.domain.fleet_state import ExecutionState, wire_word
 from watchbell.domain.job_document import read_timeout
 from watchbell.domain.permissions import Right
 from watchbell.errors import NotAllowed
-from watchbell.services import fleet_jobs
-from watchbell.services.fleet_jobs import Order
+from watchbell.services import fleet_jobs, fleet_orders, fleet_rollouts
+from watchbell.services.fleet_orders import Order
 from watchbell.web import current
 from watchbell.web.api import fields
 from watchbell.web.api.device_jobs import device_schemas, schemas, words
@@ -49,11 +49,14 @@ def execute(given: dict[str, Any]) -> tuple[Response, int]:
 @blueprint.answers(200, schemas.Preview)
 def preview(given: dict[str, Any]) -> Response:
     """Show the final document of an order and what each device would make of it; nothing is given."""
-    document, found = fleet_jobs.preview(database(), _order(given), now=current.now())
-    devices = [
-        {"uuid": one.uuid, "device_name": one.name, "is_online": one.is_online, "unmet": one.unmet} for one in found
-    ]
-    return jsonify(job_document=document, devices=devices, total=len(devices))
+    order = _order(given)
+    document, found = fleet_jobs.preview(database(), order, now=current.now())
+    return jsonify(
+        job_document=document,
+        devices=[words.previewed(one) for one in found],
+        waves=fleet_orders.sizes_of(order, len(found)),
+        total=len(found),
+    )
 
 
 @blueprint.route("/jobs/executions")
@@ -99,6 +102,47 @@ def retry(given: dict[str, Any], job_id: str) -> Response:
     return jsonify(message=f"{count} device{' tries' if count == 1 else 's try'} again", devices=count)
 
 
+@blueprint.route("/jobs/executions/<job_id>/waves")
+@blueprint.errors(_404=_NO_JOB)
+@blueprint.answers(200, schemas.Waves)
+def list_waves(job_id: str) -> Response:
+    """List the waves in which an order goes through the fleet, with what has become of their devices."""
+    shown, _parts = fleet_jobs.get(database(), job_id)
+    reason = shown.execution.paused_reason
+    found = words.waves(fleet_rollouts.waves(database(), job_id))
+    return jsonify(waves=found, is_paused=reason is not None, paused_reason=reason)
+
+
+@blueprint.route("/jobs/executions/<job_id>/pause", methods=["POST"])
+@idempotent()
+@blueprint.errors(_404=_NO_JOB, _409="It has ended, or is paused already.")
+@blueprint.answers(200, schemas.Ordered)
+def pause(job_id: str) -> Response:
+    """Let no further device begin; those that have begun go on."""
+    shown = fleet_rollouts.pause(database(), job_id, now=current.now(), actor=current.actor())
+    return jsonify(message="Job paused", job=words.execution(shown))
+
+
+@blueprint.route("/jobs/executions/<job_id>/resume", methods=["POST"])
+@idempotent()
+@blueprint.errors(_404=_NO_JOB, _409="It has ended, or is not paused.")
+@blueprint.answers(200, schemas.Ordered)
+def resume(job_id: str) -> Response:
+    """Let a paused order go on; failures so far stop it no more."""
+    shown = fleet_rollouts.resume(database(), job_id, now=current.now(), actor=current.actor())
+    return jsonify(message="Job resumed", job=words.execution(shown))
+
+
+@blueprint.route("/jobs/executions/<job_id>/rollback", methods=["POST"])
+@idempotent()
+@blueprint.errors(_404=_NO_JOB, _409="Nothing undoes it, nobody has begun, or it was rolled back before.")
+@blueprint.answers(201, schemas.Ordered)
+def roll_back(job_id: str) -> tuple[Response, int]:
+    """Take an order back from those that wait, and give what undoes it to those that have begun."""
+    shown = fleet_rollouts.roll_back(database(), job_id, now=current.now(), actor=current.actor())
+    return jsonify(message="Rollback queued", job=words.execution(shown)), 201
+
+
 @blueprint.route("/jobs/<order:job_id>", methods=["DELETE"])
 @blueprint.errors(_404=_NO_JOB)
 @blueprint.answers(200, schemas.JobDeleted)
@@ -109,7 +153,8 @@ def delete_job(job_id: str) -> Response:
 
 
 def _order(given: dict[str, Any]) -> Order:
-    if given.get("job_document") is not None and Right.EDIT not in current.user().rights:
+    own = given.get("job_document"), given.get("rollback_document")
+    if own != (None, None) and Right.EDIT not in current.user().rights:
         raise NotAllowed("A document of one's own needs the right to edit; execute a template")
     return Order(
         name=given["job_name"],
@@ -124,6 +169,9 @@ def _order(given: dict[str, Any]) -> Order:
         max_executions=given.get("max_executions"),
         timeout_seconds=read_timeout(given.get("timeout_seconds"), given.get("timeout_minutes")),
         priority=given["priority"],
+        rollout=given.get("rollout"),
+        rollback_document=given.get("rollback_document"),
+        rollback_template_id=given.get("rollback_template_id"),
         created_by=given.get("created_by") or "",
     )
 

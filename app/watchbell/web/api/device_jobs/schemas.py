@@ -9,7 +9,7 @@ from marshmallow import validate
 from watchbell.domain.fleet_state import ExecutionState, wire_word
 from watchbell.domain.fleet_targets import TARGET_TYPES
 from watchbell.domain.job_document.reading import EXECUTION_TYPES
-from watchbell.services.fleet_jobs import MOST_PRIORITY
+from watchbell.services.fleet_orders import MOST_PRIORITY
 from watchbell.services.job_library import SCRIPT_TYPES
 from watchbell.web.api import fields
 
@@ -26,6 +26,10 @@ CREATED_BY = {"description": "Who is said to have made it; by default whoever se
 FILTER = {
     "description": "Attributes that all have to be so, and `tags`, `group` and `is_online`.",
     "example": {"device_type": "gateway"},
+}
+ROLLOUT = {
+    "description": "How it goes through the fleet in waves; docs/rollouts.md says all of it. Without it all devices have it at once.",
+    "example": {"canary": 5, "wave": 50, "factor": 2, "success_percentage": 95},
 }
 SECONDS = {"description": "After so long without a result the job is TIMED_OUT.", "example": 300}
 MINUTES = {"description": "The same in minutes; 60 if neither is given.", "example": 60}
@@ -169,9 +173,15 @@ class NewOrder(fields.Schema):
     schedule = fields.Mapped(
         allow_none=True,
         metadata={
-            "description": "`scheduled_at`: not before this time.",
-            "example": {"scheduled_at": "2999-01-01T02:00:00Z"},
+            "description": "`scheduled_at`: not before this time. `local_time`: not before each device's own clock shows it. "
+            "`window`: only within this part of each device's own day.",
+            "example": {"scheduled_at": "2999-01-01T02:00:00Z", "window": {"start": "02:00", "end": "04:00"}},
         },
+    )
+    rollout = fields.Mapped(allow_none=True, metadata=ROLLOUT)
+    rollback_document = document_field(allow_none=True)
+    rollback_template_id = fields.Whole(
+        allow_none=True, metadata={"description": "What undoes it, if too much goes wrong.", "example": None}
     )
     max_executions = fields.Whole(allow_none=True, validate=fields.between(1, 1_000_000))
     timeout_seconds = fields.Whole(allow_none=True, metadata=SECONDS)
@@ -201,6 +211,15 @@ class Execution(fields.Schema):
     timeout_minutes = fields.Whole(required=True, metadata=MINUTES)
     timeout_seconds = fields.Whole(required=True, metadata=SECONDS)
     status = fields.Word(_STATES, required=True)
+    rollout = fields.Mapped(required=True, allow_none=True, metadata=ROLLOUT)
+    wave = fields.Whole(required=True, metadata={"description": "How many waves may have it."})
+    waves = fields.Whole(required=True)
+    is_paused = fields.Flag(required=True)
+    paused_reason = fields.Text(required=True, allow_none=True)
+    rollback_document = document_field(required=True, allow_none=True)
+    rollback_of = fields.Text(
+        required=True, allow_none=True, metadata={"description": "The `job_id` of the order that it undoes."}
+    )
     queued_at = fields.Moment(required=True)
     started_at = fields.Moment(required=True, allow_none=True)
     completed_at = fields.Moment(required=True, allow_none=True)
@@ -225,6 +244,26 @@ class Ordered(fields.Schema):
     message = fields.Text(required=True)
 
 
+class Wave(fields.Schema):
+    """A part of the devices of an order."""
+
+    wave = fields.Whole(required=True)
+    is_released = fields.Flag(required=True, metadata={"description": "Whether its devices may have the order."})
+    total_devices = fields.Whole(required=True)
+    devices = fields.Mapped(
+        required=True,
+        metadata={"description": "How many of them are in each state.", "example": {"SUCCEEDED": 5}},
+    )
+
+
+class Waves(fields.Schema):
+    """The waves of an order, in which they go."""
+
+    waves = fields.Many(fields.Nested(Wave), required=True)
+    is_paused = fields.Flag(required=True)
+    paused_reason = fields.Text(required=True, allow_none=True)
+
+
 class Previewed(fields.Schema):
     """What becomes of an order on a device."""
 
@@ -236,6 +275,9 @@ class Previewed(fields.Schema):
         allow_none=True,
         metadata={"description": "The condition for which it would reject the job.", "example": None},
     )
+    begins_at = fields.Moment(
+        required=True, allow_none=True, metadata={"description": "Not before this; by its own zone."}
+    )
 
 
 class Preview(fields.Schema):
@@ -243,6 +285,7 @@ class Preview(fields.Schema):
 
     job_document = document_field(required=True)
     devices = fields.Many(fields.Nested(Previewed), required=True)
+    waves = fields.Many(fields.Whole(), required=True, metadata={"description": "How many devices each wave has."})
     total = fields.Whole(required=True)
 
 

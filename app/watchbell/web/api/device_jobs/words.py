@@ -9,7 +9,8 @@ from typing import Any
 from watchbell.domain.fleet_state import DeviceJobState, ExecutionState, wire_word
 from watchbell.services.device_jobs import Poll
 from watchbell.services.devices import DeviceView
-from watchbell.services.fleet_jobs import Shown
+from watchbell.services.fleet_jobs import Previewed, Shown
+from watchbell.services.fleet_rollouts import Wave
 from watchbell.store.devices import Device
 from watchbell.store.fleet_jobs import DeviceJob, Execution
 from watchbell.store.fleet_schedules import FleetSchedule
@@ -70,6 +71,9 @@ def execution(shown: Shown) -> dict[str, Any]:
         "target_filter": row.target_filter,
         **_order(row),
         "status": wire_word(ExecutionState(row.state)),
+        **{name: getattr(row, name) for name in ("rollout", "wave", "waves", "paused_reason", "rollback_document")},
+        "is_paused": row.paused_reason is not None,
+        "rollback_of": row.rollback_of,
         "queued_at": moment(row.queued_at),
         "started_at": moment(row.started_at),
         "completed_at": moment(row.completed_at),
@@ -80,6 +84,30 @@ def execution(shown: Shown) -> dict[str, Any]:
         "created_at": moment(row.created_at),
         "updated_at": moment(row.updated_at),
     }
+
+
+def previewed(one: Previewed) -> dict[str, Any]:
+    """Return what becomes of an order on a device."""
+    return {
+        "uuid": one.uuid,
+        "device_name": one.name,
+        "is_online": one.is_online,
+        "unmet": one.unmet,
+        "begins_at": moment(one.begins_at),
+    }
+
+
+def waves(found: Sequence[Wave]) -> list[dict[str, Any]]:
+    """Return the waves of an order."""
+    return [
+        {
+            "wave": wave.number,
+            "is_released": wave.is_released,
+            "total_devices": sum(wave.counts.values()),
+            "devices": {wire_word(state): count for state, count in sorted(wave.counts.items())},
+        }
+        for wave in found
+    ]
 
 
 def _order(row: Execution) -> dict[str, Any]:

@@ -1,0 +1,140 @@
+"""What an order to devices says, whether it makes sense by itself, and the documents that it leads to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from watchbell.domain import job_document, maintenance, rollout
+from watchbell.domain.fleet_targets import TARGET_TYPES
+from watchbell.domain.job_document.reading import EXECUTION_TYPES
+from watchbell.errors import InputError
+from watchbell.services import job_library
+from watchbell.store.session import Session
+
+NAME_LIMIT = 255
+MOST_PRIORITY = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done, and on which devices."""
+
+    name: str
+    target_type: str
+    document: Mapping[str, Any] | None = None
+    template_id: int | None = None
+    target_devices: Sequence[str] = ()
+    target_filter: Mapping[str, Any] | None = None
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    execution_type: str = "oneTime"
+    #: As it was given: ``scheduled_at``, or when devices are to do it by themselves.
+    schedule: Mapping[str, Any] | None = None
+    max_executions: int | None = None
+    timeout_seconds: int = job_document.DEFAULT_TIMEOUT_SECONDS
+    priority: int = 0
+    created_by: str = ""
+    #: The schedule that gives the order, if one does.
+    schedule_id: int | None = None
+    #: The rules by which it goes through the fleet in waves; None for all devices at once.
+    rollout: Mapping[str, Any] | None = None
+    #: What undoes it, as a document or as a template, with the same variables.
+    rollback_document: Mapping[str, Any] | None = None
+    rollback_template_id: int | None = None
+    #: The name of the order that this one undoes.
+    rollback_of: str | None = None
+
+
+def check(order: Order) -> dict[str, Any] | None:
+    """Raise InputError for what is wrong with an order by itself, and return its schedule as it is kept."""
+    if not (0 < len(order.name.strip()) <= NAME_LIMIT and order.name.isprintable()):
+        raise InputError.of("job_name", f"must be 1 to {NAME_LIMIT} printable characters long", "Health Check")
+    if order.target_type not in TARGET_TYPES:
+        raise InputError.of("target_type", f"must be one of {', '.join(TARGET_TYPES)}", "device")
+    if order.execution_type not in {*EXECUTION_TYPES, "scheduled"}:
+        raise InputError.of("execution_type", f"must be one of {', '.join(EXECUTION_TYPES)}", "oneTime")
+    if not -MOST_PRIORITY <= order.priority <= MOST_PRIORITY:
+        raise InputError.of("priority", f"must be from {-MOST_PRIORITY} to {MOST_PRIORITY}", "10")
+    return read_schedule(order.schedule)
+
+
+def read_schedule(schedule: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the schedule of an order as it is kept; raises InputError."""
+    if not schedule:
+        return None
+    known = {
+        "scheduled_at",
+        "local_time",
+        "window",
+        "type",
+        "intervalMinutes",
+        "cronExpression",
+        "startTime",
+        "endTime",
+    }
+    unknown = sorted(set(schedule) - known)
+    if unknown:
+        raise InputError.of(f"schedule.{unknown[0][:50]}", "is not a field here")
+    kept = dict(schedule)
+    if "scheduled_at" in kept:
+        kept["scheduled_at"] = _moment(kept["scheduled_at"]).isoformat()
+    if "local_time" in kept:
+        kept["local_time"] = maintenance.read_local(kept["local_time"]).isoformat()
+    if "window" in kept:
+        maintenance.read_window(kept["window"])
+    return kept
+
+
+def _moment(text: object) -> datetime:
+    example = "2026-11-29T12:00:00Z"
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InputError.of("schedule.scheduled_at", "must be a time with its offset", example)
+    return moment
+
+
+def sizes_of(order: Order, total: int) -> list[int]:
+    """Return how many devices are in each wave of an order to so many; raises InputError."""
+    return rollout.wave_sizes(total, rollout.read(order.rollout)) if order.rollout is not None else [total]
+
+
+def final_documents(session: Session, order: Order) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the document of an order with all values in place, and that of what undoes it.
+
+    A value may be one's or the other's. Raises InputError and TemplateNotFound.
+    """
+    document, undo = order.document, order.rollback_document
+    if document is None and order.template_id is not None:
+        document = _template_document(session, order.template_id, "template_id")
+    if document is None:
+        raise InputError.of("job_document", "or template_id is required")
+    if undo is None and order.rollback_template_id is not None:
+        undo = _template_document(session, order.rollback_template_id, "rollback_template_id")
+    names = job_document.names_in(undo) if undo is not None else frozenset()
+    own = {
+        name: value
+        for name, value in order.variables.items()
+        if name not in names or name in job_document.names_in(document)
+    }
+    theirs = {name: value for name, value in order.variables.items() if name in names}
+    return _fill(document, own), _fill(undo, theirs) if undo is not None else None
+
+
+def _template_document(session: Session, template_id: int, place: str) -> Mapping[str, Any]:
+    template = job_library.require_template(session, template_id)
+    if not template.is_active:
+        raise InputError.of(place, f"the template {template.name!r} is not in use any more")
+    document: Mapping[str, Any] = template.document
+    return document
+
+
+def _fill(document: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    job_document.read(document)
+    filled = job_document.fill_in(document, values)
+    job_document.read(filled, is_filled=True)
+    return filled
