@@ -12,7 +12,7 @@ from tests.database import NOW, add_run, add_task, run_row
 from watchbell.domain.run_state import RunState
 from watchbell.services import runs
 from watchbell.services.runs import RunFilter
-from watchbell.store import history, ledger
+from watchbell.store import history, ledger, newest_runs
 from watchbell.store import runs as store
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
@@ -220,7 +220,7 @@ def test_active_runs_are_listed_by_their_moment_and_ended_ones_never(db: Databas
 
 def test_the_newest_runs_are_told_for_each_task(db: Database, many: list[Run]) -> None:
     with db.read() as session:
-        found = history.list_newest_per_task(session, [1, 2, 404], limit=5)
+        found = newest_runs.list_per_task(session, [1, 2, 404], limit=5)
 
     for number in (1, 2):
         expected = sorted((run.id for run in many if run.task_id == number), reverse=True)[:5]

@@ -12,7 +12,7 @@ from typing import Any
 from watchbell.domain.run_state import ACTIVE, FINAL, RunState
 from watchbell.errors import Conflict, NotFound
 from watchbell.services import decisions, pauses
-from watchbell.store import history
+from watchbell.store import history, newest_runs
 from watchbell.store import mutes as mute_store
 from watchbell.store import runs as run_store
 from watchbell.store import tasks as task_store
@@ -59,9 +59,9 @@ def list_troubles(db: Database, *, now: datetime, limit: int = 100) -> list[Trou
         enabled = task_store.list_enabled(session, list({run.task_id for run in bad}))
         task_ids = [task_id for task_id in dict.fromkeys(run.task_id for run in bad) if task_id in enabled]
         # Most of them have gone well since, which a few runs tell.
-        last = history.list_newest_results(session, task_ids, _LAST_RUNS)
+        last = newest_runs.list_results(session, task_ids, _LAST_RUNS)
         still_bad = [task_id for task_id, rows in last.items() if not _is_good(rows)]
-        newest = history.list_newest_results(session, still_bad, _RUNS_PER_TASK)
+        newest = newest_runs.list_results(session, still_bad, _RUNS_PER_TASK)
         streaks = [streak for streak in map(_streak, newest.values()) if streak is not None][:limit]
         runs = history.list_by_ids(session, [row.id for streak in streaks for row in (streak[0], streak[-1])])
         mutes = mute_store.list_mutes(session)
@@ -133,7 +133,7 @@ def _counts(run: Any) -> bool:
 
 
 def _streak(runs: Sequence[Any]) -> list[Any] | None:
-    """Return the newest results in a row that were not good, of what ``list_newest_results`` gives, or None."""
+    """Return the newest results in a row that were not good, of what ``newest_runs.list_results`` gives, or None."""
     results = [run for run in runs if _counts(run)]
     bad = list(itertools.takewhile(lambda run: RunState(run.state) in TROUBLE, results))
     if not bad:

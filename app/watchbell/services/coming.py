@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
+import functools
 import heapq
 import itertools
 import operator
 import sys
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain.schedule import Occurrence, Schedule
@@ -24,9 +25,11 @@ from watchbell.store.tasks import Task
 #: Where a page ends: a moment, and the name of the task that is due then.
 Place = tuple[datetime, str]
 _LEAST = timedelta(microseconds=1)
-#: How far back from a place is looked at first for the page before it, and by how much farther each time after that.
-_FIRST_LOOK = timedelta(seconds=1)
+#: By how much farther back than before is looked, or less far; how many pages are too many to be looked through, and what is near.
 _FARTHER = 8
+_MANY_PAGES = 20
+_LEAST_LOOK = timedelta(seconds=1)
+_TIMES_SHARED, _LEAST_LOT = 8, 50
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,14 +67,14 @@ class Span:
     each: int | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, order=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Told:
     """A moment of a task, before more is read of the task."""
 
     place: Place
-    task_id: int = dataclasses.field(compare=False)
-    occurrence: Occurrence = dataclasses.field(compare=False)
-    goes_on: bool = dataclasses.field(compare=False)
+    task_id: int
+    occurrence: Occurrence
+    goes_on: bool
 
 
 def list_page(
@@ -100,58 +103,108 @@ def count_tasks(db: Database, span: Span) -> int:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Group:
-    """Tasks that are due at the same moments, by name: thousands of tasks have few schedules, so each is worked out once."""
+    """Tasks that are due at the same moments, so that each schedule is worked out once."""
 
+    line: PlanLine
     plan: Schedule
-    #: From when on it counts, if that is still to come.
+    #: From when on it counts: now, or a time that is still to come.
     begin: datetime
-    lines: Sequence[PlanLine]
+
+
+class _Moment(NamedTuple):
+    """A moment at which the tasks of a group are due; they are in the order of time, and within it in that of the groups."""
+
+    at: datetime
+    number: int
+    group: _Group
+    occurrence: Occurrence
+    goes_on: bool
 
 
 def _after(db: Database, span: Span, place: Place | None, limit: int) -> list[_Told]:
     start = span.now if place is None else max(span.now, place[0])
     with db.read() as session:
-        lines = store.list_due(session, until=min(start, span.until), **_filters(span))
+        lines = store.list_due(session, now=span.now, until=min(start, span.until), **_filters(span))
         # Of those that are not due before, no more can stand on the page than it has rows.
-        lines += store.list_due(session, after=start, until=span.until, limit=limit, **_filters(span))
-    merged = _merged(span, _grouped(lines, span.now), start - _LEAST, span.until)
-    return list(itertools.islice((told for told in merged if place is None or told.place > place), limit))
+        lines += store.list_due(session, now=span.now, after=start, until=span.until, limit=limit, **_filters(span))
+    moments = _merged(span, _grouped(lines, span.now), start - _LEAST, span.until)
+    if place is None:
+        return list(itertools.islice(_named(db, span, moments, limit), limit))
+    # Where some of each are listed they are counted from now on.
+    coming = itertools.dropwhile(lambda moment: moment.at < place[0], moments)
+    return list(itertools.islice((told for told in _named(db, span, coming, limit) if told.place > place), limit))
 
 
 def _before(db: Database, span: Span, place: Place, limit: int) -> list[_Told]:
-    """Return the last moments before a place, looking farther and farther back until there are enough."""
+    """Return the last moments before a place, looking farther back until there are enough, or less far if there are too many."""
     last = min(place[0], span.until)
     with db.read() as session:
-        groups = _grouped(store.list_due(session, until=last, **_filters(span)), span.now)
-    back = _FIRST_LOOK
+        groups = _grouped(store.list_due(session, now=span.now, until=last, **_filters(span)), span.now)
+        # About as many moments as this has tasks are due at any time of that length, or more.
+        first = store.next_moment(session, limit, after=span.now, until=last, **_filters(span))
+    back = max(first - span.now, _LEAST) if first is not None else last - span.now
+    most: int | None = _MANY_PAGES * limit
     while True:
-        begin = max(span.now, last - back)
-        merged = _merged(span, groups, begin, last)
-        found = collections.deque(itertools.takewhile(lambda told: told.place < place, merged), maxlen=limit)
-        if len(found) == limit or begin == span.now or span.each is not None:
-            return list(found)
-        back *= _FARTHER
+        begin = span.now if span.each is not None else max(span.now, last - back)
+        moments = list(itertools.islice(_merged(span, groups, begin, last), most))
+        if span.each is None and len(moments) == most:
+            back, most = back / _FARTHER, None if back <= _LEAST_LOOK else most
+            continue
+        found = [told for told in _named(db, span, _tail(moments, place, limit), limit) if told.place < place][-limit:]
+        if len(found) == limit or begin == span.now:
+            return found
+        back, most = back * _FARTHER, None
+
+
+def _tail(moments: Sequence[_Moment], place: Place, limit: int) -> Sequence[_Moment]:
+    """Return the moments among which the last ones before a place are: each stands for a task at least."""
+    before = bisect_left(moments, place[0], key=operator.attrgetter("at"))
+    if before <= limit:
+        return moments
+    # Those of one time are in the order of names, of which nothing is known yet.
+    return moments[bisect_left(moments, moments[before - limit].at, key=operator.attrgetter("at")) :]
 
 
 def _grouped(lines: Sequence[PlanLine], now: datetime) -> list[_Group]:
-    found: dict[tuple[str, datetime], list[PlanLine]] = {}
-    for line in sorted(lines, key=operator.attrgetter("name")):
-        found.setdefault((line.schedule, max(line.cursor_at, now)), []).append(line)
-    return [
-        _Group(schedules.from_json(task_store.decoded(text)), begin, members)
-        for (text, begin), members in found.items()
-    ]
+    return [_Group(line, _plan_of(line.schedule), line.begin or now) for line in dict.fromkeys(lines)]
 
 
-def _merged(span: Span, groups: Sequence[_Group], begin: datetime, last: datetime) -> Iterator[_Told]:
-    """Yield the moments of tasks in their order, working out each only when the one before it has been taken."""
-    return heapq.merge(*(_stream(group, begin, last, span) for group in groups))
+@functools.lru_cache(maxsize=4096)
+def _plan_of(text: str) -> Schedule:
+    return schedules.from_json(task_store.decoded(text))
 
 
-def _stream(group: _Group, begin: datetime, last: datetime, span: Span) -> Iterator[_Told]:
+def _merged(span: Span, groups: Sequence[_Group], begin: datetime, last: datetime) -> Iterator[_Moment]:
+    """Yield the moments of groups in their order, working out each only when the one before it has been taken."""
+    return heapq.merge(*(_stream(number, group, begin, last, span) for number, group in enumerate(groups)))
+
+
+def _stream(number: int, group: _Group, begin: datetime, last: datetime, span: Span) -> Iterator[_Moment]:
     for occurrence, goes_on in _told_of(group, begin, last, span):
-        for line in group.lines:
-            yield _Told((occurrence.due_at, line.name), line.id, occurrence, goes_on)
+        yield _Moment(occurrence.due_at, number, group, occurrence, goes_on)
+
+
+def _named(db: Database, span: Span, moments: Iterable[_Moment], wanted: int) -> Iterator[_Told]:
+    """Yield the moments of tasks, by time and name, reading the names of some moments at a time."""
+    # Many tasks may share a moment, so that fewer than are wanted will do.
+    lot = max(wanted // _TIMES_SHARED, _LEAST_LOT)
+    names: dict[PlanLine, list[tuple[str, int]]] = {}
+    taken: list[_Moment] = []
+    for moment in itertools.chain(moments, [None]):
+        if taken and (moment is None or (len(taken) >= lot and moment.at != taken[-1].at)):
+            unknown = [line for line in dict.fromkeys(one.group.line for one in taken) if line not in names]
+            with db.read() as session:
+                names |= store.list_named(session, unknown, now=span.now, **_filters(span))
+            yield from sorted(_told(taken, names), key=operator.attrgetter("place"))
+            taken = []
+        if moment is not None:
+            taken.append(moment)
+
+
+def _told(moments: Sequence[_Moment], names: Mapping[PlanLine, Sequence[tuple[str, int]]]) -> Iterator[_Told]:
+    for one in moments:
+        for name, number in names[one.group.line]:
+            yield _Told((one.at, name), number, one.occurrence, one.goes_on)
 
 
 def _told_of(group: _Group, begin: datetime, last: datetime, span: Span) -> Iterator[tuple[Occurrence, bool]]:

@@ -11,7 +11,7 @@ from typing import Any
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.errors import Conflict, NotFound
 from watchbell.services import audit, transitions
-from watchbell.store import history
+from watchbell.store import history, newest_runs
 from watchbell.store import retention as retention_store
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
@@ -343,7 +343,7 @@ def last_of_command(db: Database, command: str, *, task_id: int | None = None) -
     with db.read() as session:
         ids = [] if task_id is None else [task_id]
         for chosen in (ids, [] if not command.strip() else task_store.list_ids_of_command(session, command, _SAME)):
-            newest = history.list_newest_per_task(session, chosen, _LOOKED_AT).values()
+            newest = newest_runs.list_per_task(session, chosen, _LOOKED_AT).values()
             ended = [run for runs in newest for run in runs if run.started_at is not None and run.ended_at is not None]
             if ended:
                 return max(ended, key=lambda run: run.id)

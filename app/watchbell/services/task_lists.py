@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from watchbell.errors import InputError, NotFound
-from watchbell.store import history
+from watchbell.store import newest_runs
 from watchbell.store import tasks as store
 from watchbell.store.base import can_hold
-from watchbell.store.runs import Run
+from watchbell.store.newest_runs import RunLine
 from watchbell.store.session import Database
 from watchbell.store.tasks import SORTS, Task, TaskRevision, decoded
 
@@ -73,13 +73,13 @@ def list_page(
 
 def walk(
     db: Database, chosen: TaskFilter, *, sort: str = "name", descending: bool = False, recent: int = 0
-) -> Iterator[tuple[Task, Sequence[Run]]]:
+) -> Iterator[tuple[Task, Sequence[RunLine]]]:
     """Yield all tasks of a list in its order, each with its newest runs; nothing is held while they are used."""
     filters, after = dataclasses.asdict(chosen), None
     while True:
         with db.read() as session:
             rows = store.list_tasks(session, sort=sort, descending=descending, limit=_AT_ONCE, after=after, **filters)
-            runs = history.list_newest_per_task(session, [task.id for task in rows], recent) if recent else {}
+            runs = newest_runs.list_lines(session, [task.id for task in rows], recent) if recent else {}
         yield from ((task, runs.get(task.id, ())) for task in rows)
         if len(rows) < _AT_ONCE:
             return

@@ -20,11 +20,11 @@ from watchbell.domain.task_definition import Defaults, TaskDefinition, build_def
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
 from watchbell.execution.far import leads_far
 from watchbell.services import left_over, pauses, task_audit, transitions
-from watchbell.store import history, ledger
+from watchbell.store import ledger, newest_runs
 from watchbell.store import pauses as pause_store
 from watchbell.store import runs as run_store
 from watchbell.store import tasks as store
-from watchbell.store.runs import Run
+from watchbell.store.newest_runs import RunLine
 from watchbell.store.session import Database, Session
 from watchbell.store.tasks import PlannedTask, Task, TaskRevision
 
@@ -251,7 +251,7 @@ class TaskPage:
     total: int
     filtered: int
     #: The newest runs of each task by its id, newest first.
-    recent: Mapping[int, Sequence[Run]]
+    recent: Mapping[int, Sequence[RunLine]]
 
 
 def list_page(
@@ -275,7 +275,7 @@ def list_page(
             tasks=tasks,
             total=total,
             filtered=total if is_all else store.count_tasks(session, **filters),
-            recent=history.list_newest_per_task(session, [t.id for t in tasks], recent) if recent else {},
+            recent=newest_runs.list_lines(session, [t.id for t in tasks], recent) if recent else {},
         )
 
 

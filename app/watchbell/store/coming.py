@@ -1,41 +1,77 @@
-"""Which tasks are due within a time, as little of each as their moments are worked out from."""
+"""Which schedules and tasks are due within a time, as little of each as their moments are worked out from."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, cast, func, select
+from sqlalchemy import String, case, cast, func, select
 from sqlalchemy.orm import Session
 
+from watchbell.store.base import in_lots
 from watchbell.store.tasks import Task, filtered
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PlanLine:
-    """What of a task says when it is due."""
+    """Tasks that are due at the same moments: thousands of tasks have few schedules."""
 
-    id: int
-    name: str
     #: As it is stored.
     schedule: str
-    cursor_at: datetime
+    #: From when on it counts; None for tasks whose moments are settled no further than up to now.
+    begin: datetime | None
 
 
 def list_due(
-    session: Session, *, until: datetime, after: datetime | None = None, limit: int | None = None, **filters: Any
+    session: Session,
+    *,
+    now: datetime,
+    until: datetime,
+    after: datetime | None = None,
+    limit: int | None = None,
+    **filters: Any,
 ) -> list[PlanLine]:
-    """Return the tasks of a list whose next moment is not later than one time and later than another one, the soonest first.
+    """Return the schedules of the tasks of a list whose next moment is not later than one time and later than another one.
 
-    The filters are those of ``store.tasks.list_tasks``.
+    Those of the soonest come first; the filters are those of ``store.tasks.list_tasks``.
     """
-    statement: Any = select(Task.id, Task.name, cast(Task.schedule, String), Task.cursor_at)
-    statement = filtered(statement, **filters).where(Task.next_due_at <= until)
+    columns = (cast(Task.schedule, String), _begin(now))
+    statement: Any = filtered(select(*columns, func.min(Task.next_due_at)), **filters).where(Task.next_due_at <= until)
     if after is not None:
         statement = statement.where(Task.next_due_at > after)
-    rows = session.connection().execute(statement.order_by(Task.next_due_at, Task.name).limit(limit))
-    return [PlanLine(*row) for row in rows]
+    statement = statement.group_by(*columns).order_by(func.min(Task.next_due_at)).limit(limit)
+    return [PlanLine(schedule, begin) for schedule, begin, _soonest in session.connection().execute(statement)]
+
+
+def list_named(
+    session: Session, lines: Sequence[PlanLine], *, now: datetime, **filters: Any
+) -> dict[PlanLine, list[tuple[str, int]]]:
+    """Return the tasks of a list that have some of its schedules, as name and number, by their names."""
+    found: dict[PlanLine, list[tuple[str, int]]] = {line: [] for line in lines}
+    texts = [line.schedule for line in lines]
+    for lot in in_lots(list(dict.fromkeys(texts))):
+        schedule, begin = cast(Task.schedule, String), _begin(now)
+        statement: Any = filtered(select(schedule, begin, Task.name, Task.id), **filters).where(schedule.in_(lot))
+        for text, start, name, number in session.connection().execute(statement.order_by(Task.name)):
+            members = found.get(PlanLine(text, start))
+            if members is not None:
+                members.append((name, number))
+    return found
+
+
+def next_moment(session: Session, number: int, *, after: datetime, until: datetime, **filters: Any) -> datetime | None:
+    """Return the next moment of the task of a list that is due as the so manieth one within a time; None if they are fewer."""
+    statement: Any = filtered(select(Task.next_due_at), **filters).where(
+        Task.next_due_at > after, Task.next_due_at <= until
+    )
+    found: datetime | None = session.scalar(statement.order_by(Task.next_due_at).offset(number - 1).limit(1))
+    return found
+
+
+def _begin(now: datetime) -> Any:
+    return case((Task.cursor_at > now, Task.cursor_at), else_=None)
 
 
 def count_due(session: Session, *, until: datetime, **filters: Any) -> int:

@@ -140,10 +140,10 @@ def find_runs(
     chosen = asked.newest(ids, limit)
     if len(chosen) == limit:
         looked_to = None
-    return Found(_by_ids(session, chosen, columns), looked_to)
+    return Found(find_by_ids(session, chosen, columns), looked_to)
 
 
-def _by_ids(session: Session, ids: Sequence[int], columns: Sequence[Any] = ()) -> list[Any]:
+def find_by_ids(session: Session, ids: Sequence[int], columns: Sequence[Any] = ()) -> list[Any]:
     """Return runs, or these columns of them, by their numbers, newest first."""
     if not ids:
         return []
@@ -372,28 +372,12 @@ def list_of_tasks(session: Session, task_ids: Collection[int], limit: int) -> li
     if len(task_ids) <= _MOST_WALKED:
         newest = select(Run.id).order_by(Run.id.desc()).limit(limit)
         ids = [row for task_id in task_ids for row in session.scalars(newest.where(Run.task_id == task_id))]
-        return _by_ids(session, sorted(ids, reverse=True)[:limit])
+        return find_by_ids(session, sorted(ids, reverse=True)[:limit])
     above = newest_id(session) - MANY_LOOKED_AT
     chosen = select(Run).where(Run.id > above, Run.task_id.in_(ids_select(session.get_bind().dialect.name)))
     return list(session.scalars(chosen.order_by(Run.id.desc()).limit(limit), {"ids": id_list(session, list(task_ids))}))
 
 
-def list_newest_per_task(session: Session, task_ids: Sequence[int], limit: int = 30) -> dict[int, list[Run]]:
-    """Return the newest runs of each of the given tasks, newest first."""
-    found: dict[int, list[Run]] = {}
-    for task_id in task_ids:
-        rows = session.scalars(select(Run).where(Run.task_id == task_id).order_by(Run.id.desc()).limit(limit)).all()
-        found[task_id] = list(rows)
-    return found
-
-
-def list_newest_results(session: Session, task_ids: Sequence[int], limit: int) -> dict[int, Sequence[Any]]:
-    """Return id, state, reason and decision of the newest runs of each of the given tasks, newest first."""
-    statement = select(Run.id, Run.state, Run.reason, Run.decision).order_by(Run.id.desc()).limit(limit)
-    connection = session.connection()
-    return {task_id: connection.execute(statement.where(Run.task_id == task_id)).all() for task_id in task_ids}
-
-
 def list_by_ids(session: Session, ids: Sequence[int]) -> dict[int, Run]:
     """Return runs by their numbers; those that are not there are left out."""
-    return {run.id: run for run in _by_ids(session, ids)}
+    return {run.id: run for run in find_by_ids(session, ids)}

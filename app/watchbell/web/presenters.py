@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from watchbell.control.process import SchedulerStatus
 from watchbell.domain.presence import SchedulerState
 from watchbell.domain.run_state import IN_FLIGHT, RunState
+from watchbell.store.newest_runs import RunLine
 from watchbell.store.runs import Run
 from watchbell.web.i18n import _, lazy
 from watchbell.web.told import told
@@ -209,6 +211,25 @@ def run_view(run: Run, now: datetime) -> RunView:
         decision=run.decision,
         rerun_of=run.rerun_of,
         is_in_flight=RunState(run.state) in IN_FLIGHT and run.started_at is not None,
+    )
+
+
+class Outcome(NamedTuple):
+    """What became of a run, as its mark in a strip shows it."""
+
+    id: int
+    state: str
+    reason: str
+    due_at: datetime
+    #: From its start to its end, or to now while it goes on.
+    duration_seconds: float | None
+
+
+def outcome(run: Run | RunLine, now: datetime) -> Outcome:
+    """Return what became of a run."""
+    start, end = run.started_at, run.ended_at or now
+    return Outcome(
+        run.id, run.state, run.reason, run.due_at, max(0.0, (end - start).total_seconds()) if start else None
     )
 
 

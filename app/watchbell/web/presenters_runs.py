@@ -19,7 +19,7 @@ from watchbell.services.runs import RunDetail
 from watchbell.store.runs import Attempt, Run, RunEvent
 from watchbell.web import verdict_words
 from watchbell.web.i18n import _, lazy, ngettext
-from watchbell.web.presenters import RunView, run_view, state_word
+from watchbell.web.presenters import Outcome, RunView, run_view, state_word
 from watchbell.web.told import sentence
 
 TRIGGER_WORDS = {
@@ -39,13 +39,13 @@ def run_views(runs: Iterable[Run], now: datetime) -> list[RunView]:
     return [run_view(run, now) for run in runs]
 
 
-def usual_seconds(rows: Sequence[RunView]) -> float | None:
+def usual_seconds(rows: Sequence[RunView | Outcome]) -> float | None:
     """Return the median time that the given runs took, of those that succeeded; None if none did."""
     found = usual_of(rows)
     return found.median if found else None
 
 
-def usual_of(rows: Sequence[RunView]) -> Usual | None:
+def usual_of(rows: Sequence[RunView | Outcome]) -> Usual | None:
     """Return what those of the given runs that succeeded usually took; None if none did."""
     return usual(
         [row.duration_seconds for row in rows if row.state == "succeeded" and row.duration_seconds is not None]

@@ -8,12 +8,13 @@ from datetime import datetime
 
 from watchbell.domain import steps as task_steps
 from watchbell.services.tasks import TaskPage
+from watchbell.store.newest_runs import RunLine
 from watchbell.store.pauses import Pause
 from watchbell.store.runs import Run
 from watchbell.store.tasks import Task
 from watchbell.web.i18n import _, ngettext
-from watchbell.web.presenters import RunView
-from watchbell.web.presenters_runs import run_views, usual_seconds
+from watchbell.web.presenters import Outcome, outcome
+from watchbell.web.presenters_runs import usual_seconds
 
 #: How many runs the strip of a task shows.
 STRIP_RUNS = 30
@@ -29,13 +30,13 @@ class TaskRow:
 
     task: Task
     #: The newest runs, oldest first.
-    runs: Sequence[RunView]
+    runs: Sequence[Outcome]
     usual_seconds: float | None
     #: The pause of the task itself; one of everything or of its queue is told elsewhere.
     pause: Pause | None = None
 
     @property
-    def last(self) -> RunView | None:
+    def last(self) -> Outcome | None:
         """Return the newest run."""
         return self.runs[-1] if self.runs else None
 
@@ -45,9 +46,9 @@ class TaskRow:
         return "@".join(filter(None, (self.task.owner, self.task.host)))
 
 
-def task_row(task: Task, newest_first: Sequence[Run], now: datetime, paused: Mapping[int, Pause]) -> TaskRow:
+def task_row(task: Task, newest_first: Sequence[Run | RunLine], now: datetime, paused: Mapping[int, Pause]) -> TaskRow:
     """Return what is shown of a task with its newest runs; ``paused`` holds the pauses of tasks."""
-    rows = run_views(reversed(newest_first), now)
+    rows = [outcome(run, now) for run in reversed(newest_first)]
     return TaskRow(task, rows, usual_seconds(rows), paused.get(task.id))
 
 

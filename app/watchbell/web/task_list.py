@@ -11,7 +11,7 @@ from watchbell.errors import InputError
 from watchbell.services import task_lists, tasks
 from watchbell.services.task_lists import TaskFilter
 from watchbell.services.tasks import TaskPage
-from watchbell.store.runs import Run
+from watchbell.store.newest_runs import RunLine
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 from watchbell.web import current, list_look, pausing, presenters_tasks, query
@@ -178,7 +178,7 @@ def find(db: Database, asked: TaskQuery) -> TaskPage:
     )
 
 
-def walk(db: Database, asked: TaskQuery, ids: Sequence[int] | None) -> Iterator[tuple[Task, Sequence[Run]]]:
+def walk(db: Database, asked: TaskQuery, ids: Sequence[int] | None) -> Iterator[tuple[Task, Sequence[RunLine]]]:
     """Yield all tasks that the address asks for, or those of them with some ids, in its order with the runs of their strips."""
     chosen = as_filter(asked)
     if ids is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -35,6 +35,7 @@ from watchbell.web.i18n import _
 from watchbell.web.list_look import Look
 from watchbell.web.pictures import durations
 from watchbell.web.pictures.flow import flow
+from watchbell.web.presenters import RunView
 from watchbell.web.presenters_runs import run_views, usual_of
 from watchbell.web.presenters_schedule import preview_of_task
 from watchbell.web.presenters_tasks import TaskRow
@@ -98,16 +99,17 @@ def detail(task_id: int) -> str:
     task = tasks.get(database(), task_id)
     recent = runs.list_page(database(), RunFilter(task_id=task_id), limit=presenters_tasks.STRIP_RUNS).runs
     row = presenters_tasks.task_row(task, recent, current.now(), pausing.of_tasks())
+    views = run_views(recent, current.now())
     return render_template(
         "tasks/detail.html",
         task=task,
         row=row,
-        recent=run_views(recent[:_SHOWN_RUNS], current.now()),
+        recent=views[:_SHOWN_RUNS],
         preview=preview_of_task(task, current.now()),
         policies=presenters_policies.policy_facts(tasks.definition_of(task).policies, current.rules()),
         revisions=_newest_revisions(task),
         environment=mask_all(task.environment),
-        **_pictures(row),
+        **_pictures(task_id, views[::-1]),
     )
 
 
@@ -219,10 +221,10 @@ def restore(task_id: int) -> AnyResponse:
     return redirect(url_for("tasks.detail", task_id=task.id), 303)
 
 
-def _pictures(row: TaskRow) -> dict[str, object]:
+def _pictures(task_id: int, oldest_first: Sequence[RunView]) -> dict[str, object]:
     return {
-        "durations": durations.draw(row.runs, usual_of(row.runs), current.zone()),
-        "year": year_of(row.task.id),
+        "durations": durations.draw(oldest_first, usual_of(oldest_first), current.zone()),
+        "year": year_of(task_id),
     }
 
 

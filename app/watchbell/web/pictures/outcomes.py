@@ -5,6 +5,7 @@ A page of tasks has hundreds of such marks, which is why they are written here a
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from markupsafe import Markup, escape
 
 from watchbell.web.i18n import _, ngettext
 from watchbell.web.pictures import looks
-from watchbell.web.presenters import RunView, duration_words
+from watchbell.web.presenters import Outcome, duration_words
 from watchbell.web.told import told
 
 MOST = 30
@@ -29,13 +30,13 @@ _SHAPES = {
 _GOING_ON = '<circle cx="2.5" cy="17.5" r="2"/>'
 
 
-def strip(runs: Sequence[RunView], usual: float | None, address: str, zone: ZoneInfo) -> Markup:
+def strip(runs: Sequence[Outcome], usual: float | None, address: str, zone: ZoneInfo) -> Markup:
     """Return the strip of the newest runs, which come oldest first; ``address`` with a run's number behind it is its page."""
     shown = runs[-MOST:]
     if not shown:
         return Markup('<span class="wb-muted">{}</span>').format(_("no run yet"))
     width = _STEP * len(shown)
-    sayings = _Sayings(zone)
+    sayings, address = _Sayings(zone), html.escape(address)
     marks = "".join(_mark(place, run, usual, address, sayings) for place, run in enumerate(shown))
     # Thirty links a row would be in everybody's way but the mouse's: the others get a sentence, and the same runs elsewhere.
     return Markup(  # noqa: S704 - numbers and shapes of ours, and what is escaped where it is put together.
@@ -51,25 +52,26 @@ class _Sayings:
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
         self._took, self._due = _("in %(time)s"), _("due %(moment)s")
+        self._states: dict[str, str] = {}
 
-    def of(self, run: RunView) -> str:
-        words = f"#{run.id} {looks.word_of(run.state)}"
-        if run.duration_seconds is not None:
-            words += " " + self._took % {"time": duration_words(run.duration_seconds)}
-        words += ", " + self._due % {"moment": looks.moment_words(run.due_at, self._zone)}
-        return f"{words}: {told(run.reason)}" if run.reason and run.reason != "exit code 0" else words
+    def of(self, run: Outcome) -> str:
+        state = self._states.get(run.state) or self._states.setdefault(run.state, looks.word_of(run.state))
+        took = "" if run.duration_seconds is None else " " + self._took % {"time": duration_words(run.duration_seconds)}
+        due = self._due % {"moment": looks.moment_words(run.due_at, self._zone)}
+        reason = f": {told(run.reason)}" if run.reason and run.reason != "exit code 0" else ""
+        return html.escape(f"#{run.id} {state}{took}, {due}{reason}")
 
 
-def _mark(place: int, run: RunView, usual: float | None, address: str, sayings: _Sayings) -> str:
-    link = f' href="{escape(address)}{run.id}" tabindex="-1"' if address else ""
+def _mark(place: int, run: Outcome, usual: float | None, address: str, sayings: _Sayings) -> str:
+    link = f' href="{address}{run.id}" tabindex="-1"' if address else ""
     return (
         f'<a{link} class="wb-tone-{looks.tone_of(run.state)}" transform="translate({_STEP * place} 0)">'
-        f'<title>{escape(sayings.of(run))}</title><rect class="wb-strip__hit" width="{_STEP}" height="{_HEIGHT}"/>'
+        f'<title>{sayings.of(run)}</title><rect class="wb-strip__hit" width="{_STEP}" height="{_HEIGHT}"/>'
         f"{_shape(run, usual)}</a>"
     )
 
 
-def _shape(run: RunView, usual: float | None) -> str:
+def _shape(run: Outcome, usual: float | None) -> str:
     if run.state != "succeeded":
         return _SHAPES.get(run.state, _GOING_ON)
     ratio = run.duration_seconds / usual if usual and run.duration_seconds is not None else 1.0
@@ -77,7 +79,7 @@ def _shape(run: RunView, usual: float | None) -> str:
     return f'<rect x=".5" y="{_HEIGHT - height}" width="4" height="{height}"/>'
 
 
-def _sentence(shown: Sequence[RunView]) -> str:
+def _sentence(shown: Sequence[Outcome]) -> str:
     last = looks.word_of(shown[-1].state)
     good = sum(run.state == "succeeded" for run in shown)
     return ngettext(
