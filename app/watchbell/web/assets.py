@@ -6,15 +6,22 @@ named relative to it and is stamped, too.
 
 from __future__ import annotations
 
+import functools
+import gzip
 import hashlib
+import mimetypes
 from pathlib import Path
 
-from flask import Flask, Response, current_app, send_from_directory, url_for
+from flask import Flask, Response, current_app, request, send_from_directory, url_for
+from werkzeug.security import safe_join
 
 from watchbell import resources
 from watchbell.version import __version__
+from watchbell.web import compressing
 
 _NAME = "watchbell.asset_stamp"
+_TEXTS = frozenset({"text/css", "text/javascript", "application/javascript", "image/svg+xml", "application/json"})
+_LEVEL = 9
 _YEAR_SECONDS = 365 * 24 * 3600
 
 
@@ -31,13 +38,33 @@ def asset(path: str) -> str:
 
 
 def _serve(stamp: str, name: str) -> Response:
-    answer = send_from_directory(resources.static(), name)
+    answer = (compressing.is_taken() and "Range" not in request.headers and _compressed(stamp, name)) or (
+        send_from_directory(resources.static(), name)
+    )
+    answer.vary.add("Accept-Encoding")
     if stamp == current_app.extensions[_NAME]:
         answer.headers["Cache-Control"] = f"public, max-age={_YEAR_SECONDS}, immutable"
     else:
         # A page of the version before still finds its files, as they are now.
         answer.headers["Cache-Control"] = "no-cache"
     return answer
+
+
+def _compressed(stamp: str, name: str) -> Response | None:
+    """Return a text compressed, None for what is no text of this version."""
+    kind = mimetypes.guess_type(name)[0]
+    path = safe_join(str(resources.static()), name)
+    if stamp != current_app.extensions[_NAME] or kind not in _TEXTS or path is None or not Path(path).is_file():
+        return None
+    answer = Response(_packed(path, stamp), mimetype=kind)
+    answer.headers["Content-Encoding"] = "gzip"
+    return answer
+
+
+@functools.lru_cache(maxsize=256)
+def _packed(path: str, _stamp: str) -> bytes:
+    """Return a file compressed, anew for each stamp."""
+    return gzip.compress(Path(path).read_bytes(), _LEVEL, mtime=0)
 
 
 def _stamp(folder: Path) -> str:

@@ -22,6 +22,7 @@ from watchbell.web import (
     assets,
     auth,
     checks,
+    compressing,
     current,
     db,
     errors,
@@ -116,6 +117,7 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
     kept.init_app(app, config)
     auth.init_app(app, config)
     assets.init_app(app)
+    compressing.init_app(app)
     offers.init_app(app)
     i18n.init_app(app)
     errors.init_app(app)

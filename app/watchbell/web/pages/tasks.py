@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -35,7 +35,6 @@ from watchbell.web.i18n import _
 from watchbell.web.list_look import Look
 from watchbell.web.pictures import durations
 from watchbell.web.pictures.flow import flow
-from watchbell.web.presenters import RunView
 from watchbell.web.presenters_runs import run_views, usual_of
 from watchbell.web.presenters_schedule import preview_of_task
 from watchbell.web.presenters_tasks import TaskRow
@@ -97,19 +96,14 @@ def export() -> AnyResponse:
 @blueprint.get("/tasks/<int:task_id>")
 def detail(task_id: int) -> str:
     task = tasks.get(database(), task_id)
-    recent = runs.list_page(database(), RunFilter(task_id=task_id), limit=presenters_tasks.STRIP_RUNS).runs
-    row = presenters_tasks.task_row(task, recent, current.now(), pausing.of_tasks())
-    views = run_views(recent, current.now())
     return render_template(
         "tasks/detail.html",
         task=task,
-        row=row,
-        recent=views[:_SHOWN_RUNS],
         preview=preview_of_task(task, current.now()),
         policies=presenters_policies.policy_facts(tasks.definition_of(task).policies, current.rules()),
         revisions=_newest_revisions(task),
         environment=mask_all(task.environment),
-        **_pictures(task_id, views[::-1]),
+        **_runs_of(task),
     )
 
 
@@ -221,10 +215,16 @@ def restore(task_id: int) -> AnyResponse:
     return redirect(url_for("tasks.detail", task_id=task.id), 303)
 
 
-def _pictures(task_id: int, oldest_first: Sequence[RunView]) -> dict[str, object]:
+def _runs_of(task: Task) -> dict[str, object]:
+    """Return what the page of a task shows of its runs."""
+    now = current.now()
+    recent = runs.list_page(database(), RunFilter(task_id=task.id), limit=presenters_tasks.STRIP_RUNS).runs
+    views = run_views(recent, now)
     return {
-        "durations": durations.draw(oldest_first, usual_of(oldest_first), current.zone()),
-        "year": year_of(task_id),
+        "row": presenters_tasks.task_row(task, recent, now, pausing.of_tasks()),
+        "recent": views[:_SHOWN_RUNS],
+        "durations": durations.draw(views[::-1], usual_of(views), current.zone()),
+        "year": year_of(task.id),
     }
 
 
