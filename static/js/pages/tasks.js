@@ -56,6 +56,8 @@ function connect(table) {
       const kept = document.querySelector(`input[type=hidden][name=${name}]`);
       if (kept instanceof HTMLInputElement) kept.value = withLook(location.search, kept.dataset.look ?? "");
     }
+    const back = document.querySelector("#bulk input[name=back]");
+    if (back instanceof HTMLInputElement) back.value = location.pathname + location.search;
     const all = document.querySelector("[data-list-part=all] > span");
     const { recordsDisplay } = api.page.info();
     if (all) all.textContent = tn("all %(num)s that matches", "all %(num)s that match", recordsDisplay);
