@@ -52,3 +52,15 @@ def test_pages_of_errors_are_told_in_german(reader: Person) -> None:
     assert answer.status_code == 422
     assert "nach der Spalte command lässt sich nicht sortieren" in answer.text
     assert reader.get("/api/v2/runs/4711").json["detail"] == "There is no run 4711."  # type: ignore[index]
+
+
+def test_the_audit_tells_deeds_in_german_and_calls_them_by_their_names_to_programs(
+    reader: Person, db: Database
+) -> None:
+    add_task(db, "nightly")
+
+    cell = reader.see("/audit").select_one("span[title='task.create']")
+
+    assert cell is not None
+    assert cell.text == "Aufgabe angelegt"
+    assert "task.create" in reader.get("/audit.csv").text

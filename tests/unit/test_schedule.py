@@ -349,6 +349,8 @@ SENTENCES = [
     ({"cron": "0 9 22 * *"}, "At 09:00 on the 22nd day of every month, Europe/Berlin"),
     ({"cron": "0 9 13 * *"}, "At 09:00 on the 13th day of every month, Europe/Berlin"),
     ({"cron": "0 9 13 * 5"}, "At 09:00 on the 13th day of month and also on Friday, Europe/Berlin"),
+    ({"cron": "0 9 1-31 * 5"}, "At 09:00 every day, Europe/Berlin"),
+    ({"cron": "0 9 13 * 0-6"}, "At 09:00 every day, Europe/Berlin"),
     ({"cron": "0 9 * * *\n@weekly"}, "At 09:00 every day; at 00:00 on Sunday, Europe/Berlin"),
     ({"cron": "*/60 * * * *"}, "At the start of every hour, Europe/Berlin"),
     ({"cron": "30 */24 * * *"}, "At 00:30 every day, Europe/Berlin"),

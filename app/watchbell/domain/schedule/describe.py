@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from cronsim import CronSim
 from cronsim.explain import explain
 
 from watchbell.domain.schedule.cron_text import read_cron
@@ -48,10 +50,20 @@ def _expression(text: str) -> str:
     minute, hour, *dates = read_cron(text).canonical.split()
     # A step of one whole turn is only ever the first value, and "every 60th minute" would say something else.
     times = ["0" if minute == "*/60" else minute, "0" if hour == "*/24" else hour]
+    if _is_any_day(*dates):
+        dates[0] = dates[2] = "*"
     # When both are restricted, either the day of the month or the weekday is enough; a bare "and" reads as both.
     sentence = explain(" ".join([*times, *dates])).replace(" and on ", " and also on ")
     # cronsim writes 22th.
     return re.sub(r"\b(\d*)([123])th\b", _ordinal, sentence)
+
+
+def _is_any_day(day: str, _month: str, weekday: str) -> bool:
+    """Return whether two fields of days without a star, either of which is enough, leave no day out: 1-31 and Monday."""
+    if day.startswith("*") or weekday.startswith("*"):
+        return False
+    rule = CronSim(f"0 0 {day} * {weekday}", datetime(2000, 1, 1))  # noqa: DTZ001 - nominal times have no zone
+    return rule.days.issuperset(range(1, 32)) or rule.weekdays.issuperset(range(7))
 
 
 def _ordinal(match: re.Match[str]) -> str:
