@@ -146,7 +146,12 @@ def test_the_file_of_the_translators_is_as_the_tool_writes_it(tmp_path: Path, mo
 
     core_texts.write()
 
-    for language in OTHERS:
-        assert (tmp_path / f"{language}.po").read_text() == (
-            core_texts.PACKAGE / f"web/translations/core/{language}.po"
-        ).read_text()
+    # In which module a text is said first is for translators to read, and changes with other texts.
+    assert _without_places(tmp_path) == _without_places(core_texts.PACKAGE / "web/translations/core")
+
+
+def _without_places(folder: Path) -> dict[str, list[str]]:
+    return {
+        file.name: [line for line in file.read_text().splitlines() if not line.startswith("#:")]
+        for file in folder.glob("*.po")
+    }
