@@ -82,9 +82,10 @@ def judge_or_again(page: Page) -> list[str]:
 def test_full_pages_are_in_order(browser, installation, runs_of, scheme, width) -> None:
     task = installation.rows("SELECT max(id) FROM task WHERE name LIKE 'nightly%'")[0][0]
     steps = installation.rows("SELECT id FROM task WHERE name = 'in-steps'")[0][0]
+    fails = installation.rows("SELECT id FROM task WHERE name = 'fails'")[0][0]
     paths = [
         f"/tasks/{steps}", f"/tasks/{steps}/edit", f"/runs/{runs_of['failed: in-steps']}",
-        f"/runs/{runs_of['failed: in-steps']}?step=2&stream=stderr", "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", "/tasks/new", "/tasks/import", "/tasks/templates", "/tasks/new?start=preset:steps", f"/tasks/edit?id={task}&id={steps}", "/next-runs", "/timeline", "/timeline?by=host", "/runs/calendar", "/next-runs/calendar", "/next-runs/load", "/runs", "/queues", "/heartbeats", "/failures", "/failures/1", "/metrics", "/metrics?task=colours&metric=output_bytes", "/log", "/log?level=error", "/settings",
+        f"/runs/{runs_of['failed: in-steps']}?step=2&stream=stderr", "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", f"/tasks/{task}/metrics", f"/tasks/{fails}/metrics", "/tasks/new", "/tasks/import", "/tasks/templates", "/tasks/new?start=preset:steps", f"/tasks/edit?id={task}&id={steps}", "/next-runs", "/timeline", "/timeline?by=host", "/runs/calendar", "/next-runs/calendar", "/next-runs/load", "/runs", "/queues", "/heartbeats", "/failures", "/failures/1", "/metrics", "/metrics?task=colours&metric=output_bytes", "/log", "/log?level=error", "/settings",
         "/queues/edit", "/queues/edit?name=default", "/pause?scope=everything", f"/pause?scope=task:{task}", "/runs?decision=open",
         "/account/password", "/account/tokens", "/account/tokens?of=*", "/account/tokens/new", "/account/tokens/1/rotate", "/account/sessions", "/audit", "/users", "/users/new", "/users/1",
         "/logout", "/runs/999999", "/nowhere", "/search", "/search?q=rather+long", "/search?q=fails",

@@ -233,6 +233,7 @@ ROUTES: dict[str, Right] = {
     **dict.fromkeys((f"failures.{name}" for name in ("index", "index_csv", "index_json", "detail")), Right.VIEW),
     "failures.note": Right.EDIT,
     **dict.fromkeys((f"metrics.{name}" for name in ("index", "index_csv", "index_json")), Right.VIEW),
+    **dict.fromkeys((f"task_metrics.{name}" for name in ("index", "index_csv", "index_json")), Right.VIEW),
     "queues.index": Right.VIEW,
     "queues.index_json": Right.VIEW,
     # A bound decides about every task of a queue, as an edit of each would.

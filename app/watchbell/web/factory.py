@@ -53,6 +53,7 @@ from watchbell.web.pages import (
     scheduler_control,
     search,
     settings,
+    task_metrics,
     task_templates,
     tasks,
     timeline,
@@ -70,7 +71,7 @@ from watchbell.web.secret_key import secret_key
 PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, metrics, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
-    *(timeline, calendars, failures, settings, task_templates, bulk_edits),
+    *(timeline, calendars, failures, task_metrics, settings, task_templates, bulk_edits),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -18,6 +18,8 @@ from watchbell.web.i18n import _, lazy, ngettext
 
 DEFAULT_METRIC = "execution_time_seconds"
 DEFAULT_RANGE = "7d"
+#: Most tasks run once a day.
+TASK_RANGE = "30d"
 #: Choice -> how far back it looks.
 RANGES = {
     "24h": timedelta(hours=24),
@@ -49,6 +51,8 @@ class Asked:
     #: None for up to now.
     until: datetime | None
     method: Method
+    #: The range where none is asked for, which the address leaves out.
+    default_range: str = DEFAULT_RANGE
 
     def address(self, **changes: Any) -> dict[str, Any]:
         """Return the arguments of the address with changes; what is the default is left out, and a range takes ends away."""
@@ -61,7 +65,7 @@ class Asked:
         if not self.range:
             kept |= {"from": self.from_text, "to": self.to_text}
         given = {**kept, **changes}
-        usual = {"metric": DEFAULT_METRIC, "range": DEFAULT_RANGE, "method": Method.IQR.value}
+        usual = {"metric": DEFAULT_METRIC, "range": self.default_range, "method": Method.IQR.value}
         return {name: value for name, value in given.items() if value and usual.get(name) != value}
 
     @property
@@ -82,22 +86,24 @@ def range_words() -> dict[str, str]:
     return {"24h": _("24 hours"), **told, "365d": _("a year")}
 
 
-def read(args: Mapping[str, str], task: str | None = None) -> Asked:
-    """Return what an address asks for, of the task that a page is of if it is of one; raises InputError."""
+def read(args: Mapping[str, str], *, of_task: bool = False) -> Asked:
+    """Return what an address asks for, on the page of all tasks or on that of one; raises InputError."""
     since, until = query.moment(args, "from"), query.moment(args, "to")
     if since is not None and until is not None and until <= since:
         raise InputError.of("to", _("must be later than from"))
-    chosen = query.word(args, "range", tuple(RANGES), DEFAULT_RANGE)
+    default_range = TASK_RANGE if of_task else DEFAULT_RANGE
+    chosen = query.word(args, "range", tuple(RANGES), default_range)
     is_own = since is not None or until is not None
     if since is None:
         since = (until or current.now()) - RANGES[chosen]
     return Asked(
-        task=query.text(args, "task") if task is None else "",
+        task="" if of_task else query.text(args, "task"),
         metric=query.text(args, "metric") or DEFAULT_METRIC,
         range="" if is_own else chosen,
         since=since,
         until=until,
         method=Method(query.word(args, "method", tuple(METHODS), anomaly.Method.IQR)),
+        default_range=default_range,
     )
 
 

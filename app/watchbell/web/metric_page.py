@@ -124,7 +124,7 @@ def analyse(runs: Sequence[Measured], asked: Asked) -> Analysis | None:
         regression_words=metric_sentences.regression(asked.metric, trend.find_regression(values))
         if len({run.task_id for run, _value in series}) == 1
         else _("Choose a task to see whether it has become worse."),
-        anomaly_words=metric_sentences.anomalies(found, len(values)),
+        anomaly_words=metric_sentences.anomalies(len(found.found), len(values)),
         usual_words=metric_sentences.usually(asked.metric, len(values), centre),
         odd={one.index: _("unusually high") if one.value >= centre else _("unusually low") for one in found.found},
     )

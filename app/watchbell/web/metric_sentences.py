@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from watchbell.domain.analysis.anomaly import Anomalies
 from watchbell.domain.analysis.trend import RECENT, Direction, Regression, Severity, Trend
 from watchbell.web import metric_texts
 from watchbell.web.i18n import _, ngettext
@@ -57,10 +56,8 @@ def regression(metric: str, found: Regression | None) -> str:
     return _("No regression: the last %(count)s runs average %(now)s, the %(others)s before %(before)s.", **told)
 
 
-def anomalies(found: Anomalies, number: int) -> str:
+def anomalies(count: int, number: int) -> str:
     """Return how many values do not belong with the others."""
-    if not found.found:
+    if not count:
         return _("None is unusual.")
-    return ngettext(
-        "%(num)d of %(all)s is unusual.", "%(num)d of %(all)s are unusual.", len(found.found), all=f"{number:,}"
-    )
+    return ngettext("%(num)d of %(all)s is unusual.", "%(num)d of %(all)s are unusual.", count, all=f"{number:,}")

@@ -206,16 +206,25 @@ def expect(run_id: int) -> AnyResponse:
     except Conflict as error:
         # Its task was edited, or its runs were deleted, meanwhile.
         flash(sentence(error.message), "warning")
-        return redirect(url_for("runs.detail", run_id=run_id), 303)
+        return _back(run_id)
     said = _("Run #%(run)s is as it should be: the next ones like it are usual.", run=run_id)
-    notices.done(said, url_for("runs.retract", run_id=run_id))
-    return redirect(url_for("runs.detail", run_id=run_id), 303)
+    notices.done(said, url_for("runs.retract", run_id=run_id), {"back": request.form.get("back", "")})
+    return _back(run_id)
 
 
 @blueprint.post("/runs/<int:run_id>/retract")
 def retract(run_id: int) -> AnyResponse:
     judgements.retract(database(), run_id, now=current.now(), actor=current.actor())
     flash(_("Run #%(run)s is judged beside the others again.", run=run_id), "success")
+    return _back(run_id)
+
+
+def _back(run_id: int) -> AnyResponse:
+    """Return to the metrics of the task if the button stood there, else to the run."""
+    if request.form.get("back") == "metrics":
+        return redirect(
+            url_for("task_metrics.index", task_id=runs.get(database(), run_id).task_id, _anchor="unusual"), 303
+        )
     return redirect(url_for("runs.detail", run_id=run_id), 303)
 
 

@@ -151,7 +151,7 @@ def _usual(bands: Sequence[Band | None], scale: Scale) -> list[Usual]:
     found: list[Usual] = []
     start = 0
     for place in range(1, len(bands) + 1):
-        if place < len(bands) and bands[place] is bands[start]:
+        if place < len(bands) and bands[place] == bands[start]:
             continue
         band = bands[start]
         if band is not None:
