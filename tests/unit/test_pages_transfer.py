@@ -216,3 +216,16 @@ def test_somebody_who_may_not_edit_is_not_offered_an_import(enter: Enter) -> Non
 
     assert viewer.get("/tasks/import").status_code == 403
     assert viewer.see("/tasks").select('a[href="/tasks/import"]') == []
+
+
+def test_a_file_of_more_tasks_than_can_be_chosen_is_refused_and_not_cut_short(
+    admin: Person, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watchbell.web.exporting._MOST_CHOSEN", 2)
+    ids = [add_task(db, name).id for name in ("db-1", "db-2", "db-3")]
+
+    for asked in ("q=db", "&".join(f"id={number}" for number in ids)):
+        refused = admin.get(f"/tasks/export.json?{asked}")
+        assert (refused.status_code, "more than 2 tasks" in refused.text) == (422, True)
+    assert len(admin.get("/tasks/export.json?q=db-1").get_json()["tasks"]) == 1
+    assert len(admin.get("/tasks/export.json").get_json()["tasks"]) == 3

@@ -6,6 +6,7 @@ from flask import Response, request
 
 from watchbell.domain.crontab import write_crontab
 from watchbell.domain.task_document import to_document
+from watchbell.errors import InputError
 from watchbell.services import task_files, task_lists, transfer
 from watchbell.web import current, list_look, query, task_list
 from watchbell.web.db import database
@@ -29,10 +30,19 @@ def answer(kind: str) -> Response:
 
 def _names() -> list[str] | tuple[()]:
     """Return the ids of the tasks that are asked for; an empty tuple stands for all of them."""
-    chosen = request.args.getlist("id")[:_MOST_CHOSEN]
+    chosen = request.args.getlist("id")
+    _require_few(len(chosen))
     if chosen:
         return [str(query.whole({"id": number}, "id", None, 1, query.HIGHEST_ID)) for number in chosen]
     asked = task_list.from_page(request.args, list_look.read(task_list.SHAPE, request.args, {}))
     if not asked.is_filtered:
         return ()
-    return [str(number) for number in task_lists.list_names(database(), task_list.as_filter(asked), _MOST_CHOSEN)]
+    found = task_lists.list_names(database(), task_list.as_filter(asked), _MOST_CHOSEN + 1)
+    _require_few(len(found))
+    return [str(number) for number in found]
+
+
+def _require_few(number: int) -> None:
+    """Raise InputError for more tasks than are looked up by their numbers: a file that lacks some would be taken for whole."""
+    if number > _MOST_CHOSEN:
+        raise InputError.of("q", f"chooses more than {_MOST_CHOSEN:,} tasks; narrow the filters, or export all tasks")
