@@ -13,7 +13,8 @@ import pytest
 
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.domain.task_definition import Defaults
-from watchbell.services import tasks
+from watchbell.services import alert_rules, tasks
+from watchbell.store import alerts as alert_store
 from watchbell.store import ledger, schema, totals
 from watchbell.store import runs as run_store
 from watchbell.store.runs import Run
@@ -89,3 +90,22 @@ def add_run(db: Database, task: Task, state: RunState = RunState.QUEUED, key: st
         found = run_store.find_run(session, run_id)
     assert found is not None
     return found
+
+
+def add_alert(db: Database, run: Run, rule: str = "failing", **values: Any) -> int:
+    """Add an alert about a run, and the rule that has raised it unless there is one of that name; return the alert's id."""
+    given = {"name": rule, "expression": "success == 0"}
+    with db.read() as session:
+        known = alert_store.find_rule_by_name(session, rule)
+    rule_id = known.id if known else alert_rules.create(db, given, now=NOW, actor="ann").rule.id
+    with db.write() as session:
+        alert = alert_store.Alert(
+            **{
+                "rule_id": rule_id, "rule_name": rule, "severity": "warning", "expression": "success == 0",
+                "run_id": run.id, "task_id": run.task_id, "task_name": run.task_name, "at": NOW,
+                "seen": {"success": 0.0}, "message": f"{rule}: success == 0 (success 0)", "further": 0,
+                "last_run_id": run.id, "acknowledged_at": None, "acknowledged_by": "", **values,
+            }
+        )  # fmt: skip
+        alert_store.add(session, alert)
+        return alert.id

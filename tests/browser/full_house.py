@@ -8,8 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.browser.installations import Installation
+from tests.waiting import wait_until
 from watchbell import clock
-from watchbell.services import incidents, pauses, queues, runs, tokens, triggers
+from watchbell.services import alert_rules, alerts, incidents, pauses, queues, runs, tokens, triggers
 from watchbell.store.tasks import Task
 
 LONG_NAME = ("nightly-export-of-all-orders-to-the-warehouse-and-the-reporting-database-of-the-finance-department-eu-w")[
@@ -61,6 +62,18 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
     ]
     in_steps = house.add("in-steps", "", steps=steps)
     long = house.add("stopped-by-hand", "echo begun; exec sleep 600")
+    for fields in (
+        {"name": "failing", "expression": "success == 0", "throttle_seconds": 0},
+        {
+            "name": f"{WORDS}"[:90],
+            "expression": "success == 0 and execution_time_seconds > -1 and output_bytes > -1",
+            "task_id": fails.id,
+            "severity": "critical",
+        },
+        {"name": "cannot be told", "expression": "memory_avg_mb > 1", "enabled": True, "severity": "info"},
+        {"name": "off", "expression": "cpu_max > 400", "enabled": False},
+    ):
+        alert_rules.create(house.db, fields, now=clock.now(), actor="admin")
     for task in (slow, fails, fails, gone, colours, killed, flaky, in_steps, long):
         _trigger(house, task)
     found["cancelled"] = house.wait_for_state("stopped-by-hand", "running")
@@ -102,4 +115,6 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
         made_at, lifetime = (now, timedelta(days=days)) if days else (now - timedelta(days=9), timedelta(days=1))
         tokens.create(house.db, "admin", name, scope="edit", lifetime=lifetime, now=made_at)
     found["skipped"] = house.wait_for_state("overlaps", "skipped")
+    raised = wait_until(lambda: alerts.of_run(house.db, found["failed: fails"]), timeout=30)
+    alerts.acknowledge(house.db, [raised[0].id], now=now, actor="admin")
     return found

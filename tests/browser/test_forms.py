@@ -285,3 +285,18 @@ def test_a_task_begins_from_a_ready_made_one_and_becomes_a_template_by_keyboard(
     expect(page.locator("#command")).to_have_value(re.compile("^df -P"))
     expect(page.get_by_label("Name", exact=True)).to_have_value("")
     assert installation.rows("SELECT count(*) FROM task WHERE name = 'disk-space'") == [(1,)]
+
+
+def test_a_rule_is_judged_and_tried_on_the_last_runs_while_it_is_typed(page: Page) -> None:
+    page.goto("/alerts/rules/new")
+    page.get_by_label("Name", exact=True).fill("long")
+    condition = page.get_by_label("Alert when")
+    condition.fill("execution_time_secnds > 1")
+    condition.press("Tab")
+    expect(page.locator("#expression-error")).to_contain_text("did you mean execution_time_seconds?")
+    condition.fill("execution_time_seconds > -1")
+    expect(page.locator("#expression-error")).to_be_hidden()
+    expect(page.locator("#trial")).to_contain_text(re.compile("last|No run"))
+    page.get_by_role("button", name="Create rule").click()
+    expect_notice(page, "long")
+    expect(page.get_by_role("link", name="long", exact=True)).to_be_visible()

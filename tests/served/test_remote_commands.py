@@ -30,6 +30,12 @@ LOOKS = [
     ("runs", "list", "-n", "5000"),
     ("task", "show", "none"),
     ("runs", "show", "99"),
+    ("alert", "list"),
+    ("alert", "list", "--json"),
+    ("alert", "test", "hot"),
+    ("alert", "test", "--when", "success == 0", "--json"),
+    ("alert", "history", "--open", "--since", "1d", "--severity", "critical", "--json"),
+    ("alert", "test", "none"),
 ]
 
 
@@ -50,6 +56,7 @@ def far(served):
         made = ask("task", "add", name, "--command", command, "--tag", "a", "--tag", "b", "--cron", "0 2 * * *")
         assert made.returncode == 0, made.stderr
         ask("task", "trigger", name, "--wait")
+    assert ask("alert", "add", "hot", "--when", "cpu_max > 1e9", "--task", "works").returncode == 0
     yield ask, here
     assert not elsewhere.exists() or not any(elsewhere.glob("*.db")), "a remote command has made a database here"
 
@@ -83,6 +90,20 @@ def test_a_run_is_triggered_waited_for_and_its_result_is_the_exit_code(far) -> N
 
     assert good.returncode == 0, good.stderr
     assert bad.returncode == 10, bad.stderr
+
+
+def test_a_rule_is_made_changed_and_removed_from_afar(far) -> None:
+    ask, here = far
+
+    assert ask("alert", "add", "slow", "--when", "execution_time_seconds > 5", "--throttle", "1h").returncode == 0
+    assert ask("alert", "edit", "slow", "--severity", "critical", "--disable").returncode == 0
+    (slow,) = [one for one in json.loads(here("alert", "list", "--json").stdout) if one["name"] == "slow"]
+    assert (slow["severity"], slow["enabled"], slow["throttle_seconds"]) == ("critical", False, 3600)
+    refused = ask("alert", "edit", "slow", "--when", "cpu_mx > 1")
+    assert (refused.returncode, "did you mean cpu_max" in refused.stderr) == (2, True)
+    assert ask("alert", "acknowledge", "--all").stdout == "0 alert(s) acknowledged.\n"
+    assert ask("alert", "remove", "slow").returncode == 0
+    assert ask("alert", "edit", "slow", "--enable").returncode == 5
 
 
 def test_pauses_and_queues_work_from_afar(far) -> None:

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from tests.api_fixtures import Program
-from tests.database import NOW, add_run, add_task
+from tests.database import NOW, add_alert, add_run, add_task
 from watchbell.config import Config
 from watchbell.domain.analysis.judgement import Finding, Verdict
 from watchbell.domain.permissions import ROUTES
@@ -72,6 +72,15 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "clear_log": ("POST", "/scheduler/log/clear", None, 200),
     "list_heartbeats": ("GET", "/heartbeats", None, 200),
     "list_incidents": ("GET", "/incidents?limit=5", None, 200),
+    "list_alerts": ("GET", "/alerts?severity=warning&severity=info&task_id=1&acknowledged=false&limit=1", None, 200),
+    "acknowledge_alerts": ("POST", "/alerts/acknowledge", {"ids": [1]}, 200),
+    "reopen_alerts": ("POST", "/alerts/reopen", {"ids": [1]}, 200),
+    "list_alert_rules": ("GET", "/alert-rules", None, 200),
+    "get_alert_rule": ("GET", "/alert-rules/1", None, 200),
+    "test_alert_rule": ("POST", "/alert-rules/test", {"expression": "cpu_max > 80 or success == 0", "task_id": 1}, 200),
+    "create_alert_rule": ("POST", "/alert-rules", {"name": "hot", "expression": "cpu_max > 80"}, 201),
+    "update_alert_rule": ("PATCH", "/alert-rules/1", {"severity": "critical", "task_id": None}, 200, ANY),
+    "delete_alert_rule": ("DELETE", "/alert-rules/1", None, 204, ANY),
 }
 #: These need a real scheduler; tests/served/test_api_native.py has them.
 WITH_A_SCHEDULER = {"start_scheduler", "stop_scheduler", "restart_scheduler"}
@@ -79,9 +88,9 @@ WITH_A_SCHEDULER = {"start_scheduler", "stop_scheduler", "restart_scheduler"}
 
 @pytest.fixture
 def things(db: Database, web_config: Config) -> None:
-    """A task with a run that has failed, one that waits, one about which somebody is to decide and a slow one; a queue; a log."""
+    """A task with a run that has failed, with an alert, one that waits, one about which somebody is to decide and a slow one; a queue; a log."""
     task = add_task(db, "backup", kind="cron", cron="0 2 * * *", tags="day")
-    add_run(db, task, RunState.FAILED, started_at=NOW, exit_code=1)
+    failed = add_run(db, task, RunState.FAILED, started_at=NOW, exit_code=1)
     add_run(db, task, RunState.QUEUED)
     add_run(db, task, RunState.LOST, decision="open")
     slow = add_run(db, task, RunState.SUCCEEDED)
@@ -90,6 +99,7 @@ def things(db: Database, web_config: Config) -> None:
         row = {"run_id": slow.id, "task_id": task.id, "verdict": "slow", "findings": [dataclasses.asdict(finding)]}
         verdicts.add(session, [row])
     queues.set_bounds(db, "nightly", max_running=2, now=NOW, actor="ann")
+    add_alert(db, failed)
     pauses.pause(db, pauses.queue_scope("nightly"), now=NOW, actor="ann", reason="disk")
     Path(web_config.log_path).write_text("[2026-11-29 08:00:00] [WARNING] late\nmore\n")
 
@@ -182,6 +192,21 @@ GOES_WRONG: list[tuple[Any, ...]] = [
     ("PUT", "/queues/nightly", {"max_running": 0}, 422, "max_running"),
     ("PUT", "/queues/Not%20a%20queue", {}, 422, "name"),
     ("POST", "/queues/Not%20a%20queue/pause", None, 422, "queue"),
+    ("GET", f"/alert-rules/{NONE}", None, 404),
+    ("GET", "/alert-rules/x", None, 422, "rule_id"),
+    ("PATCH", f"/alert-rules/{NONE}", {}, 404),
+    ("DELETE", f"/alert-rules/{NONE}", None, 404),
+    ("GET", "/alerts?severity=loud", None, 422, "severity.0"),
+    ("GET", "/alerts?since=yesterday", None, 422, "since"),
+    ("POST", "/alerts/acknowledge", {"ids": []}, 422, "ids"),
+    ("POST", "/alerts/reopen", {"ids": [1] * 1001}, 422, "ids"),
+    ("POST", "/alert-rules", {"name": "hot"}, 422, "expression"),
+    ("POST", "/alert-rules", {"name": "hot", "expression": "cpu_mx > 80"}, 422, "expression"),
+    ("POST", "/alert-rules", {"name": "hot", "expression": "x" * 501}, 422, "expression"),
+    ("POST", "/alert-rules", {"name": "hot", "expression": "cpu_max > 80", "task_id": NONE}, 422, "task_id"),
+    ("POST", "/alert-rules", {"name": "hot", "expression": "cpu_max > 80", "channel": "mail"}, 422, "channel"),
+    ("POST", "/alert-rules", {"name": "failing", "expression": "cpu_max > 80"}, 409),
+    ("POST", "/alert-rules/test", {"expression": "__import__('os')"}, 422, "expression"),
     ("PUT", "/tasks", None, 405),
 ]  # fmt: skip
 
@@ -229,6 +254,8 @@ def test_a_body_that_cannot_be_read_is_refused(program: Program, data: str, kind
         ("DELETE", "/tasks/1", None),
         ("PUT", "/queues/nightly", {}),
         ("DELETE", "/queues/nightly", None),
+        ("PATCH", "/alert-rules/1", {"severity": "info"}),
+        ("DELETE", "/alert-rules/1", None),
     ],
 )
 @pytest.mark.usefixtures("things")

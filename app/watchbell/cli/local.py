@@ -256,6 +256,59 @@ class LocalSource:
 
         queues.remove(self._program.existing_db, name, now=clock.now(), actor=self._program.actor)
 
+    def list_alert_rules(self) -> Sequence[Mapping[str, Any]]:
+        """Return all alert rules by name."""
+        from watchbell.services import alert_rules
+
+        return list(map(alert_rules.told, alert_rules.list_all(self._program.existing_db)))
+
+    def find_alert_rule(self, name: str) -> Mapping[str, Any]:
+        """Return the alert rule of a name or an id."""
+        from watchbell.services import alert_rules
+
+        return alert_rules.told(alert_rules.find_by_name(self._program.existing_db, name))
+
+    def add_alert_rule(self, fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Make an alert rule, and the database if there is none."""
+        from watchbell.services import alert_rules
+
+        made = alert_rules.create(self._program.db, fields, now=clock.now(), actor=self._program.actor)
+        return alert_rules.told(made)
+
+    def change_alert_rule(self, rule: Mapping[str, Any], fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Change an alert rule."""
+        from watchbell.services import alert_rules
+
+        db, actor, version = self._program.existing_db, self._program.actor, rule["version"]
+        changed = alert_rules.update(db, rule["id"], fields, now=clock.now(), actor=actor, expected_version=version)
+        return alert_rules.told(changed)
+
+    def remove_alert_rule(self, rule: Mapping[str, Any]) -> None:
+        """Remove an alert rule."""
+        from watchbell.services import alert_rules
+
+        alert_rules.remove(self._program.existing_db, rule["id"], now=clock.now(), actor=self._program.actor)
+
+    def try_alert_rule(self, expression: str, task_id: int | None, limit: int) -> Mapping[str, Any]:
+        """Return what a condition comes to of the last runs."""
+        from watchbell.services import alert_rules
+
+        return alert_rules.told_of(alert_rules.try_out(self._program.existing_db, expression, task_id, limit=limit))
+
+    def list_alerts(self, filters: Mapping[str, Any], limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the alerts that fit, newest first."""
+        from watchbell.services import alerts
+
+        page = alerts.list_page(self._program.existing_db, alerts.AlertFilter(**filters), limit=limit)
+        return list(map(alerts.told, page.alerts))
+
+    def set_acknowledged(self, alert_ids: Sequence[int], *, is_known: bool) -> Sequence[int]:
+        """Acknowledge alerts, or open them again."""
+        from watchbell.services import alerts
+
+        change = alerts.acknowledge if is_known else alerts.reopen
+        return change(self._program.existing_db, alert_ids, now=clock.now(), actor=self._program.actor)
+
     def scheduler_status(self) -> SchedulerStatus:
         """Return what the scheduler of this data directory is doing."""
         from watchbell.control import process

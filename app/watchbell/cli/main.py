@@ -41,6 +41,9 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "pause": Place(f"{_CLI}.pauses", "pause", "Keep a task, a queue or everything from starting."),
         "resume": Place(f"{_CLI}.pauses", "resume", "Let what is paused start again."),
         "queue": Place(f"{_CLI}.queues", "queue", "List queues and bound how many of their runs go at a time."),
+        "alert": Place(
+            f"{_CLI}.alerts", "alert", "Make rules about the numbers of runs, and see what they have raised."
+        ),
         "schedule": Place(f"{_CLI}.schedule", "schedule", "Preview schedules."),
     },
     "Moving": {

@@ -235,6 +235,51 @@ class RemoteSource:
         version = self._client.ask("GET", path)["version"]
         self._client.ask("DELETE", path, version=version)
 
+    def list_alert_rules(self) -> Sequence[Mapping[str, Any]]:
+        """Return all alert rules by name."""
+        return list(map(_read, self._client.ask("GET", "/alert-rules")["items"]))
+
+    def find_alert_rule(self, name: str) -> Mapping[str, Any]:
+        """Return the alert rule of a name or an id."""
+        rules = self.list_alert_rules()
+        found = next((rule for rule in rules if rule["name"] == name), None)
+        found = found or next((rule for rule in rules if str(rule["id"]) == name), None)
+        if found is None:
+            raise NotFound(f"there is no alert rule {name[:100]!r}")
+        return found
+
+    def add_alert_rule(self, fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Make an alert rule."""
+        return _read(self._client.ask("POST", "/alert-rules", body=dict(fields)))
+
+    def change_alert_rule(self, rule: Mapping[str, Any], fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Change an alert rule unless somebody else has changed it since it was looked at."""
+        path = f"/alert-rules/{rule['id']}"
+        return _read(self._client.ask("PATCH", path, body=dict(fields), version=rule["version"]))
+
+    def remove_alert_rule(self, rule: Mapping[str, Any]) -> None:
+        """Remove an alert rule."""
+        self._client.ask("DELETE", f"/alert-rules/{rule['id']}", version=rule["version"])
+
+    def try_alert_rule(self, expression: str, task_id: int | None, limit: int) -> Mapping[str, Any]:
+        """Return what a condition comes to of the last runs."""
+        body = {"expression": expression, "task_id": task_id, "limit": limit}
+        found = self._client.ask("POST", "/alert-rules/test", body=body)
+        return {**found, "items": list(map(_read, found["items"]))}
+
+    def list_alerts(self, filters: Mapping[str, Any], limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the alerts that fit, newest first."""
+        named = {**filters, "severity": filters.get("severities")}
+        del named["severities"]
+        asked = {name: _plain(value) for name, value in named.items() if value not in (None, ())}
+        return list(map(_read, self._client.ask("GET", "/alerts", query={**asked, "limit": limit})["items"]))
+
+    def set_acknowledged(self, alert_ids: Sequence[int], *, is_known: bool) -> Sequence[int]:
+        """Acknowledge alerts, or open them again."""
+        verb = "acknowledge" if is_known else "reopen"
+        changed: list[int] = self._client.ask("POST", f"/alerts/{verb}", body={"ids": list(alert_ids)})["changed"]
+        return changed
+
     def scheduler_status(self) -> SchedulerStatus:
         """Return what the server's scheduler is doing."""
         return _status(self._client.scheduler())
@@ -259,7 +304,12 @@ class RemoteSource:
 
 def _row(body: Mapping[str, Any]) -> Any:
     """Return an answer as a row with attributes."""
-    return SimpleNamespace(**{name: read(name, value) for name, value in body.items()})
+    return SimpleNamespace(**_read(body))
+
+
+def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an answer with its times as times."""
+    return {name: read(name, value) for name, value in body.items()}
 
 
 def _task(body: Mapping[str, Any]) -> TaskRow:

@@ -293,6 +293,30 @@ class Source(Protocol):
     def remove_queue(self, name: str) -> None:
         """Take the bound from a queue."""
 
+    def list_alert_rules(self) -> Sequence[Mapping[str, Any]]:
+        """Return all alert rules by name, each as ``services.alert_rules.told`` has it."""
+
+    def find_alert_rule(self, name: str) -> Mapping[str, Any]:
+        """Return the alert rule of a name or an id; raises NotFound."""
+
+    def add_alert_rule(self, fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Make an alert rule; raises InputError and Conflict."""
+
+    def change_alert_rule(self, rule: Mapping[str, Any], fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Change an alert rule unless somebody else has changed it since it was looked at; what is absent stays."""
+
+    def remove_alert_rule(self, rule: Mapping[str, Any]) -> None:
+        """Remove an alert rule."""
+
+    def try_alert_rule(self, expression: str, task_id: int | None, limit: int) -> Mapping[str, Any]:
+        """Return what a condition comes to of the last runs, as ``services.alert_rules.told_of`` has it."""
+
+    def list_alerts(self, filters: Mapping[str, Any], limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the alerts that fit ``services.alerts.AlertFilter``, newest first, as ``services.alerts.told`` has them."""
+
+    def set_acknowledged(self, alert_ids: Sequence[int], *, is_known: bool) -> Sequence[int]:
+        """Acknowledge alerts, or open them again, and return those that were the other way before."""
+
     def scheduler_status(self) -> SchedulerStatus:
         """Return what the scheduler is doing."""
 

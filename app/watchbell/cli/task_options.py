@@ -41,6 +41,10 @@ _OPTION_OF = {
     "retry_total_seconds": "--retry-total",
     "memory_limit_mib": "--memory-limit",
     "schedule": "schedule",
+    "expression": "--when",
+    "throttle_seconds": "--throttle",
+    "task_id": "--task",
+    "ids": "ID",
 }
 _FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "dst", "from", "comment", "owner", "host",
            "overlap", "overlap_limit", "catch_up", "catch_up_limit", "uncertain", "retries", "retry_backoff",

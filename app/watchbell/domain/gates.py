@@ -15,6 +15,8 @@ from watchbell.errors import InputError
 FIELD = "gates"
 EXAMPLE = "fast: execution_time_seconds < 60"
 MOST = 20
+#: What the reason of a run that has broken one begins with.
+WORD = "gate"
 NAME_LIMIT = 50
 #: What is known of a run only when it is settled how it ended, or not in time for that.
 _AFTERWARDS = frozenset({"success", "timed_out", "queue_seconds"})

@@ -234,6 +234,15 @@ ROUTES: dict[str, Right] = {
     "failures.note": Right.EDIT,
     **dict.fromkeys((f"metrics.{name}" for name in ("index", "index_csv", "index_json")), Right.VIEW),
     **dict.fromkeys((f"task_metrics.{name}" for name in ("index", "index_csv", "index_json")), Right.VIEW),
+    **dict.fromkeys(
+        (f"alerts.{name}" for name in ("index", "index_json", "index_csv", "rules", "rules_json", "rules_csv")),
+        Right.VIEW,
+    ),
+    "alerts.acknowledge": Right.OPERATE,
+    "alerts.reopen": Right.OPERATE,
+    **dict.fromkeys(
+        (f"alerts.{name}" for name in ("new", "create", "edit", "update", "remove", "preview")), Right.EDIT
+    ),
     "queues.index": Right.VIEW,
     "queues.index_json": Right.VIEW,
     # A bound decides about every task of a queue, as an edit of each would.
@@ -356,6 +365,16 @@ ROUTES: dict[str, Right] = {
     "native.clear_log": Right.OPERATE,
     "native.list_heartbeats": Right.VIEW,
     "native.list_incidents": Right.VIEW,
+    "native.list_alerts": Right.VIEW,
+    "native.acknowledge_alerts": Right.OPERATE,
+    "native.reopen_alerts": Right.OPERATE,
+    "native.list_alert_rules": Right.VIEW,
+    "native.get_alert_rule": Right.VIEW,
+    # A trial changes nothing.
+    "native.test_alert_rule": Right.VIEW,
+    "native.create_alert_rule": Right.EDIT,
+    "native.update_alert_rule": Right.EDIT,
+    "native.delete_alert_rule": Right.EDIT,
     "device_jobs.list_templates": Right.VIEW,
     "device_jobs.get_template": Right.VIEW,
     "device_jobs.create_template": Right.EDIT,

@@ -1,7 +1,8 @@
 """What is made of runs after they have ended, each exactly once: so that none of it delays a run, or what deletes old ones.
 
-Their numbers are added to their days, those that succeeded are judged beside earlier ones, and failures are grouped. How
-far this has come is a mark that moves in the same transaction. A run that is deleted before is left out.
+Their numbers are added to their days, those that succeeded are judged beside earlier ones, failures are grouped, and
+rules about their numbers raise alerts. How far this has come is a mark that moves in the same transaction. A run that is
+deleted before is left out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from watchbell.domain import tally
 from watchbell.domain.run_state import RunState
 from watchbell.domain.samples import values_of
 from watchbell.domain.tally import Tally
-from watchbell.services import failures
+from watchbell.services import alerts, failures
 from watchbell.services.judgements import Judge
 from watchbell.services.metrics import MEASURED_MARK
 from watchbell.store import marks, metric_days
@@ -51,7 +52,7 @@ class Digest:
             if reached == mark:
                 return False
             if run_ids:
-                self._make(session, store.list_measured_by_id(session, run_ids)[::-1])
+                self._make(session, store.list_measured_by_id(session, run_ids)[::-1], now)
             marks.put(session, MARK, reached)
         return True
 
@@ -60,13 +61,14 @@ class Digest:
         with self._db.read() as session:
             return marks.get(session, MARK) < marks.newest_event(session)
 
-    def _make(self, session: Session, runs: Sequence[Measured]) -> None:
+    def _make(self, session: Session, runs: Sequence[Measured], now: datetime) -> None:
         """Make all that is made of runs, the oldest of which comes first."""
         _add_to_days(session, runs)
         self._judge.judge(session, [run for run in runs if run.recorded.state == RunState.SUCCEEDED])
         troubled = [run.run_id for run in runs if run.recorded.state in failures.STATES]
         if troubled:
             failures.group(session, troubled, self._output_root)
+        alerts.raise_alerts(session, runs, now=now)
 
 
 def _add_to_days(session: Session, runs: Sequence[Measured]) -> None:

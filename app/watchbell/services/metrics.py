@@ -9,6 +9,7 @@ from pathlib import Path
 
 from watchbell.domain.samples import METRICS, value_of, values_of
 from watchbell.domain.tally import Tally
+from watchbell.store import alerts as alert_store
 from watchbell.store import marks, script_counts
 from watchbell.store import metric_days as day_store
 from watchbell.store import samples as store
@@ -121,6 +122,7 @@ class Overview:
     counted: Counted
     #: How many values were ever measured.
     metrics: int
+    alerts: int
     database_file: str
     database_bytes: int
     #: The durations of the newest executions.
@@ -132,11 +134,12 @@ def overview(db: Database, totals: Totals, now: datetime) -> Overview:
     with db.read() as session:
         counted = totals.count(session, now)
         measured = marks.get(session, MEASURED_MARK)
+        kept_alerts = alert_store.count_all(session)
         durations = store.tally_durations(session, NEWEST)
         size = script_counts.size_bytes(session) if db.file is None else 0
     if db.file is not None:
         size = _size(db.file) + db.log_bytes()
-    return Overview(counted, measured, str(db.file or db.engine.url.database or ""), size, durations)
+    return Overview(counted, measured, kept_alerts, str(db.file or db.engine.url.database or ""), size, durations)
 
 
 def _size(file: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from watchbell.store.accounts import Account, LoginLink, LoginSession
+from watchbell.store.alerts import Alert, AlertRule
 from watchbell.store.audit import AuditEntry, AuditHead
 from watchbell.store.base import Base
 from watchbell.store.device_reports import DeviceJobEvent, DeviceReport
@@ -34,6 +35,8 @@ metadata = Base.metadata
 __all__ = [
     "APIToken",
     "Account",
+    "Alert",
+    "AlertRule",
     "Attempt",
     "AttemptStep",
     "AuditEntry",

@@ -18,6 +18,7 @@ from watchbell.config import Config
 from watchbell.errors import ConfigError
 from watchbell.version import __version__
 from watchbell.web import (
+    alert_list,
     api,
     assets,
     auth,
@@ -35,6 +36,7 @@ from watchbell.web import (
     told,
 )
 from watchbell.web.pages import (
+    alerts,
     api_docs,
     audit,
     bulk_edits,
@@ -71,7 +73,7 @@ from watchbell.web.secret_key import secret_key
 PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, metrics, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
-    *(timeline, calendars, failures, task_metrics, settings, task_templates, bulk_edits),
+    *(timeline, calendars, failures, task_metrics, settings, task_templates, bulk_edits, alerts),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -157,4 +159,5 @@ def _page_context() -> dict[str, Any]:
             context["scheduler"] = presenters.scheduler_view(current.scheduler())
             context["pause_of_everything"] = pausing.of_everything()
             context["health"] = current.health()
+            context["open_alerts"] = alert_list.count_open()
     return context

@@ -31,6 +31,7 @@ def places() -> list[Place]:
         Place("queues", _("Queues"), "queues.index", "g q", "bounds"),
         Place("heartbeats", _("Heartbeats"), "heartbeats.index", "g h", "incidents alive"),
         Place("metrics", _("Metrics"), "metrics.index", "g m", "trend statistics dashboard scripts"),
+        Place("alerts", _("Alerts"), "alerts.index", "g a", "rules conditions severity"),
         Place("log", _("Log"), "log.index", "g l", "scheduler"),
         Place("settings", _("Settings"), "settings.index", "g e", "configuration"),
     ]

@@ -16,6 +16,7 @@ from watchbell.execution.outcome import signal_name
 from watchbell.services.failures import Grouping
 from watchbell.services.judgements import Told
 from watchbell.services.runs import RunDetail
+from watchbell.store.alerts import Alert
 from watchbell.store.runs import Attempt, Run, RunEvent
 from watchbell.web import verdict_words
 from watchbell.web.i18n import _, lazy, ngettext
@@ -200,6 +201,8 @@ class RunPageView:
     #: What it was like beside the earlier ones, and which failures were the same; None where nobody looked.
     told: Told | None = None
     failure: Grouping | None = None
+    #: What rules have said of it.
+    alerts: Sequence[Alert] = ()
 
     @property
     def verdict(self) -> str:
@@ -284,6 +287,7 @@ def run_page_view(
     *,
     told: Told | None = None,
     failure: Grouping | None = None,
+    alerts: Sequence[Alert] = (),
 ) -> RunPageView:
     """Return what the page of a run shows; ``usual`` is what the task's other runs took, ``rerun`` what repeats it."""
     return RunPageView(
@@ -301,6 +305,7 @@ def run_page_view(
         results=results,
         told=told,
         failure=failure,
+        alerts=alerts,
     )
 
 

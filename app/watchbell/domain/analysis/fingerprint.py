@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from watchbell.domain import gates
+
 #: So much of the end of the error output is looked at, and so many of its last lines count.
 TAIL_BYTES = 4096
 _LINES = 8
@@ -42,9 +44,10 @@ def normalised(text: str) -> str:
 
 
 def make(state: str, exit_code: int | None, stderr: bytes, reason: str) -> tuple[str, str]:
-    """Return the fingerprint of a failure, and the text that it is of; without error output, or with exit code 0, that is the reason."""
+    """Return the fingerprint of a failure, and the text that it is of; without error output, or for a broken gate, that is the reason."""
     tail = stderr[-TAIL_BYTES:].decode("utf-8", "replace")
-    # A command that has exited with 0 has failed by a gate or a limit, of which its error output knows nothing.
-    text = (normalised(tail) if exit_code != 0 else "") or normalised(reason)
+    # A command knows nothing of the gate that it has broken, so its error output is about something else.
+    is_by_gate = exit_code == 0 and reason.startswith(gates.WORD)
+    text = ("" if is_by_gate else normalised(tail)) or normalised(reason)
     marks = f"{state}\n{exit_code}\n{text}"
     return hashlib.sha256(marks.encode()).hexdigest()[:16], text

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.domain.masking import mask_all
 from watchbell.domain.policies import Policies
 from watchbell.errors import Conflict
-from watchbell.services import comparisons, decisions, failures, judgements, runs, triggers
+from watchbell.services import alerts, comparisons, decisions, failures, judgements, runs, triggers
 from watchbell.web import (
     both_outputs,
     bulk_forms,
@@ -249,6 +249,7 @@ def _run_page(run_id: int) -> presenters_runs.RunPageView:
         run_output.steps_of(found),
         told=judgements.tell(database(), run_id),
         failure=failures.of_run(database(), run_id),
+        alerts=alerts.of_run(database(), run_id),
     )
 
 

@@ -16,8 +16,7 @@ def database_stats(found: Overview) -> dict[str, object]:
     return {
         "total_executions": found.counted.executions,
         "total_metrics": found.metrics,
-        # There are no alert rules yet whose alerts could be counted.
-        "total_alerts": 0,
+        "total_alerts": found.alerts,
         "unique_scripts": found.counted.tasks,
         "total_execution_time_seconds": round(found.counted.seconds, 2),
         "database_file": found.database_file,

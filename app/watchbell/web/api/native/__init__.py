@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from watchbell.web.api.native import (
+    alerts,
     bulk,
     events,
     output,
@@ -20,6 +21,7 @@ from watchbell.web.api.native.family import FAMILY, blueprint
 
 __all__ = [
     "FAMILY",
+    "alerts",
     "blueprint",
     "bulk",
     "events",
