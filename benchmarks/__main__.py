@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "output": ("", "100M 1"),
     "sockets": ("", "0 200"),
     "live_pages": ("", "--pages 50 --rate 20 --seconds 5"),
+    "metrics_cost": ("", "--seconds 3 --runs 2000 --burst 50 --rounds 1"),
     "profile_scheduler": ("--lines 20", "--lines 3 200"),
 }
 _PAGE = """# Figures of one run

@@ -21,6 +21,11 @@ def boot_time() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def thread_cpu() -> float:
+    """Return the seconds of CPU that the calling thread has used."""
+    return time.thread_time()
+
+
 def pause(seconds: float) -> None:
     """Block the calling thread; for the few loops that have nothing to wait on."""
     time.sleep(seconds)

@@ -31,7 +31,7 @@ for name, value in {
 JUDGES_KIB, JUDGES_FAULTS = (2_000, 300) if TIME is not None else (15_000, 2_500)
 JUDGE = (TIME,) if TIME is not None else (sys.executable, "-c", WAIT4)
 BUSY = "import time\nend = time.process_time() + 1.2\nwhile time.process_time() < end: pass"
-LARGE = "import time\ndata = bytearray(200 * 1024 * 1024)\ndata[::4096] = b'x' * len(data[::4096])\ntime.sleep(0.5)"
+LARGE = "import time\ndata = bytearray(200 * 1024 * 1024)\ndata[::4096] = b'x' * len(data[::4096])\ntime.sleep(1)"
 FORKS = "i=0; while [ $i -lt 400 ]; do /bin/true; i=$((i+1)); done"
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from watchbell import clock
 from watchbell.execution import proc
 from watchbell.execution.orphans import Orphans
-from watchbell.execution.sampling import group_by_session
+from watchbell.execution.sampling import MOST_SECONDS, group_by_session, together
 from watchbell.execution.tracking import Run
+
+#: A run is looked at so seldom that this takes no more than this part of a processor, and once a second all the same.
+MOST_PART = 0.008
 
 
 def take_samples(
@@ -22,6 +26,7 @@ def take_samples(
 
     ``meanwhile`` is called from time to time: to look at very many processes takes long.
     """
+    begun = clock.thread_cpu()
     leaders: dict[int, Run] = {run.process.pid: run for run in watched if run.process is not None}
     processes = proc.read_all(meanwhile)
     by_token = {run.bundle.token: run for run in watched}
@@ -31,4 +36,7 @@ def take_samples(
     for run in due:
         run.series.add(groups.get(run, ()), now)
         run.series.count_handles(groups.get(run, ()), now)
-        run.next_sample = now + run.series.interval
+    # What a look costs depends on how many processes there are on the machine, and not on the run.
+    least = min((clock.thread_cpu() - begun) / MOST_PART, MOST_SECONDS)
+    for run in due:
+        run.next_sample = together(now + max(run.series.interval, least))

@@ -16,6 +16,8 @@ from watchbell.execution.proc import TICKS, Stat
 #: The first sample is taken after this time, so a shorter run costs nothing.
 LEAST_SECONDS = 0.1
 MOST_SECONDS = 1.0
+#: Samples are taken at multiples of this, so that runs that were started together are looked at together.
+TOGETHER_SECONDS = 0.025
 #: A series never has more points; the older half is thinned when it would.
 MOST_POINTS = 240
 _STABLE_CHECKS = 10
@@ -26,6 +28,11 @@ _HANDLES_OF = 32
 
 
 Run = TypeVar("Run", bound=Hashable)
+
+
+def together(moment: float) -> float:
+    """Return the moment at which a sample is taken that is due at another."""
+    return math.ceil(moment / TOGETHER_SECONDS) * TOGETHER_SECONDS
 
 
 @dataclasses.dataclass(slots=True)

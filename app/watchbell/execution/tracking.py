@@ -21,7 +21,7 @@ from watchbell.execution.outcome import SamplePoint
 from watchbell.execution.process import current_boot_id, open_process
 from watchbell.execution.record import read_record
 from watchbell.execution.result import Ending, Why
-from watchbell.execution.sampling import Series
+from watchbell.execution.sampling import LEAST_SECONDS, Series, together
 from watchbell.execution.throttle import Stream
 from watchbell.execution.tree import Member, find_members, signal_group, signal_member
 
@@ -242,7 +242,7 @@ def track(
         outputs=(out, err),
         order=Order(bundle.order),
         series=Series(started),
-        next_sample=now + Series(started).interval,
+        next_sample=together(now + LEAST_SECONDS),
         deadline=started + limits.time_seconds if limits.time_seconds is not None else math.inf,
         phase_since=now,
     )

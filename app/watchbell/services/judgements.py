@@ -25,7 +25,6 @@ from watchbell.errors import Conflict
 from watchbell.services import audit, runs
 from watchbell.store import marks
 from watchbell.store import samples as sample_store
-from watchbell.store import tasks as task_store
 from watchbell.store import verdicts as store
 from watchbell.store.runs import Run
 from watchbell.store.samples import Measured
@@ -105,9 +104,7 @@ def learn(session: Session, task_id: int, *, before_id: int | None = None, metri
 
     It holds what runs are judged by, and one further metric if that is named.
     """
-    runs = sample_store.list_measured(
-        session, task_ids=[task_id], before_id=before_id, limit=LEARNED_FROM, state=RunState.SUCCEEDED
-    )
+    runs = sample_store.list_past(session, task_id, before_id=before_id, limit=LEARNED_FROM)
     expected = store.list_expected(session, task_id)
     past = [Past(run.recorded.due_at, _values(run, metric), is_expected=run.run_id in expected) for run in runs]
     return Habit(past, _zone(session, task_id))
@@ -119,9 +116,8 @@ def _values(run: Measured, metric: str) -> dict[str, float]:
 
 
 def _zone(session: Session, task_id: int) -> ZoneInfo:
-    task = task_store.find_task(session, task_id, deleted=True)
     try:
-        return ZoneInfo(task.zone if task is not None else "UTC")
+        return ZoneInfo(sample_store.find_zone(session, task_id) or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
         # Weekdays of another zone tell hardly less.
         return ZoneInfo("UTC")

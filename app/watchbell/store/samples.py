@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import Integer, and_, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from watchbell.domain import tally
@@ -18,6 +19,7 @@ from watchbell.domain.tally import Tally
 from watchbell.store.base import id_list, ids_select
 from watchbell.store.history import first_since
 from watchbell.store.runs import Attempt, Output, Run
+from watchbell.store.tasks import Task
 
 #: Single precision: seven digits are more than any of these is measured with.
 _SUMMARY = struct.Struct(f"<{len(Summary._fields)}f")
@@ -27,6 +29,8 @@ MEASURED = tuple(
     state.value
     for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED, RunState.LOST)
 )
+#: No run has a number as high as this.
+NEVER = 2**63 - 1
 #: What stands for the exit code of a run that has none, because it was killed or lost.
 NO_EXIT_CODE = -1
 _RUN: Any = Run.__table__
@@ -119,6 +123,34 @@ def list_measured(
     return [run for run in found if since is None or run.recorded.due_at >= since]
 
 
+def list_past(session: Session, task_id: int, *, before_id: int | None, limit: int) -> list[Measured]:
+    """Return the newest runs of a task that have succeeded, before a run if one is named, the newest first.
+
+    Asked for each task whose runs are judged; to put the question together would cost more than the answer.
+    """
+    values = {"task": task_id, "before": NEVER if before_id is None else before_id, "most": limit}
+    return list(_measured(session.connection().execute(_past(), values)))
+
+
+@functools.cache
+def _past() -> Any:
+    good = _statement().where(
+        _RUN.c.state.concat("") == RunState.SUCCEEDED.value,
+        _RUN.c.task_id == bindparam("task"),
+        _RUN.c.id < bindparam("before"),
+    )
+    return good.order_by(_RUN.c.id.desc()).limit(bindparam("most", type_=Integer()))
+
+
+_ZONE = select(Task.zone).where(Task.id == bindparam("task"))
+
+
+def find_zone(session: Session, task_id: int) -> str | None:
+    """Return the zone whose weekdays and hours the runs of a task may depend on; of a deleted task as well."""
+    found: str | None = session.connection().execute(_ZONE, {"task": task_id}).scalar_one_or_none()
+    return found
+
+
 def list_measured_by_id(session: Session, run_ids: Sequence[int]) -> list[Measured]:
     """Return those of some runs that were tried and are over, the newest first."""
     wanted = _RUN.c.id.in_(ids_select(session.get_bind().dialect.name))
@@ -144,6 +176,7 @@ def tally_durations(session: Session, newest: int) -> Tally | None:
     return tallies.get("")
 
 
+@functools.cache
 def _statement() -> Any:
     """Return the query of runs with their last attempt, which is the one that decided, and the sizes of its output."""
     joined = (
