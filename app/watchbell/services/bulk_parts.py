@@ -40,15 +40,27 @@ class RunAction(StrEnum):
     """Asks for another run of its task."""
 
 
+def unheard(_number: int) -> None:
+    """Tell nobody how many are through."""
+
+
 def change_tasks(
-    db: Database, order: Order, names: dict[int, str], *, now: datetime, actor: str, defaults: Defaults
+    db: Database,
+    order: Order,
+    names: dict[int, str],
+    *,
+    now: datetime,
+    actor: str,
+    defaults: Defaults,
+    tell: Callable[[int], None] = unheard,
 ) -> list[Part]:
     """Do it with each of some tasks, given by their ids and names, and return what has become of each.
 
-    Where one of them refuses, the others are done nevertheless.
+    Where one of them refuses, the others are done nevertheless. ``tell`` is given how many of them are through.
     """
     done: list[Part] = []
     for lot in _lots(list(names)):
+        tell(len(done))
         try:
             done += _carry_out(db, order, lot, now=now, actor=actor, defaults=defaults)
         except (Conflict, InputError, NotFound):
@@ -69,11 +81,20 @@ def _carry_out(
     return [Part(one.task_id, one.name, one.outcome) for one in done]
 
 
-def change_runs(db: Database, action: RunAction, ids: Sequence[int], *, now: datetime, actor: str) -> list[Part]:
+def change_runs(
+    db: Database,
+    action: RunAction,
+    ids: Sequence[int],
+    *,
+    now: datetime,
+    actor: str,
+    tell: Callable[[int], None] = unheard,
+) -> list[Part]:
     """Do it with each of some runs and return what has become of each; runs that are not there any more are left out."""
     change = _RUN_ACTIONS[action]
     done: list[Part] = []
     for lot in _lots(list(dict.fromkeys(ids))):
+        tell(len(done))
         with db.write() as session:
             within = db.within(session)
             found = history.list_by_ids(session, lot)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -125,8 +125,15 @@ def form_of(text: str, users: Collection[str] = ()) -> Form:
     return Form.SYSTEM if has_users(text, users) else Form.CRONTAB
 
 
-def carry_out(db: Database, wish: Wish, chosen: Collection[str], asking: Asking) -> Plan:
-    """Import the chosen offers, all in one transaction, and return what was done.
+def carry_out(
+    db: Database,
+    wish: Wish,
+    chosen: Collection[str],
+    asking: Asking,
+    *,
+    tell: Callable[[int], None] = lambda _number: None,
+) -> Plan:
+    """Import the chosen offers, all in one transaction, and return what was done; ``tell`` is given how many are through.
 
     Raises Conflict if one of them is not offered any more, and InputError if none is chosen.
     """
@@ -139,7 +146,7 @@ def carry_out(db: Database, wish: Wish, chosen: Collection[str], asking: Asking)
     if gone:
         raise Conflict(f"{', '.join(gone[:5])} cannot be imported any more; look at the list again")
     plan = Plan([offer.step for key, offer in offers.items() if key in chosen and offer.step is not None])
-    transfer.apply(db, plan, now=asking.now, actor=asking.actor, defaults=asking.defaults)
+    transfer.apply(db, plan, now=asking.now, actor=asking.actor, defaults=asking.defaults, tell=tell)
     return plan
 
 

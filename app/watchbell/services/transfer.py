@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -102,11 +102,23 @@ def find_definition(db: Database, name: str) -> TaskDefinition | None:
         return tasks.definition_of(task) if task is not None else None
 
 
-def apply(db: Database, made: Plan, *, now: datetime, actor: str, defaults: Defaults) -> None:
-    """Do what a plan says, in one transaction; raises Conflict if the tasks are not as they were when it was made."""
+def apply(
+    db: Database,
+    made: Plan,
+    *,
+    now: datetime,
+    actor: str,
+    defaults: Defaults,
+    tell: Callable[[int], None] = lambda _number: None,
+) -> None:
+    """Do what a plan says, in one transaction; raises Conflict if the tasks are not as they were when it was made.
+
+    ``tell`` is given how many of its steps are through.
+    """
     made.require_possible()
     with db.write() as session:
-        for step in made.steps:
+        for number, step in enumerate(made.steps):
+            tell(number)
             if step.definition is not None:
                 _apply_task(session, step, step.definition, now=now, actor=actor, defaults=defaults)
             elif step.queue is not None:

@@ -17,6 +17,7 @@ from watchbell.services.bulk_parts import Part
 from watchbell.web import notices
 from watchbell.web.checks import safe_next
 from watchbell.web.i18n import _, ngettext
+from watchbell.web.progress import Ending
 from watchbell.web.told import told
 
 #: So many names stand in a question, and so many refusals in its result.
@@ -131,25 +132,37 @@ def question(chosen: Chosen, endpoint: str, names: dict[int, str], title: str, v
 
 def result(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str], undo: Undo | None = None) -> Response:
     """Return to the list and say there what was done, what was so already, and what was refused and why."""
+    told = ending(chosen, done, words=words, undo=undo)
+    (kind, sentence), *others = told.notices
+    if told.undo and len(told.fields["ids"]) + len(chosen.back) <= _LONGEST_UNDO:
+        notices.done(sentence, told.undo, told.fields)
+    else:
+        flash(sentence, kind)
+    for other, text in others:
+        flash(text, other)
+    return redirect(chosen.back, 303)
+
+
+def ending(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str], undo: Undo | None = None) -> Ending:
+    """Return what is said of what was done."""
     counts: dict[str, int] = {}
     for part in done:
         if part.outcome:
             counts[part.outcome] = counts.get(part.outcome, 0) + 1
-    listed = [f"{count:,} {words.get(outcome, outcome)}" for outcome, count in counts.items() if outcome != UNCHANGED]
+    told = [f"{count:,} {words.get(outcome, outcome)}" for outcome, count in counts.items() if outcome != UNCHANGED]
     refused = [part for part in done if not part.outcome]
-    sentence = f"{', '.join(listed)}." if listed else _("Nothing was changed.")
+    sentence = f"{', '.join(told)}." if told else _("Nothing was changed.")
     if counts.get(UNCHANGED):
         number = counts[UNCHANGED]
         sentence += " " + ngettext("%(num)s was so already.", "%(num)s were so already.", number)
-    ids = ".".join(str(part.id) for part in done if part.outcome not in {"", UNCHANGED})
-    if undo is not None and ids and len(ids) + len(chosen.back) <= _LONGEST_UNDO:
-        # Only what was changed is changed back.
-        notices.done(sentence, undo.address, {"action": undo.action, "ids": ids, "sure": "1", "back": chosen.back})
-    else:
-        flash(sentence, "success" if listed else "info")
+    said = [("success" if told else "info", sentence)]
     if refused:
-        flash(f"{_refusals(refused)}", "warning")
-    return redirect(chosen.back, 303)
+        said.append(("warning", _refusals(refused)))
+    ids = ".".join(str(part.id) for part in done if part.outcome not in {"", UNCHANGED})
+    if undo is None or not ids:
+        return Ending(said)
+    # Only what was changed is changed back.
+    return Ending(said, undo.address, {"action": undo.action, "ids": ids, "sure": "1", "back": chosen.back})
 
 
 def _refusals(refused: Sequence[Part]) -> str:

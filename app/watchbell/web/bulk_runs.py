@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 from flask import url_for
@@ -9,10 +10,11 @@ from werkzeug.wrappers import Response
 
 from watchbell.services import bulk_parts, run_lists
 from watchbell.services.bulk_parts import RunAction
-from watchbell.web import bulk_forms, current, notices, run_list
+from watchbell.web import bulk_forms, current, notices, progress, run_list
 from watchbell.web.bulk_forms import Chosen
 from watchbell.web.db import database
 from watchbell.web.i18n import _, ngettext
+from watchbell.web.progress import Work
 
 
 def answer() -> Response | str:
@@ -24,11 +26,25 @@ def answer() -> Response | str:
     if not chosen.is_sure:
         title, verb, text = _question(action, len(names))
         return bulk_forms.question(chosen, "runs.bulk", names, title, verb, text)
-    done = bulk_parts.change_runs(database(), action, list(names), now=current.now(), actor=current.actor())
+    work = functools.partial(
+        bulk_parts.change_runs, database(), action, list(names), now=current.now(), actor=current.actor()
+    )
     if action is RunAction.AGAIN:
         notices.warn_unless_running()
     words = {"cancelled": _("cancelled"), "asked to stop": _("asked to stop"), "queued": _("queued")}
-    return bulk_forms.result(chosen, done, words=words)
+    if len(names) <= progress.FEW:
+        return bulk_forms.result(chosen, work(), words=words)
+    return progress.page(
+        Work(
+            title=_question(action, len(names))[1],
+            total=len(names),
+            do=lambda tell: work(tell=tell),
+            end=lambda done: bulk_forms.ending(chosen, done, words=words),
+            back=chosen.back,
+            back_label=_("Runs"),
+            section="runs",
+        )
+    )
 
 
 def _names(chosen: Chosen) -> dict[int, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from flask import url_for
 from werkzeug.wrappers import Response
 
@@ -10,10 +12,11 @@ from watchbell.errors import NotAllowed
 from watchbell.services import bulk, bulk_parts, task_lists
 from watchbell.services.bulk import Action, Order
 from watchbell.services.task_lists import TaskFilter
-from watchbell.web import bulk_forms, current, list_look, notices, task_list
+from watchbell.web import bulk_forms, current, list_look, notices, progress, task_list
 from watchbell.web.bulk_forms import Chosen, Undo
 from watchbell.web.db import database
 from watchbell.web.i18n import _, ngettext
+from watchbell.web.progress import Work
 
 #: What is done without a question, since it is undone as easily; not with rows that nobody has seen.
 _AT_ONCE = frozenset({Action.ENABLE, Action.RUN, Action.RESUME})
@@ -34,10 +37,10 @@ def answer() -> Response | str:
     if is_asked or (action in _NEEDS_TAGS and not chosen.tags):
         title, verb, text = _question(action, len(names))
         return bulk_forms.question(chosen, "tasks.bulk", names, title, verb, text)
-    done = bulk_parts.change_tasks(
-        database(),
-        Order(action=action, tags=chosen.tags, reason=chosen.reason),
-        names,
+    order = Order(action=action, tags=chosen.tags, reason=chosen.reason)
+    work = functools.partial(
+        bulk_parts.change_tasks,
+        *(database(), order, names),
         now=current.now(),
         actor=current.actor(),
         defaults=current.defaults(),
@@ -46,7 +49,19 @@ def answer() -> Response | str:
         notices.warn_unless_running()
     opposite = _OPPOSITES.get(action)
     undo = Undo(url_for("tasks.bulk"), opposite.value) if opposite is not None else None
-    return bulk_forms.result(chosen, done, words=_outcomes(), undo=undo)
+    if len(names) <= progress.FEW:
+        return bulk_forms.result(chosen, work(), words=_outcomes(), undo=undo)
+    return progress.page(
+        Work(
+            title=_question(action, len(names))[1],
+            total=len(names),
+            do=lambda tell: work(tell=tell),
+            end=lambda done: bulk_forms.ending(chosen, done, words=_outcomes(), undo=undo),
+            back=chosen.back,
+            back_label=_("Tasks"),
+            section="tasks",
+        )
+    )
 
 
 def _filter(chosen: Chosen) -> TaskFilter:

@@ -47,6 +47,9 @@ class _FormTokens(CSRFProtect):  # type: ignore[misc]
 csrf = _FormTokens()
 
 BODY_LIMIT_BYTES = 1024 * 1024
+#: Of a form that holds a file of tasks, and a box for each of them.
+_LONG_BODY_BYTES, _LONG_FORM_PARTS = 8 * 1024 * 1024, 10_000
+_LONG_FORMS = frozenset({"transfer.create"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOSTS = "watchbell.hosts"
 _POLICY = (
@@ -74,6 +77,7 @@ def init_app(app: Flask, config: Config) -> None:
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.extensions[_HOSTS] = allowed_hosts(config)
+    app.before_request(_take_long_forms)
     app.before_request(_tell_origin_of_changes)
     for check in (
         *(_refuse_foreign_host, _refuse_remote_without_login, bearer.check),
@@ -82,6 +86,12 @@ def init_app(app: Flask, config: Config) -> None:
         app.before_request(check)
     csrf.init_app(app)
     app.after_request(_finish)
+
+
+def _take_long_forms() -> None:
+    if request.endpoint in _LONG_FORMS:
+        request.max_content_length = request.max_form_memory_size = _LONG_BODY_BYTES
+        request.max_form_parts = _LONG_FORM_PARTS
 
 
 def _tell_origin_of_changes() -> None:

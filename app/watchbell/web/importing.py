@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
-from flask import render_template, request
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
 from watchbell.errors import InputError
 from watchbell.services import imports
 from watchbell.services.imports import Asking, Form, Survey, Wish
 from watchbell.services.transfer import Action, Plan
-from watchbell.web import current
+from watchbell.web import current, progress
 from watchbell.web.db import database
 from watchbell.web.forms.import_form import ImportForm
 from watchbell.web.i18n import _, ngettext
+from watchbell.web.progress import Ending, Work
 
 #: The button that was pressed, and the one that does it.
 ACT, IMPORT = "act", "import"
@@ -68,10 +71,27 @@ def is_changed(form: ImportForm) -> bool:
     return bool(form.seen.data != _mark_of(form.wish()))
 
 
-def carry_out(form: ImportForm) -> str:
-    """Import what is chosen and return what to tell of it; raises Conflict and InputError."""
-    wish = form.wish()
-    plan = imports.carry_out(database(), wish, frozenset(request.form.getlist(PICK)), _asking())
+def carry_out(form: ImportForm) -> Response:
+    """Import what is chosen and answer with what to tell of it; raises Conflict and InputError, where it tells nothing meanwhile."""
+    wish, picked = form.wish(), frozenset(request.form.getlist(PICK))
+    work = functools.partial(imports.carry_out, database(), wish, picked, _asking())
+    if len(picked) <= progress.FEW:
+        flash(_sentence(wish, work()), "success")
+        return redirect(url_for("tasks.index"), 303)
+    return progress.page(
+        Work(
+            title=_("Import tasks"),
+            total=len(picked),
+            do=lambda tell: work(tell=tell),
+            end=lambda plan: Ending([("success", _sentence(wish, plan))]),
+            back=url_for("tasks.index"),
+            back_label=_("Tasks"),
+            section="tasks",
+        )
+    )
+
+
+def _sentence(wish: Wish, plan: Plan) -> str:
     return " ".join(filter(None, (_told(plan), _what_next(wish, plan))))
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 #: No honest crontab is longer, and no honest line either.
-LONGEST_TEXT = 1024 * 1024
+LONGEST_TEXT = 8_000_000
 LONGEST_LINE = 40_000
 _SETTING = re.compile(
     r"\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<plain>[^\s=\"'#][^\s=]*))\s*=\s*"

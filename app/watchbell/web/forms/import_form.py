@@ -14,7 +14,7 @@ from watchbell.web.i18n import _, lazy
 from watchbell.web.told import sentence
 
 #: What a request may hold at the most, less what stands around the text.
-LONGEST_BYTES = 1_000_000
+LONGEST_BYTES = 7_000_000
 
 
 class ImportForm(FlaskForm):  # type: ignore[misc]

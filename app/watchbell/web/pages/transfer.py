@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, redirect, request, url_for
+from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.errors import Conflict, InputError
@@ -24,8 +24,7 @@ def create() -> AnyResponse | tuple[str, int]:
     try:
         if request.form.get(ACT) != IMPORT or importing.is_changed(form):
             return importing.look(form)
-        flash(importing.carry_out(form), "success")
-        return redirect(url_for("tasks.index"), 303)
+        return importing.carry_out(form)
     except Conflict as error:
         return importing.look(form, refusal=error.message)
     except InputError as error:
