@@ -153,3 +153,16 @@ def test_an_undo_of_nonsense_is_refused(admin: Person) -> None:
 
 def test_only_who_may_edit_may_edit_several(enter: Enter, three: list[Task]) -> None:
     assert enter("operator").get(f"/tasks/edit?id={three[0].id}").status_code == 403
+
+
+def test_the_list_of_tasks_leads_to_the_form_with_those_that_were_ticked_or_that_match(
+    admin: Person, db: Database
+) -> None:
+    made = [add_task(db, f"task-{number}") for number in range(3)]
+    assert admin.see("/tasks").select_one("#bulk button[value=edit]") is not None
+
+    ticked = admin.post("/tasks/bulk", {"action": "edit", "id": [made[0].id, made[2].id]})
+    assert ticked.headers["Location"] == f"/tasks/edit?id={made[0].id}&id={made[2].id}"
+    matching = admin.post("/tasks/bulk", {"action": "edit", "all": "1", "filters": "q=task-1"})
+    assert matching.headers["Location"] == f"/tasks/edit?id={made[1].id}"
+    assert admin.see(matching.headers["Location"]).select_one("form") is not None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 
-from flask import url_for
+from flask import redirect, url_for
 from werkzeug.wrappers import Response
 
 from watchbell.domain.permissions import Right
-from watchbell.errors import NotAllowed
+from watchbell.errors import InputError, NotAllowed
 from watchbell.services import bulk, bulk_parts, task_lists
 from watchbell.services.bulk import Action, Order
 from watchbell.services.task_lists import TaskFilter
@@ -22,12 +22,17 @@ from watchbell.web.progress import Work
 _AT_ONCE = frozenset({Action.ENABLE, Action.RUN, Action.RESUME})
 #: What takes an action back.
 _OPPOSITES = {Action.ENABLE: Action.DISABLE, Action.DISABLE: Action.ENABLE}
+#: What leads to the form that edits them, and how many an address has room for.
+EDIT = "edit"
+_MOST_EDITED = 300
 _NEEDS_TAGS = frozenset({Action.TAG, Action.UNTAG})
 
 
 def answer() -> Response | str:
     """Do what was asked for, or ask before it is done."""
-    chosen = bulk_forms.read([action.value for action in Action], url_for("tasks.index"))
+    chosen = bulk_forms.read([*(action.value for action in Action), EDIT], url_for("tasks.index"))
+    if chosen.action == EDIT:
+        return _to_form(chosen)
     action = Action(chosen.action)
     if action in bulk.EDITS and Right.EDIT not in current.user().rights:
         raise NotAllowed(_("to %(action)s needs the right to edit", action=action))
@@ -62,6 +67,15 @@ def answer() -> Response | str:
             section="tasks",
         )
     )
+
+
+def _to_form(chosen: Chosen) -> Response:
+    """Lead to the form that edits several tasks, whose address names them."""
+    names = task_lists.list_names(database(), _filter(chosen), _MOST_EDITED + 1)
+    if len(names) > _MOST_EDITED:
+        told = _("chooses more than %(most)s tasks; so many are edited at a time", most=_MOST_EDITED)
+        raise InputError.of("all", told)
+    return redirect(url_for("bulk_edits.index", id=list(names)), 303)
 
 
 def _filter(chosen: Chosen) -> TaskFilter:
