@@ -1,9 +1,10 @@
 """Take the pictures of the README: start Watchbell on a scratch directory, let tasks run, look with a browser.
 
-    python docs/take_screenshot.py [DIRECTORY]
+    python docs/take_screenshot.py [--all] [DIRECTORY]
 
-Writes overview.png and run.png into DIRECTORY, by default docs/img. Needs Playwright and a Chromium; `make screenshot`
-sets up the first and uses the machine's own browser.
+Writes overview.png and run.png into DIRECTORY, by default docs/img; with --all every page as a whole, light and dark, on a
+desktop and on a phone, by default into build/screens, to be looked at. Needs Playwright and a Chromium; `make screenshot` sets
+up the first and uses the machine's own browser.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -41,6 +42,49 @@ TASKS = (
     ("backup-documents", f"{EXAMPLES}/backup.sh -k 7 ~/Documents ~/backups", "--cron '30 2 * * *' --tag backup"),
     ("weekly-report", "make -C ~/report", "--word monday --at-time 08:00 --tag reports"),
 )
+#: The pages of --all; {task} and {run} are numbers of one of each.
+PAGES = (
+    *(
+        "/",
+        "/tasks",
+        "/tasks/{task}",
+        "/tasks/{task}/edit",
+        "/tasks/new",
+        "/tasks/import",
+        "/tasks/templates",
+        "/tasks/edit?id={task}",
+    ),
+    *("/next-runs", "/next-runs?each=all", "/next-runs/calendar", "/next-runs/load", "/timeline", "/timeline?by=host"),
+    *(
+        "/runs",
+        "/runs?state=failed",
+        "/runs/calendar",
+        "/runs/{run}",
+        "/runs/{run}?tab=resources",
+        "/runs/{run}?tab=history",
+    ),
+    *(
+        "/runs/{run}?tab=definition",
+        "/runs/{run}?tab=why",
+        "/runs/{run}/compare",
+        "/failures",
+        "/metrics",
+        "/queues",
+        "/heartbeats",
+    ),
+    *(
+        "/log",
+        "/settings",
+        "/search?q=backup",
+        "/audit",
+        "/users",
+        "/account/tokens",
+        "/account/sessions",
+        "/views",
+        "/nowhere",
+    ),
+)
+LOOKS = tuple((scheme, width) for scheme in ("light", "dark") for width in (WIDTH, 360))
 T = TypeVar("T")
 
 
@@ -127,9 +171,40 @@ def take(page: Page, path: Path, height: int) -> None:
     print(f"wrote {path} ({path.stat().st_size} bytes)")
 
 
+def take_every_page(browser: Browser, state: Any, address: str, numbers: dict[str, int], target: Path) -> None:
+    """Save each page as a whole, in each look."""
+    for scheme, width in LOOKS:
+        context = browser.new_context(
+            storage_state=state,
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,
+            timezone_id="Europe/Berlin",
+        )
+        page = context.new_page()
+        for path in PAGES:
+            page.goto(address + path.format(**numbers))
+            page.evaluate("document.fonts.ready")
+            name = re.sub(r"[^a-z0-9]+", "-", path).strip("-") or "overview"
+            page.screenshot(path=target / f"{name}-{scheme}-{width}.png", full_page=True, animations="disabled")
+        context.close()
+    print(f"wrote {len(PAGES) * len(LOOKS)} pictures into {target}")
+
+
+def take_for_readme(page: Page, installation: Installation, address: str, target: Path) -> None:
+    """Save the pictures of the README."""
+    until(lambda: installation.runs("--task", "index-photos", "--state", "running"), "a run that goes on")
+    visit(page, address)
+    take(page, target / "overview.png", 1180)
+    shown = installation.runs("--task", "status-page", "--state", "succeeded")[0]
+    visit(page, f"{address}/runs/{shown['id']}")
+    take(page, target / "run.png", 470)
+
+
 def main() -> int:
-    """Take both pictures."""
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "docs/img")
+    """Take the pictures."""
+    words = [word for word in sys.argv[1:] if word != "--all"]
+    is_all = len(words) < len(sys.argv) - 1
+    target = Path(words[0] if words else ROOT / ("build/screens" if is_all else "docs/img"))
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="watchbell-") as folder, contextlib.ExitStack() as stack:
         installation = Installation(Path(folder))
@@ -148,12 +223,12 @@ def main() -> int:
         )
         page = context.new_page()
         log_in(page, link)
-        until(lambda: installation.runs("--task", "index-photos", "--state", "running"), "a run that goes on")
-        visit(page, address)
-        take(page, target / "overview.png", 1180)
-        shown = installation.runs("--task", "status-page", "--state", "succeeded")[0]
-        visit(page, f"{address}/runs/{shown['id']}")
-        take(page, target / "run.png", 470)
+        if not is_all:
+            take_for_readme(page, installation, address, target)
+            return 0
+        shown = installation.runs("--task", "check-shop")[0]
+        numbers = {"task": shown["task_id"], "run": shown["id"]}
+        take_every_page(browser, context.storage_state(), address, numbers, target)
     return 0
 
 
