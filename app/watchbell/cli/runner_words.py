@@ -12,7 +12,7 @@ _METRICS = (
 )
 _KEPT = "how long runs are kept is a setting (docs/retention.md); 'watchbell db prune' deletes now"
 _DASHBOARD = "the page shows all runs; start it: watchbell up"
-_ALERTS = "alerts and where they are told of belong to the installation and not to one call; see docs/metrics.md"
+_ALERTS = "alerts and where they are told of belong to the installation and not to one call; see docs/alerts.md"
 _TYPES = "results are told by their exit codes: --retry-on and --retry-not-on"
 _BASELINE = "a baseline needs no file: it follows from the recorded runs, see --analyze and --calculate-baseline"
 #: What is said of each instead.
