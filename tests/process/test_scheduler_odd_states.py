@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,28 @@ def test_a_data_directory_that_was_moved_frees_its_tasks(make_lab, tmp_path):
         ended = lab.wait_for_state(run.id, "succeeded", "lost")
 
     assert ended["state"] == "succeeded"
+
+
+def test_a_command_of_a_database_that_is_gone_is_never_taken_for_a_run_of_the_new_one(make_lab):
+    old = make_lab()
+    foreign = run_now(old, old.add_task("foreign", 60))
+    life = old.start()
+    old.wait_for_state(foreign.id, "running")
+    life.kill()
+    old.db.close()
+    shutil.rmtree(old.home)
+    lab = make_lab()
+    task = lab.add_task("ours", 0, 3)
+    before = run_now(lab, task)
+    assert before.id == foreign.id
+
+    with lab.running():
+        missed = lab.wait_for_state(before.id, "missed")
+        after = run_now(lab, task)
+        ended = lab.wait_for_state(after.id, "failed")
+
+    assert "goes on under its number" in missed["reason"]
+    assert (ended["exit_code"], after.id > foreign.id) == (3, True)
+    assert [line[0] for line in lab.effect_lines("START")] == [str(after.id)]
+    # Nobody has ended it.
+    assert len(list_processes(old.token)) >= 1

@@ -13,9 +13,9 @@ from tests.unit.turning import MINUTE, all_runs, due_task, result_of, states_of,
 from watchbell.domain.catch_up import Trigger
 from watchbell.domain.policies import Overlap
 from watchbell.domain.run_state import RunState
-from watchbell.services import queues, runs
+from watchbell.services import pauses, queues, runs
 from watchbell.services.deadlines import look_back
-from watchbell.services.tickets import DueTask, Holds
+from watchbell.services.tickets import NO_HOLDS, DueTask, Holds
 from watchbell.store import ledger, waiting
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
@@ -61,6 +61,19 @@ def test_a_moment_for_a_paused_queue_waits_there(db: Database, task: Task) -> No
     assert turned.has_backlog
     assert not turn(db, holds=Holds(queues={"backup": PAUSED})).tickets
     assert len(turn(db).tickets) == 1
+
+
+@pytest.mark.parametrize("scope", ["everything", "queue:backup", "task:1"])
+def test_what_was_asked_for_behind_a_pause_waits_although_nobody_has_looked_at_the_pause_yet(
+    db: Database, task: Task, scope: str
+) -> None:
+    pauses.pause(db, scope, now=NOW, actor="ann")
+    held = add_run(db, task, queue="backup")
+
+    turned = turn(db, holds=NO_HOLDS)
+
+    assert turned.tickets == []
+    assert runs.get(db, held.id).state == "queued"
 
 
 @pytest.mark.parametrize(

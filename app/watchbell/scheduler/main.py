@@ -32,7 +32,7 @@ from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.sidework import Sidework
 from watchbell.scheduler.vitals import Vitals
 from watchbell.scheduler.watchdog import Watchdog
-from watchbell.services import adoption, clock_changes, heartbeats, incidents
+from watchbell.services import adoption, clock_changes, heartbeats, incidents, restores
 from watchbell.services.retention import Rules
 from watchbell.store import schema
 from watchbell.store.session import Database, prepare_home
@@ -223,13 +223,14 @@ def _recover(
     launcher: Launcher,
 ) -> None:
     is_alive = partial(calls.is_alive, config)
+    actor = f"scheduler@{config.hostname}"
     orphans = vitals.patiently(
         lambda: adoption.take_over(
             db,
             holder=beat.incarnation,
             host=config.hostname,
             now=clock.now(),
-            actor=f"scheduler@{config.hostname}",
+            actor=actor,
             owns_database=config.owns_database,
             is_alive=is_alive,
         ),
@@ -245,6 +246,7 @@ def _recover(
                 flights=loop.flights,
                 now=clock.now(),
                 held=lambda run_ids: adoption.list_held(db, run_ids, is_alive),
+                avoid=lambda run_ids: restores.avoid_numbers(db, run_ids, now=clock.now(), actor=actor),
             ),
             loop.is_stopping,
         )

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: Tells which of some runs are held by calls of ``watchbell exec`` that live.
 Held = Callable[[list[int]], Collection[int]]
+#: Is told of runs whose commands go on but are none of this database's: their numbers are taken.
+Avoid = Callable[[list[int]], object]
 
 
 def adopt(
@@ -33,6 +35,7 @@ def adopt(
     flights: Flights,
     now: datetime,
     held: Held = lambda _run_ids: (),
+    avoid: Avoid = lambda _run_ids: None,
 ) -> list[Result]:
     """Watch every run in flight that can still be followed and return the results of those that cannot.
 
@@ -48,13 +51,18 @@ def adopt(
     left = [bundle for bundle in bundles.list() if bundle.name not in kept]
     # Their rows were there before their files, so a look now misses none.
     foreign = set(held([int(bundle.run_id) for bundle in left if bundle.run_id.isdigit()])) if left else set()
+    taken: list[int] = []
     for bundle in left:
         if bundle.run_id.isdigit() and int(bundle.run_id) in foreign:
             continue
         if goes_on(bundle, census):
             log.warning("Run %s goes on but is not in this database; its files are left alone", bundle.name)
+            taken += [int(bundle.run_id)] if bundle.run_id.isdigit() else []
         else:
             bundles.remove(bundle)
+    if taken:
+        # Before anything is started: a run of that number would be taken for the command that goes on under it.
+        avoid(taken)
     cgroups.remove_left_over(bundles.prefix, {bundle.name for bundle in bundles.list()})
     if orphans:
         log.info("Took over %d run(s) in flight from an earlier life", len(orphans))

@@ -24,8 +24,20 @@ from watchbell.store.pauses import Pause
 from watchbell.store.session import Database, Session
 
 __all__ = [
-    "EVERYTHING", "REASON_LIMIT", "describe", "find", "hold_words", "list_all", "load_holds", "pause", "queue_scope",
-    "resume", "task_scope", "to_holds", "why_held",
+    "EVERYTHING",
+    "REASON_LIMIT",
+    "describe",
+    "find",
+    "hold_words",
+    "list_all",
+    "load_holds",
+    "pause",
+    "queue_scope",
+    "read_holds",
+    "resume",
+    "task_scope",
+    "to_holds",
+    "why_held",
 ]  # fmt: skip
 #: How long the reason of a pause, which stands in the reason of each skipped run, may be.
 REASON_LIMIT = 200
@@ -116,8 +128,13 @@ def why_held(session: Session, task_id: int, queue: str, now: datetime) -> list[
 def load_holds(db: Database, *, now: datetime) -> Holds:
     """Return what keeps runs from starting by a person's will: pauses, and the queues that have a bound."""
     with db.read() as session:
-        found = store.list_in_force(session, now)
-        bounded = frozenset(queue.name for queue in queue_store.list_queues(session) if queue.max_running is not None)
+        return read_holds(session, now=now)
+
+
+def read_holds(session: Session, *, now: datetime) -> Holds:
+    """Return what ``load_holds`` does, within a transaction."""
+    found = store.list_in_force(session, now)
+    bounded = frozenset(queue.name for queue in queue_store.list_queues(session) if queue.max_running is not None)
     return to_holds(found, bounded)
 
 

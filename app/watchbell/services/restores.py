@@ -117,6 +117,21 @@ def accept(
     return Accepted(copied_at, len(missed), message)
 
 
+def avoid_numbers(db: Database, run_ids: Sequence[int], *, now: datetime, actor: str) -> int:
+    """Give these numbers to no run any more: commands of another database, which was here before, go on under them.
+
+    A run that waits and has such a number already is missed; how many those are is returned.
+    """
+    reason = "a command that an earlier database had started goes on under its number"
+    with db.write() as session:
+        waiting = [
+            run for run in runs.list_in_state(session, [RunState.QUEUED, RunState.RETRY_WAIT]) if run.id in set(run_ids)
+        ]
+        missed = transitions.move_all(session, waiting, [RunState.MISSED], now=now, actor=actor, reason=reason)
+        numbers.skip(session, max(run_ids), 0)
+        return len(missed)
+
+
 def list_gaps(db: Database) -> list[Gap]:
     """Return the stretches of time of which it is not known what was run in them, the oldest first."""
     with db.read() as session:

@@ -49,6 +49,16 @@ class Holds:
     #: When the first of these pauses ends by itself.
     until: datetime | None = None
 
+    def joined(self, other: Holds) -> Holds:
+        """Return what keeps runs from starting by either."""
+        return Holds(
+            everything=other.everything or self.everything,
+            queues={**self.queues, **other.queues},
+            tasks={**self.tasks, **other.tasks},
+            bounded=self.bounded | other.bounded,
+            until=min((at for at in (self.until, other.until) if at is not None), default=None),
+        )
+
 
 NO_HOLDS = Holds()
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from watchbell.domain.run_state import FINAL, RunState
-from watchbell.services import births, deadlines
+from watchbell.services import births, deadlines, pauses
 from watchbell.services.claims import Seats
 from watchbell.services.tickets import DueTask, Result, Started, Ticket, Turn, Turned
 from watchbell.services.transitions import log_moves
@@ -28,6 +28,9 @@ __all__ = ["DueTask", "Result", "Started", "Ticket", "Turn", "Turned", "take_tur
 def take_turn(db: Database, turn: Turn) -> Turned:
     """Store a turn and return the tickets that it gives; raises Unavailable with nothing stored."""
     with db.write() as session:
+        if turn.claims:
+            # What waits may have come later than the last look at the pauses, and behind one of them.
+            turn = dataclasses.replace(turn, holds=turn.holds.joined(pauses.read_holds(session, now=turn.now)))
         surprises = _store_started(session, turn) | _store_results(session, turn)
         is_released = deadlines.pass_time(session, turn) if turn.is_time else False
         tickets: list[Ticket] = []

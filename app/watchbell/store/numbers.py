@@ -17,7 +17,7 @@ def newest_run(session: Session) -> int:
 
 
 def skip(session: Session, run: int, events: int) -> None:
-    """Give runs no number up to this one any more, and leave so many numbers of events out; of the embedded database only."""
+    """Give runs no number up to this one any more, and leave so many numbers of events out."""
     _raise_to(session, Run, run)
     _raise_to(session, Outbox, _newest(session, Outbox) + events)
 
@@ -30,6 +30,18 @@ def _newest(session: Session, table: type[Run | Outbox]) -> int:
 
 
 def _raise_to(session: Session, table: type[Run | Outbox], number: int) -> None:
+    if session.get_bind().dialect.name != "sqlite":
+        _raise_sequence(session, table, number)
+        return
     values = {"name": table.__tablename__, "number": max(number, _newest(session, table))}
     session.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), values)
     session.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :number)"), values)
+
+
+def _raise_sequence(session: Session, table: type[Run | Outbox], number: int) -> None:
+    """Raise the sequence of a server's table, which numbers are taken from in whatever order."""
+    name = session.scalar(text("SELECT pg_get_serial_sequence(:table, 'id')"), {"table": table.__tablename__})
+    given = session.scalar(text("SELECT nextval(CAST(:name AS regclass))"), {"name": name})
+    session.execute(
+        text("SELECT setval(CAST(:name AS regclass), :number)"), {"name": name, "number": max(number, int(given or 0))}
+    )
