@@ -10,7 +10,7 @@ from sqlalchemy import event
 from tests.database import DEFAULTS, NOW, add_run, add_task, run_row
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, NotFound
-from watchbell.services import runs, tasks, undoing
+from watchbell.services import pauses, runs, tasks, undoing
 from watchbell.store import events, ledger, waiting
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
@@ -92,7 +92,7 @@ def test_a_deletion_is_taken_back_with_runs_versions_and_schedule(db: Database) 
     run, waiting_run = add_run(db, task, RunState.SUCCEEDED), add_run(db, task)
     tasks.delete(db, task.id, now=LATER, actor="bob")
 
-    back = undoing.restore(db, task.id, enabled=True, now=SOON, actor="ann")
+    back = undoing.restore(db, task.id, now=SOON, actor="ann")
 
     assert (back.id, back.deleted_at, back.enabled, back.version) == (task.id, None, True, 2)
     assert tasks.revision(db, task.id, 1).definition["command"] == "true"
@@ -101,7 +101,7 @@ def test_a_deletion_is_taken_back_with_runs_versions_and_schedule(db: Database) 
     assert runs.get_detail(db, run.id).task_exists
     assert runs.get(db, waiting_run.id).state == "cancelled"
     assert [told.type for told in _events(db)][-1] == "task_created"
-    assert undoing.restore(db, task.id, enabled=False, now=SOON, actor="ann").enabled
+    assert undoing.restore(db, task.id, now=SOON, actor="ann").enabled
 
 
 def test_moments_that_passed_meanwhile_are_not_due_any_more(db: Database) -> None:
@@ -109,22 +109,47 @@ def test_moments_that_passed_meanwhile_are_not_due_any_more(db: Database) -> Non
     tasks.delete(db, task.id, now=LATER, actor="bob")
     moment = LATER + timedelta(minutes=5, seconds=30)
 
-    back = undoing.restore(db, task.id, enabled=True, now=moment, actor="ann")
+    back = undoing.restore(db, task.id, now=moment, actor="ann")
 
     assert back.cursor_at == moment
     assert back.next_due_at == LATER + timedelta(minutes=6)
 
 
-def test_a_deletion_is_not_taken_back_after_ten_minutes_nor_where_the_name_is_taken(db: Database) -> None:
-    task = add_task(db)
-    tasks.delete(db, task.id, now=LATER, actor="bob")
-    with pytest.raises(NotFound, match="more than 10 minutes ago"):
-        undoing.restore(db, task.id, enabled=True, now=LATER + timedelta(minutes=11), actor="ann")
+def test_a_deletion_is_taken_back_however_long_ago_it_was_but_not_where_the_name_is_taken(db: Database) -> None:
+    task, other = add_task(db), add_task(db, "other")
+    for deleted in (task, other):
+        tasks.delete(db, deleted.id, now=LATER, actor="bob")
+    assert undoing.restore(db, other.id, now=LATER + timedelta(days=400), actor="ann").enabled
     add_task(db, task.name)
     with pytest.raises(Conflict, match="another task is called"):
-        undoing.restore(db, task.id, enabled=True, now=SOON, actor="ann")
+        undoing.restore(db, task.id, now=SOON, actor="ann")
     with pytest.raises(NotFound):
-        undoing.restore(db, 999, enabled=True, now=SOON, actor="ann")
+        undoing.restore(db, 999, now=SOON, actor="ann")
+
+
+@pytest.mark.parametrize("way", ["disabled", "paused"])
+def test_what_did_not_start_by_itself_when_it_was_deleted_does_not_afterwards(db: Database, way: str) -> None:
+    task = add_task(db, every="10m", enabled=way != "disabled")
+    if way == "paused":
+        pauses.pause(db, pauses.task_scope(task.id), now=NOW, actor="ann", reason="", until=None)
+    tasks.delete(db, task.id, now=LATER, actor="bob")
+
+    assert not undoing.restore(db, task.id, now=SOON, actor="ann").enabled
+
+
+def test_tasks_that_were_deleted_together_come_back_together_and_one_in_the_way_keeps_none_away(db: Database) -> None:
+    on, off, taken, earlier = (add_task(db, name, enabled=name != "off") for name in ("on", "off", "taken", "earlier"))
+    tasks.delete(db, earlier.id, now=NOW, actor="bob")
+    for task in (on, off, taken):
+        tasks.delete(db, task.id, now=LATER, actor="bob")
+    add_task(db, "taken")
+
+    done = undoing.restore_all(db, undoing.list_deleted(db, LATER), now=SOON, actor="ann")
+
+    assert [(part.name, part.outcome) for part in done] == [("on", "restored"), ("off", "restored"), ("taken", "")]
+    assert "another task is called 'taken'" in done[2].reason
+    assert (tasks.get(db, on.id).enabled, tasks.get(db, off.id).enabled) == (True, False)
+    assert undoing.find_deleted(db, earlier.id).name == "earlier"
 
 
 def test_what_waits_is_cancelled_to_its_end_before_a_deletion_is_taken_back(db: Database) -> None:
@@ -133,10 +158,10 @@ def test_what_waits_is_cancelled_to_its_end_before_a_deletion_is_taken_back(db: 
     with db.write() as session:
         session.get(Task, task.id).deleted_at = LATER
     with pytest.raises(Conflict, match="still being cancelled"):
-        undoing.restore(db, task.id, enabled=True, now=SOON, actor="ann")
+        undoing.restore(db, task.id, now=SOON, actor="ann")
     tasks.finish_deletions(db, now=LATER, actor="watchbell")
 
-    undoing.restore(db, task.id, enabled=True, now=SOON, actor="ann")
+    undoing.restore(db, task.id, now=SOON, actor="ann")
     (asked,) = _queue(db, task, 1)
     tasks.finish_deletions(db, now=LATER, actor="watchbell")
 

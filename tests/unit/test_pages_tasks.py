@@ -12,7 +12,7 @@ from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.domain.run_state import RunState
 from watchbell.errors import NotFound
-from watchbell.services import pauses, runs, tasks
+from watchbell.services import runs, tasks
 from watchbell.store.session import Database
 from watchbell.web.twins import defused
 
@@ -230,13 +230,12 @@ def test_deleting_does_not_ask_keeps_the_runs_and_can_be_taken_back(admin: Perso
     assert "backup is deleted" in page.text
     undo = page.select_one(f'form[action="/tasks/{task.id}/restore"]')
     assert undo is not None
-    assert undo.select_one("input[name=enabled]")["value"] == "1"  # type: ignore[index]
-    assert admin.get(f"/tasks/{task.id}").status_code == 404
+    assert admin.get(f"/tasks/{task.id}").status_code == 410
     assert "backup" in admin.see(f"/runs/{run.id}").text
     with pytest.raises(NotFound):
         tasks.get(db, task.id)
 
-    admin.post(f"/tasks/{task.id}/restore", {"enabled": "1"})
+    admin.post(f"/tasks/{task.id}/restore")
     assert "backup is there again" in admin.see(f"/tasks/{task.id}").text
     assert tasks.get(db, task.id).enabled
 
@@ -247,20 +246,51 @@ def test_a_deletion_whose_name_was_taken_says_what_to_do(admin: Person, db: Data
     add_task(db, "backup")
     assert admin.post(f"/tasks/{task.id}/restore").status_code == 303
 
-    told = [notice.text for notice in admin.see("/tasks").select(".wb-notice")]
+    page = BeautifulSoup(admin.get(f"/tasks/{task.id}").text, "html.parser")
+    told = [notice.text for notice in page.select(".wb-notice")]
 
     assert any("Another task is called 'backup' by now" in text for text in told)
 
 
-def test_a_task_that_was_paused_comes_back_disabled(admin: Person, db: Database) -> None:
-    task = add_task(db, "backup", cron="0 2 * * *")
-    pauses.pause(db, pauses.task_scope(task.id), now=clock.now(), actor="ann", reason="", until=None)
-    admin.post(f"/tasks/{task.id}/delete")
+def test_the_page_of_a_deleted_task_says_who_deleted_it_and_leads_back(
+    admin: Person, enter: Enter, db: Database
+) -> None:
+    task = add_task(db, "backup", command="tar cf x", environment={"API_TOKEN": "geheim-1234"})
+    run = add_run(db, task, RunState.SUCCEEDED)
+    tasks.delete(db, task.id, now=clock.now(), actor="bob")
+    # The notice of the deletion is gone, and only the runs still lead to the task.
+    link = admin.see(f"/runs/{run.id}").select_one("h1 a")
+    assert link is not None
 
-    undo = admin.see("/tasks").select_one(f'form[action="/tasks/{task.id}/restore"]')
+    answer = admin.get(str(link["href"]))
+    page = BeautifulSoup(answer.text, "html.parser")
 
+    assert answer.status_code == 410
+    assert "Deleted by bob" in page.select_one(".wb-answer").text  # type: ignore[union-attr]
+    assert "tar cf x" in page.text
+    assert "geheim-1234" not in page.text
+    button = page.select_one(f'form[action="/tasks/{task.id}/restore"]')
+    assert button is not None
+    assert admin.post(str(button["action"])).headers["Location"] == f"/tasks/{task.id}"
+    assert admin.get(f"/tasks/{task.id}").status_code == 200
+    tasks.delete(db, task.id, now=clock.now(), actor="bob")
+    assert "/restore" not in enter("viewer").get(f"/tasks/{task.id}").text
+    assert admin.get("/tasks/999").status_code == 404
+
+
+def test_tasks_that_were_deleted_together_have_one_undo_however_many_they_are(admin: Person, db: Database) -> None:
+    made = [add_task(db, f"task-{number}", enabled=number != 1) for number in range(3)]
+    ids = ".".join(str(task.id) for task in made)
+    admin.post("/tasks/bulk", {"action": "delete", "ids": ids, "sure": "1", "back": f"/tasks?tag={'x' * 1400}"})
+
+    undo = admin.see("/tasks").select_one('.wb-notice form[action="/tasks/restore"]')
     assert undo is not None
-    assert undo.select_one("input[name=enabled]") is None
+    fields = {field["name"]: field["value"] for field in undo.select("input[type=hidden]")}
+    admin.post("/tasks/restore", {name: value for name, value in fields.items() if name != "csrf_token"})
+
+    assert "3 restored." in admin.see("/tasks").select_one(".wb-notice").text  # type: ignore[union-attr]
+    assert [tasks.get(db, task.id).enabled for task in made] == [True, False, True]
+    assert admin.post("/tasks/restore").status_code == 422
 
 
 @pytest.mark.parametrize(("act", "back"), [("enable", "disable"), ("disable", "enable")])

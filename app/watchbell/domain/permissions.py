@@ -177,6 +177,7 @@ ROUTES: dict[str, Right] = {
     "tasks.copy": Right.EDIT,
     "tasks.delete": Right.EDIT,
     "tasks.restore": Right.EDIT,
+    "tasks.restore_many": Right.EDIT,
     "task_templates.index": Right.VIEW,
     "task_templates.index_json": Right.VIEW,
     "task_templates.index_csv": Right.VIEW,

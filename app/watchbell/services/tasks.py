@@ -164,16 +164,17 @@ def delete(db: Database, task_id: int, *, now: datetime, actor: str, expected_ve
     with db.write() as session:
         task = _require(session, task_id)
         _require_version(task, expected_version)
+        # What a pause held back must not start because the deletion is taken back, and the pause ends with its task.
+        starts = task.enabled and not pause_store.list_in_force(session, now, scopes=[pauses.task_scope(task.id)])
         left_over.write_down(session, task, now=now, actor=actor, why="the task was deleted")
         task.cursor_at = max(task.cursor_at, now)
         task.deleted_at = now
-        task.enabled = False
-        task.next_due_at = None
+        task.enabled, task.next_due_at = False, None
         task.updated_at, task.updated_by = now, actor
         task.change = store.next_change(session)
         pause_store.delete_pause(session, pauses.task_scope(task.id))
         _tell(session, task, "task_deleted", now)
-        task_audit.note(session, task, "task.delete", now=now, actor=actor)
+        task_audit.note(session, task, "task.delete", now=now, actor=actor, detail={"enabled": starts})
         is_rest = _cancel_some(session, task_id, now=now, actor=actor)
     while is_rest:
         with db.write() as session:
@@ -185,6 +186,7 @@ def put_back(session: Session, task: Task, definition: TaskDefinition, *, now: d
     """Let a task that was deleted say this from now on, within a transaction."""
     _write(session, task, definition, now=now, actor=actor)
     _tell(session, task, "task_created", now)
+    task_audit.note(session, task, "task.restore", now=now, actor=actor, detail={"enabled": task.enabled})
 
 
 def finish_deletions(db: Database, *, now: datetime, actor: str) -> None:

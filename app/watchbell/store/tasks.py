@@ -364,6 +364,11 @@ def list_by_ids(session: Session, ids: Sequence[int]) -> Sequence[Task]:
     return session.scalars(chosen.order_by(Task.id), {"ids": id_list(session, ids)}).all()
 
 
+def list_deleted(session: Session, moment: datetime) -> Sequence[int]:
+    """Return which tasks were deleted at one moment, by id."""
+    return session.scalars(select(Task.id).where(Task.deleted_at == moment).order_by(Task.id)).all()
+
+
 def list_enabled(session: Session, task_ids: Sequence[int]) -> set[int]:
     """Return which of the given tasks are enabled and not deleted."""
     chosen = select(Task.id).where(Task.id.in_(task_ids), Task.enabled, Task.deleted_at.is_(None))
@@ -373,12 +378,8 @@ def list_enabled(session: Session, task_ids: Sequence[int]) -> set[int]:
 _TASK: Any = Task.__table__
 _MOVE_CURSOR = Batch(
     update(_TASK)
-    .where(
-        _TASK.c.id == bindparam("task"),
-        _TASK.c.change == bindparam("known"),
-        _TASK.c.enabled,
-        _TASK.c.deleted_at.is_(None),
-    )
+    .where(_TASK.c.id == bindparam("task"), _TASK.c.change == bindparam("known"))
+    .where(_TASK.c.enabled, _TASK.c.deleted_at.is_(None))
     .values(cursor_at=bindparam("cursor"), next_due_at=bindparam("next_due"))
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
 from flask import flash, redirect, render_template, request, url_for
@@ -51,6 +51,8 @@ class Undo:
 
     address: str
     action: str
+    #: What says which rows it was; empty to name each of those that were changed, as far as there is room for them.
+    rows: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def read(actions: Collection[str], page: str) -> Chosen:
@@ -70,7 +72,7 @@ def read(actions: Collection[str], page: str) -> Chosen:
         is_sure=form.get("sure") == "1" and ids is not None,
         tags=tuple(dict.fromkeys(filter(None, (tag.strip() for tag in form.get("tags", "").split(","))))),
         reason=form.get("reason", ""),
-        back=_back(form.get("back", ""), page),
+        back=back_of(page),
     )
 
 
@@ -81,9 +83,9 @@ def _ids(texts: Sequence[str]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, numbers)))
 
 
-def _back(address: str, page: str) -> str:
+def back_of(page: str) -> str:
     """Return the list, with its filters if the form has said them."""
-    found = safe_next(address)
+    found = safe_next(request.form.get("back"))
     return found if found is not None and urlsplit(found).path == page else page
 
 
@@ -130,20 +132,20 @@ def question(chosen: Chosen, endpoint: str, names: dict[int, str], title: str, v
     )
 
 
-def result(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str], undo: Undo | None = None) -> Response:
+def result(back: str, done: Sequence[Part], *, words: dict[str, str], undo: Undo | None = None) -> Response:
     """Return to the list and say there what was done, what was so already, and what was refused and why."""
-    told = ending(chosen, done, words=words, undo=undo)
+    told = ending(back, done, words=words, undo=undo)
     (kind, sentence), *others = told.notices
-    if told.undo and len(told.fields["ids"]) + len(chosen.back) <= _LONGEST_UNDO:
+    if told.undo and len("".join(told.fields.values())) <= _LONGEST_UNDO:
         notices.done(sentence, told.undo, told.fields)
     else:
         flash(sentence, kind)
     for other, text in others:
         flash(text, other)
-    return redirect(chosen.back, 303)
+    return redirect(back, 303)
 
 
-def ending(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str], undo: Undo | None = None) -> Ending:
+def ending(back: str, done: Sequence[Part], *, words: dict[str, str], undo: Undo | None = None) -> Ending:
     """Return what is said of what was done."""
     counts: dict[str, int] = {}
     for part in done:
@@ -162,7 +164,7 @@ def ending(chosen: Chosen, done: Sequence[Part], *, words: dict[str, str], undo:
     if undo is None or not ids:
         return Ending(said)
     # Only what was changed is changed back.
-    return Ending(said, undo.address, {"action": undo.action, "ids": ids, "sure": "1", "back": chosen.back})
+    return Ending(said, undo.address, {"action": undo.action, **(undo.rows or {"ids": ids}), "sure": "1", "back": back})
 
 
 def _refusals(refused: Sequence[Part]) -> str:

@@ -33,13 +33,13 @@ def answer() -> Response | str:
         notices.warn_unless_running()
     words = {"cancelled": _("cancelled"), "asked to stop": _("asked to stop"), "queued": _("queued")}
     if len(names) <= progress.FEW:
-        return bulk_forms.result(chosen, work(), words=words)
+        return bulk_forms.result(chosen.back, work(), words=words)
     return progress.page(
         Work(
             title=_question(action, len(names))[1],
             total=len(names),
             do=lambda tell: work(tell=tell),
-            end=lambda done: bulk_forms.ending(chosen, done, words=words),
+            end=lambda done: bulk_forms.ending(chosen.back, done, words=words),
             back=chosen.back,
             back_label=_("Runs"),
             section="runs",

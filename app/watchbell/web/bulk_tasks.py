@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
-from flask import redirect, url_for
+from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from watchbell.domain.permissions import Right
 from watchbell.errors import InputError, NotAllowed
-from watchbell.services import bulk, bulk_parts, task_lists
+from watchbell.services import bulk, bulk_parts, task_lists, undoing
 from watchbell.services.bulk import Action, Order
+from watchbell.services.bulk_parts import Part
 from watchbell.services.task_lists import TaskFilter
-from watchbell.web import bulk_forms, current, list_look, notices, progress, task_list
+from watchbell.web import bulk_forms, current, list_look, notices, progress, query, task_list
 from watchbell.web.bulk_forms import Chosen, Undo
 from watchbell.web.db import database
 from watchbell.web.i18n import _, ngettext
@@ -52,17 +54,39 @@ def answer() -> Response | str:
     )
     if action is Action.RUN:
         notices.warn_unless_running()
+    return _do(work, len(names), _question(action, len(names))[1], chosen.back, _undo(action))
+
+
+def restore() -> Response:
+    """Take back that tasks were deleted together, and say what has become of each."""
+    deleted_at = query.moment(request.form, "deleted_at")
+    if deleted_at is None:
+        raise InputError.of("deleted_at", _("must be a date and time"), "2026-11-29T14:00")
+    ids = undoing.list_deleted(database(), deleted_at)
+    work = functools.partial(undoing.restore_all, database(), ids, now=current.now(), actor=current.actor())
+    return _do(work, len(ids), _("Restore"), bulk_forms.back_of(url_for("tasks.index")))
+
+
+def _undo(action: Action) -> Undo | None:
+    """Return what takes an action back, if anything does."""
+    if action is Action.DELETE:
+        # Their moment says which tasks it was, however many they were.
+        return Undo(url_for("tasks.restore_many"), "restore", {"deleted_at": current.now().isoformat()})
     opposite = _OPPOSITES.get(action)
-    undo = Undo(url_for("tasks.bulk"), opposite.value) if opposite is not None else None
-    if len(names) <= progress.FEW:
-        return bulk_forms.result(chosen, work(), words=_outcomes(), undo=undo)
+    return Undo(url_for("tasks.bulk"), opposite.value) if opposite is not None else None
+
+
+def _do(work: Callable[..., list[Part]], number: int, title: str, back: str, undo: Undo | None = None) -> Response:
+    """Do it and say what has become of each, on a page of its own if that takes a while."""
+    if number <= progress.FEW:
+        return bulk_forms.result(back, work(), words=_outcomes(), undo=undo)
     return progress.page(
         Work(
-            title=_question(action, len(names))[1],
-            total=len(names),
+            title=title,
+            total=number,
             do=lambda tell: work(tell=tell),
-            end=lambda done: bulk_forms.ending(chosen, done, words=_outcomes(), undo=undo),
-            back=chosen.back,
+            end=lambda done: bulk_forms.ending(back, done, words=_outcomes(), undo=undo),
+            back=back,
             back_label=_("Tasks"),
             section="tasks",
         )
@@ -114,6 +138,7 @@ def _outcomes() -> dict[str, str]:
         "disabled": _("disabled"),
         "queued": _("queued"),
         "deleted": _("deleted"),
+        "restored": _("restored"),
         "paused": _("paused"),
         "resumed": _("resumed"),
         "tagged": _("tagged"),

@@ -87,6 +87,12 @@ def bulk() -> AnyResponse | str:
     return bulk_tasks.answer()
 
 
+@blueprint.post("/tasks/restore")
+def restore_many() -> AnyResponse:
+    """Take back that several tasks were deleted together."""
+    return bulk_tasks.restore()
+
+
 @blueprint.post("/tasks/export")
 def export() -> AnyResponse:
     """Lead to the twin with the tasks that were ticked."""
@@ -94,8 +100,11 @@ def export() -> AnyResponse:
 
 
 @blueprint.get("/tasks/<int:task_id>")
-def detail(task_id: int) -> str:
-    task = tasks.get(database(), task_id)
+def detail(task_id: int) -> str | tuple[str, int]:
+    try:
+        task = tasks.get(database(), task_id)
+    except NotFound:
+        return _page_of_deleted(task_id)
     return render_template(
         "tasks/detail.html",
         task=task,
@@ -192,27 +201,29 @@ def copy(task_id: int) -> AnyResponse:
 
 @blueprint.post("/tasks/<int:task_id>/delete")
 def delete(task_id: int) -> AnyResponse:
-    before = tasks.get(database(), task_id)
-    # A pause ends with its task: what was held back must not start because it is there again.
-    starts = before.enabled and pausing.of(pauses.task_scope(task_id)) is None
     task = tasks.delete(database(), task_id, now=current.now(), actor=current.actor())
     words = _("%(name)s is deleted. Its runs stay in the history.", name=task.name)
-    notices.done(words, url_for("tasks.restore", task_id=task_id), {"enabled": "1"} if starts else {})
+    notices.done(words, url_for("tasks.restore", task_id=task_id))
     return redirect(url_for("tasks.index"), 303)
 
 
 @blueprint.post("/tasks/<int:task_id>/restore")
 def restore(task_id: int) -> AnyResponse:
     """Take a deletion back."""
-    enabled = request.form.get("enabled") == "1"
     try:
-        task = undoing.restore(database(), task_id, enabled=enabled, now=current.now(), actor=current.actor())
+        task = undoing.restore(database(), task_id, now=current.now(), actor=current.actor())
     except Conflict as error:
         flash(sentence(error.message), "warning")
-        return redirect(url_for("tasks.index"), 303)
+        return redirect(url_for("tasks.detail", task_id=task_id), 303)
     told = _("%(name)s is there again, with its runs and versions.", name=task.name)
     flash(told + " " + _when(task), "success")
     return redirect(url_for("tasks.detail", task_id=task.id), 303)
+
+
+def _page_of_deleted(task_id: int) -> tuple[str, int]:
+    """Return what is said of a task that was there, with the way back; raises NotFound for one that never was."""
+    task = undoing.find_deleted(database(), task_id)
+    return render_template("tasks/deleted.html", task=task, environment=mask_all(task.environment)), 410
 
 
 def _runs_of(task: Task) -> dict[str, object]:
