@@ -115,3 +115,14 @@ def test_minutes_count_what_comes_in_each(db: Database) -> None:
 
     assert ([minute for minute, count in enumerate(counts) if count], is_cut) == ([10, 20, 30], False)
     assert sum(counts) == 6
+
+
+def test_minutes_count_all_that_comes_of_tasks_that_are_due_every_few_seconds(db: Database) -> None:
+    add_task(db, "steady", every="2s", now=NOW)
+    add_task(db, "uneven", every="7s", now=NOW)
+
+    counts, is_cut = forecast.minutes(db, start=NOW, count=24 * 60)
+
+    assert not is_cut
+    assert {count - 30 for count in counts[1:]} == {8, 9}
+    assert abs(sum(counts) - (24 * 3600 / 2 + 24 * 3600 / 7)) <= 2

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -177,12 +178,24 @@ def minutes(db: Database, *, start: datetime, count: int) -> tuple[list[int], bo
     # Tasks with one schedule share what was worked out of it.
     shared = collections.Counter(id(one.moments) for one in coming)
     for number, one in {id(one.moments): one for one in coming}.items():
-        is_cut |= one.is_cut
         for moment in one.moments:
             place = int((moment - start).total_seconds() // 60)
             if 0 <= place < count:
                 counts[place] += shared[number]
+        if one.is_cut and one.task.schedule.get("kind") == "interval":
+            for place, more in enumerate(_beyond(one.moments, start, count)):
+                counts[place] += more * shared[number]
+        else:
+            is_cut |= one.is_cut
     return counts, is_cut
+
+
+def _beyond(moments: Sequence[datetime], start: datetime, count: int) -> list[int]:
+    """Return how many moments of a steady interval come in each minute behind those that were worked out."""
+    step, last = moments[1] - moments[0], moments[-1]
+    # How many moments behind the last one have come when each minute begins, the end of the last one included.
+    reached = [max(0, -((last - start - timedelta(minutes=place)) // step) - 1) for place in range(count + 1)]
+    return [after - before for before, after in itertools.pairwise(reached)]
 
 
 def _coming(db: Database, *, after: datetime, until: datetime, by_hour: bool = False) -> tuple[list[Coming], bool]:
