@@ -11,6 +11,7 @@ from watchbell.domain.load import Load, Stay, at_once, load_of, pile_ups, quiet_
 from watchbell.domain.run_state import RunState
 from watchbell.services import forecast
 from watchbell.store.session import Database
+from watchbell.store.tasks import Task
 
 BERLIN = ZoneInfo("Europe/Berlin")
 STAYS = some.lists(
@@ -126,3 +127,46 @@ def test_minutes_count_all_that_comes_of_tasks_that_are_due_every_few_seconds(db
     assert not is_cut
     assert {count - 30 for count in counts[1:]} == {8, 9}
     assert abs(sum(counts) - (24 * 3600 / 2 + 24 * 3600 / 7)) <= 2
+
+
+def ran(db: Database, task: Task, seconds: float) -> None:
+    began = NOW - timedelta(hours=1)
+    add_run(db, task, RunState.SUCCEEDED, due_at=began, started_at=began, ended_at=began + timedelta(seconds=seconds))
+
+
+def test_tasks_that_are_due_often_and_soon_over_coincide_only_at_the_moments_that_they_share(db: Database) -> None:
+    for number in range(15):
+        ran(db, add_task(db, f"often-{number}", cron="*/7 * * * *", now=NOW), 0.01)
+    for name, cron in {"beside": "3 * * * *", "with": "14 3 * * *"}.items():
+        ran(db, add_task(db, name, cron=cron, now=NOW), 0.01)
+
+    found = forecast.week(db, now=NOW, zone=ZoneInfo("UTC"))
+
+    # The one that is due at a minute of its own never meets them; the other one does once a day.
+    assert {cell.hour: cell.load.peak for cell in found.cells} == {hour: 16 if hour == 3 else 15 for hour in range(24)}
+    assert all(cell.load.mean < 0.01 for cell in found.cells)
+    assert found.dense == []
+
+
+def test_tasks_that_are_due_every_minute_at_other_seconds_never_meet(db: Database) -> None:
+    for second in range(0, 60, 15):
+        task = add_task(
+            db, f"at-{second}", every="1m", anchor_at=(NOW + timedelta(seconds=second)).isoformat(), now=NOW
+        )
+        ran(db, task, 3)
+
+    found = forecast.week(db, now=NOW, zone=ZoneInfo("UTC"))
+
+    assert {cell.load.peak for cell in found.cells} == {1}
+    assert found.dense == []
+
+
+def test_a_task_that_is_due_again_before_it_is_over_goes_on_all_the_time(db: Database) -> None:
+    short, long = (add_task(db, name, every="10s", now=NOW) for name in ("short", "long"))
+    ran(db, short, 1)
+    ran(db, long, 20)
+
+    found = forecast.week(db, now=NOW, zone=ZoneInfo("UTC"))
+
+    assert [task.name for task in found.dense] == ["long"]
+    assert {cell.load.peak for cell in found.cells} == {3}

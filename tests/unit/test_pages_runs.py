@@ -13,6 +13,8 @@ from tests.unit.run_rows import add_attempt, finished
 from tests.web_fixtures import Person
 from watchbell.domain.run_state import RunState
 from watchbell.services import runs, triggers
+from watchbell.services.lives import name_call
+from watchbell.store.heartbeats import Scheduler
 from watchbell.store.session import Database
 from watchbell.web.presenters_runs import today_sentence
 from watchbell.web.run_list import RunQuery, as_filter
@@ -270,3 +272,76 @@ def test_the_runs_of_a_queue_are_listed(admin: Person, db: Database) -> None:
     assert admin.get("/runs.json?queue=nightly&q=backup&state=failed").get_json() == found
     assert admin.get("/runs.json?queue=nightly&q=other").get_json() == []
     assert admin.see("/queues").select_one("a[href='/runs?queue=default']")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "order=id",
+        "page=last",
+        "order=id&page=last",
+        "before={4}",
+        "after={4}",
+        "order=id&before={4}",
+        "order=id&after={4}",
+        "order=id&q=backup",
+        "state=succeeded&state=failed&order=id",
+    ],
+)
+def test_what_is_exported_follows_the_list_from_the_first_row_of_its_page_on(
+    admin: Person, db: Database, query: str
+) -> None:
+    task = add_task(db)
+    ids = [add_run(db, task, RunState.SUCCEEDED).id for _ in range(8)]
+    query = query.format(*ids) + "&length=3"
+
+    page = listed(admin.see(f"/runs?{query}"))
+    json_ids = [row["id"] for row in admin.get(f"/runs.json?{query}").get_json()]
+    rows = csv.DictReader(io.StringIO(admin.get(f"/runs.csv?{query}").get_data(as_text=True).removeprefix("\ufeff")))
+
+    is_turned = page[0] < page[-1]
+    assert json_ids[: len(page)] == page
+    assert json_ids == sorted(json_ids, reverse=not is_turned)
+    assert json_ids[-1] == (ids[-1] if is_turned else ids[0])
+    assert [int(row["id"]) for row in rows] == json_ids
+
+
+def test_the_runs_of_a_host_are_those_that_ran_there_or_wait_for_it(admin: Person, db: Database) -> None:
+    for name, host in (("first", "Watchtower"), ("second", "watchtower"), ("away", "lighthouse")):
+        life = Scheduler(incarnation=name, user="ann", host=host, environment="production", session_id="1", version="0",
+                         pid=1, start_ticks=1, boot_id="b", started_at=NOW, beat_at=NOW)  # fmt: skip
+        with db.write() as session:
+            session.add(life)
+    anywhere, pinned = add_task(db, "anywhere"), add_task(db, "pinned", host="watchtower")
+    there = [add_run(db, anywhere, RunState.SUCCEEDED, holder=name).id for name in ("first", "second")]
+    called = add_run(db, anywhere, RunState.FAILED, holder=name_call("1", "watchtower", "/home")).id
+    waiting = add_run(db, pinned, RunState.QUEUED).id
+    add_run(db, pinned, RunState.SUCCEEDED, holder="away")
+    add_run(db, anywhere, RunState.QUEUED)
+    add_run(db, anywhere, RunState.FAILED, holder=name_call("2", "lighthouse", "/home"))
+
+    def found(query: str) -> list[int]:
+        return [run["id"] for run in admin.get(f"/runs.json?host={query}").get_json()]
+
+    assert found("watchtower") == [waiting, called, *reversed(there)]
+    assert found("watchtower&state=failed") == [called]
+    assert found("watchtower&q=pinned") == [waiting]
+    assert found("nowhere") == []
+    page = admin.see("/runs?host=watchtower")
+    assert "4 runs on watchtower." in page.text
+    assert {"lighthouse", "watchtower"} <= {str(one["value"]) for one in page.select("datalist option")}
+
+
+def test_a_time_that_ends_before_it_begins_is_told(admin: Person, db: Database) -> None:
+    add_run(db, add_task(db), RunState.SUCCEEDED)
+    query = "from=2026-11-20T10:00&to=2026-11-19T10:00"
+
+    page = admin.see(f"/runs?{query}")
+    file = admin.get(f"/runs.json?{query}")
+
+    answer = page.select_one(".wb-answer").text  # type: ignore[union-attr]
+    assert "No run due from 2026-11-20 10:00 until 2026-11-19 10:00. That time ends before it begins" in answer
+    assert file.status_code == 422
+    assert "ends before it begins" in file.text
+    assert "due from 2026-11-19 until 2026-11-20." in admin.see("/runs?from=2026-11-19&to=2026-11-20").text

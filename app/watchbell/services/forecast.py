@@ -9,6 +9,7 @@ import collections
 import dataclasses
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -25,14 +26,18 @@ from watchbell.store.timeline import TaskLine
 MOST_TASKS = 20_000
 MOST_OF_SCHEDULE = 1_500
 MOST_MOMENTS = 60_000
-MOST_STAYS = 80_000
-#: What is not known to take longer takes so long.
-LEAST_SECONDS = 1.0
+MOST_STAYS = 200_000
+#: What has not run yet counts so long; what is known to be over sooner takes at least as long as starting a process does.
+UNKNOWN_SECONDS = 1.0
+LEAST_SECONDS = 0.1
 HOURS = 7 * 24
 _HOUR = 3600.0
 _NAMED = 12
 _PILES = 8
 _MOST_OF_ITSELF = 10
+#: Of what is due more often than so many times an hour, one moment of each minute stands for all of it.
+_MOST_OF_HOUR = 60
+_MINUTE = 60.0
 _USUAL_DAYS = timedelta(days=7)
 
 
@@ -44,8 +49,8 @@ class Coming:
     moments: Sequence[datetime]
     #: Whether there are more than were worked out.
     is_cut: bool
-    #: Of such a task, for each hour in which it is due: the first moment, and the seconds to the next one.
-    hourly: Sequence[tuple[datetime, float]] = ()
+    #: Of such a task, for each hour in which it is due: the moments, and the seconds from the first to the next one.
+    hourly: Sequence[tuple[Sequence[datetime], float]] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class LoadMap:
     cells: Sequence[Cell]
     piles: Sequence[PileUp]
     tasks: int
-    #: Some of the tasks that are due so often that they count as going on all the time, and whether tasks were left out.
+    #: Some of the tasks that are due again before they are over, and so go on all the time; whether tasks were left out.
     dense: Sequence[TaskLine]
     is_cut: bool
 
@@ -117,20 +122,20 @@ def week(db: Database, *, now: datetime, zone: ZoneInfo) -> LoadMap:
     groups = _groups(coming, usual)
     stays: list[Stay] = []
     for number, group in enumerate(groups):
+        stays += _stays(number, group, start)
         if len(stays) > MOST_STAYS:
             is_cut = True
             break
-        stays += _stays(number, group, start)
     loads = load.load_of(stays, HOURS, _HOUR)
     cells = [_cell(start + timedelta(hours=n), found, zone) for n, found in enumerate(loads)]
     piles = [_pile(n, cells, stays, groups, start) for n in load.pile_ups(loads)[:_PILES]]
-    dense = [one.task for one in coming if one.is_cut][:_NAMED]
+    dense = [task for group in groups if _is_endless(group) for task in group.tasks][:_NAMED]
     return LoadMap(cells, piles, len(coming), dense, is_cut)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Group:
-    """Tasks that are due at the same moments and usually take as long, to the second."""
+    """Tasks that are due at the same moments and usually take as long, to the second or, below one, to the tenth."""
 
     coming: Coming
     seconds: float
@@ -138,13 +143,15 @@ class _Group:
 
 
 def _groups(coming: Sequence[Coming], usual: Mapping[int, float]) -> list[_Group]:
+    """Return the groups, those that are seldom due first: if all are too many, what is left out is the same in each hour."""
     found: dict[tuple[int, float], _Group] = {}
     for one in coming:
-        seconds = max(round(usual.get(one.task.id, 0.0)), LEAST_SECONDS)
+        seconds = usual.get(one.task.id, UNKNOWN_SECONDS)
+        seconds = max(round(seconds, 0 if seconds >= 1 else 1), LEAST_SECONDS)
         # Tasks with one schedule share what was worked out of it.
         group = found.setdefault((id(one.moments), seconds), _Group(one, seconds, []))
         group.tasks.append(one.task)
-    return list(found.values())
+    return sorted(found.values(), key=lambda group: group.coming.is_cut)
 
 
 def days(db: Database, *, first: date, count: int, now: datetime, zone: ZoneInfo) -> list[Day]:
@@ -230,16 +237,34 @@ def _work_out(line: TaskLine, begin: datetime, until: datetime, *, by_hour: bool
     return Coming(line, found[:MOST_OF_SCHEDULE], is_cut=True, hourly=hourly)
 
 
-def _by_hour(plan: Schedule, begin: datetime, until: datetime) -> list[tuple[datetime, float]]:
-    found = []
+def _by_hour(plan: Schedule, begin: datetime, until: datetime) -> list[tuple[Sequence[datetime], float]]:
+    found: list[tuple[Sequence[datetime], float]] = []
     start = begin.replace(minute=0, second=0, microsecond=0)
     while start < until:
-        end = start + timedelta(hours=1)
-        first = list(schedules.occurrences(plan, max(start - timedelta(microseconds=1), begin), 2, until))
-        if len(first) == 2 and first[0].due_at < end:
-            found.append((first[0].due_at, (first[1].due_at - first[0].due_at).total_seconds()))
+        end = min(start + timedelta(hours=1), until)
+        after = max(start - timedelta(microseconds=1), begin)
+        moments = [one.due_at for one in schedules.occurrences(plan, after, _MOST_OF_HOUR + 1, end) if one.due_at < end]
+        if moments:
+            following = moments[1:2] or [one.due_at for one in schedules.occurrences(plan, moments[0], 1, until)]
+            gap = (following[0] - moments[0]).total_seconds() if following else _HOUR
+            found.append((moments if len(moments) <= _MOST_OF_HOUR else _thinned(moments[0], gap, end), gap))
         start = end
     return found
+
+
+def _thinned(first: datetime, gap: float, end: datetime) -> list[datetime]:
+    """Return the first moment of each minute until an end of what is due each few seconds."""
+    step = timedelta(seconds=math.ceil(_MINUTE / gap) * gap)
+    return [first + n * step for n in range(math.ceil((end - first) / step))]
+
+
+def _of_itself(seconds: float, gap: float) -> int:
+    """Return how many runs of one task go on at any time: none if it is over long before it is due again."""
+    return min(int(seconds / gap + 0.5), _MOST_OF_ITSELF)
+
+
+def _is_endless(group: _Group) -> bool:
+    return any(_of_itself(group.seconds, gap) for _moments, gap in group.coming.hourly)
 
 
 def _stays(number: int, group: _Group, start: datetime) -> list[Stay]:
@@ -247,12 +272,14 @@ def _stays(number: int, group: _Group, start: datetime) -> list[Stay]:
     if not one.is_cut:
         return [Stay(number, (moment - start).total_seconds(), seconds, count) for moment in one.moments]
     stays = []
-    for moment, gap in one.hourly:
-        begin = (moment - start).total_seconds()
-        # Some of it goes on at any time of the hour, or begins so soon that it might as well.
-        end = (begin // _HOUR + 1) * _HOUR
-        of_itself = min(max(round(seconds / gap), 1), _MOST_OF_ITSELF)
-        stays.append(Stay(number, begin, end - begin, count * of_itself))
+    for moments, gap in one.hourly:
+        of_itself = _of_itself(seconds, gap)
+        if of_itself:
+            begin = (moments[0] - start).total_seconds()
+            end = (begin // _HOUR + 1) * _HOUR
+            stays.append(Stay(number, begin, end - begin, count * of_itself))
+        else:
+            stays += [Stay(number, (moment - start).total_seconds(), seconds, count) for moment in moments]
     return stays
 
 

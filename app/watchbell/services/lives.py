@@ -26,7 +26,12 @@ def is_call(holder: str | None) -> bool:
 
 def is_call_at(holder: str, host: str) -> bool:
     """Return whether a call was made on a host."""
-    return holder.startswith(f"{HOLDER_PREFIX}{_host_mark(host)}-")
+    return holder.startswith(call_prefix(host))
+
+
+def call_prefix(host: str) -> str:
+    """Return how the names of the calls begin that are made on a host."""
+    return f"{HOLDER_PREFIX}{_host_mark(host)}-"
 
 
 def unique_of(call: str) -> str:

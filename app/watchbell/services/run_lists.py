@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from watchbell.services import runs
+from watchbell.services import lives, runs
 from watchbell.services.runs import COUNT_LIMIT, RunFilter, RunPage
-from watchbell.store import history
+from watchbell.store import history, run_places
 from watchbell.store import tasks as task_store
+from watchbell.store.run_places import Place
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
 
@@ -17,6 +18,8 @@ from watchbell.store.session import Database
 _AT_ONCE = 1000
 #: Up to so many tasks are named as those of which most runs are.
 _NAMED = 3
+#: So many hosts are offered to be chosen.
+_HOSTS = 200
 
 
 def walk(db: Database, chosen: RunFilter, *, before_id: int | None = None) -> Iterator[Run]:
@@ -27,6 +30,16 @@ def walk(db: Database, chosen: RunFilter, *, before_id: int | None = None) -> It
         if not page.has_older:
             return
         before_id = page.older_before
+
+
+def walk_forwards(db: Database, chosen: RunFilter, *, after_id: int = 0) -> Iterator[Run]:
+    """Yield all runs that a filter lets through, oldest first; nothing is held while they are used."""
+    while True:
+        found = runs.list_page_of(db, chosen, after_id=after_id, limit=_AT_ONCE).runs
+        yield from reversed(found)
+        if len(found) < _AT_ONCE:
+            return
+        after_id = found[0].id
 
 
 def name_of(run: Run) -> str:
@@ -45,6 +58,24 @@ def list_by_ids(db: Database, ids: Sequence[int]) -> list[Run]:
     """Return runs by their numbers, newest first; those that are not there are left out."""
     with db.read() as session:
         return list(history.list_by_ids(session, ids).values())
+
+
+def place_of(host: str) -> Place:
+    """Return a host as runs are looked for on it; one that nobody knows has none."""
+    # Calls hold their runs under a mark of the name as the host itself writes it, which is in small letters as a rule.
+    return Place(host, tuple(lives.call_prefix(name) for name in sorted({host, host.lower()})))
+
+
+def list_in_place(db: Database, place: Place, ids: Sequence[int]) -> set[int]:
+    """Return which of a few runs ran, or are to run, on a host."""
+    with db.read() as session:
+        return run_places.list_of(session, place, ids)
+
+
+def list_hosts(db: Database) -> list[str]:
+    """Return hosts on which runs may have run: some of those of schedulers."""
+    with db.read() as session:
+        return run_places.list_hosts(session, _HOSTS)
 
 
 def list_oldest(db: Database, chosen: RunFilter, *, limit: int) -> RunPage:

@@ -15,6 +15,7 @@ from watchbell.store import history, newest_runs
 from watchbell.store import retention as retention_store
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
+from watchbell.store.run_places import Place
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
 from watchbell.store.session import Database, Session
 from watchbell.store.tasks import Task
@@ -186,6 +187,13 @@ class RunFilter:
     queue: str | None = None
     #: Only runs of these tasks; None for all.
     among: tuple[int, ...] | None = None
+    #: Only runs that ran, or are to run, on a host.
+    place: Place | None = None
+
+    @property
+    def is_backwards(self) -> bool:
+        """Return whether the time that is looked at ends before it begins, so that nothing can be in it."""
+        return self.since is not None and self.until is not None and self.until < self.since
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -307,7 +315,7 @@ def _read_page(
 def list_rows(db: Database, chosen: RunFilter | None = None, *, limit: int) -> Sequence[Run]:
     """Return the newest runs that a filter lets through, without counting all of them."""
     with db.read() as session:
-        return history.list_runs(session, **dataclasses.asdict(chosen or RunFilter()), limit=limit)
+        return history.list_runs(session, **arguments(chosen or RunFilter()), limit=limit)
 
 
 def list_rows_by_name(db: Database, task_name: str, chosen: RunFilter, *, limit: int) -> Sequence[Run]:
@@ -317,7 +325,7 @@ def list_rows_by_name(db: Database, task_name: str, chosen: RunFilter, *, limit:
             run
             for task_id in task_store.list_ids_by_name(session, task_name)
             for run in history.list_runs(
-                session, **dataclasses.asdict(dataclasses.replace(chosen, task_id=task_id)), limit=limit
+                session, **arguments(dataclasses.replace(chosen, task_id=task_id)), limit=limit
             )
         ]
     return sorted(rows, key=lambda run: run.id, reverse=True)[:limit]

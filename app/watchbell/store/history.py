@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.store import totals
 from watchbell.store.base import id_list, ids_select, pattern
+from watchbell.store.run_places import Place
 from watchbell.store.runs import ACTIVE_SQL, NOT_SCHEDULED_SQL, TROUBLED_SQL, Run, newest_id
 from watchbell.store.tasks import Task
 
@@ -109,6 +110,7 @@ def find_runs(
     until: datetime | None = None,
     queue: str | None = None,
     among: Sequence[int] | None = None,
+    place: Place | None = None,
     before_id: int | None = None,
     after_id: int | None = None,
     limit: int = 50,
@@ -126,10 +128,11 @@ def find_runs(
     asked = _Asked(task_id, states or (), trigger, since, until, above, below, after_id is not None)
     looked_to = None
     words = search.split()[:8]
-    if among is not None and _is_walked(asked, among, words, queue):
+    marks = _Marks(words, queue, among, place)
+    if among is not None and marks.are_walked(asked, among):
         ids = {number for task in among for number in _newest_of(session, asked, task, limit)}
-    elif words or queue is not None or among is not None:
-        ids, looked_to = _search(session, asked, _Marks(words, queue, among), limit)
+    elif not marks.are_none:
+        ids, looked_to = _search(session, asked, marks, limit)
     elif len(asked.states) > 1:
         ids = {row.id for branch in asked.branches([Run.id]) for row in session.execute(branch.limit(limit))}
     else:
@@ -160,11 +163,21 @@ class _Marks:
     words: Sequence[str] = ()
     queue: str | None = None
     among: Sequence[int] | None = None
+    place: Place | None = None
+
+    @property
+    def are_none(self) -> bool:
+        return not self.words and self.queue is None and self.among is None and self.place is None
+
+    def are_walked(self, asked: _Asked, among: Sequence[int]) -> bool:
+        """Return whether the runs of these tasks are found by walking the index of each."""
+        is_more = bool(self.words) or self.queue is not None or self.place is not None
+        return not is_more and len(among) * max(len(asked.states), 1) <= _MOST_NAMED
 
     def named(self, session: Session, asked: _Asked) -> Sequence[int]:
         """Return the tasks whose names have all the words, if they are few."""
-        # All runs of a task may be of another queue, so its name would lead to none however far one walks.
-        if asked.task_id is not None or self.queue is not None or not self.words:
+        # All runs of a task may be of another queue or host, so its name would lead to none however far one walks.
+        if asked.task_id is not None or self.queue is not None or self.place is not None or not self.words:
             return []
         found = _named(session, self.words)
         return found if self.among is None else sorted(set(found) & set(self.among))
@@ -180,18 +193,15 @@ class _Marks:
         ]
         if self.queue is not None:
             matches.append(window.c.queue == self.queue)
+        if self.place is not None:
+            matches.append(self.place.where(window.c))
         if self.among is None:
             return and_(true(), *matches), {}
         ids = window.c.task_id.in_(ids_select(session.get_bind().dialect.name))
         return and_(ids, *matches), {"ids": id_list(session, self.among)}
 
 
-_WINDOW = (Run.id, Run.task_id, Run.task_name, Run.reason, Run.queue)
-
-
-def _is_walked(asked: _Asked, among: Sequence[int], words: Sequence[str], queue: str | None) -> bool:
-    """Return whether the runs of these tasks are found by walking the index of each."""
-    return not words and queue is None and len(among) * max(len(asked.states), 1) <= _MOST_NAMED
+_WINDOW = (Run.id, Run.task_id, Run.task_name, Run.reason, Run.queue, Run.holder)
 
 
 def _newest_of(session: Session, asked: _Asked, task_id: int, limit: int) -> list[int]:
@@ -238,11 +248,13 @@ def count_runs(
     until: datetime | None = None,
     queue: str | None = None,
     among: Sequence[int] | None = None,
+    place: Place | None = None,
     at_most: int = 10_000,
 ) -> int:
     """Return how many runs a list with these filters has, counting no further than a bound."""
     words = search.split()[:8]
-    is_plain = not words and queue is None and among is None
+    marks = _Marks(words, queue, among, place)
+    is_plain = marks.are_none
     is_by_due = is_plain and (since or until) is not None and task_id is None and not states
     above = 0 if is_by_due else max(0, first_since(session, since) - 1)
     last = None if is_by_due else _last_until(session, until)
@@ -250,8 +262,7 @@ def count_runs(
     asked = _Asked(task_id, states or (), trigger, since, until, above, below, forwards=False)
     if is_plain:
         return _count(session, asked.branches([Run.id]), at_most, ordered=not is_by_due)
-    marks = _Marks(words, queue, among)
-    is_walked = among is not None and _is_walked(asked, among, words, queue)
+    is_walked = among is not None and marks.are_walked(asked, among)
     named = [task for task in among or () if task_id in {None, task}] if is_walked else marks.named(session, asked)
     total = 0
     for number in named:

@@ -160,7 +160,7 @@ def read(args: Mapping[str, str], many: MultiArgs, db: Database, look: Look | No
     before, after = query.optional_id(args, "before"), query.optional_id(args, "after")
     if before is not None and after is not None:
         raise InputError.of("before", "cannot stand beside after; give one of them")
-    return RunQuery(
+    found = RunQuery(
         states=states,
         task=_task(db, task_text) if task_text else None,
         task_text=task_text,
@@ -177,6 +177,8 @@ def read(args: Mapping[str, str], many: MultiArgs, db: Database, look: Look | No
         is_last_page=before is None and after is None and query.word(args, "page", ("", "last"), "") == "last",
         look=look,
     )
+    # No index leads to the oldest of some lists: they stay as they are, on the page and in what is exported of it.
+    return dataclasses.replace(found, oldest_first=found.oldest_first and found.can_be_turned)
 
 
 def read_moment(args: Mapping[str, str], name: str) -> str:
@@ -221,7 +223,7 @@ def as_filter(db: Database, asked: RunQuery, *, now: datetime, zone: ZoneInfo) -
     # No task has the id 0, so a name that nobody has finds nothing.
     task_id = (asked.task.id if asked.task else 0) if asked.task_text else None
     starts = [found for found in (since_of(asked.since, now, zone), _start_of(asked.start, zone)) if found is not None]
-    marks = {"tag": asked.tag or None, "host": asked.host or None, "owner": asked.user or None}
+    marks = {"tag": asked.tag or None, "owner": asked.user or None}
     return RunFilter(
         task_id=task_id,
         states=states,
@@ -232,6 +234,7 @@ def as_filter(db: Database, asked: RunQuery, *, now: datetime, zone: ZoneInfo) -
         queue=asked.queue or None,
         # Runs of a task that has been deleted are still those of its owner.
         among=task_lists.list_ids(db, deleted=True, **marks) if any(marks.values()) else None,
+        place=run_lists.place_of(asked.host) if asked.host else None,
     )
 
 
@@ -251,19 +254,38 @@ def end_of(text: str, zone: ZoneInfo) -> datetime | None:
 def find(db: Database, asked: RunQuery, chosen: RunFilter, limit: int) -> RunPage:
     """Return the page that was asked for, newest first; only that page and a count with an end are paid for."""
     if asked.decision:
-        return undecided(decisions.list_open(db, limit=MOST_UNDECIDED), chosen)
+        found = decisions.list_open(db, limit=MOST_UNDECIDED)
+        if chosen.place is not None:
+            there = run_lists.list_in_place(db, chosen.place, [run.id for run in found])
+            found = [run for run in found if run.id in there]
+        return undecided(found, chosen)
     if asked.can_be_turned and (asked.is_last_page or (asked.oldest_first and asked.is_first_page)):
         return run_lists.list_oldest(db, chosen, limit=limit)
     return runs.list_page(db, chosen, before_id=asked.before, after_id=asked.after, limit=limit)
 
 
 def walk(db: Database, asked: RunQuery, *, now: datetime, zone: ZoneInfo) -> Iterator[Run]:
-    """Yield all runs that the address asks for, newest first, from the place in it on."""
+    """Yield all runs that the address asks for, in the order of the list, from the first row of its page on."""
     chosen = as_filter(db, asked, now=now, zone=zone)
     if asked.decision:
         yield from find(db, asked, chosen, MOST_UNDECIDED).runs
-    else:
+    elif asked.oldest_first and asked.before is None:
+        yield from run_lists.walk_forwards(db, chosen, after_id=asked.after or 0)
+    elif asked.before is not None and not asked.oldest_first:
         yield from run_lists.walk(db, chosen, before_id=asked.before)
+    elif asked.is_first_page:
+        yield from run_lists.walk(db, chosen)
+    else:
+        yield from _walk_from(db, asked, chosen)
+
+
+def _walk_from(db: Database, asked: RunQuery, chosen: RunFilter) -> Iterator[Run]:
+    """Yield the rows of a page whose beginning depends on its length, and what follows them in the list."""
+    rows = find(db, asked, chosen, asked.look.length if asked.look else SHAPE.length).runs
+    if rows and asked.oldest_first:
+        yield from run_lists.walk_forwards(db, chosen, after_id=rows[-1].id - 1)
+    elif rows:
+        yield from run_lists.walk(db, chosen, before_id=rows[0].id + 1)
 
 
 def places(asked: RunQuery, page: RunPage, limit: int) -> dict[str, dict[str, Any] | None]:

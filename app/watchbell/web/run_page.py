@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from flask import request
 from werkzeug.datastructures import MultiDict
 
+from watchbell.errors import InputError
 from watchbell.services import decisions, run_lists, runs, task_lists
 from watchbell.web import bulk_forms, current, list_look, presenters_runs, query, run_list, run_sentences
 from watchbell.web.db import database
@@ -52,12 +53,16 @@ def shown(wanted: RunQuery, look: Look) -> dict[str, Any]:
     rows = presenters_runs.run_views(page.runs, current.now())
     few = run_lists.find_few(database(), chosen) if wanted.is_first_page else None
     number = f"{page.filtered:,}" + ("+" if page.filtered >= runs.COUNT_LIMIT else "")
+    sentence = (
+        run_sentences.found(wanted, page, few, is_backwards=chosen.is_backwards) if wanted.is_filtered else _today()
+    )
     return {
         "page": page,
+        "is_backwards": chosen.is_backwards,
         "look": look,
         "rows": rows[::-1] if wanted.oldest_first else rows,
         "turns": run_list.places(wanted, page, look.length),
-        "answer": run_sentences.found(wanted, page, few) if wanted.is_filtered else _today(),
+        "answer": sentence,
         "total": ngettext("%(number)s run", "%(number)s runs", page.filtered, number=number),
     }
 
@@ -71,6 +76,7 @@ def around(wanted: RunQuery, look: Look) -> dict[str, Any]:
         "triggers": run_sentences.triggers(),
         "since": run_sentences.since(),
         "marks": task_lists.list_marks(database()),
+        "hosts": run_lists.list_hosts(database()),
         **{name: value for name, value in list_look.context(look, wanted.address(view=None)).items() if name != "look"},
     }
 
@@ -83,7 +89,11 @@ def twin_rows() -> Iterator[RunView]:
     if ids is not None:
         found: Iterator[Any] = iter(run_lists.list_by_ids(database(), ids))
     else:
-        found = run_list.walk(database(), asked(request.args)[0], now=now, zone=zone)
+        wanted = asked(request.args)[0]
+        if run_list.as_filter(database(), wanted, now=now, zone=zone).is_backwards:
+            # A file without rows would look as if nothing had run.
+            raise InputError.of("to" if wanted.end else "from", run_sentences.backwards())
+        found = run_list.walk(database(), wanted, now=now, zone=zone)
     return (run_view(run, now) for run in itertools.islice(found, limit))
 
 

@@ -32,7 +32,7 @@ def since() -> dict[str, str]:
     }
 
 
-def found(asked: RunQuery, page: RunPage, few: Few | None) -> str:
+def found(asked: RunQuery, page: RunPage, few: Few | None, *, is_backwards: bool = False) -> str:
     """Return what a filtered list has found, and of which few tasks most of it is."""
     told = [f"{' '.join([_count(page), *filter(None, _marks(asked, page.filtered))])}."]
     if few is not None:
@@ -46,6 +46,8 @@ def found(asked: RunQuery, page: RunPage, few: Few | None) -> str:
                 names=", ".join(few.names),
             )
         )
+    if is_backwards:
+        told.append(backwards())
     if page.is_partial:
         told.append(_("Looked at a part of the history; older runs may match, too."))
     return " ".join(told)
@@ -61,6 +63,19 @@ def _count(page: RunPage) -> str:
     return ngettext("%(number)s run", "%(number)s runs", count, number=number)
 
 
+def backwards() -> str:
+    """Return why nothing can be found in a time that ends before it begins."""
+    return _("That time ends before it begins, so no run can be due in it.")
+
+
+def _between(start: str, end: str) -> str:
+    if start and end:
+        return _("due from %(start)s until %(end)s", start=start, end=end)
+    if start:
+        return _("due from %(when)s", when=start)
+    return _("due until %(when)s", when=end) if end else ""
+
+
 def _marks(asked: RunQuery, count: int) -> list[str]:
     """Return what all of them have in common, one part of the sentence each."""
     parts = [_("of %(task)s", task=asked.task_text) if asked.task_text else ""]
@@ -71,10 +86,7 @@ def _marks(asked: RunQuery, count: int) -> list[str]:
         parts.append(_("started %(how)s", how=triggers()[asked.trigger]))
     if asked.since:
         parts.append(_("due since %(when)s", when=since().get(asked.since, asked.since)))
-    if asked.start:
-        parts.append(_("due from %(when)s", when=asked.start.replace("T", " ")))
-    if asked.end:
-        parts.append(_("due until %(when)s", when=asked.end.replace("T", " ")))
+    parts.append(_between(asked.start.replace("T", " "), asked.end.replace("T", " ")))
     parts.append(_("with “%(words)s”", words=asked.search) if asked.search else "")
     parts.append(_("in queue %(queue)s", queue=asked.queue) if asked.queue else "")
     parts.append(_("of tasks with the tag %(tag)s", tag=asked.tag) if asked.tag else "")
