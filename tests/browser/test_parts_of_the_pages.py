@@ -190,6 +190,40 @@ def test_sequences_cut_in_two_are_read_as_one(page: Page, address: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("written", ["FAILED\\x1b[1A\\rSUCCESS", "FAILED\\rSUCCESS", "FAILED\\r\\r   \\rSUCCESS"])
+def test_what_was_written_over_has_a_mark_and_can_be_read(page: Page, address: str, written: str) -> None:
+    page.goto(f"{address}/login")
+    show = f"""screen:const p = document.createElement('pre'); document.body.prepend(p);
+        const s = new m.Screen(p, 'stdout'); s.add('{written}'); s.add('\\nnext\\r\\n'); return null"""
+    module(page, show)
+    row = page.locator("#L1 .wb-line__text")
+    mark = row.locator("summary")
+
+    expect(mark).to_have_text("1 overwritten")
+    expect(mark).to_be_visible()
+    expect(row).to_contain_text("SUCCESS")
+    expect(page.get_by_text("FAILED", exact=True)).to_be_hidden()
+    mark.click()
+    expect(page.get_by_text("FAILED", exact=True)).to_be_visible()
+    expect(page.locator("#L2 .wb-line__text")).to_have_text("next")
+
+
+def test_a_bar_of_progress_is_one_line_that_says_how_often_it_was_redrawn(page: Page, address: str) -> None:
+    page.goto(f"{address}/login")
+    show = """screen:const p = document.createElement('pre'); document.body.prepend(p);
+        const s = new m.Screen(p, 'stdout');
+        for (let n = 0; n <= 1000; n += 1) { s.add(`${n} of 1000\\r`); if (n === 500) p.querySelector('details').open = true; }
+        return [p.querySelectorAll('.wb-line').length, p.querySelector('details').open]"""
+
+    assert module(page, show) == [1, True]
+    told = page.locator("#L1 .wb-line__text")
+    expect(told.locator("summary")).to_have_text("1000 overwritten")
+    expect(told).to_contain_text("1000 of 1000")
+    expect(told.locator(".wb-overwritten__text").first).to_have_text("0 of 1000")
+    expect(told.locator(".wb-overwritten__text").last).to_have_text("999 of 1000")
+    expect(told).to_contain_text("… 900 more, in the raw download")
+
+
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -198,6 +232,7 @@ def test_sequences_cut_in_two_are_read_as_one(page: Page, address: str) -> None:
         "'\\x1b[1'.repeat(200000)",
         "'x'.repeat(5e6)",
         "'\\r'.repeat(1e6)",
+        "Array.from({length: 3e5}, (_, n) => n).join('\\r')",
     ],
 )
 def test_hostile_output_costs_time_in_proportion_to_its_length(page: Page, address: str, hostile: str) -> None:

@@ -199,11 +199,11 @@ def test_a_line_that_is_found_is_shown_as_plain_text_around_the_word() -> None:
     assert len(hit.text) < 200
 
 
-def test_a_line_is_found_as_it_was_left_on_the_screen_but_also_as_it_was_before() -> None:
-    progress = b"10 %\r50 %\rdone\n"
+def test_a_line_that_was_written_over_is_found_and_shown_with_what_it_said_before() -> None:
+    progress = b"10 %\r50 %\rdone\r\n"
 
-    assert [hit.text for hit in searching.find_lines(progress, b"", ("done",))] == ["done"]
-    assert len(list(searching.find_lines(progress, b"", ("50",)))) == 1
+    for words in (("done",), ("50",)):
+        assert [hit.text for hit in searching.find_lines(progress, b"", words)] == ["10 %␍50 %␍done"]
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,8 @@ def _lines(data: bytes, words: Sequence[str], first: int) -> Iterator[tuple[int,
 
 
 def _hit(number: int, line: str, words: Sequence[str]) -> LineHit:
-    # What a program has written over itself is not on the screen any more.
-    shown = plain_text(line.rstrip("\r").rpartition("\r")[2].encode()) or plain_text(line.encode())
+    # What a program has written over itself is shown as well, with a sign between: it may be what was looked for.
+    shown = plain_text(line.rstrip("\r").encode()) or plain_text(line.encode())
     place = min((at for at in (shown.lower().find(word) for word in words) if at >= 0), default=0)
     start = max(place - _BEFORE, 0) if len(shown) > _SHOWN else 0
     cut = shown[start : start + _SHOWN]

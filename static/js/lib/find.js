@@ -111,9 +111,11 @@ export class Finder {
     this.#draw();
     this.#say();
     const hit = this.hits[this.at];
+    const range = rangeOf(hit);
+    // It may stand in what was overwritten.
+    range?.startContainer.parentElement?.closest("details")?.setAttribute("open", "");
     hit.row.scrollIntoView({ block: "center" });
     // A long line may hold it far to the right.
-    const range = rangeOf(hit);
     const place = range?.getBoundingClientRect();
     const frame = this.text.getBoundingClientRect();
     if (place && (place.right > frame.right || place.left < frame.left)) this.text.scrollLeft += place.left - frame.left - frame.width / 3;

@@ -1,12 +1,18 @@
 /* Output as lines, the way a terminal would leave them: after a carriage return a line is written anew, and a line that is longer
- * than anybody reads is cut into pieces so that the browser survives it. Knows nothing of the document. */
+ * than anybody reads is cut into pieces so that the browser survives it. What was written over is kept beside the line: a bar of
+ * progress reads as one line, and no failure can hide behind a success. Knows nothing of the document. */
 
 import { Ansi } from "./ansi.js";
 
 /** @typedef {import("./ansi.js").Piece} Piece */
-/** @typedef {{number: number, pieces: Piece[], continued: boolean}} Line  continued: a further piece of a line that is too long */
+/** @typedef {{count: number, first: string[], last: string[]}} Overwritten  count: how many texts; between first and last some are left out */
+/** @typedef {{number: number, pieces: Piece[], continued: boolean, overwritten: Overwritten|null}} Line  continued: a further piece of a line that is too long */
 
 export const LONGEST = 20000;
+/** So many of the texts that were written over are kept of a line, from its beginning and from its end, each up to so many characters. */
+const KEPT_FIRST = 20;
+const KEPT_LAST = 80;
+const KEPT_CHARACTERS = 2000;
 
 export class Lines {
   constructor() {
@@ -18,6 +24,8 @@ export class Lines {
     this.returned = false;
     /** @type {Piece[]} the line that has no end yet */
     this.open = [];
+    /** @type {Overwritten|null} what this line said before */
+    this.overwritten = null;
   }
 
   /**
@@ -35,7 +43,7 @@ export class Lines {
 
   /** @returns {Line|null} the line that has no end yet */
   get current() {
-    return this.open.length ? { number: this.number, pieces: this.open, continued: this.continued } : null;
+    return this.open.length ? { number: this.number, pieces: this.open, continued: this.continued, overwritten: this.overwritten } : null;
   }
 
   /** End the line that is open: what comes next did not follow it in truth. */
@@ -61,6 +69,7 @@ export class Lines {
       return;
     }
     if (this.returned) {
+      this.#keep(this.open.map((piece) => piece.text).join(""));
       this.open = [];
       this.length = 0;
       this.returned = false;
@@ -77,9 +86,24 @@ export class Lines {
     this.length += rest.length;
   }
 
+  /** Keep a text that is written over; blanks hide nothing, and the same text once more is told once. @param {string} text */
+  #keep(text) {
+    const kept = text.length > KEPT_CHARACTERS ? `${text.slice(0, KEPT_CHARACTERS)}…` : text;
+    const before = this.overwritten ?? { count: 0, first: [], last: [] };
+    if (!kept.trim() || kept === (before.last.at(-1) ?? before.first.at(-1))) return;
+    // Made anew: what was handed out stays as it was.
+    const isFirst = before.first.length < KEPT_FIRST;
+    this.overwritten = {
+      count: before.count + 1,
+      first: isFirst ? [...before.first, kept] : before.first,
+      last: isFirst ? before.last : [...before.last.slice(1 - KEPT_LAST), kept],
+    };
+  }
+
   /** @param {Line[]} complete */
   #end(complete) {
-    complete.push({ number: this.number, pieces: this.open, continued: this.continued });
+    complete.push({ number: this.number, pieces: this.open, continued: this.continued, overwritten: this.overwritten });
+    this.overwritten = null;
     this.open = [];
     this.length = 0;
   }

@@ -4,7 +4,7 @@
 import { visible } from "./ansi.js";
 import { element } from "./dom.js";
 import { Lines } from "./lines.js";
-import { t } from "./words.js";
+import { t, tn } from "./words.js";
 
 const BLOCK = 200;
 
@@ -54,7 +54,9 @@ export class Screen {
     for (const line of lines) {
       row = this.#row(line, voice, at);
       if (before && line.number === number) {
-        // The beginning of this line stands there already.
+        // The beginning of this line stands there already, and what was unfolded in it stays so.
+        const [wasOpen, mark] = [before.querySelector("details")?.open, row.querySelector("details")];
+        if (wasOpen && mark) mark.open = true;
         if (line === lines[0]) before.replaceWith(row);
         else before.after(row);
         if (line !== lines[0]) this.rows += 1;
@@ -112,6 +114,7 @@ export class Screen {
   /** @param {import("./lines.js").Line} line @param {Voice} voice @param {string} at */
   #row(line, voice, at) {
     const text = element("span", { class: "wb-line__text" });
+    if (line.overwritten) text.append(this.#overwritten(line.overwritten));
     for (const piece of line.pieces) text.append(...this.#spans(piece));
     const id = `${voice.prefix}${line.number}`;
     const isError = this.isShared && voice.prefix === "E";
@@ -121,6 +124,15 @@ export class Screen {
       ? element("span", { class: "wb-line__number" })
       : element("a", { class: "wb-line__number", href: `#${id}`, "data-line": shown, tabindex: -1, "aria-label": label, title: at || null });
     return element("div", { class: `wb-line${isError ? " wb-line--err" : ""}`, id: line.continued ? null : id }, number, text);
+  }
+
+  /** A mark that unfolds what the line said before. @param {import("./lines.js").Overwritten} overwritten */
+  #overwritten({ count, first, last }) {
+    const row = (/** @type {string} */ text) => element("span", { class: "wb-overwritten__text" }, ...this.#spans({ text, classes: "" }));
+    const left = count - first.length - last.length;
+    const gap = left > 0 ? [element("span", { class: "wb-overwritten__text", text: tn("… %(num)s more, in the raw download", "… %(num)s more, in the raw download", left) })] : [];
+    const mark = element("summary", { title: t("The command wrote over this text. Unfold it to read what it said before.") }, tn("%(num)s overwritten", "%(num)s overwritten", count));
+    return element("details", { class: "wb-overwritten" }, mark, ...first.map(row), ...gap, ...last.map(row));
   }
 
   /** @param {import("./ansi.js").Piece} piece */
