@@ -376,3 +376,16 @@ def test_the_calendar_can_be_read_by_calendars(admin: Person, db: Database) -> N
     assert unfolded.count("BEGIN:VEVENT") == 7
     assert "SUMMARY:night\\; backup\\, of all " + "ü" * 60 in unfolded
     assert len({line for line in unfolded.split("\r\n") if line.startswith("UID:")}) == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "leads"), [("q=task&page=99999", "/tasks?q=task&page=2"), ("q=none&page=7", "/tasks?q=none&page=1")]
+)
+def test_a_page_behind_the_last_one_leads_to_the_last(admin: Person, db: Database, asked: str, leads: str) -> None:
+    for number in range(3):
+        add_task(db, f"task-{number}")
+
+    answer = admin.get(f"/tasks?{asked}&length=2")
+
+    assert answer.headers["Location"] == f"{leads}&length=2"
+    assert admin.get(f"{leads}&length=2").status_code == 200

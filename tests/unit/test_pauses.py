@@ -162,3 +162,10 @@ def test_a_run_asked_for_during_a_pause_says_so(db: Database) -> None:
 
     words = "paused by ann since 2026-11-22 12:00 UTC"
     assert run.reason == f"run by hand by bob; everything is {words}; queue backup is {words}; the task is {words}"
+
+
+@pytest.mark.parametrize("typed", ["the disk is changed.", "the disk is changed;", " the disk\tis changed ;. "])
+def test_a_reason_is_a_clause_without_a_stop_of_its_own(db: Database, typed: str) -> None:
+    made = pauses.pause(db, pauses.EVERYTHING, now=NOW, actor="ann", reason=typed)
+
+    assert made.reason == "the disk is changed"

@@ -288,3 +288,10 @@ def test_whatever_comes_in_is_either_a_task_that_can_be_stored_or_a_refusal(fiel
         kept += [*made.environment, *made.environment.values()]
 
     assert b"\0" not in "".join(kept).encode("utf-8")
+
+
+def test_an_emoji_that_is_joined_of_several_may_stand_in_a_name_and_a_lone_joiner_may_not() -> None:
+    family = "backup 👩\u200d👩\u200d👧"
+
+    assert _build({**VALID, "name": family, "tags": ["👩\u200d👧"]}).name == family
+    assert [problem.field for problem in _problems({**VALID, "name": "back\u200dup"})] == ["name"]

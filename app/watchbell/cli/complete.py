@@ -6,6 +6,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from watchbell.config import Config
+from watchbell.domain.shown_text import is_visible
 from watchbell.errors import WatchbellError
 
 
@@ -19,4 +20,4 @@ def complete_task(context: click.Context, _parameter: click.Parameter, incomplet
     except WatchbellError:
         # Somebody presses a key; what is wrong with the settings is told when the line is run.
         return []
-    return [CompletionItem(name) for name in glance.list_names(config.database_url, incomplete) if name.isprintable()]
+    return [CompletionItem(name) for name in glance.list_names(config.database_url, incomplete) if is_visible(name)]

@@ -12,6 +12,15 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 #: Signs that turn the direction of what follows, so that a line could read as what it is not.
 TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\N{REPLACEMENT CHARACTER}")
 
+_EMOJI = "[\u2190-\u2bff\u3030\u303d\U0001f000-\U0001faff]"
+#: What joins two emoji into one, such as the members of a family: by itself it is invisible, between them it is not.
+_JOINED = re.compile(f"({_EMOJI}[\ufe0f\U0001f3fb-\U0001f3ff]?)\u200d(?={_EMOJI})")
+
+
+def is_visible(text: str) -> bool:
+    """Return whether all of a text can be seen: it holds no control character, no turn of direction and nothing invisible."""
+    return _JOINED.sub(r"\1", text).isprintable()
+
 
 def plain_text(data: bytes) -> str:
     """Return bytes as text to be shown as it is: no escape sequence survives, control characters become signs."""

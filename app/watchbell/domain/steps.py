@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from watchbell.domain.shown_text import is_visible
 from watchbell.errors import InputError, Problem
 
 #: As many as a record of one attempt holds without growing beyond the block that it is given at its start.
@@ -115,7 +116,7 @@ def _name(number: int, value: object) -> str:
     text = (value or "").strip() or f"step {number}"
     if len(text) > NAME_LIMIT:
         raise _wrong(number, f"its name must be at most {NAME_LIMIT} characters long")
-    if not text.isprintable():
+    if not is_visible(text):
         raise _wrong(number, "its name must not hold control characters or invisible ones")
     return text
 

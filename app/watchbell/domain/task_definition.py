@@ -13,6 +13,7 @@ from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
 from watchbell.domain.policies import Policies, build_policies
 from watchbell.domain.schedule import Schedule, ScheduleKind
+from watchbell.domain.shown_text import is_visible
 from watchbell.domain.steps import Step
 from watchbell.errors import InputError, Problem
 
@@ -216,7 +217,7 @@ def _text(limit: int, example: str, *, required: bool = False, lines: bool = Fal
             raise InputError.of(name, "must not be empty", example)
         if len(text) > limit:
             raise InputError.of(name, f"must be at most {limit} characters long", example)
-        if not (_is_clean(text, "\n\t\r") if lines else text.isprintable()):
+        if not (_is_clean(text, "\n\t\r") if lines else is_visible(text)):
             raise InputError.of(name, "must not hold control characters or invisible ones", example)
         return text.replace("\r\n", "\n")
 
@@ -279,7 +280,7 @@ def _tags(name: str, value: object) -> tuple[str, ...]:
     parts = value if isinstance(value, list | tuple) else str(value or "").split(",")
     tags = tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
     for tag in tags:
-        if len(tag) > TAG_LIMIT or "," in tag or not tag.isprintable():
+        if len(tag) > TAG_LIMIT or "," in tag or not is_visible(tag):
             raise InputError.of(name, f"each must be at most {TAG_LIMIT} printable characters", "backup, daily")
     if len(tags) > 20:
         raise InputError.of(name, "must be at most 20", "backup, daily")

@@ -38,6 +38,11 @@ _BLOATED_BYTES = 256 * 1024 * 1024
 _UPKEEP_SECONDS = 10.0
 
 
+def past(trouble: str) -> str:
+    """Return the first clause of what was wrong with the database, as it is told when that is over."""
+    return trouble.partition(";")[0].replace(" is ", " was ", 1)
+
+
 class Vitals:
     """The condition of one scheduler."""
 
@@ -230,7 +235,7 @@ class Vitals:
     def _tell_recovery(self) -> None:
         since = self._troubled_at or clock.now()
         seconds = max(0.0, (clock.now() - since).total_seconds())
-        words = self._trouble.message.partition(";")[0] if self._trouble else "the database did not answer"
+        words = past(self._trouble.message) if self._trouble else "the database did not answer"
         log.info("The database answers again after %d attempts; nothing was lost", self._failures)
         self._failures = 0
         if self._is_full:
@@ -238,7 +243,7 @@ class Vitals:
             return
         self._trouble, self._troubled_at = None, None
         if seconds >= _LATE_SECONDS:
-            self.timekeeper.note_gap(since, f"{words} for {span_words(seconds)}".replace(" is ", " was ", 1))
+            self.timekeeper.note_gap(since, f"{words} for {span_words(seconds)}")
             message = f"The database answers again after {span_words(seconds)}; before, {words}."
             self.note(IncidentKind.DATABASE_LATE, message, since=since.isoformat(), seconds=seconds)
 

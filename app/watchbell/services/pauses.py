@@ -13,6 +13,7 @@ from typing import Any
 
 from watchbell.domain.policies import build_policies
 from watchbell.domain.scopes import EVERYTHING, QUEUE, TASK, describe_pause, minute, queue_scope, task_scope
+from watchbell.domain.shown_text import is_visible
 from watchbell.errors import InputError, NotFound
 from watchbell.services import audit
 from watchbell.services.tickets import Holds
@@ -53,8 +54,9 @@ def pause(
 
     Raises InputError, and NotFound for a task that does not exist.
     """
-    words = " ".join(reason.split())
-    if len(words) > REASON_LIMIT or not words.isprintable():
+    # It becomes a clause of sentences, which have their own full stop.
+    words = " ".join(reason.split()).rstrip(" ;.")
+    if len(words) > REASON_LIMIT or not is_visible(words):
         raise InputError.of("reason", f"must be at most {REASON_LIMIT} printable characters", "the disk is changed")
     if until is not None and until <= now:
         raise InputError.of("until", "must be in the future", "2030-01-31 09:30")

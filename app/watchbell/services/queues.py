@@ -6,6 +6,7 @@ import dataclasses
 from datetime import datetime
 
 from watchbell.domain.policies import build_policies
+from watchbell.domain.shown_text import is_visible
 from watchbell.errors import InputError, NotFound, Problem, VersionConflict
 from watchbell.services import audit
 from watchbell.services.pauses import queue_scope
@@ -107,7 +108,7 @@ def check_bounds(name: str, *, max_running: int | None, comment: str) -> None:
     if max_running is not None and not 1 <= max_running <= MAX_RUNNING_LIMIT:
         problems.append(Problem("max_running", f"must be between 1 and {MAX_RUNNING_LIMIT}, or nothing", "2"))
     words = comment.strip()
-    if len(words) > COMMENT_LIMIT or not words.isprintable():
+    if len(words) > COMMENT_LIMIT or not is_visible(words):
         problems.append(Problem("comment", f"must be at most {COMMENT_LIMIT} printable characters"))
     if problems:
         raise InputError(*problems)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from watchbell.domain.shown_text import is_visible
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.store import saved_views as store
 from watchbell.store.saved_views import SavedView
@@ -102,6 +103,6 @@ def _require_own(session: Session, view_id: int, owner: str) -> SavedView:
 
 def _name(text: str) -> str:
     name = " ".join(text.split())
-    if not (0 < len(name) <= NAME_LIMIT and name.isprintable()):
+    if not (0 < len(name) <= NAME_LIMIT and is_visible(name)):
         raise InputError.of("name", f"must be 1 to {NAME_LIMIT} printable characters long", "Failed this week")
     return name

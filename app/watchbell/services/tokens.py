@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from watchbell.domain.permissions import Scope, scopes_of
+from watchbell.domain.shown_text import is_visible
 from watchbell.errors import Conflict, InputError, NotFound, Problem, Unavailable, WatchbellError
 from watchbell.services import audit
 from watchbell.store import accounts as account_store
@@ -322,7 +323,7 @@ def _require_active(account: Account) -> None:
 def _check(account: Account, name: str, scope: str, lifetime: timedelta | None) -> None:
     """Raise InputError with all that is wrong with a token to be made."""
     problems = []
-    if not 1 <= len(name) <= NAME_LIMIT or not name.isprintable():
+    if not 1 <= len(name) <= NAME_LIMIT or not is_visible(name):
         problems.append(Problem("name", f"must be 1 to {NAME_LIMIT} printable characters", "deploy script"))
     elif name.startswith(_MARK):
         problems.append(Problem("name", f"must not begin with {_MARK}, as the secrets do", "deploy script"))

@@ -68,6 +68,10 @@ class Look:
     def __contains__(self, name: str) -> bool:
         return any(column.name == name for column in self.columns)
 
+    def pages(self, rows: int) -> int:
+        """Return how many pages so many rows fill, at least one."""
+        return max(1, -(-rows // self.length))
+
     @property
     def said(self) -> dict[str, str]:
         """Return the arguments of an address that shows a list like this in any browser."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -58,6 +59,9 @@ def index() -> AnyResponse | str:
     if request.args.get("remember"):
         return list_look.chosen(task_list.SHAPE, "tasks.index", asked.address(cols=None, length=None))
     found = task_list.find(database(), asked)
+    if asked.offset and not found.tasks:
+        last = {**request.args, "page": asked.look.pages(found.filtered)}
+        return redirect(f"{url_for('tasks.index')}?{urlencode(last)}", 303)
     return render_template("tasks/index.html", rows=_rows(found), **task_list.context(database(), asked, found))
 
 
