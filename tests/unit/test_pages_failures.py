@@ -12,8 +12,11 @@ from tests.database import NOW, add_task
 from tests.unit.form_fields import soup
 from tests.unit.run_rows import add_execution
 from tests.web_fixtures import Enter, Person
+from watchbell import clock
 from watchbell.services import audit, failures, task_lists, tasks
+from watchbell.services.digest import Digest
 from watchbell.services.task_lists import TaskFilter
+from watchbell.store.runs import RunEvent
 from watchbell.store.session import Database
 
 
@@ -119,3 +122,19 @@ def test_the_twins_hold_what_the_list_shows(admin: Person, runs: list[int]) -> N
 
 def test_before_anything_failed_the_page_says_what_it_is_for(admin: Person) -> None:
     assert "A note about one comes back with the next." in admin.see("/failures").text
+
+
+def test_failures_that_were_not_looked_at_yet_are_told(admin: Person, db: Database) -> None:
+    assert "No failure is kept" in words(admin, "/failures")
+
+    run = add_execution(db, add_task(db, "backup"), 2, code=3, stderr=b"no room")
+    with db.write() as session:
+        session.add(RunEvent(run_id=run, from_state="running", to_state="failed", at=NOW, actor="scheduler", fence=1))
+    before = words(admin, "/failures")
+    Digest(db, Path()).step(now=clock.now(), limit=100)
+    after = words(admin, "/failures")
+
+    assert "1 failure was not looked at yet" in before
+    assert "No failure is kept" not in before
+    assert "1 kind of failure, 1 failure." in after
+    assert "not looked at" not in after

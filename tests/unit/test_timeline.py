@@ -255,3 +255,22 @@ def test_the_twins_tell_runs_counted_parts_and_plans(admin: Person, db: Database
     assert len([row for row in rows if row["kind"] == "planned"]) == 24
     assert text.splitlines()[0].startswith("lane,kind,task_id")
     assert "'=cmd()" in text
+
+
+def test_the_timeline_is_a_view_of_the_pages_from_which_one_came(admin: Person, db: Database) -> None:
+    for number in range(timeline.LANES + 1):
+        add_task(db, f"task-{number:02}", every="1h", now=clock.now())
+
+    page = admin.see("/timeline?of=runs")
+
+    here = [str(one["href"]) for one in page.select(".wb-nav__link[aria-current=page]")]
+    assert here == ["/runs"]
+    assert page.select_one(".wb-tabs a[href='/failures']")
+    pager = page.select_one("nav.wb-pager a[rel=next]")
+    assert pager is not None and pager.text == "Next lanes"
+    assert "of=runs" in str(pager["href"])
+    following = admin.see(str(pager["href"]))
+    assert following.select_one("nav.wb-pager a[rel=prev]").text == "Previous lanes"  # type: ignore[union-attr]
+    assert admin.see("/runs").select_one(".wb-tabs a[href='/timeline?of=runs']")
+    other = admin.see("/timeline").select(".wb-nav__link[aria-current=page]")
+    assert [str(one["href"]) for one in other] == ["/next-runs"]

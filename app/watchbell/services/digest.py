@@ -24,6 +24,8 @@ from watchbell.store import samples as store
 from watchbell.store.samples import Measured
 from watchbell.store.session import Database, Session
 
+#: Failures that wait to be looked at are counted up to this many transitions ahead.
+_LOOKED_AHEAD = 10_000
 #: The name of the mark.
 MARK = "digest"
 #: A server's transactions may be stored in another order than that of their numbers; none of ours is open for so long.
@@ -69,6 +71,15 @@ class Digest:
         if troubled:
             failures.group(session, troubled, self._output_root)
         alerts.raise_alerts(session, runs, now=now)
+
+
+def count_waiting_failures(db: Database) -> int:
+    """Return how many failures were not looked at yet, as far as so many transitions ahead tell."""
+    ever = datetime.max.replace(tzinfo=UTC)
+    with db.read() as session:
+        mark = marks.get(session, MARK)
+        run_ids, _reached = marks.list_ended(session, mark, ever, sorted(failures.STATES), _LOOKED_AHEAD)
+    return len(set(run_ids))
 
 
 def _add_to_days(session: Session, runs: Sequence[Measured]) -> None:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.errors import InputError
-from watchbell.services import failures
+from watchbell.services import digest, failures
 from watchbell.services.failures import GroupView
 from watchbell.web import current, twins
 from watchbell.web.db import database
@@ -29,7 +29,9 @@ _COLUMNS = (
 @blueprint.get("/failures")
 def index() -> str:
     found = failures.list_views(database(), limit=_GROUPS)
-    return render_template("failures/index.html", found=found, answer=_answer(found), most=_GROUPS)
+    waiting = digest.count_waiting_failures(database())
+    answer = " ".join(filter(None, (_answer(found), _waiting(waiting) if found and waiting else "")))
+    return render_template("failures/index.html", found=found, answer=answer, most=_GROUPS, waiting=waiting)
 
 
 @blueprint.get("/failures.json")
@@ -75,6 +77,15 @@ def _answer(found: list[GroupView]) -> str:
     noted = sum(bool(view.group.note) for view in found)
     told = ngettext("%(kinds)s, %(times)s failure.", "%(kinds)s, %(times)s failures.", times, kinds=kinds, times=f"{times:,}")  # fmt: skip
     return told + (" " + ngettext("%(num)d has a note.", "%(num)d have a note.", noted) if noted else "")
+
+
+def _waiting(number: int) -> str:
+    return ngettext(
+        "%(number)s failure was not looked at yet.",
+        "%(number)s failures were not looked at yet.",
+        number,
+        number=f"{number:,}",
+    )
 
 
 def _row(view: GroupView) -> dict[str, object]:

@@ -27,6 +27,7 @@ blueprint = Blueprint("timeline", __name__)
 #: Choice -> how far back and ahead it looks.
 RANGES = {"6h": timedelta(hours=6), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 _LEAST, _MOST = timedelta(minutes=2), timedelta(days=31)
+_USUAL = {("range", "24h"), ("by", "task"), ("of", "next_runs")}
 _CSV_COLUMNS = ("lane", "kind", "task_id", "task", "run_id", "state", "start", "end", "runs", "reason")
 
 
@@ -39,18 +40,18 @@ class Asked:
     by: str
     search: str
     page: int
+    #: Of which pages it is a view: of the runs or the next runs.
+    of: str
     #: Whether it moves on with the clock.
     is_around_now: bool
 
     def address(self, **changes: Any) -> str:
         """Return the address of this timeline with changes; a time that is not given is the one around now."""
-        kept: dict[str, Any] = {"range": self.range, "by": self.by, "q": self.search}
+        kept: dict[str, Any] = {"range": self.range, "by": self.by, "q": self.search, "of": self.of}
         if not self.is_around_now:
             kept |= {"from": _text(self.axis.start), "to": _text(self.axis.until)}
         given = {name: value for name, value in {**kept, **changes}.items() if value not in ("", None)}
-        given = {
-            name: value for name, value in given.items() if (name, value) not in {("range", "24h"), ("by", "task")}
-        }
+        given = {name: value for name, value in given.items() if (name, value) not in _USUAL}
         return url_for("timeline.index", **given)
 
     def between(self, start: datetime, until: datetime, **changes: Any) -> str:
@@ -91,7 +92,10 @@ def index_csv() -> Response:
 def _links(asked: Asked) -> Links:
     """Return where marks lead to; there are hundreds of them, so that what their addresses share is made once."""
     run, task = url_for("runs.detail", run_id=0)[:-1], url_for("tasks.detail", task_id=0)[:-1]
-    part = url_for("timeline.index", by=None if asked.by == "task" else asked.by, range=asked.range)
+    kept = {"by": asked.by, "of": asked.of}
+    part = url_for(
+        "timeline.index", range=asked.range, **{name: it for name, it in kept.items() if (name, it) not in _USUAL}
+    )
 
     def zoom(start: datetime, until: datetime, name: str) -> str:
         return f"{part}&from={_stamp(start)}&to={_stamp(until)}{_named(name or asked.search)}"
@@ -128,6 +132,7 @@ def _asked() -> Asked:
         by=query.word(request.args, "by", ("task", "host"), "task"),
         search=query.text(request.args, "q"),
         page=query.whole(request.args, "page", 1, 1, timeline.MOST_LANES),
+        of=query.word(request.args, "of", ("next_runs", "runs"), "next_runs"),
         is_around_now=start is None and until is None,
     )
 
