@@ -93,3 +93,18 @@ def test_the_page_of_a_task_has_the_picture_and_the_same_as_a_table(admin: Perso
 
 def test_a_task_without_runs_has_no_picture(admin: Person, db: Database) -> None:
     assert not admin.see(f"/tasks/{add_task(db).id}").select("#durations")
+
+
+def test_one_run_is_a_bar_and_no_block_and_its_time_is_told_once(admin: Person, db: Database) -> None:
+    task = add_task(db, "backup")
+    add_run(db, task, RunState.SUCCEEDED, started_at=NOW, ended_at=NOW + timedelta(seconds=3))
+
+    part = admin.see(f"/tasks/{task.id}").select_one("#durations")
+
+    assert part is not None
+    bar = part.select_one(".wb-duration__bar")
+    assert bar is not None
+    x, width = (float(str(bar[name]).rstrip("%")) for name in ("x", "width"))
+    assert width <= 5
+    assert x + width / 2 == pytest.approx(50)
+    assert len(part.select(".wb-durations__ends > span")) == 1

@@ -18,6 +18,7 @@ from watchbell.store.runs import Run
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 from watchbell.web.pictures.axis import Axis, window
+from watchbell.web.pictures.lanes import _ROWS, LANE_HEIGHT
 from watchbell.web.pictures.packing import pack
 
 HOUR = timedelta(hours=1)
@@ -274,3 +275,25 @@ def test_the_timeline_is_a_view_of_the_pages_from_which_one_came(admin: Person, 
     assert admin.see("/runs").select_one(".wb-tabs a[href='/timeline?of=runs']")
     other = admin.see("/timeline").select(".wb-nav__link[aria-current=page]")
     assert [str(one["href"]) for one in other] == ["/next-runs"]
+
+
+def test_what_is_over_stands_before_now_and_the_label_of_now_alone(admin: Person, db: Database) -> None:
+    now = clock.now()
+    task = add_task(db, "backup", every="1h", now=now)
+    just = {"due_at": now, "created_at": now, "started_at": now - timedelta(seconds=3)}
+    run = add_run(db, task, RunState.FAILED, **just, ended_at=now - timedelta(seconds=1))
+
+    page = admin.see("/timeline")
+
+    def place(selector: str) -> float:
+        return float(str(page.select_one(selector)["x"]).rstrip("%"))  # type: ignore[index]
+
+    middle = place(".wb-picture__text--now")
+    assert place(f"svg a[href='/runs/{run.id}'] use") <= middle - 1.4
+    labels = [one for one in page.select("text.wb-picture__text") if "wb-picture__text--now" not in one["class"]]
+    assert labels
+    assert all(abs(float(str(one["x"]).rstrip("%")) - middle) > 6 for one in labels)
+
+
+def test_bars_keep_away_from_the_lanes_above_and_below() -> None:
+    assert all(top >= 3 and top + height <= LANE_HEIGHT - 3 for rows in _ROWS for top, height in rows)

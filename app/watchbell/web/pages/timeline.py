@@ -73,7 +73,9 @@ class Asked:
 def index() -> str:
     asked = _asked()
     found = _look(asked)
-    drawing = Drawing(asked.axis, current.zone(), _links(asked), Sayings(current.zone()), found.sample_of)
+    drawing = Drawing(
+        asked.axis, current.zone(), _links(asked), Sayings(current.zone()), found.sample_of, now=current.now()
+    )
     context = {"ranges": RANGES, "per_page": timeline.LANES, "lane_height": LANE_HEIGHT}
     lanes = [drawing.lane(lane) for lane in found.lanes]
     return render_template("timeline/index.html", asked=asked, found=found, lanes=lanes, **context)
@@ -92,10 +94,8 @@ def index_csv() -> Response:
 def _links(asked: Asked) -> Links:
     """Return where marks lead to; there are hundreds of them, so that what their addresses share is made once."""
     run, task = url_for("runs.detail", run_id=0)[:-1], url_for("tasks.detail", task_id=0)[:-1]
-    kept = {"by": asked.by, "of": asked.of}
-    part = url_for(
-        "timeline.index", range=asked.range, **{name: it for name, it in kept.items() if (name, it) not in _USUAL}
-    )
+    given: dict[str, Any] = dict(item for item in (("by", asked.by), ("of", asked.of)) if item not in _USUAL)
+    part = url_for("timeline.index", range=asked.range, **given)
 
     def zoom(start: datetime, until: datetime, name: str) -> str:
         return f"{part}&from={_stamp(start)}&to={_stamp(until)}{_named(name or asked.search)}"

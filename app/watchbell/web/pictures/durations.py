@@ -17,6 +17,8 @@ from watchbell.web.spans import short_words
 HEIGHT = 160
 _TOP = 12
 _MOST_LINES = 4
+#: A bar takes no more of the width than so many per cent.
+_WIDEST = 5.0
 #: Round amounts above ten seconds, as clocks have them; below they are 1, 2, 5.
 _STEPS = (15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
 _BAD = frozenset({"failed", "timed_out", "lost"})
@@ -104,10 +106,12 @@ def _bar(run: RunView, x: float, each: float, scale: float, usual: Usual | None,
     words = _("#%(id)s %(state)s, took %(took)s, due %(due)s", id=run.id, state=state_word(run.state), took=short_words(seconds),
               due=moment_words(run.due_at, zone))  # fmt: skip
     height = max(round(seconds * scale, 2), 1.0)
+    # A few runs are bars, too, and no blocks.
+    width = min(each * 0.7, _WIDEST)
     return Bar(
         run=run,
-        x=round(x + each * 0.15, 3),
-        width=round(each * 0.7, 3),
+        x=round(x + (each - width) / 2, 3),
+        width=round(width, 3),
         y=round(HEIGHT - height, 2),
         height=height,
         kind=kind,

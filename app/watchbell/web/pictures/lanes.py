@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from watchbell.domain.run_state import FINAL, RunState
 from watchbell.services.timeline import Lane, Part, Planned, Span
 from watchbell.web import schedule_words
 from watchbell.web.i18n import _
@@ -18,10 +19,12 @@ from watchbell.web.pictures.packing import pack
 
 LANE_HEIGHT = 28
 #: Top and height of the bars of a lane with one, two and three rows of them.
-_ROWS = (((8, 12),), ((2, 11), (15, 11)), ((1, 8), (10, 8), (19, 8)))
+_ROWS = (((8, 12),), ((4, 9), (15, 9)), ((3, 6), (11, 6), (19, 6)))
 #: A bar takes at least so much of the width, in per cent, because its icon does.
 _LEAST = 0.9
 _LOWEST, _HIGHEST = 6, 22
+#: What a bar takes that is as wide as its edge only, and one with an icon.
+_EDGE, _ICON = 0.7, 1.5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class Drawing:
     sayings: looks.Sayings
     #: How many runs one sample stands for.
     sample_of: int = 1
+    #: What is over stands before it, however wide its mark is; None where it does not matter.
+    now: datetime | None = None
 
     def lane(self, lane: Lane) -> DrawnLane:
         """Return a lane as it is drawn."""
@@ -108,7 +113,7 @@ class Drawing:
         )
 
     def _singles(self, spans: Sequence[Span]) -> list[Mark]:
-        places = [(self.axis.x(span.start), self.axis.x(span.end)) for span in spans]
+        places = [self._place_of(span) for span in spans]
         rows = pack([(low, max(high, low + _LEAST)) for low, high in places], len(_ROWS))
         shape = _ROWS[max(rows, default=0)]
         return [
@@ -125,6 +130,14 @@ class Drawing:
             )
             for span, (low, high), row in zip(spans, places, rows, strict=True)
         ]
+
+    def _place_of(self, span: Span) -> tuple[float, float]:
+        low, high = self.axis.x(span.start), self.axis.x(span.end)
+        if self.now is None or RunState(span.state) not in FINAL:
+            return low, high
+        latest = max(self.axis.x(self.now) - (_EDGE if span.state == "succeeded" else _ICON), 0.0)
+        back = max(low - latest, 0.0)
+        return round(low - back, 3), round(high - back, 3)
 
     def _parts(self, lane: Lane) -> list[Mark]:
         most = max((part.total for part in lane.parts), default=1)
