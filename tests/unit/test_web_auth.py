@@ -370,3 +370,22 @@ def test_pages_do_not_hang_while_another_program_holds_the_database(
 
 def _long_ago() -> str:
     return f"{clock.now() - timedelta(hours=1):%Y-%m-%d %H:%M:%S.%f}"
+
+
+def test_what_was_typed_is_still_there_after_the_login_has_ended(with_password: Person) -> None:
+    with_password.client.post("/login", data={"password": PASSWORD})
+    token = with_password.see("/tasks/new").select_one("input[name=csrf_token]")["value"]  # type: ignore[index]
+    typed = {"csrf_token": token, "name": "typed for long", "command": "true", "kind": "manual"}
+    with_password.post("/logout")
+
+    refused = with_password.client.post("/tasks/new", data=typed)
+    assert refused.status_code == 401
+    assert 'href="/login" target="_blank"' in refused.text
+    assert 'value="typed for long"' in refused.text
+    with_password.client.post("/login", data={"password": PASSWORD})
+    # The form is of a session that is over: it is shown once more, with the token of the new one.
+    again = BeautifulSoup(with_password.client.post("/tasks/new", data=typed).text, "html.parser")
+    fields = {field["name"]: field["value"] for field in again.select('form[action="/tasks/new"] input[type=hidden]')}
+    assert with_password.client.post("/tasks/new", data=fields).status_code == 303
+    for secret in ("password", "current", "repeat"):
+        assert "geheim" not in with_password.client.post("/account/password", data={**typed, secret: "geheim"}).text

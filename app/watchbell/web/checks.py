@@ -185,6 +185,11 @@ def _refuse_without_right() -> AnyResponse | None:
         return _too_few(user, right)
     if askers.wants_json(request):
         return bearer.challenge(errors.answer(401))
+    if errors.typed():
+        # The login ended while somebody typed: a way that leads to the login would lose the text.
+        return errors.answer(
+            401, _("Your login has ended. Log in in another tab, come back here, and send it again"), bare=True
+        )
     target = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else None
     return redirect(url_for("auth.login", next=target if target != "/" else None), 303)
 

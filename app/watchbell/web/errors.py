@@ -8,7 +8,7 @@ import secrets
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
-from flask_wtf.csrf import CSRFError
+from flask_wtf.csrf import CSRFError, generate_csrf
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestedRangeNotSatisfiable
 
 from watchbell.errors import (
@@ -126,7 +126,7 @@ def answer(status: int, text: str = "", *, bare: bool = False, error: Exception 
                 bare=g.is_bare,
                 request_id=request_id(),
                 address=f"{request.script_root}{request.full_path.removesuffix('?')}",
-                typed=_typed() if status == 503 else [],
+                typed=typed() if status in {401, 503} or isinstance(error, CSRFError) else [],
             )
         )
     made.status_code = status
@@ -163,7 +163,7 @@ def _on_http(error: HTTPException) -> Response | HTTPException:
     return made
 
 
-def _typed() -> list[tuple[str, str]]:
+def typed() -> list[tuple[str, str]]:
     """Return the fields of a form that was sent in vain, so that it can be sent again; none where a secret is among them.
 
     A browser that goes back brings what was typed, but not everybody dares to, and not every browser does.
@@ -174,7 +174,10 @@ def _typed() -> list[tuple[str, str]]:
         found = [(name, value) for name, values in request.form.lists() for value in values]
     names = {name for name, _value in found}
     is_whole = request.method == "POST" and "csrf_token" in names and not request.files
-    return found if is_whole and not any("password" in name or name == "repeat" for name in names) else []
+    if not is_whole or any("password" in name or name in {"repeat", "current"} for name in names):
+        return []
+    # Another site cannot have sent it, so the form may carry the token of the session that there is by now.
+    return [(name, generate_csrf() if name == "csrf_token" else value) for name, value in found]
 
 
 def _is_known() -> bool:
