@@ -98,7 +98,7 @@ class Expression:
                 stack.append(values.get(step.name))
             elif step.kind == "not":
                 value = stack.pop()
-                stack.append(None if value is None else float(not value))
+                stack.append(value if value is None or math.isnan(value) else float(not value))
             elif step.kind == "negate":
                 value = stack.pop()
                 stack.append(None if value is None else -value)
@@ -107,7 +107,8 @@ class Expression:
                 stack.append(_apply(step.kind, left, right))
         found = stack.pop()
         if found is not None:
-            return Verdict(bool(found))
+            # Whatever the missing numbers were, a division by zero would leave it untold.
+            return Verdict(None) if math.isnan(found) else Verdict(bool(found))
         return Verdict(None, tuple(name for name in self.names if name not in values))
 
     def values_in(self, values: Mapping[str, float]) -> dict[str, float]:
@@ -116,22 +117,28 @@ class Expression:
 
 
 def _apply(kind: str, left: float | None, right: float | None) -> float | None:
-    """Return what an operator makes of two values, of which one may be unknown; truths are 0 and 1."""
+    """Return what an operator makes of two values; truths are 0 and 1.
+
+    One that is not there is None. One that cannot be, as by a division by zero, is not a number.
+    """
     if kind in _WORDS:
         # Whatever the unknown one is: one that is false decides "and", one that is true decides "or".
         decides = 0.0 if kind == "and" else 1.0
         if decides in (left, right):
             return decides
-        return None if left is None or right is None else 1.0 - decides
+    if any(value is not None and math.isnan(value) for value in (left, right)):
+        return math.nan
     if left is None or right is None:
         return None
+    if kind in _WORDS:
+        return 1.0 if kind == "and" else 0.0
     if kind in _COMPARED:
         return float(_COMPARED[kind](left, right))
     try:
         value = _COUNTED[kind](left, right)
     except (ZeroDivisionError, OverflowError):
-        return None
-    return value if math.isfinite(value) else None
+        return math.nan
+    return value if math.isfinite(value) else math.nan
 
 
 @functools.lru_cache(maxsize=1024)
