@@ -75,3 +75,19 @@ def test_what_has_exited_with_0_is_known_by_the_gate_that_it_has_broken_and_not_
 
     assert by_rows[0] == by_rows[1]
     assert by_rows[0][0] != by_time[0]
+
+
+@pytest.mark.parametrize("reason", ["exit code 3", "gate 'rows' broken: rows > 1 (rows 0)"])
+def test_how_often_a_task_tries_again_makes_no_other_failure_of_it(reason: str) -> None:
+    code = 0 if reason.startswith("gate") else 3
+    made = {
+        make("failed", code, b"", f"{reason}{more}")
+        for more in (
+            "",
+            "; given up after 2 attempts",
+            "; given up after 1 of 3 attempts; policy: no attempt later than 60 s after the first",
+            "; attempt 1 of 2; policy: this result is not retried",
+        )
+    }
+
+    assert len(made) == 1

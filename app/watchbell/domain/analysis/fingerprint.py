@@ -24,6 +24,10 @@ _VARYING = (
     (re.compile(r"\d+(?:[.,]\d+)*"), "<n>"),
     (re.compile(r"[ \t]+"), " "),
 )
+#: What a reason says of the retries of its task, which is nothing of the failure: whoever adds a retry has the same failures.
+_OF_RETRIES = re.compile(
+    r"; (?:given up after \d+ (?:of \d+ )?(?:attempts|tries)(?:; policy: .*)?|attempt \d+ of \d+; policy: .*)\Z"
+)
 
 
 def normalised(text: str) -> str:
@@ -48,6 +52,6 @@ def make(state: str, exit_code: int | None, stderr: bytes, reason: str) -> tuple
     tail = stderr[-TAIL_BYTES:].decode("utf-8", "replace")
     # A command knows nothing of the gate that it has broken, so its error output is about something else.
     is_by_gate = exit_code == 0 and reason.startswith(gates.WORD)
-    text = ("" if is_by_gate else normalised(tail)) or normalised(reason)
+    text = ("" if is_by_gate else normalised(tail)) or normalised(_OF_RETRIES.sub("", reason))
     marks = f"{state}\n{exit_code}\n{text}"
     return hashlib.sha256(marks.encode()).hexdigest()[:16], text
