@@ -246,3 +246,16 @@ def test_a_rule_is_tried_on_the_last_runs(db: Database) -> None:
         (runs[1], True, "user_time_seconds 0.5"),
     ]
     assert len(alert_rules.try_out(db, HOLDS, None)) == 4
+
+
+def test_a_new_rule_has_nothing_to_do_with_the_alerts_of_a_removed_one(db: Database) -> None:
+    task = add_task(db, "job")
+    removed = make_rule(db)
+    end_run(db, task, 0)
+    alert_rules.remove(db, removed, now=NOW, actor="ann")
+    made = make_rule(db, "other", "user_time_seconds > 99")
+
+    assert made != removed
+    assert [(view.alerts, view.open) for view in alert_rules.list_all(db)] == [(0, 0)]
+    assert all_alerts(db, rule_id=made) == []
+    assert [one.rule_id for one in all_alerts(db)] == [removed]

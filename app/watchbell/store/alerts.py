@@ -97,7 +97,11 @@ def find_rule_by_name(session: Session, name: str) -> AlertRule | None:
 
 
 def add(session: Session, row: AlertRule | Alert) -> None:
-    """Store a rule or an alert, which gets its number."""
+    """Store a rule or an alert, which gets its number; a rule never that of a removed one whose alerts are still there."""
+    if isinstance(row, AlertRule) and session.get_bind().dialect.name == "sqlite":
+        # SQLite gives the number of the newest row again once that is gone; PostgreSQL counts on.
+        used = (session.scalar(select(func.max(column))) or 0 for column in (AlertRule.id, Alert.rule_id))
+        row.id = max(used) + 1
     session.add(row)
     session.flush()
 
