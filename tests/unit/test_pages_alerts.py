@@ -74,6 +74,7 @@ def test_the_filters_hold_for_the_page_and_its_twins(
     lines = list(csv.DictReader(io.StringIO(admin.get(f"/alerts.csv{query}").text)))
     assert len(lines) == found
     assert all(line["message"] in {"'=cmd", "failing: success == 0 (success 0)"} for line in lines)
+    assert all(line["seen"] == "success 0" for line in lines)
 
 
 def test_what_is_no_filter_is_refused(admin: Person) -> None:

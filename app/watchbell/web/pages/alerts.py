@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from watchbell.domain import expressions
 from watchbell.errors import Conflict, InputError
 from watchbell.services import alert_rules, alerts
 from watchbell.services.alert_rules import RuleView, Tried
@@ -51,7 +52,8 @@ def index_json() -> Response:
 def index_csv() -> Response:
     zone = current.zone()
     page = alert_list.find(alert_list.read(request.args), _EXPORT_ROWS)
-    return twins.csv_response("alerts", alert_list.CSV_COLUMNS, (alert_list.told(one, zone) for one in page.alerts))
+    rows = (alert_list.told(one, zone) | {"seen": expressions.told(one.seen)} for one in page.alerts)
+    return twins.csv_response("alerts", alert_list.CSV_COLUMNS, rows)
 
 
 @blueprint.post("/alerts/acknowledge")
