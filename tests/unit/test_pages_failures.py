@@ -138,3 +138,7 @@ def test_failures_that_were_not_looked_at_yet_are_told(admin: Person, db: Databa
     assert "No failure is kept" not in before
     assert "1 kind of failure, 1 failure." in after
     assert "not looked at" not in after
+
+
+def test_a_number_that_no_failure_can_have_is_not_found(admin: Person) -> None:
+    assert admin.get(f"/failures/{2**63}").status_code == 404

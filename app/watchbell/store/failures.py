@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, and_, delete, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from watchbell.store.base import Base, id_list, ids_select
+from watchbell.store.base import Base, can_hold, id_list, ids_select
 from watchbell.store.heartbeats import Scheduler
 from watchbell.store.runs import Attempt, Output, Run
 
@@ -166,7 +166,7 @@ class TaskFailures(NamedTuple):
 
 def find_group(session: Session, group_id: int) -> FailureGroup | None:
     """Return a group."""
-    return session.get(FailureGroup, group_id)
+    return session.get(FailureGroup, group_id) if can_hold(group_id) else None
 
 
 def list_by_task(session: Session, group_ids: Sequence[int]) -> dict[int, list[TaskFailures]]:
