@@ -77,7 +77,7 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "reopen_alerts": ("POST", "/alerts/reopen", {"ids": [1]}, 200),
     "list_alert_rules": ("GET", "/alert-rules", None, 200),
     "get_alert_rule": ("GET", "/alert-rules/1", None, 200),
-    "test_alert_rule": ("POST", "/alert-rules/test", {"expression": "cpu_max > 80 or success == 0", "task_id": 1}, 200),
+    "test_alert_rule": ("POST", "/alert-trials", {"expression": "cpu_max > 80 or success == 0", "task_id": 1}, 200),
     "create_alert_rule": ("POST", "/alert-rules", {"name": "hot", "expression": "cpu_max > 80"}, 201),
     "update_alert_rule": ("PATCH", "/alert-rules/1", {"severity": "critical", "task_id": None}, 200, ANY),
     "delete_alert_rule": ("DELETE", "/alert-rules/1", None, 204, ANY),
@@ -206,7 +206,7 @@ GOES_WRONG: list[tuple[Any, ...]] = [
     ("POST", "/alert-rules", {"name": "hot", "expression": "cpu_max > 80", "task_id": NONE}, 422, "task_id"),
     ("POST", "/alert-rules", {"name": "hot", "expression": "cpu_max > 80", "channel": "mail"}, 422, "channel"),
     ("POST", "/alert-rules", {"name": "failing", "expression": "cpu_max > 80"}, 409),
-    ("POST", "/alert-rules/test", {"expression": "__import__('os')"}, 422, "expression"),
+    ("POST", "/alert-trials", {"expression": "__import__('os')"}, 422, "expression"),
     ("PUT", "/tasks", None, 405),
 ]  # fmt: skip
 

@@ -264,7 +264,7 @@ class RemoteSource:
     def try_alert_rule(self, expression: str, task_id: int | None, limit: int) -> Mapping[str, Any]:
         """Return what a condition comes to of the last runs."""
         body = {"expression": expression, "task_id": task_id, "limit": limit}
-        found = self._client.ask("POST", "/alert-rules/test", body=body)
+        found = self._client.ask("POST", "/alert-trials", body=body)
         return {**found, "items": list(map(_read, found["items"]))}
 
     def list_alerts(self, filters: Mapping[str, Any], limit: int) -> Sequence[Mapping[str, Any]]:

@@ -172,8 +172,9 @@ function turnByKeys(api) {
     go(api, link.href, true);
   });
   addEventListener("popstate", () => location.reload());
-  api.on("xhr.dt", (/** @type {Event} */ _event, /** @type {any} */ _settings, /** @type {any} */ json, /** @type {any} */ xhr) => {
-    if (json?.parts) placeParts(json.parts);
+  api.on("xhr.dt", (/** @type {Event} */ _event, /** @type {any} */ settings, /** @type {any} */ json, /** @type {any} */ xhr) => {
+    // An answer to what was asked for earlier brings no rows either.
+    if (json?.parts && Number(json.draw) >= settings.iDraw) placeParts(json.parts);
     // What is wrong with an address is said by its page.
     if (xhr?.status === 422) location.reload();
   });

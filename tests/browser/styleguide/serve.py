@@ -21,7 +21,7 @@ from flask import Flask
 from wtforms import BooleanField, Form, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 
-from watchbell.web import i18n, presenters
+from watchbell.web import i18n, presenters, schedule_words, told
 from watchbell.web.pictures import outcomes
 from watchbell.web.places import places
 
@@ -188,7 +188,13 @@ def environment() -> jinja2.Environment:
         zone_named=ZoneInfo,
         draw_outcomes=outcomes.strip,
     )
-    made.filters.update(duration_words=presenters.duration_words, age_words=presenters.age_words)
+    made.filters.update(
+        duration_words=presenters.duration_words,
+        age_words=presenters.age_words,
+        told=told.told,
+        sentence=told.sentence,
+        schedule_sentence=schedule_words.sentence_of,
+    )
     return made
 
 

@@ -79,7 +79,7 @@ def create_alert_rule(given: dict[str, Any]) -> Response:
     return response
 
 
-@blueprint.route("/alert-rules/test", methods=["POST"])
+@blueprint.route("/alert-trials", methods=["POST"])
 @blueprint.body(alert_schemas.Trial)
 @blueprint.answers(200, alert_schemas.TriedList)
 def test_alert_rule(given: dict[str, Any]) -> Response:
