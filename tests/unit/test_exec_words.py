@@ -189,3 +189,9 @@ def test_an_analysis_has_words_and_json_for_every_method_and_any_values(method, 
         told = to_json("cpu_max", runs_of(values), wanted)
         assert set(told) == {"metric", "data_points", "percentiles", "trend", "regression", "anomalies", "baseline"}
         assert any(line.startswith("  baseline") for line in describe("cpu_max", runs_of(values), wanted, UTC_ZONE))
+
+
+@pytest.mark.parametrize("option", ["--junit", "--tap"])
+def test_a_report_never_goes_to_the_output_of_the_command(tmp_path, capfd, option) -> None:
+    assert main(["--home", str(tmp_path), "exec", option, "-", "true"]) == 2
+    assert "standard output is the command's own" in capfd.readouterr().err

@@ -7,13 +7,16 @@ import io
 from datetime import timedelta
 
 import pytest
+from flask import Flask
 
 from tests.database import add_task
 from tests.unit.run_rows import add_execution
 from tests.web_fixtures import Person
 from watchbell import clock
+from watchbell.domain.analysis import trend
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
+from watchbell.web import metric_sentences
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def test_it_opens_with_what_is_usual_and_where_it_goes(admin: Person, task: Task
     told = words(admin, "/metrics?task=nightly")
 
     assert "Execution time of 40 runs: usually 22s." in told
-    assert "The trend" in told
+    assert "There is no clear trend." in told
     assert "1 of 40 is unusual." in told
     assert "Better: the last 5 runs average 22s, 19 % less than the 35 before (27s)." in told
 
@@ -155,3 +158,16 @@ def test_a_constant_and_a_single_value_have_a_picture(admin: Person, db: Databas
     assert "None is unusual." in told
     for metric in ("success", "timed_out", "memory_delta", "num_fds_delta"):
         assert admin.see(f"/metrics?task=one&metric={metric}").select_one("svg.wb-trend") is not None
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([9.0, 1.0, 1.0, 9.0, 9.0, 1.0, 1.0, 9.5], "There is no clear trend."),
+        ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "The trend rises by 5.00 s from the first run to the last."),
+        ([6.0, 5.0, 4.0, 3.0, 2.0, 1.0], "The trend falls by 5.00 s from the first run to the last."),
+    ],
+)
+def test_a_line_that_explains_next_to_nothing_is_no_trend(app: Flask, values: list[float], words: str) -> None:
+    with app.test_request_context():
+        assert metric_sentences.trend("execution_time_seconds", trend.fit(values), len(values)) == words

@@ -69,11 +69,18 @@ def _retrying() -> list[Callable[[F], F]]:
     ]  # fmt: skip
 
 
+def _file(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse what other programs take for standard output, which is the command's here."""
+    if value == "-":
+        raise click.BadParameter("a report goes to a file, since standard output is the command's own.")
+    return not_empty(context, option, value)
+
+
 def _reporting() -> list[Callable[[F], F]]:
     return [
-        click.option("--junit", "--junit-output", metavar="FILE", callback=not_empty,
+        click.option("--junit", "--junit-output", metavar="FILE", callback=_file,
                      help="Write the result as JUnit's XML."),
-        click.option("--tap", "--tap-output", metavar="FILE", callback=not_empty, help="Write the result as TAP."),
+        click.option("--tap", "--tap-output", metavar="FILE", callback=_file, help="Write the result as TAP."),
         json_option,
     ]  # fmt: skip
 

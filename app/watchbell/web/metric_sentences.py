@@ -6,6 +6,8 @@ from watchbell.domain.analysis.trend import RECENT, Direction, Regression, Sever
 from watchbell.web import metric_texts
 from watchbell.web.i18n import _, ngettext
 
+#: A line that explains less than this part of how values differ says nothing about where they go.
+UNCLEAR = 0.1
 #: Of these more is no change for the worse.
 _MORE_IS_BETTER = frozenset({"success", "sampling_efficiency", "sample_count"})
 
@@ -21,6 +23,8 @@ def trend(metric: str, line: Trend, number: int) -> str:
     """Return where the line through the values goes; empty where there is none."""
     # The line begins and ends as far from the middle as it is long.
     rise = metric_texts.value(metric, abs(line.slope) * max(number - 1, 1))
+    if line.direction in {Direction.INCREASING, Direction.DECREASING} and line.r_squared < UNCLEAR:
+        return _("There is no clear trend.")
     match line.direction:
         case Direction.INCREASING:
             return _("The trend rises by %(rise)s from the first run to the last.", rise=rise)
