@@ -20,7 +20,7 @@ MARKED_FOLDERS = ("process", "fault", "served", "browser", "packaging", "migrati
 #: How many failed tests are named at the end, and how much of each.
 MOST_NAMED = 30
 MOST_LETTERS = 240
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 def _scrub_environment() -> None:

@@ -8,10 +8,10 @@ import json
 import pytest
 from bs4 import BeautifulSoup, Tag
 
-from tests.database import add_task
+from tests.database import NOW, add_task
 from tests.unit.form_fields import soup
 from tests.web_fixtures import Enter, Person
-from watchbell.services import tasks
+from watchbell.services import queues, tasks
 from watchbell.store.session import Database
 
 CRONTAB = """\
@@ -107,6 +107,17 @@ def test_what_does_the_same_already_is_said_and_not_ticked(admin: Person, db: Da
     assert "Does the same as task nightly." in rows[0].text
     assert "Does the same as line 2." in rows[2].text
     assert [box.has_attr("checked") for box in page.select("input[name=pick]")] == [False, True, False]
+
+
+def test_a_document_with_queues_is_shown(admin: Person, db: Database) -> None:
+    add_task(db, "there", cron="0 1 * * *")
+    queues.set_bounds(db, "heavy", max_running=2, comment="", now=NOW, actor="ann")
+    document = admin.get("/tasks/export.json").text
+
+    rows = look(admin, document).select("#offers tbody tr")
+
+    assert len(rows) == 2
+    assert any("heavy" in row.text for row in rows)
 
 
 def test_a_system_crontab_is_recognised_and_a_foreign_user_is_not_ticked(admin: Person) -> None:
