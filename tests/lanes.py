@@ -14,8 +14,8 @@ import pytest
 #: Folder -> lane. The tests of a lane share one worker, because they measure time, or own the machine's attention, or stop
 #: what others wait for. Each allows for a machine that does something else as well.
 LANES = {
-    "process": "engine",
-    "fault": "engine",
+    "process": "process",
+    "fault": "fault",
     "served": "served",
     "browser": "browser",
     "packaging": "packaging",

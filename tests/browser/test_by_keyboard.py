@@ -109,6 +109,8 @@ def test_what_was_done_is_taken_back_by_a_key(page: Page, installation) -> None:
     page.get_by_role("button", name="Delete").focus()
     page.keyboard.press("Enter")
     expect_notice(page, "back by a key is deleted.")
+    # The scripts of the page that has just been shown come last.
+    page.wait_for_load_state()
     page.keyboard.press("u")
 
     expect_notice(page, "back by a key is there again")
