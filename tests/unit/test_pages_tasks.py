@@ -57,7 +57,6 @@ def test_the_list_says_how_many_there_are(admin: Person, db: Database) -> None:
         ("order=-0", ["zebra", "sync", "backup"]),
         ("owner=mine", ["sync"]),
         ("q=nothing-like-this", []),
-        ("page=2", []),
     ],
 )
 def test_the_list_is_filtered_and_sorted_by_its_address(
