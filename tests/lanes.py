@@ -20,8 +20,8 @@ LANES = {
     "browser": "browser",
     "packaging": "packaging",
 }
-#: So long a lane is shared by several workers, each with some of its files: its tests wait for a browser most of the time.
-SHARED_BY = {"browser": 2}
+#: So long a lane is shared by several workers, each with some of its files: its tests have installations of their own.
+SHARED_BY = {"browser": 2, "served": 2}
 
 
 def lane_of(nodeid: str) -> str:
