@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -231,7 +232,8 @@ def test_the_program_means_the_same_to_every_shell(shell: list[str], tmp_path: P
         Step("e", "echo '$(pwd)' $WATCHBELL_STEP; exit 7"),
         Step("f", "echo never"),
     ]
-    argv = steps_command(steps, str(record), f"test.{tmp_path.name}", 1)
+    # Nobody else has this mark: what is found by it is ended.
+    argv = steps_command(steps, str(record), f"test.{uuid.uuid4().hex}", 1)
 
     done = subprocess.run([*shell, *argv[1:]], capture_output=True, text=True, check=False, timeout=60)
 
