@@ -14,7 +14,8 @@ from tests.browser.test_watch_it_run import run_now
 from watchbell import clock
 from watchbell.services import triggers
 
-TURNS = "for n in 1 2 3; do echo out $n; sleep 0.15; echo wrong $n >&2; sleep 0.15; done"
+# Far enough apart for a look at both streams to fall between them on a busy machine, too.
+TURNS = "for n in 1 2 3; do echo out $n; sleep 0.5; echo wrong $n >&2; sleep 0.5; done"
 
 
 def lines(page: Page) -> list[str]:
