@@ -11,11 +11,11 @@ from playwright.sync_api import Page, expect
 from tests.browser.installations import expect_run, run_number, terminal, window
 from tests.browser.test_every_page import LOOKS, judge_all, require_order
 from tests.browser.test_watch_it_run import run_now
+from tests.waiting import wait_until
 from watchbell import clock
 from watchbell.services import triggers
 
-# Far enough apart for a look at both streams to fall between them on a busy machine, too.
-TURNS = "for n in 1 2 3; do echo out $n; sleep 0.5; echo wrong $n >&2; sleep 0.5; done"
+TURNS = "for n in 1 2 3; do echo out $n; sleep 0.15; echo wrong $n >&2; sleep 0.15; done"
 
 
 def lines(page: Page) -> list[str]:
@@ -29,15 +29,15 @@ def test_both_streams_stand_in_the_order_of_time_also_while_it_runs(page: Page, 
     page.goto(f"/runs/{number}?stream=both")
     expect(terminal(page)).to_contain_text("wrong 3")
     in_turns = [f"{word} {n}" for n in (1, 2, 3) for word in ("out", "wrong")]
-    assert lines(page) == in_turns
+    # The page may be drawn anew between the two looks.
+    wait_until(lambda: lines(page) == in_turns, 20, "the lines in their order")
     gate.open()
     expect_run(page, "succeeded")
     expect(terminal(page)).to_contain_text("end")
-    assert lines(page) == [*in_turns, "end"]
+    wait_until(lambda: lines(page) == [*in_turns, "end"], 20, "the last line behind them")
 
     page.reload()
-    expect(terminal(page)).to_contain_text("end")
-    assert lines(page) == [*in_turns, "end"]
+    wait_until(lambda: lines(page) == [*in_turns, "end"], 20, "the same lines again")
     expect(page.locator("[data-output-exact]")).to_contain_text("the order is exact")
     expect(page.locator("#E2")).to_have_class(re.compile("wb-line--err"))
     expect(page.locator("#L4 .wb-line__text")).to_have_text("end")
