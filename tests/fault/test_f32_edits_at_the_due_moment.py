@@ -74,6 +74,11 @@ def test_a_change_in_the_second_a_task_is_due_starts_nothing_wrong(lab, claims):
     claims.judged("F32", judge(lab, oracle))
 
 
+def schedule_of(revision) -> object:
+    """Return the schedule that a revision says, or None where there was no revision before."""
+    return json.loads(revision["definition"])["schedule"] if revision else None
+
+
 def judge(lab, oracle) -> Verdict:
     """Check what does not depend on which schedule was in force: rows, events, starts, and the version of each run."""
     verdict: Verdict = oracle.verdict
@@ -97,10 +102,11 @@ def judge(lab, oracle) -> Verdict:
                 "a run does what its version says", ends[run] == int(said), f"run {run}: {ends[run]} for {said}"
             )
             verdict.check("P8 true exit code recorded", row["exit_code"] == ends[run], f"run {run}: {tuple(row)}")
-            # Every change here is one of the schedule, which counts from the moment of the change.
-            early = datetime.fromisoformat(revision["at"]) - datetime.fromisoformat(row["due_at"])
-            words = f"run {run}, due {row['due_at']}, by version {row['task_version']} of {revision['at']}"
-            verdict.check("an edit starts no moment that has passed", early <= timedelta(0), words)
+            # A new schedule counts from the moment of the change; one that stayed as it was goes on, with the new command.
+            if schedule_of(revision) != schedule_of(revisions.get((row["task_id"], row["task_version"] - 1))):
+                early = datetime.fromisoformat(revision["at"]) - datetime.fromisoformat(row["due_at"])
+                words = f"run {run}, due {row['due_at']}, by version {row['task_version']} of {revision['at']}"
+                verdict.check("an edit starts no moment that has passed", early <= timedelta(0), words)
         once = dues.count((row["task_id"], row["due_at"])) == 1
         verdict.check("one row per occurrence", once, f"task {row['task_id']} at {row['due_at']}")
     verdict.counts.update(row["state"] for row in runs.values())
