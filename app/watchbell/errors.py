@@ -172,6 +172,14 @@ class TooMany(WatchbellError):
     code = "too_many"
 
 
+class TooManyTries(WatchbellError):
+    """Too many tries; wait a minute, then try again."""
+
+    code = "too_many_tries"
+    #: After so long there is another one.
+    retry_seconds = 60
+
+
 class ConfigError(WatchbellError):
     """The configuration is not usable."""
 

@@ -46,6 +46,11 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         ),
         "schedule": Place(f"{_CLI}.schedule", "schedule", "Preview schedules."),
     },
+    "Devices": {
+        "device": Place(
+            f"{_CLI}.devices", "device", "List devices, let them take part, and make codes by which they join."
+        ),
+    },
     "Moving": {
         "export": Place(f"{_CLI}.transfer", "export_tasks", "Write tasks as a file."),
         "import": Place(f"{_CLI}.transfer", "import_tasks", "Make tasks from a file."),

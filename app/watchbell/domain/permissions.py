@@ -412,6 +412,11 @@ ROUTES: dict[str, Right] = {
     "device_jobs.next_job": Right.DEVICE,
     "device_jobs.report": Right.DEVICE,
     "device_jobs.get_handler": Right.DEVICE,
+    "device_jobs.list_codes": Right.VIEW,
+    "device_jobs.create_code": Right.EDIT,
+    "device_jobs.revoke_code": Right.EDIT,
+    # Whoever joins has nothing yet but a code.
+    "agent.enroll": Right.PUBLIC,
     "device_jobs.list_schedules": Right.VIEW,
     "device_jobs.get_schedule": Right.VIEW,
     "device_jobs.create_schedule": Right.EDIT,

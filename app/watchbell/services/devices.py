@@ -65,12 +65,12 @@ def add(
     if "name" not in values:
         raise InputError.of("name", "is required", "pi-kitchen")
     number = str(uuids.uuid4()) if uuid is None else _read_uuid(uuid)
-    secret = _new_secret()
+    secret = new_secret()
     with db.write() as session:
         if store.find_device(session, number) is not None:
             raise Conflict(f"there is a device {number} already")
         device = Device(
-            uuid=number, is_active=False, key_hash=hash_of(secret), key_prefix=secret[:_SHOWN], created_at=now,
+            uuid=number, is_active=False, key_hash=hash_of(secret), key_prefix=shown_of(secret), created_at=now,
             modified_at=now, **values,
         )  # fmt: skip
         session.add(device)
@@ -167,10 +167,10 @@ def delete(db: Database, uuid: str, *, now: datetime, actor: str) -> None:
 
 def rotate_key(db: Database, uuid: str, *, now: datetime, actor: str) -> str:
     """Give a device another key and return its secret; the old one is dead at once. Raises NotFound."""
-    secret = _new_secret()
+    secret = new_secret()
     with db.write() as session:
         device = require(session, uuid, lock=True)
-        device.key_hash, device.key_prefix, device.modified_at = hash_of(secret), secret[:_SHOWN], now
+        device.key_hash, device.key_prefix, device.modified_at = hash_of(secret), shown_of(secret), now
         _note(session, "key", device, now=now, actor=actor, prefix=device.key_prefix)
     return secret
 
@@ -297,6 +297,21 @@ def hash_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def new_secret() -> str:
+    """Return a key that no device has yet."""
+    return _MARK + secrets.token_hex(_RANDOM_BYTES)
+
+
+def shown_of(secret: str) -> str:
+    """Return how a key begins, by which people recognise it."""
+    return secret[:_SHOWN]
+
+
+def check_name(name: str) -> None:
+    """Raise InputError unless a device can have this name."""
+    _checked({"name": name})
+
+
 def is_online(device: Device, now: datetime) -> bool:
     """Return whether a device was heard of lately."""
     return device.seen_at is not None and now - device.seen_at <= DEVICE_ONLINE
@@ -305,10 +320,6 @@ def is_online(device: Device, now: datetime) -> bool:
 def _note(session: Session, deed: str, device: Device, *, now: datetime, actor: str, **said: Any) -> None:
     subject = f"device:{device.uuid}"
     audit.note(session, f"device.{deed}", subject, now=now, actor=actor, name=device.name, detail=said)
-
-
-def _new_secret() -> str:
-    return _MARK + secrets.token_hex(_RANDOM_BYTES)
 
 
 def _view(session: Session, device: Device, now: datetime) -> DeviceView:

@@ -40,6 +40,8 @@ class Device(Base):
     #: SHA-256 of the secret by which it says who it is; None while it has none.
     key_hash: Mapped[str | None] = mapped_column(unique=True)
     key_prefix: Mapped[str] = mapped_column(default="")
+    #: What the signatures for it are made with, besides the server's own secret; None for one that has joined by no code.
+    signing_salt: Mapped[str | None]
     #: When it was last heard of, and from where.
     seen_at: Mapped[datetime | None]
     seen_from: Mapped[str] = mapped_column(default="")
@@ -168,6 +170,12 @@ def list_page(session: Session, chosen: Chosen, *, limit: int, offset: int) -> S
     return session.scalars(statement.limit(limit).offset(offset)).all()
 
 
+def list_pending(session: Session) -> Sequence[Device]:
+    """Return the devices that have never been let take part, in the order in which they were made."""
+    statement = select(Device).where(Device.is_active.is_(False), Device.provisioning_state == "pending")
+    return session.scalars(statement.order_by(Device.id)).all()
+
+
 def count(session: Session, chosen: Chosen) -> int:
     """Return how many devices are chosen."""
     return int(session.scalar(_filtered(select(func.count()).select_from(Device), chosen)) or 0)
@@ -216,6 +224,11 @@ def list_groups(session: Session) -> Sequence[tuple[DeviceGroup, int]]:
     statement = select(DeviceGroup, members).outerjoin(DeviceGroupMember, DeviceGroupMember.group_id == DeviceGroup.id)
     rows = session.execute(statement.group_by(DeviceGroup.id).order_by(DeviceGroup.name))
     return [(row[0], int(row[1])) for row in rows]
+
+
+def add_member(session: Session, group_id: int, device_id: int) -> None:
+    """Let a group be of one more device, which is not in it yet."""
+    session.add(DeviceGroupMember(group_id=group_id, device_id=device_id))
 
 
 def put_members(session: Session, group_id: int, device_ids: Collection[int]) -> None:

@@ -8,6 +8,7 @@ from watchbell.store.audit import AuditEntry, AuditHead
 from watchbell.store.base import Base
 from watchbell.store.device_reports import DeviceJobEvent, DeviceReport
 from watchbell.store.devices import Device, DeviceGroup, DeviceGroupMember, DeviceTag
+from watchbell.store.enrolments import EnrolmentCode
 from watchbell.store.events import Outbox
 from watchbell.store.failures import Failure, FailureGroup
 from watchbell.store.fleet_jobs import DeviceJob, Execution
@@ -49,6 +50,7 @@ __all__ = [
     "DeviceJobEvent",
     "DeviceReport",
     "DeviceTag",
+    "EnrolmentCode",
     "Execution",
     "Failure",
     "FailureGroup",

@@ -20,6 +20,7 @@ from watchbell.errors import (
     NotFound,
     NotRunning,
     TooMany,
+    TooManyTries,
     Unavailable,
     VersionConflict,
     VersionRequired,
@@ -48,6 +49,7 @@ STATUSES: tuple[tuple[type[WatchbellError], int], ...] = (
     (NotAllowed, 403),
     (Unavailable, 503),
     (TooMany, 503),
+    (TooManyTries, 429),
     (WatchbellError, 500),
 )
 #: Whose message may hold what only the server's owner should read, such as a path.
@@ -144,7 +146,10 @@ def _on_ours(error: WatchbellError) -> Response:
     if status >= 500:
         _log.error("request %s: %s", request_id(), error.message)
     text = "" if isinstance(error, _PRIVATE) else error.message
-    return answer(status, text, bare=status >= 500, error=error)
+    made = answer(status, text, bare=status >= 500, error=error)
+    if isinstance(error, TooManyTries):
+        made.headers["Retry-After"] = str(error.retry_seconds)
+    return made
 
 
 def _on_http(error: HTTPException) -> Response | HTTPException:

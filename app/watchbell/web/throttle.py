@@ -20,6 +20,8 @@ _TRIES = (parse("10 per minute"), parse("60 per hour"))
 _TOKENS = (parse("30 per minute"), parse("300 per hour"))
 #: So many refusals of one account are written down, whatever it tries: the audit must not be a way to fill a disk.
 _REFUSALS = (parse("10 per minute"), parse("100 per hour"))
+#: Of enrolment codes that are none. Whoever has a real one needs a single try.
+_CODES = (parse("10 per minute"), parse("60 per hour"))
 _NAME = "watchbell.tries"
 
 
@@ -45,6 +47,15 @@ class Tries:
         """Count a wrong token and return whether its sender may be told so once more."""
         return self._hit("token", address, _TOKENS)
 
+    def may_enrol(self, address: str) -> bool:
+        """Return whether somebody at an address may try an enrolment code."""
+        key = self._key("enrolment", address)
+        return all(self.limiter.test(limit, *key) for limit in _CODES)
+
+    def count_enrolment(self, address: str) -> None:
+        """Count a try with an enrolment code that was refused."""
+        self._hit("enrolment", address, _CODES)
+
     def count_refusal(self, username: str) -> bool:
         """Count a request that somebody had no right to and return whether it is to be written down."""
         return self._hit("refusal", username.lower(), _REFUSALS)
@@ -55,9 +66,12 @@ class Tries:
         self._numbers["account", username.lower()] += 1
 
     def _hit(self, kind: str, who: str, limits: Sequence[RateLimitItem] = _TRIES) -> bool:
-        key = (self._salt, kind, who, str(self._numbers.get((kind, who), 0)))
+        key = self._key(kind, who)
         hits = [self.limiter.hit(limit, *key) for limit in limits]
         return all(hits)
+
+    def _key(self, kind: str, who: str) -> tuple[str, str, str, str]:
+        return self._salt, kind, who, str(self._numbers.get((kind, who), 0))
 
 
 def init_app(app: Flask) -> None:

@@ -6,6 +6,7 @@ from flask import Flask
 
 from watchbell.web import families
 from watchbell.web.api import (
+    agent,
     cron_manager,
     device_jobs,
     document,
@@ -20,7 +21,7 @@ from watchbell.web.families import Family
 #: Every family with routes; an address below /api that is none of theirs is told of in the gateway's shape.
 _BLUEPRINTS = (
     *(gateway.blueprint, task_dashboard.blueprint, cron_manager.blueprint, device_jobs.blueprint),
-    script_metrics.blueprint,
+    *(script_metrics.blueprint, agent.blueprint),
     native.blueprint,
 )
 _OTHERS = Family("others", ("/api", "/openapi.json"), gateway.FAMILY.shape)

@@ -15,11 +15,11 @@ from flask_smorest.spec.plugins import FlaskPlugin
 
 from watchbell.domain.permissions import ROUTES, Right
 from watchbell.version import __version__
-from watchbell.web.api.routing import FamilyBlueprint
+from watchbell.web.api.routing import NOT_PUBLIC, FamilyBlueprint
 
 _NAME = "watchbell.document"
 _DESCRIPTION = """\
-Everything that Watchbell does, for programs. Six families of addresses stand beside one another and show the same tasks
+Everything that Watchbell does, for programs. Seven families of addresses stand beside one another and show the same tasks
 and runs: choose the one whose words you know, or `/api/v2`, which has everything.
 
 **Who may call**: `Authorization: Bearer TOKEN` with a token from the page *Tokens* or `watchbell token create`, or the
@@ -38,7 +38,7 @@ _WORDS = {
     Right.VIEW: "Needs the right to view (scope `read`).",
     Right.OPERATE: "Needs the right to operate (scope `run`).",
     Right.EDIT: "Needs the right to edit (scope `edit`).",
-    Right.DEVICE: "For devices: needs the key of the device that the address names.",
+    Right.DEVICE: "For devices: needs the key of the device, which is the one that the address names, if it names one.",
     Right.ADMINISTER: "Needs the right to administer (scope `admin`).",
 }
 
@@ -116,8 +116,10 @@ def _say_who_may(operation: dict[str, Any], endpoint: str, right: Right | None) 
     operation["description"] = "\n\n".join(filter(None, [operation.get("description"), words]))
     if right is Right.PUBLIC:
         operation["security"] = []
-        for status in ("401", "403", "429"):
-            operation["responses"].pop(status, None)
+        # What the route says of itself stays.
+        for status, words in NOT_PUBLIC.items():
+            if operation["responses"].get(str(status), {}).get("description") == words:
+                del operation["responses"][str(status)]
     elif right is Right.DEVICE:
         operation["security"] = [{"device": []}, {"token": []}]
     else:

@@ -21,7 +21,8 @@ _ALWAYS = {
     400: "The request makes no sense, or calls the server by a name that is not its own.",
     503: "The database does not answer at the moment; `Retry-After` says when to try again.",
 }
-_NOT_PUBLIC = {
+#: What every route may answer that is not open to everybody.
+NOT_PUBLIC = {
     401: "No credentials, or none that are valid.",
     403: "The account or its token does not have the right to do this.",
     429: "Too many wrong credentials from this address; `Retry-After` says when to try again.",
@@ -121,7 +122,7 @@ class FamilyBlueprint(Blueprint):  # type: ignore[misc]
             responses[self._invalid] = self._described("Something in what was sent is not valid.")
         if "requestBody" in doc:
             responses.setdefault(413, self._described("The body is larger than 1 MiB."))
-        for status, words in {**_ALWAYS, **_NOT_PUBLIC}.items():
+        for status, words in {**_ALWAYS, **NOT_PUBLIC}.items():
             responses.setdefault(status, self._described(words))
         return doc
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watchbell.web.api.device_jobs import agents, devices, executions, groups, library, schedules
+from watchbell.web.api.device_jobs import agents, devices, enrolment, executions, groups, library, schedules
 from watchbell.web.api.device_jobs.family import FAMILY, blueprint
 
-__all__ = ["FAMILY", "agents", "blueprint", "devices", "executions", "groups", "library", "schedules"]
+__all__ = ["FAMILY", "agents", "blueprint", "devices", "enrolment", "executions", "groups", "library", "schedules"]
