@@ -18,6 +18,7 @@ from watchbell.store import alerts as alert_store
 from watchbell.store import ledger, schema, totals
 from watchbell.store import runs as run_store
 from watchbell.store.runs import Run
+from watchbell.store.secret_box import SecretBox
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
@@ -54,7 +55,7 @@ def database_file(migrated_file: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def db(database_file: Path) -> Iterator[Database]:
     """Give the test's own database, open."""
-    database = Database.open(url_of(database_file))
+    database = Database.open(url_of(database_file), box=SecretBox(database_file.with_name("encryption.key")))
     yield database
     database.close()
 

@@ -87,6 +87,10 @@ SETTINGS: tuple[Setting, ...] = (
             "Password of the first account; empty means a single-use link.", "none"),
     Setting("secret_key", ("WATCHBELL_SECRET_KEY", "FLASK_SECRET_KEY"), values.text, lambda: "",
             "Key that signs cookies, at least 32 characters.", "made once in the home directory"),
+    Setting("encryption_key", ("WATCHBELL_ENCRYPTION_KEY",), values.keys, lambda: "",
+            "Key that seals secrets, 64 hexadecimal digits; older ones behind it, comma separated.", "the key file's"),
+    Setting("encryption_key_file", ("WATCHBELL_ENCRYPTION_KEY_FILE",), values.file, lambda: "",
+            "File of that key, if it is not given itself.", "encryption.key in the home directory"),
     Setting("allowed_hosts", ("WATCHBELL_ALLOWED_HOSTS",), values.names, lambda: (),
             "Further host names that requests may carry, comma separated.", "none"),
     Setting("behind_proxy", ("WATCHBELL_BEHIND_PROXY",), values.switch, lambda: "off",
@@ -137,7 +141,7 @@ SETTINGS: tuple[Setting, ...] = (
 # fmt: on
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 #: Settings that no message may show, and for which a file that everybody can read is refused.
-SECRETS = frozenset({"password", "secret_key"})
+SECRETS = frozenset({"password", "secret_key", "encryption_key"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -151,6 +155,8 @@ class Config:
     auth: str
     password: str = dataclasses.field(repr=False)
     secret_key: str = dataclasses.field(repr=False)
+    encryption_key: str = dataclasses.field(repr=False)
+    encryption_key_file: str
     allowed_hosts: tuple[str, ...]
     behind_proxy: str
     streams: int
@@ -231,6 +237,11 @@ class Config:
         return self.home / "scheduler.lock"
 
     @property
+    def encryption_key_path(self) -> Path:
+        """Return the file of the key that seals secrets."""
+        return Path(self.encryption_key_file or self.home / "encryption.key")
+
+    @property
     def output_path(self) -> Path:
         """Return the folder of kept outputs."""
         return self.home / "output"
@@ -263,7 +274,15 @@ def _pick(setting: Setting, given: Mapping[str, object], environ: Mapping[str, s
     return setting.default(), ""
 
 
-_PARSERS_OF_TEXT = (values.text, values.directory, values.folder, values.zone, values.database)
+_PARSERS_OF_TEXT = (
+    values.text,
+    values.directory,
+    values.folder,
+    values.file,
+    values.keys,
+    values.zone,
+    values.database,
+)
 
 
 def _sources(

@@ -108,6 +108,13 @@ class Conflict(WatchbellError):
     exit_code = EXIT_CONFLICT
 
 
+class KeyTrouble(Conflict):
+    """The key that seals secrets cannot be used."""
+
+    code = "key_unusable"
+    exit_code = EXIT_CONFIG
+
+
 class VersionConflict(Conflict):
     """Somebody else has changed this meanwhile."""
 

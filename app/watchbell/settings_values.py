@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+_KEY = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
 #: Names that exist on disk and do not name a place; domain.schedule.zones says the same for tasks.
 _NOT_PLACES = frozenset({"localtime", "Factory", "posixrules"})
@@ -86,6 +87,22 @@ def directory(value: str) -> Path:
 def folder(value: str) -> str:
     """Return a directory as a text."""
     return str(directory(value))
+
+
+def file(value: str) -> str:
+    """Return the path of a file as a text; a link stays one, since what it leads to may be exchanged."""
+    try:
+        return str(Path(text(value)).expanduser().absolute())
+    except RuntimeError:
+        raise ValueError("names a user that does not exist") from None
+
+
+def keys(value: str) -> str:
+    """Return keys of 64 hexadecimal digits, separated by commas, in one spelling."""
+    found = [part.strip().lower() for part in value.split(",") if part.strip()]
+    if not all(_KEY.fullmatch(key) for key in found):
+        raise ValueError("must be 64 hexadecimal digits, such as openssl rand -hex 32 makes; older keys behind a comma")
+    return ",".join(found)
 
 
 def database(value: str) -> str:

@@ -92,13 +92,14 @@ def _run(program: Program, line: Line, given: dict[str, Any]) -> int:
     from watchbell.scheduler.foreground import Foreground
     from watchbell.scheduler.passing import Both
     from watchbell.services import audit
+    from watchbell.store.secret_box import SecretBox
     from watchbell.store.session import Database
 
     config = program.config
     # On another connection the schema is made, or upgraded.
     program.require_schema()
     audit.come_from(audit.Origin("shell"))
-    db = Database.open(config.database_url, single_connection=True, busy_timeout_seconds=1.0)
+    db = Database.open(config.database_url, single_connection=True, busy_timeout_seconds=1.0, box=SecretBox.of(config))
     # With --json standard output is for that.
     output = Both(2 if given["as_json"] else 1, 2)
     try:

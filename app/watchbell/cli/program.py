@@ -60,11 +60,12 @@ class Program:
         self.require_here()
         # The database library takes half a second to load, which commands without a database do not pay.
         from watchbell.services import audit
+        from watchbell.store.secret_box import SecretBox
         from watchbell.store.session import Database, prepare_home
 
         audit.come_from(audit.Origin("shell"))
         prepare_home(self.config.home, self.config.database_url)
-        db = Database.open(self.config.database_url)
+        db = Database.open(self.config.database_url, box=SecretBox.of(self.config))
         self._at_end.callback(db.close)
         return db
 

@@ -35,6 +35,7 @@ from watchbell.scheduler.watchdog import Watchdog
 from watchbell.services import adoption, clock_changes, heartbeats, incidents, restores
 from watchbell.services.retention import Rules
 from watchbell.store import schema
+from watchbell.store.secret_box import SecretBox
 from watchbell.store.session import Database, prepare_home
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,12 @@ def run(config: Config) -> int:
         logs.configure_file(config.log_path, config.log_level, config.zone)
         if sys.stderr.isatty():
             logs.configure_console(config.log_level, config.zone)
-        db = Database.open(config.database_url, single_connection=True, busy_timeout_seconds=_BUSY_SECONDS)
+        db = Database.open(
+            config.database_url,
+            single_connection=True,
+            busy_timeout_seconds=_BUSY_SECONDS,
+            box=SecretBox.of(config),
+        )
         vitals = Vitals(config, db, owner, said)
         try:
             vitals.patiently(lambda: start_checks.require_whole(db), lambda: False)

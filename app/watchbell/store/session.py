@@ -21,6 +21,7 @@ from sqlalchemy.pool import StaticPool
 from watchbell.errors import ConfigError, DatabaseDamaged, DatabaseTrouble, Unavailable
 from watchbell.store import place
 from watchbell.store.place import parsed, prepare_home
+from watchbell.store.secret_box import NO_BOX, SecretBox
 
 __all__ = ["ChangeWatch", "Database", "Session", "all_or_none", "configure", "is_busy", "prepare_home"]
 
@@ -41,17 +42,23 @@ def sqlite_version() -> tuple[int, int, int]:
 
 
 class Database:
-    """One database, shared by the threads of a process."""
+    """One database, shared by the threads of a process; its ``box`` opens what stands in it sealed."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, box: SecretBox = NO_BOX) -> None:
         self.engine = engine
+        self.box = box
         #: The file of the embedded database, None for a server.
         self.file = place.file_of(engine.url)
         self._writing = engine.execution_options(**{_WRITE: True})
 
     @classmethod
     def open(
-        cls, url: str, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, single_connection: bool = False
+        cls,
+        url: str,
+        *,
+        busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
+        single_connection: bool = False,
+        box: SecretBox = NO_BOX,
     ) -> Database:
         """Return the database behind a SQLAlchemy URL; nothing is created or migrated here.
 
@@ -67,7 +74,7 @@ class Database:
             ) from None
         except ImportError as error:
             raise ConfigError(f"the database URL needs a driver that is not installed: {error.name}") from None
-        return cls(configure(engine, busy_timeout_seconds=busy_timeout_seconds))
+        return cls(configure(engine, busy_timeout_seconds=busy_timeout_seconds), box)
 
     @property
     def is_sqlite(self) -> bool:
@@ -143,8 +150,7 @@ class _Joined(Database):
     """A database whose transactions are all the same one, which somebody else has begun and ends."""
 
     def __init__(self, database: Database, session: Session) -> None:
-        self.engine = database.engine
-        self.file = database.file
+        super().__init__(database.engine, database.box)
         self._session = session
 
     @contextlib.contextmanager

@@ -15,6 +15,7 @@ from flask_sqlalchemy import SQLAlchemy
 from watchbell import resources
 from watchbell.config import Config
 from watchbell.store import models
+from watchbell.store.secret_box import SecretBox
 from watchbell.store.session import Database, Session, configure
 
 _NAME = "watchbell.database"
@@ -29,7 +30,7 @@ def init_app(app: Flask, config: Config) -> None:
     alchemy.init_app(app)
     migrate.init_app(app, alchemy, directory=str(resources.migrations()))
     with app.app_context():
-        app.extensions[_NAME] = Database(configure(alchemy.engine))
+        app.extensions[_NAME] = Database(configure(alchemy.engine), SecretBox.of(config))
 
 
 @contextlib.contextmanager

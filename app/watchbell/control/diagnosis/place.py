@@ -13,6 +13,7 @@ from watchbell.control.pidfile import is_held
 from watchbell.errors import WatchbellError
 from watchbell.store import glance, reserve, schema
 from watchbell.store.place import network_kind, remains_of
+from watchbell.store.secret_box import SecretBox
 from watchbell.store.session import Database
 
 _LITTLE_BYTES, _SCARCE_BYTES = 1024 * MIB, 128 * MIB
@@ -20,7 +21,7 @@ _FEW_FILES = 1000
 #: A look at a big database goes no further than this; db check takes its time.
 _LOOK_SECONDS = 5.0
 #: What holds what nobody else should read.
-_PRIVATE = ("watchbell.db", "watchbell.db-wal", "secret.key", "scheduler.log", "watchbell.toml")
+_PRIVATE = ("watchbell.db", "watchbell.db-wal", "secret.key", "encryption.key", "scheduler.log", "watchbell.toml")
 
 
 def look_at_home(config: Config) -> Iterator[Finding]:
@@ -149,7 +150,9 @@ def look_at_reserve(config: Config) -> Iterator[Finding]:
 
 def open_current(config: Config) -> Database | None:
     """Return the database if it is one of this version that answers."""
-    return Database.open(config.database_url) if glance.is_current(config.database_url) else None
+    return (
+        Database.open(config.database_url, box=SecretBox.of(config)) if glance.is_current(config.database_url) else None
+    )
 
 
 def file_of(config: Config) -> Path | None:

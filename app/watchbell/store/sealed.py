@@ -1,0 +1,81 @@
+"""Every column that holds sealed texts: what it is sealed for, and sealing it anew when the key is changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from watchbell.errors import KeyTrouble
+from watchbell.store.secret_box import SecretBox
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """A column of sealed texts; None in it is nothing that was sealed."""
+
+    column: InstrumentedAttribute[Any]
+    #: What the text of a row is sealed for, as ``SecretBox.seal`` was told.
+    purpose: Callable[[Any], str]
+
+
+#: Whoever keeps a column of them adds it here, so that it is sealed anew with the others.
+SEALED: tuple[SealedColumn, ...] = ()
+
+
+def keys_in_use(session: Session) -> dict[str, int]:
+    """Return how many texts are sealed with each key, by the name of the key."""
+    found: dict[str, int] = {}
+    for sealed in SEALED:
+        # A sealed text is 1:KEY:DATA.
+        key = func.substr(sealed.column, 3, 16)
+        statement = select(key, func.count()).where(sealed.column.is_not(None)).group_by(key)
+        for name, count in session.execute(statement):
+            found[name] = found.get(name, 0) + int(count)
+    return found
+
+
+def missing_words(in_use: Mapping[str, int]) -> str:
+    """Return what is said where no key is there for what was sealed."""
+    return (
+        f"the key of the secrets is missing, and {sum(in_use.values())} text(s) are sealed with it; put its file back, watchbell "
+        "doctor says where it belongs, or if it is lost run watchbell secret rotate-key --lost and set each secret again"
+    )
+
+
+def seal(session: Session, box: SecretBox, purpose: str, text: str) -> str:
+    """Return a text sealed for a purpose. The first one makes the key; raises KeyTrouble if the key of others is gone.
+
+    An audit entry must have been noted in this transaction before: its lock is what whoever changes the key waits for.
+    """
+    if box.is_missing() and (in_use := keys_in_use(session)):
+        raise KeyTrouble(missing_words(in_use))
+    return box.seal(purpose, text)
+
+
+def seal_again(session: Session, box: SecretBox, limit: int) -> int:
+    """Seal up to so many texts with the first key that were sealed with one of the others; return how many those were.
+
+    Raises KeyTrouble for one that does not open; nothing of the transaction should be kept then.
+    """
+    done = 0
+    _first, *others = box.names()
+    for sealed in SEALED:
+        rows = _sealed_with(session, sealed, others, limit - done)
+        name = sealed.column.key
+        for row in rows:
+            purpose = sealed.purpose(row)
+            setattr(row, name, box.seal(purpose, box.open(purpose, getattr(row, name))))
+        session.flush()
+        done += len(rows)
+    return done
+
+
+def _sealed_with(session: Session, sealed: SealedColumn, keys: Sequence[str], limit: int) -> Sequence[Any]:
+    if limit <= 0 or not keys:
+        return []
+    statement = select(sealed.column.class_).where(func.substr(sealed.column, 3, 16).in_(keys)).limit(limit)
+    return session.scalars(statement.with_for_update()).all()
