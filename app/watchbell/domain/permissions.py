@@ -244,6 +244,26 @@ ROUTES: dict[str, Right] = {
     **dict.fromkeys(
         (f"alerts.{name}" for name in ("new", "create", "edit", "update", "remove", "preview")), Right.EDIT
     ),
+    **dict.fromkeys((f"fleet.{name}" for name in ("index", "index_csv", "index_json")), Right.VIEW),
+    **dict.fromkeys(
+        (
+            f"fleet_executions.{name}"
+            for name in (
+                *("index", "index_csv", "index_json", "detail", "devices_csv", "devices_json", "device", "download"),
+            )
+        ),
+        Right.VIEW,
+    ),
+    **dict.fromkeys(
+        (f"fleet_executions.{name}" for name in ("pause", "resume", "roll_back", "retry", "cancel")), Right.OPERATE
+    ),
+    "fleet_executions.delete": Right.EDIT,
+    **dict.fromkeys((f"fleet_schedules.{name}" for name in ("index", "index_csv", "index_json", "detail")), Right.VIEW),
+    "fleet_schedules.pause": Right.OPERATE,
+    "fleet_schedules.resume": Right.OPERATE,
+    **dict.fromkeys(
+        (f"fleet_schedules.{name}" for name in ("new", "create", "preview", "edit", "update", "delete")), Right.EDIT
+    ),
     "queues.index": Right.VIEW,
     "queues.index_json": Right.VIEW,
     # A bound decides about every task of a queue, as an edit of each would.

@@ -178,6 +178,11 @@ def get(db: Database, job_id: str) -> tuple[Shown, list[tuple[DeviceJob, Device]
         return Shown(execution, [device.uuid for _part, device in parts]), parts
 
 
+def find(session: Session, job_id: str) -> Execution | None:
+    """Return an order, or None."""
+    return store.find_execution(session, job_id)
+
+
 def require(session: Session, job_id: str, *, lock: bool = False) -> Execution:
     """Return an order; raises ExecutionNotFound."""
     found = store.find_execution(session, job_id, lock=lock)

@@ -12,7 +12,7 @@ from watchbell.domain.fleet_targets import TARGET_TYPES
 from watchbell.domain.job_document.reading import EXECUTION_TYPES
 from watchbell.errors import InputError
 from watchbell.services import job_library
-from watchbell.store.session import Session
+from watchbell.store.session import Database, Session
 
 NAME_LIMIT = 255
 MOST_PRIORITY = 100
@@ -123,6 +123,12 @@ def final_documents(session: Session, order: Order) -> tuple[dict[str, Any], dic
     }
     theirs = {name: value for name, value in order.variables.items() if name in names}
     return _fill(document, own), _fill(undo, theirs) if undo is not None else None
+
+
+def document_of(db: Database, template_id: int, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return the document of a template with all values in place; raises InputError and TemplateNotFound."""
+    with db.read() as session:
+        return _fill(_template_document(session, template_id, "template_id"), variables)
 
 
 def _template_document(session: Session, template_id: int, place: str) -> Mapping[str, Any]:

@@ -19,6 +19,8 @@ from watchbell.store import rollouts as rollout_store
 from watchbell.store.fleet_jobs import Execution
 from watchbell.store.session import Database, Session
 
+#: So the reason begins of what a person has paused.
+_BY_PERSON = "paused by "
 #: Who it is that lets a wave go and stops a rollout by its rules.
 _SELF = "watchbell"
 _log = logging.getLogger(__name__)
@@ -74,7 +76,7 @@ def pause(db: Database, job_id: str, *, now: datetime, actor: str) -> Shown:
         execution = _require_active(session, job_id)
         if execution.paused_reason is not None:
             raise Conflict("the job is paused already")
-        _pause(session, execution, f"paused by {actor}", now=now)
+        _pause(session, execution, f"{_BY_PERSON}{actor}", now=now)
         fleet_jobs.note(session, "pause", execution, now=now, actor=actor)
         return fleet_jobs.shown(session, execution)
 
@@ -165,6 +167,11 @@ def _decide(session: Session, execution: Execution, now: datetime) -> rollout.De
 def rules_of(execution: Execution) -> Rollout:
     """Return the rules by which an order goes through the fleet."""
     return rollout.read(execution.rollout or {})
+
+
+def is_stopped_by_rule(execution: Execution) -> bool:
+    """Return whether its rules, and no person, have stopped an order."""
+    return execution.paused_reason is not None and not execution.paused_reason.startswith(_BY_PERSON)
 
 
 def _pause(session: Session, execution: Execution, reason: str, *, now: datetime) -> None:

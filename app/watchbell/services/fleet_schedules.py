@@ -11,7 +11,7 @@ from typing import Any
 
 from watchbell.domain import job_document
 from watchbell.domain.fleet_targets import TARGET_TYPES, read_filter
-from watchbell.domain.schedule import build_schedule, next_occurrence
+from watchbell.domain.schedule import Schedule, build_schedule, next_occurrence, occurrences
 from watchbell.errors import InputError, NotFound
 from watchbell.services import audit, devices, fleet_jobs
 from watchbell.services.fleet_jobs import NoDevices
@@ -45,33 +45,59 @@ class Given:
     empty: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tried:
+    """What a schedule would lead to."""
+
+    timing: Schedule
+    #: The next moments at which it would be due.
+    moments: Sequence[datetime]
+    #: How many devices it would be for at this moment.
+    devices: int
+
+
 def create(
     db: Database, fields: Mapping[str, Any], *, now: datetime, zone: str, actor: str, created_by: str | None = None
 ) -> FleetSchedule:
     """Make a schedule; an interval is due for the first time after it has passed once. Raises InputError."""
-    values = {
-        **dict.fromkeys(FIELDS),
-        "timeout_seconds": job_document.DEFAULT_TIMEOUT_SECONDS,
-        "is_active": True,
-        **{name: value for name, value in fields.items() if value is not None},
-    }
     with db.write() as session:
-        made = FleetSchedule(
-            schedule_id=str(uuids.uuid4()),
-            zone=zone,
-            anchor_at=now,
-            execution_count=0,
-            created_by=created_by or actor,
-            created_at=now,
-            updated_at=now,
-            **values,
-        )
+        made = _made(fields, now=now, zone=zone, created_by=created_by or actor)
         _check(session, made)
         made.next_at = _next(made, now)
         session.add(made)
         session.flush()
         _note(session, "create", made, now=now, actor=actor)
         return made
+
+
+def try_out(db: Database, fields: Mapping[str, Any], *, now: datetime, zone: str, moments: int = 5) -> Tried:
+    """Return what a schedule of these fields would lead to; nothing is kept. Raises InputError."""
+    with db.read() as session:
+        made = _made(fields, now=now, zone=zone, created_by="")
+        _check(session, made)
+        timing = timing_of(made)
+        found = fleet_jobs.find_targets(session, _order(made), now=now)
+        due = [one.due_at for one in occurrences(timing, now, moments)]
+        return Tried(timing, due, len(found))
+
+
+def _made(fields: Mapping[str, Any], *, now: datetime, zone: str, created_by: str) -> FleetSchedule:
+    values = {
+        **dict.fromkeys(FIELDS),
+        "timeout_seconds": job_document.DEFAULT_TIMEOUT_SECONDS,
+        "is_active": True,
+        **{name: value for name, value in fields.items() if value is not None},
+    }
+    return FleetSchedule(
+        schedule_id=str(uuids.uuid4()),
+        zone=zone,
+        anchor_at=now,
+        execution_count=0,
+        created_by=created_by,
+        created_at=now,
+        updated_at=now,
+        **values,
+    )
 
 
 def get(db: Database, schedule_id: str) -> FleetSchedule:
@@ -152,18 +178,8 @@ def _give(session: Session, found: FleetSchedule, now: datetime) -> bool:
     if found.max_executions is not None and found.execution_count >= found.max_executions:
         found.is_active = False
         return False
-    order = Order(
-        name=found.name,
-        target_type=found.target_type,
-        document=found.document,
-        target_devices=tuple(found.target_devices or ()),
-        target_filter=found.target_filter,
-        timeout_seconds=found.timeout_seconds,
-        created_by=found.created_by,
-        schedule_id=found.id,
-    )
     try:
-        fleet_jobs.give(session, order, now=now, actor="watchbell")
+        fleet_jobs.give(session, _order(found), now=now, actor="watchbell")
     except NoDevices:
         _log.info("Schedule %s found no device", found.schedule_id)
         return False
@@ -178,18 +194,35 @@ def _give(session: Session, found: FleetSchedule, now: datetime) -> bool:
     return True
 
 
+def _order(found: FleetSchedule) -> Order:
+    return Order(
+        name=found.name,
+        target_type=found.target_type,
+        document=found.document,
+        target_devices=tuple(found.target_devices or ()),
+        target_filter=found.target_filter,
+        timeout_seconds=found.timeout_seconds,
+        created_by=found.created_by,
+        schedule_id=found.id,
+    )
+
+
 def _next(found: FleetSchedule, after: datetime) -> datetime | None:
     if not found.is_active:
         return None
-    occurrence = next_occurrence(_timing(found), after)
+    occurrence = next_occurrence(timing_of(found), after)
     return occurrence.due_at if occurrence is not None else None
 
 
-def _timing(found: FleetSchedule) -> Any:
+def timing_of(found: FleetSchedule) -> Schedule:
+    """Return when a schedule is due; raises InputError if its cron text or interval makes no sense."""
     if found.schedule_type == "cron":
         given: dict[str, object] = {"kind": "cron", "cron": found.cron_expression or ""}
     else:
-        given = {"kind": "interval", "every": f"{found.interval_minutes or 0} minutes"}
+        minutes = found.interval_minutes or 0
+        # Days would follow the clock of the zone, and an interval does not.
+        every = f"{minutes // 60} hours" if minutes and minutes % 60 == 0 else f"{minutes} minutes"
+        given = {"kind": "interval", "every": every}
     return build_schedule({**given, "zone": found.zone}, now=found.anchor_at, default_zone=found.zone)
 
 
@@ -227,6 +260,6 @@ def _check(session: Session, made: FleetSchedule) -> None:
     if made.schedule_type == "interval" and not 1 <= (minutes or 0) <= MOST_INTERVAL_MINUTES:
         raise InputError.of("interval_minutes", f"must be from 1 to {MOST_INTERVAL_MINUTES}", "60")
     try:
-        _timing(made)
+        timing_of(made)
     except InputError as error:
         raise InputError.of("cron_expression", error.problems[0].message, error.problems[0].example) from None

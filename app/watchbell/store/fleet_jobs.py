@@ -32,6 +32,7 @@ from watchbell.store.devices import Device
 _ACTIVE_WORDS = sorted(state.value for state in ACTIVE)
 _ACTIVE_SQL = f"state IN ({', '.join(repr(word) for word in _ACTIVE_WORDS)})"
 _ROLLING_SQL = "rollout IS NOT NULL AND completed_at IS NULL"
+_ENDED_SQL = "is_newest AND completed_at IS NOT NULL"
 _IN_PROGRESS_SQL = f"state = '{DeviceJobState.IN_PROGRESS.value}'"
 
 
@@ -41,6 +42,8 @@ class Execution(Base):
     __tablename__ = "execution"
     __table_args__ = (
         Index("ix_execution_state_id", "state", "id"),
+        # Those of a time.
+        Index("ix_execution_queued_at", "queued_at"),
         # Those that devices which join later are taken into.
         Index("ix_execution_open", "id", sqlite_where=text("is_open"), postgresql_where=text("is_open")),
         # Those that go on wave by wave.
@@ -112,6 +115,14 @@ class DeviceJob(Base):
             "deadline_at",
             sqlite_where=text(_IN_PROGRESS_SQL),
             postgresql_where=text(_IN_PROGRESS_SQL),
+        ),
+        # What became of those that have ended within a time.
+        Index(
+            "ix_device_job_ended",
+            "completed_at",
+            "state",
+            sqlite_where=text(_ENDED_SQL),
+            postgresql_where=text(_ENDED_SQL),
         ),
     )
 

@@ -43,6 +43,9 @@ from watchbell.web.pages import (
     calendars,
     earlier,
     failures,
+    fleet,
+    fleet_executions,
+    fleet_schedules,
     heartbeats,
     language,
     log,
@@ -74,6 +77,7 @@ PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, metrics, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
     *(timeline, calendars, failures, task_metrics, settings, task_templates, bulk_edits, alerts),
+    *(fleet, fleet_executions, fleet_schedules),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])

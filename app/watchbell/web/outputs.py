@@ -12,7 +12,7 @@ from watchbell.services.streams import STREAMS, OutputGone, Part, Stream, read_s
 
 __all__ = [
     "CHUNK", "PAGE_PART", "STREAMS", "Excerpt", "OutputGone", "Part", "Stream", "download_response", "excerpt", "live_text",
-    "plain_text", "read_source",
+    "plain_text", "read_source", "text_response",
 ]  # fmt: skip
 #: Bytes that one answer to a live page holds at most.
 CHUNK = 256 * 1024
@@ -69,12 +69,23 @@ def download_response(stream: Stream, first: Part, *, name: str) -> Response:
     """Return all kept bytes of a stream as a file to be saved, which no browser takes for a page."""
     found = first.slice
     dropped = found.dropped[1] - found.dropped[0] if found.dropped else 0
-    response = Response(stream.chunks(first), mimetype="application/octet-stream", direct_passthrough=True)
-    response.headers["Content-Disposition"] = f"attachment; filename={name}.txt"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response = _saved(
+        Response(stream.chunks(first), mimetype="application/octet-stream", direct_passthrough=True), name
+    )
     response.headers["X-Watchbell-Size"] = str(found.size)
     response.headers["X-Watchbell-Dropped"] = str(dropped)
     if first.is_complete:
         response.content_length = found.size - dropped
+    return response
+
+
+def text_response(text: str, *, name: str) -> Response:
+    """Return a text that was kept as a file to be saved, which no browser takes for a page."""
+    return _saved(Response(text.encode("utf-8", "replace"), mimetype="application/octet-stream"), name)
+
+
+def _saved(response: Response, name: str) -> Response:
+    response.headers["Content-Disposition"] = f"attachment; filename={name}.txt"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -32,6 +32,7 @@ def places() -> list[Place]:
         Place("heartbeats", _("Heartbeats"), "heartbeats.index", "g h", "incidents alive"),
         Place("metrics", _("Metrics"), "metrics.index", "g m", "trend statistics dashboard scripts"),
         Place("alerts", _("Alerts"), "alerts.index", "g a", "rules conditions severity"),
+        Place("fleet", _("Fleet"), "fleet.index", "g f", "devices rollouts executions"),
         Place("log", _("Log"), "log.index", "g l", "scheduler"),
         Place("settings", _("Settings"), "settings.index", "g e", "configuration"),
     ]

@@ -6,6 +6,7 @@
  *   into each [data-live-part=name] of the page; else the whole answer becomes the content.
  *   data-live-until="[data-state=running]"    stop (after one more look) when the element holds nothing like this any more
  *   data-live-run="7", data-live-task="3"     only what happens to this run or task makes it look
+ *   data-live-job="ID", data-live-device="UUID"   the same of an order to devices, and of one device in it
  *   data-live-types="scheduler_ paused"       only events whose type begins with one of these
  *   data-live-net="30"                        how often it looks by itself while the server tells what happens
  * [data-live-keep] inside is never touched. What is being typed, or a menu or dialog that is open inside, is left alone.
@@ -170,7 +171,7 @@ export function place(target, html) {
 
 /** @param {HTMLElement} target @returns {Watch} */
 export function watchOf(target) {
-  const { liveRun, liveTask, liveTypes, liveNet } = target.dataset;
+  const { liveRun, liveTask, liveJob, liveDevice, liveTypes, liveNet } = target.dataset;
   const types = liveTypes?.split(" ");
   const net = Number(liveNet) * 1000 || NET_MS;
   return {
@@ -178,6 +179,8 @@ export function watchOf(target) {
     takes: ({ type, run_id, data }) =>
       (!liveRun || run_id === Number(liveRun)) &&
       (!liveTask || data?.task_id === Number(liveTask)) &&
+      (!liveJob || data?.job_id === liveJob) &&
+      (!liveDevice || !data?.device_uuid || data.device_uuid === liveDevice) &&
       (!types || types.some((beginning) => type.startsWith(beginning))),
   };
 }
