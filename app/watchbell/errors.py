@@ -183,8 +183,11 @@ class TooManyTries(WatchbellError):
     """Too many tries; wait a minute, then try again."""
 
     code = "too_many_tries"
-    #: After so long there is another one.
-    retry_seconds = 60
+
+    def __init__(self, message: str | None = None, retry_seconds: int = 60) -> None:
+        super().__init__(message)
+        #: After so long there is another one.
+        self.retry_seconds = retry_seconds
 
 
 class ConfigError(WatchbellError):

@@ -1,8 +1,9 @@
-"""A real agent beside a real server: it does what it is told, once, and what it could not report is reported later."""
+"""A real agent beside a real server: it joins, does what it is told, once, and what it could not report is reported later."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,36 +13,36 @@ from typing import Any
 
 import pytest
 
+from tests.process.conftest import Served
 from tests.process.lives import ROOT, Lab
-from tests.process.page import Page
+from tests.served.wire import Wire
 from tests.waiting import wait_until
 from watchbell import clock
-from watchbell.services import device_jobs, devices, fleet_jobs
+from watchbell.services import agents, audit, device_jobs, devices, enrolment, fleet_jobs
 from watchbell.services.fleet_orders import Order
 
 _PATIENCE = 60
 
 
 class Device:
-    """A device with its agent."""
+    """A device with its agent, which has joined by a code."""
 
-    def __init__(self, lab: Lab, url: str, folder: Path) -> None:
-        self._lab, self._url, self.folder = lab, url, folder
-        made, secret = devices.add(lab.db, {"name": "pi"}, now=clock.now(), actor="tester")
-        self.uuid = made.device.uuid
-        devices.set_active(lab.db, self.uuid, True, now=clock.now(), actor="tester")
-        folder.mkdir()
-        self._key = folder / "key"
-        self._key.write_text(secret + "\n")
+    def __init__(self, lab: Lab, wire: Wire, folder: Path) -> None:
+        self._lab, self.wire, self.folder = lab, wire, folder
         self.process: subprocess.Popen[bytes] | None = None
+        code = enrolment.create(lab.db, name="pi", now=clock.now(), actor="tester")
+        self.start(code.secret)
+        wait_until(lambda: enrolment.find(lab.db, code.code.prefix, now=clock.now()).device_uuid, _PATIENCE, "a device")
+        self.uuid = str(enrolment.find(lab.db, code.code.prefix, now=clock.now()).device_uuid)
 
-    def start(self) -> None:
-        command = ["--url", f"{self._url}/api/v1", "--uuid", self.uuid, "--key-file", str(self._key)]
+    def start(self, code: str = "", folder: Path | None = None) -> subprocess.Popen[bytes]:
+        state = ["--state", str(folder or self.folder), "--poll-seconds", "0.3"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "watchbell.agent", *command, "--folder", str(self.folder), "--poll-seconds", "0.2"],
+            [sys.executable, "-m", "watchbell.agent", "--url", self.wire.url, "--enroll", code, *state],
             env={**os.environ, "PYTHONPATH": str(ROOT / "app")},
             start_new_session=True,
         )
+        return self.process
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -61,19 +62,22 @@ class Device:
         wait_until(lambda: self.part(job_id).state in states, _PATIENCE, f"{states} of {job_id}")
         return self.part(job_id)
 
-
-@pytest.fixture
-def page(lab: Lab) -> Iterator[Page]:
-    made = Page(lab, auth="on")
-    yield made
-    made.stop()
+    def has_spooled(self) -> bool:
+        return bool(list((self.folder / "spool").glob("*.json")))
 
 
 @pytest.fixture
-def device(lab: Lab, page: Page, tmp_path: Path) -> Iterator[Device]:
-    made = Device(lab, page.url, tmp_path / "device")
+def lab(served: Served) -> Lab:
+    return served.lab
+
+
+@pytest.fixture
+def device(served: Served, tmp_path: Path) -> Iterator[Device]:
+    wire = Wire(served.page.url)
+    made = Device(served.lab, wire, tmp_path / "device")
     yield made
     made.end(signal.SIGKILL)
+    wire.close()
 
 
 def run(text: str, **more: Any) -> dict[str, Any]:
@@ -90,7 +94,6 @@ def test_an_agent_does_its_jobs_with_the_handlers_of_the_server_and_reports_of_t
     }
     good = device.give(run("echo,hello"), handler)
     bad = device.give(run("echo out; echo err >&2; exit 3", name="worse"))
-    device.start()
 
     done = device.wait_for(good, "succeeded", "failed")
     failed = device.wait_for(bad, "succeeded", "failed")
@@ -104,7 +107,6 @@ def test_an_agent_does_its_jobs_with_the_handlers_of_the_server_and_reports_of_t
 def test_a_job_that_is_cancelled_is_ended_on_the_device(lab: Lab, device: Device, tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     job_id = device.give(run(f"echo $$ > {mark}; exec sleep 600"))
-    device.start()
     wait_until(lambda: mark.exists() and mark.read_text().strip(), _PATIENCE, "the job to begin")
 
     fleet_jobs.cancel(lab.db, job_id, now=clock.now(), actor="tester", force=True)
@@ -118,7 +120,6 @@ def test_an_agent_that_was_killed_in_the_middle_says_so_and_does_not_do_it_again
 ) -> None:
     mark = tmp_path / "count"
     job_id = device.give(run(f"echo x >> {mark}; exec sleep 600"))
-    device.start()
     wait_until(mark.exists, _PATIENCE, "the job to begin")
     device.end(signal.SIGKILL)
 
@@ -131,54 +132,121 @@ def test_an_agent_that_was_killed_in_the_middle_says_so_and_does_not_do_it_again
     assert mark.read_text() == "x\n"
 
 
-def test_what_ended_while_the_server_was_away_is_reported_when_it_is_back(
-    lab: Lab, page: Page, device: Device, tmp_path: Path
+def test_what_ended_while_the_network_was_cut_is_reported_when_it_is_back(
+    lab: Lab, device: Device, tmp_path: Path
 ) -> None:
-    gate = tmp_path / "gate"
-    job_id = device.give(run(f"while ! [ -e {gate} ]; do sleep 0.1; done; echo done"))
-    device.start()
-    device.wait_for(job_id, "in_progress")
-    page.stop()
+    gate, mark = tmp_path / "gate", tmp_path / "mark"
+    job_id = device.give(run(f"touch {mark}; while ! [ -e {gate} ]; do sleep 0.1; done; echo done"))
+    wait_until(mark.exists, _PATIENCE, "the job to begin")
+    device.wire.is_cut = True
     gate.touch()
-    wait_until(lambda: list((device.folder / "spool").glob("*.json")), _PATIENCE, "a report that waits")
+    wait_until(device.has_spooled, _PATIENCE, "a report that waits")
     device.end()
 
-    again = Page(lab, auth="on")
-    try:
-        device._url = again.url
-        device.start()
-        part = device.wait_for(job_id, "succeeded", "failed")
-    finally:
-        again.stop()
+    device.wire.is_cut = False
+    device.start()
+    part = device.wait_for(job_id, "succeeded", "failed")
 
     moved = [event for event in device_jobs.list_events(lab.db, device.uuid, job_id) if event.kind == "moved"]
     assert (part.state, part.stdout, len(moved)) == ("succeeded", "done\n", 2)
-    assert not list((device.folder / "spool").glob("*.json"))
+    wait_until(lambda: not device.has_spooled(), _PATIENCE, "an empty spool")
 
 
 def test_a_second_agent_in_the_same_place_is_refused(device: Device) -> None:
-    device.start()
-    job_id = device.give(run("echo,hi"))
-    device.wait_for(job_id, "succeeded")
     first = device.process
-    device.start()
-
-    assert device.process is not None
-    assert device.process.wait(_PATIENCE) == 4
-    device.process = first
+    try:
+        assert device.start().wait(_PATIENCE) == 4
+    finally:
+        device.process = first
 
 
 def test_a_result_waits_while_the_device_may_not_report(lab: Lab, device: Device, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    job_id = device.give(run(f"while ! [ -e {gate} ]; do sleep 0.1; done"))
-    device.start()
-    device.wait_for(job_id, "in_progress")
+    gate, mark = tmp_path / "gate", tmp_path / "mark"
+    job_id = device.give(run(f"touch {mark}; while ! [ -e {gate} ]; do sleep 0.1; done"))
+    wait_until(mark.exists, _PATIENCE, "the job to begin")
+    with lab.db.write() as session:
+        key_hash = devices.require(session, device.uuid).key_hash
     devices.revoke_key(lab.db, device.uuid, now=clock.now(), actor="tester")
     gate.touch()
-    wait_until(lambda: list((device.folder / "spool").glob("*.json")), _PATIENCE, "a report that waits")
+    wait_until(device.has_spooled, _PATIENCE, "a report that waits")
     device.end()
+    assert device.has_spooled()
 
-    device._key.write_text(devices.rotate_key(lab.db, device.uuid, now=clock.now(), actor="tester"))
+    with lab.db.write() as session:
+        devices.require(session, device.uuid).key_hash = key_hash
     device.start()
 
     assert device.wait_for(job_id, "succeeded", "failed").state == "succeeded"
+
+
+def test_what_somebody_changes_on_its_way_is_not_done_and_told(lab: Lab, device: Device, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    device.wire.change = lambda _asked, answer: answer.replace(b"echo,asked", b"touch," + bytes(mark)[:4] + b"x")
+    job_id = device.give(run("echo,asked"))
+
+    wait_until(lambda: heard(lab, device, "agent.distrust"), _PATIENCE, "an agent that does not trust")
+    assert device.part(job_id).state == "in_progress"
+    device.wire.change = lambda _asked, answer: answer
+
+    assert device.wait_for(job_id, "succeeded", "failed").stdout == "asked\n"
+
+
+def test_an_answer_that_comes_again_begins_nothing(device: Device, tmp_path: Path) -> None:
+    mark, first = tmp_path / "count", []
+
+    def replay(asked: bytes, answer: bytes) -> bytes:
+        if b"/poll" in asked and b"job_id" in answer:
+            first.append(answer)
+        return first[0] if first and b"/poll" in asked else answer
+
+    device.wire.change = replay
+    job_id = device.give(run(f"echo x >> {mark}"))
+    device.wait_for(job_id, "succeeded")
+    later = device.give(run("echo,on"))
+    device.wire.change = lambda _asked, answer: answer
+
+    assert device.wait_for(later, "succeeded", "failed").state == "succeeded"
+    assert mark.read_text() == "x\n"
+
+
+def test_a_copied_folder_is_found_out_and_nothing_is_done_twice(lab: Lab, device: Device, tmp_path: Path) -> None:
+    mark, gate, copy = tmp_path / "count", tmp_path / "gate", tmp_path / "copy"
+    shutil.copytree(device.folder, copy)
+    job_id = device.give(run(f"echo x >> {mark}; while ! [ -e {gate} ]; do sleep 0.1; done"))
+    wait_until(mark.exists, _PATIENCE, "the job to begin")
+    first = device.process
+    second = device.start(folder=copy)
+    try:
+        wait_until(lambda: agents.list_conflicts(lab.db), _PATIENCE, "a conflict")
+        later = device.give(run(f"echo y >> {mark}"))
+        gate.touch()
+        assert device.wait_for(job_id, "succeeded", "failed").state == "succeeded"
+    finally:
+        second.kill()
+        second.wait(_PATIENCE)
+        device.process = first
+    assert device.part(later).state == "queued"
+    assert heard(lab, device, "agent.conflict")
+
+    agents.settle(lab.db, device.uuid, now=clock.now(), actor="tester")
+
+    device.wait_for(later, "succeeded")
+    assert mark.read_text() == "x\ny\n"
+
+
+def test_the_server_knows_the_machine_of_an_agent(lab: Lab, device: Device) -> None:
+    def row() -> Any:
+        return devices.get(lab.db, device.uuid, now=clock.now()).device
+
+    wait_until(lambda: row().facts, _PATIENCE, "facts")
+
+    facts = row().facts
+    assert facts["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert abs(facts["clock_ahead_seconds"]) < 60
+    assert facts["memory_total_bytes"] > facts["memory_available_bytes"] > 0
+    assert row().os_version == facts["os"]
+
+
+def heard(lab: Lab, device: Device, action: str) -> list[Any]:
+    entries = audit.list_page(lab.db, limit=500, subject=f"device:{device.uuid}")
+    return [entry for entry in entries if entry.action == action]

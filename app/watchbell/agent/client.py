@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import json
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from watchbell.errors import ConfigError
 
 _TIMEOUT_SECONDS = 30.0
 _MOST_BYTES = 4 * 1024 * 1024
@@ -27,6 +32,11 @@ class Answer(NamedTuple):
     status: int
     body: dict[str, Any]
 
+    @property
+    def error(self) -> str:
+        """What is wrong, in the server's words."""
+        return str(self.body.get("error", self.status))[:500]
+
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows nowhere: a key is sent to the server that it is for and to no other."""
@@ -36,27 +46,44 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class Server:
-    """One device's way to its server."""
+    """The way to the server, whose certificate is checked, and which leads nowhere else."""
 
-    def __init__(self, url: str, uuid: str, key: str) -> None:
-        self._base = f"{url.rstrip('/')}/devices/{uuid}"
+    def __init__(self, url: str, *, ca_file: Path | None = None, is_plain_allowed: bool = False) -> None:
+        """Raise ConfigError for an address that would show the key to others on its way."""
+        self._base = f"{_checked(url, is_plain_allowed=is_plain_allowed)}/agent/v1"
+        self._key = ""
+        self._opener = urllib.request.build_opener(_NoRedirect, *_tls(url, ca_file))
+
+    def use(self, key: str) -> None:
+        """Show a key with each request from now on."""
         self._key = key
-        self._opener = urllib.request.build_opener(_NoRedirect)
 
-    def next_job(self) -> Answer:
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port of the server."""
+        parts = urlsplit(self._base)
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+    def enroll(self, code: str, hostname: str) -> Answer:
+        """Join with a code."""
+        return self._send("POST", "/enroll", {"code": code, "hostname": hostname})
+
+    def poll(self, asked: dict[str, Any]) -> Answer:
         """Ask for what is to be done."""
-        return self._send("GET", "/jobs/next")
+        return self._send("POST", "/poll", asked)
 
-    def report(self, job_id: str, report: dict[str, Any]) -> Answer:
+    def report(self, report: dict[str, Any]) -> Answer:
         """Report of a job."""
-        return self._send("PATCH", f"/jobs/{job_id}/status", report)
+        return self._send("POST", "/report", report)
 
     def handler(self, name: str) -> Answer:
         """Fetch a handler."""
         return self._send("GET", f"/handlers/{name}")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
-        headers = {"Accept": "application/json", "X-Device-API-Key": self._key}
+        headers = {"Accept": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         data = None
         if body is not None:
             data = json.dumps(body).encode()
@@ -68,9 +95,42 @@ class Server:
         except urllib.error.HTTPError as error:
             if error.code in {429, 503} or error.code >= 500:
                 raise Offline(f"the server answers {error.code}", _seconds(error.headers.get("Retry-After"))) from None
+            if 300 <= error.code < 400:
+                raise Offline("the server leads elsewhere, where the key of this device is not sent") from None
             return Answer(error.code, _read(error.read(_MOST_BYTES)))
         except (OSError, http.client.HTTPException) as error:
             raise Offline(f"the server does not answer: {error}") from None
+
+
+def _checked(url: str, *, is_plain_allowed: bool) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigError(f"{url[:200]!r} is no address of a server, such as https://bell.example.org")
+    if parts.scheme == "http" and not is_plain_allowed and not _is_here(parts.hostname):
+        raise ConfigError(
+            "over http:// anybody on the way reads the key of this device; use https://, or say --plain-http if nobody is there"
+        )
+    return url.rstrip("/")
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _tls(url: str, ca_file: Path | None) -> list[urllib.request.BaseHandler]:
+    """Return what trusts one authority in place of the usual ones, if that is asked for."""
+    if ca_file is None or not url.startswith("https:"):
+        return []
+    import ssl
+
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:
+        raise ConfigError(f"the certificate in {ca_file} cannot be used: {error}") from None
+    return [urllib.request.HTTPSHandler(context=context)]
 
 
 def _read(data: bytes) -> dict[str, Any]:

@@ -11,10 +11,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from watchbell import clock
 from watchbell.agent import steps
-from watchbell.agent.client import Offline, Server
+from watchbell.agent.client import Answer, Offline, Server
+from watchbell.agent.facts import Facts
+from watchbell.agent.identity import Credentials, Process
 from watchbell.agent.journal import Journal
-from watchbell.domain import job_document
+from watchbell.domain import agent_protocol, job_document
+from watchbell.domain.agent_protocol import Assignment, NotTrusted, Told
 from watchbell.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -38,20 +42,30 @@ class HandlerWrong(Exception):
 class Agent:
     """One device; ``step`` is called again and again by one thread."""
 
-    def __init__(self, server: Server, folder: Path, *, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self, server: Server, credentials: Credentials, folder: Path, *, poll_seconds: float = POLL_SECONDS
+    ) -> None:
         self._server = server
+        self._credentials = credentials
+        server.use(credentials.key)
+        self._process = Process(folder)
         self._journal = Journal(folder)
+        self._facts = Facts(folder, server.place)
+        self._round_trip_ms: int | None = None
         self._handlers = folder / "handlers"
         self._handlers.mkdir(mode=0o700, exist_ok=True)
         self._poll_seconds = poll_seconds
         self._failures = 0
+        self._seq = 0
+        #: Why an answer was not trusted, until the server has heard of it.
+        self._distrust = ""
         self._worker: threading.Thread | None = None
-        self._job_id = ""
+        self._job: Assignment | None = None
         self._stop = threading.Event()
         held = self._journal.held()
         if held is not None:
             log.warning("Job %s was going when the agent ended", held["job_id"])
-            self._finish(held["job_id"], held["number"], {"status": "FAILED", "reason": _UNKNOWN, "exit_code": 1})
+            self._finish(held["job_id"], held["fence"], {"status": "FAILED", "reason": _UNKNOWN, "exit_code": 1})
 
     def step(self) -> float:
         """Do what there is to do and return for how many seconds to wait."""
@@ -80,45 +94,105 @@ class Agent:
 
     def _send_reports(self) -> None:
         for file, kept in self._journal.reports():
-            answer = self._server.report(kept["job_id"], kept["report"])
+            answer = self._report(kept["job_id"], kept["fence"], kept["report"])
             if answer.status in _NOT_ALLOWED:
-                raise Offline(f"the server refuses this device: {answer.body.get('error', answer.status)}")
+                raise Offline(f"the server refuses this device: {answer.error}")
             if answer.status >= 400:
                 # The server knows better what has become of the job, and keeps ours beside it.
-                log.warning("The report of job %s was refused: %s", kept["job_id"], answer.body.get("error"))
+                log.warning("The report of job %s was refused: %s", kept["job_id"], answer.error)
             file.unlink(missing_ok=True)
 
-    def _ask(self) -> None:
-        answer = self._server.next_job()
-        if answer.status != 200:
-            raise Offline(f"the server refuses this device: {answer.body.get('error', answer.status)}")
-        if self._job_id in answer.body.get("cancelled_jobs", []) and self._is_busy():
-            self._stop.set()
-        job = answer.body
-        if "job_id" in job and not self._is_busy() and not self._journal.has_seen(job):
-            self._take(job)
+    def _report(self, job_id: str, fence: int, report: dict[str, Any]) -> Answer:
+        return self._server.report({**report, "job_id": job_id, "fence": fence, "incarnation": self._process.number})
 
-    def _take(self, job: dict[str, Any]) -> None:
+    def _ask(self) -> None:
+        told = self._poll()
+        if self._job is not None and self._job.job_id in told.cancelled and self._is_busy():
+            self._stop.set()
+        if told.assignment is not None and not self._is_busy():
+            if self._journal.is_new(told.assignment):
+                self._take(told.assignment)
+            else:
+                log.warning("Job %s was given before and is not begun again", told.assignment.job_id)
+
+    def _poll(self) -> Told:
+        """Ask, and return what the server says, if it is the server that says it."""
+        self._seq += 1
+        nonce = os.urandom(16).hex()
+        job = self._job if self._is_busy() else None
+        facts = self._facts.due()
+        asked: dict[str, Any] = {
+            "incarnation": self._process.number,
+            "earlier": self._process.earlier,
+            "seq": self._seq,
+            "nonce": nonce,
+            "holds": {"job_id": job.job_id, "fence": job.fence} if job is not None else None,
+            "distrust": self._distrust,
+            "clock": clock.now().isoformat(),
+            "round_trip_ms": self._round_trip_ms,
+            "facts": facts,
+        }
+        asked_at = clock.boot_time()
+        answer = self._server.poll(asked)
+        self._round_trip_ms = int((clock.boot_time() - asked_at) * 1000)
+        if answer.status == 403 and answer.body.get("code") == "device_inactive":
+            raise Offline("this device waits until somebody lets it take part", self._poll_seconds)
+        if answer.status == 422 and facts is not None:
+            # A machine that is stranger than the server can imagine still does its jobs.
+            self._facts.note_told()
+        if answer.status != 200:
+            raise Offline(f"the server refuses this device: {answer.error}")
+        try:
+            told = agent_protocol.unseal(
+                answer.body,
+                key=self._credentials.signing_key,
+                device=self._credentials.uuid,
+                nonce=nonce,
+                elapsed_seconds=clock.boot_time() - asked_at,
+            )
+        except NotTrusted as error:
+            self._distrust = str(error)[:200]
+            raise Offline(f"nothing is done: {error}") from None
+        self._distrust = ""
+        self._process.confirm()
+        if facts is not None:
+            self._facts.note_told()
+        return told
+
+    def _take(self, job: Assignment) -> None:
         """Begin a job, or report why that cannot be."""
         try:
-            document = job_document.read(job.get("job_document"), is_filled=True)
-            for handler in job.get("handlers", []):
+            document = job_document.read(job.payload.get("document"), is_filled=True)
+            for handler in job.payload["handlers"]:
                 self._fetch(handler)
         except (InputError, HandlerWrong) as error:
-            self._finish(job["job_id"], job.get("execution_number", 1), {"status": "REJECTED", "reason": str(error)})
-            return
-        told = self._server.report(job["job_id"], _begun(job))
-        if told.status != 200:
-            log.warning("Job %s is not to be begun: %s", job["job_id"], told.body.get("error"))
+            self._finish(job.job_id, job.fence, {"status": "REJECTED", "reason": str(error)})
             return
         # From here on it may have had an effect, whatever happens to the agent.
         self._journal.begin(job)
-        self._job_id, self._stop = job["job_id"], threading.Event()
+        try:
+            answer = self._report(job.job_id, job.fence, self._begun(job))
+        except Offline:
+            self._journal.drop()
+            raise
+        if answer.status != 200:
+            self._journal.drop()
+            log.warning("Job %s is not to be begun: %s", job.job_id, answer.error)
+            return
+        self._job, self._stop = job, threading.Event()
         self._worker = threading.Thread(target=self._work, args=(job, document, self._stop), name="job", daemon=True)
         self._worker.start()
 
-    def _work(self, job: dict[str, Any], document: job_document.Document, stop: threading.Event) -> None:
-        seconds = float(job.get("timeout_seconds", job_document.DEFAULT_TIMEOUT_SECONDS))
+    def _begun(self, job: Assignment) -> dict[str, Any]:
+        return {
+            "status": "IN_PROGRESS",
+            "status_details": {"message": "Job execution started"},
+            # Of this process: what another one with the same credentials has begun is not begun by this one.
+            "report_id": f"begin-{self._process.number}-{job.fence}",
+        }
+
+    def _work(self, job: Assignment, document: job_document.Document, stop: threading.Event) -> None:
+        seconds = float(job.payload["timeout_seconds"])
         done = steps.run(document, handlers=self._handlers, seconds=seconds, stop=stop)
         report = {
             "status": "SUCCEEDED" if done.succeeded else "FAILED",
@@ -128,12 +202,12 @@ class Agent:
             "executed_steps": done.executed_steps,
             **({"reason": done.reason, "failed_step": done.failed_step} if not done.succeeded else {}),
         }
-        self._finish(job["job_id"], job.get("execution_number", 1), report)
-        log.info("Job %s: %s %s", job["job_id"], report["status"], done.reason)
+        self._finish(job.job_id, job.fence, report)
+        log.info("Job %s: %s %s", job.job_id, report["status"], done.reason)
 
-    def _finish(self, job_id: str, number: int, report: dict[str, Any]) -> None:
+    def _finish(self, job_id: str, fence: int, report: dict[str, Any]) -> None:
         # The same number each time it is sent, so that it is taken once.
-        self._journal.finish(job_id, number, {**report, "report_id": os.urandom(12).hex()})
+        self._journal.finish(job_id, fence, {**report, "report_id": os.urandom(12).hex()})
 
     def _fetch(self, told: dict[str, Any]) -> None:
         """Have a handler as the server says that it is; raises HandlerWrong."""
@@ -151,15 +225,6 @@ class Agent:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "wb") as out:
             out.write(content)
         part.replace(file)
-
-
-def _begun(job: dict[str, Any]) -> dict[str, Any]:
-    number = job.get("execution_number", 1)
-    return {
-        "status": "IN_PROGRESS",
-        "status_details": {"message": "Job execution started"},
-        "report_id": f"begin-{job['job_id']}-{number}",
-    }
 
 
 def _jittered(seconds: float) -> float:

@@ -9,10 +9,10 @@ import click
 
 from watchbell import clock
 from watchbell.cli.program import Program, not_empty, pass_program
-from watchbell.cli.screen import examples, json_option, moment, note, one_line, print_json, say, table
+from watchbell.cli.screen import examples, json_option, moment, note, one_line, pairs, print_json, say, table
 from watchbell.cli.task_options import span_of
 from watchbell.errors import InputError
-from watchbell.services import devices, enrolment
+from watchbell.services import agents, devices, enrolment
 from watchbell.services.devices import DeviceView
 
 _MOST = 10_000
@@ -66,6 +66,49 @@ def approve(program: Program, *, uuid: str, as_json: bool) -> None:
         print_json(_told(found))
     else:
         say(f"{one_line(found.device.name)} takes part.")
+
+
+@device.command(
+    short_help="Show a device with what it tells of its machine.",
+    epilog=examples("watchbell device show 8479359e-dbeb-4858-813c-e8a9008dde04 --json"),
+)
+@click.argument("uuid", metavar="UUID", callback=not_empty)
+@json_option
+@pass_program
+def show(program: Program, *, uuid: str, as_json: bool) -> None:
+    """Show a device, and what its agent has told of its machine."""
+    found = devices.get(program.existing_db, uuid, now=clock.now())
+    row = found.device
+    if as_json:
+        print_json({**_told(found), "facts": row.facts, "facts_at": row.facts_at, "conflict_at": row.conflict_at})
+        return
+    pairs({
+        "Name": row.name, "UUID": row.uuid, "State": _state(found), "Online": "yes" if found.is_online else "no",
+        f"Last heard of ({program.zone.key})": f"{moment(row.seen_at, program.zone)} from {row.seen_from or '-'}",
+        "Tags": ", ".join(f"{key}={value}" for key, value in found.tags.items()) or "-",
+    })  # fmt: skip
+    if row.facts:
+        say()
+        pairs({name.replace("_", " "): ", ".join(map(str, value)) if isinstance(value, list) else value
+               for name, value in row.facts.items()})  # fmt: skip
+
+
+@device.command(
+    short_help="Say that one of two agents with the same credentials is off.",
+    epilog=examples("watchbell device settle 8479359e-dbeb-4858-813c-e8a9008dde04"),
+)
+@click.argument("uuid", metavar="UUID", callback=not_empty)
+@json_option
+@pass_program
+def settle(program: Program, *, uuid: str, as_json: bool) -> None:
+    """Say that only one agent is left that has the credentials of a device; the next one that asks gets its jobs again."""
+    now = clock.now()
+    agents.settle(program.existing_db, uuid, now=now, actor=program.actor)
+    found = devices.get(program.db, uuid, now=now)
+    if as_json:
+        print_json(_told(found))
+    else:
+        say(f"The next agent that asks is taken to be that of {one_line(found.device.name)}.")
 
 
 @device.group("enroll-code", short_help="Make, list and revoke codes by which devices join.")
@@ -160,6 +203,8 @@ def revoke(program: Program, *, reference: str, as_json: bool) -> None:
 
 
 def _state(one: DeviceView) -> str:
+    if one.device.conflict_at is not None:
+        return "two agents"
     if one.device.is_active:
         return "active"
     return "pending" if one.device.provisioning_state == "pending" else "inactive"

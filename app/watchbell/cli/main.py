@@ -47,6 +47,7 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "schedule": Place(f"{_CLI}.schedule", "schedule", "Preview schedules."),
     },
     "Devices": {
+        "agent": Place(f"{_CLI}.agent", "agent", "Do the jobs of a server on this machine, and set that up."),
         "device": Place(
             f"{_CLI}.devices", "device", "List devices, let them take part, and make codes by which they join."
         ),

@@ -424,6 +424,7 @@ ROUTES: dict[str, Right] = {
     "device_jobs.put_tags": Right.EDIT,
     "device_jobs.rotate_key": Right.EDIT,
     "device_jobs.revoke_key": Right.EDIT,
+    "device_jobs.settle": Right.EDIT,
     "device_jobs.query_devices": Right.VIEW,
     "device_jobs.list_jobs": Right.VIEW,
     "device_jobs.list_groups": Right.VIEW,
@@ -437,6 +438,9 @@ ROUTES: dict[str, Right] = {
     "device_jobs.revoke_code": Right.EDIT,
     # Whoever joins has nothing yet but a code.
     "agent.enroll": Right.PUBLIC,
+    "agent.poll": Right.DEVICE,
+    "agent.report": Right.DEVICE,
+    "agent.get_handler": Right.DEVICE,
     "device_jobs.list_schedules": Right.VIEW,
     "device_jobs.get_schedule": Right.VIEW,
     "device_jobs.create_schedule": Right.EDIT,

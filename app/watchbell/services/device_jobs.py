@@ -52,8 +52,10 @@ class PartNotFound(NotFound):
 class ReportRefused(Conflict):
     """The job is not in a state that this could follow."""
 
-    def __init__(self, message: str, part: DeviceJob) -> None:
+    def __init__(self, message: str, part: DeviceJob, *, is_lasting: bool = True) -> None:
         super().__init__(message)
+        #: Whether the same report will be refused whenever it comes.
+        self.is_lasting = is_lasting
         #: The part as it is.
         self.state = DeviceJobState(part.state)
         self.version = part.version
@@ -61,6 +63,8 @@ class ReportRefused(Conflict):
 
 class DeviceInactive(Conflict):
     """The device is not active."""
+
+    code = "device_inactive"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,11 +100,15 @@ class Report:
     expected_version: int | None = None
     #: How long the step that it is at may take; it shortens the time of the whole and never lengthens it.
     step_timeout_seconds: int | None = None
+    #: The assignment that it is about, and the process of an agent that says it; None of a device that knows no such things.
+    fence: int | None = None
+    incarnation: str | None = None
 
     @property
     def digest(self) -> str:
         """A mark of all that it says."""
         told = [self.state.value, dict(self.result), self.details, self.step_timeout_seconds]
+        told += [] if self.fence is None else [self.fence, self.incarnation]
         return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -111,17 +119,17 @@ def poll(db: Database, uuid: str, *, now: datetime) -> Poll:
     that is not there and DeviceInactive.
     """
     with db.read() as session:
-        device = _require_active(session, uuid)
+        device = require_active(session, uuid)
         found = store.find_next(session, device.id, now)
         untold = store.list_untold(session, device.id)
         if not untold and (found is None or found.state == DeviceJobState.IN_PROGRESS.value):
             return Poll(_offer(session, found) if found is not None else None, ())
     with db.write() as session:
-        device = _require_active(session, uuid, lock=True)
+        device = require_active(session, uuid, lock=True)
         untold = store.list_untold(session, device.id)
         if untold:
             store.note_told(session, [part.id for part, _job_id in untold])
-        return Poll(_take_next(session, device, now), [job_id for _part, job_id in untold])
+        return Poll(take_next(session, device, now), [job_id for _part, job_id in untold])
 
 
 def report(db: Database, uuid: str, job_id: str, given: Report, *, now: datetime) -> tuple[DeviceJob, str]:
@@ -139,7 +147,7 @@ def report(db: Database, uuid: str, job_id: str, given: Report, *, now: datetime
             raise Conflict(f"report_id {given.report_id!r} was another report's")
         if known is None:
             refusal = _take(session, execution, device, part, given, now=now)
-            if given.report_id:
+            if given.report_id and (refusal is None or refusal.is_lasting):
                 words = refusal.message if refusal is not None else None
                 log_store.add_report(
                     session,
@@ -226,7 +234,8 @@ def forget_reports(db: Database, *, now: datetime, limit: int = 500) -> int:
         return log_store.delete_older(session, before, limit)
 
 
-def _take_next(session: Session, device: Device, now: datetime) -> Offer | None:
+def take_next(session: Session, device: Device, now: datetime) -> Offer | None:
+    """Return what a device is to do next, which it has from now on, or None."""
     for _ in range(_MOST_REJECTED):
         part = store.find_next(session, device.id, now)
         if part is None:
@@ -277,6 +286,9 @@ def _take(
 ) -> ReportRefused | None:
     """Take a report into the ledger, or return why it cannot be taken."""
     before = DeviceJobState(part.state)
+    foreign = _foreign(part, device, given)
+    if foreign:
+        return ReportRefused(foreign, part, is_lasting=False)
     if part.report_digest == given.digest:
         # The device did not hear our answer.
         return None
@@ -303,6 +315,19 @@ def _take(
     return None
 
 
+def _foreign(part: DeviceJob, device: Device, given: Report) -> str:
+    """Return why a report is not of whoever has the job, if it is not."""
+    if given.fence is None:
+        return ""
+    if given.fence != part.fence:
+        return f"the job was given out under the fence {part.fence}, not {given.fence}"
+    if given.state is not DeviceJobState.IN_PROGRESS:
+        return ""
+    # Only one process may begin it, and only the one that asks for the device.
+    owner = part.begun_by or device.incarnation
+    return "" if given.incarnation == owner else "another agent with the same credentials has it"
+
+
 def _values(execution: Execution, part: DeviceJob, given: Report, to: DeviceJobState, now: datetime) -> dict[str, Any]:
     """Return the columns that a report changes."""
     values: dict[str, Any] = {name: _cut(name, value) for name, value in given.result.items()}
@@ -311,6 +336,8 @@ def _values(execution: Execution, part: DeviceJob, given: Report, to: DeviceJobS
         values["details"] = dict(given.details)
     if to is not DeviceJobState.IN_PROGRESS:
         return values
+    if given.incarnation is not None:
+        values["begun_by"] = given.incarnation
     started_at = part.started_at or now
     end = started_at + timedelta(seconds=execution.timeout_seconds)
     if given.step_timeout_seconds is not None:
@@ -335,7 +362,8 @@ def _keep_late(session: Session, part: DeviceJob, device: Device, given: Report,
     log_store.add_events(session, [{**row, "kind": "late_report", "data": {"digest": given.digest, **told}}])
 
 
-def _require_active(session: Session, uuid: str, *, lock: bool = False) -> Device:
+def require_active(session: Session, uuid: str, *, lock: bool = False) -> Device:
+    """Return a device that takes part; raises NotFound and DeviceInactive."""
     device = devices.require(session, uuid, lock=lock)
     if not device.is_active:
         raise DeviceInactive

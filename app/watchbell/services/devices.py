@@ -171,6 +171,8 @@ def rotate_key(db: Database, uuid: str, *, now: datetime, actor: str) -> str:
     with db.write() as session:
         device = require(session, uuid, lock=True)
         device.key_hash, device.key_prefix, device.modified_at = hash_of(secret), shown_of(secret), now
+        # Nobody has the new one yet, so that no two can.
+        device.conflict_at, device.conflict_from, device.incarnation, device.poll_seq = None, "", "", 0
         _note(session, "key", device, now=now, actor=actor, prefix=device.key_prefix)
     return secret
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -52,7 +53,18 @@ class Device(Base):
     zone: Mapped[str] = mapped_column(default="")
     #: What it tells of itself besides, such as its load and its memory.
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    facts_at: Mapped[datetime | None]
     provisioning_state: Mapped[str] = mapped_column(default="pending")
+    #: Which process of its agent asks, by the number that the process has drawn, since when, and the number of its last
+    #: request that was given anything.
+    incarnation: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    incarnation_at: Mapped[datetime | None]
+    poll_seq: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: Of the newest assignment that it was given.
+    last_fence: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: Since when two agents have shown its credentials, and from where the second did; None while that is not so.
+    conflict_at: Mapped[datetime | None]
+    conflict_from: Mapped[str] = mapped_column(default="", server_default=text("''"))
     created_at: Mapped[datetime]
     modified_at: Mapped[datetime]
 
@@ -174,6 +186,11 @@ def list_pending(session: Session) -> Sequence[Device]:
     """Return the devices that have never been let take part, in the order in which they were made."""
     statement = select(Device).where(Device.is_active.is_(False), Device.provisioning_state == "pending")
     return session.scalars(statement.order_by(Device.id)).all()
+
+
+def list_conflicts(session: Session) -> Sequence[Device]:
+    """Return the devices whose credentials two agents have shown, the first one first."""
+    return session.scalars(select(Device).where(Device.conflict_at.is_not(None)).order_by(Device.conflict_at)).all()
 
 
 def count(session: Session, chosen: Chosen) -> int:

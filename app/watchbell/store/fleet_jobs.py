@@ -156,6 +156,9 @@ class DeviceJob(Base):
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
     #: Of the last report that changed it, by which the same one is known when it comes again.
     report_digest: Mapped[str | None]
+    #: The fence of the assignment under which an agent has it, 0 without one, and the process of an agent that has begun it.
+    fence: Mapped[int] = mapped_column(default=0, server_default="0")
+    begun_by: Mapped[str] = mapped_column(default="", server_default=text("''"))
     #: For one that was taken back while the device had it: whether the device has heard of that.
     is_cancel_told: Mapped[bool] = mapped_column(default=True)
 

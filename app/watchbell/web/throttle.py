@@ -22,6 +22,8 @@ _TOKENS = (parse("30 per minute"), parse("300 per hour"))
 _REFUSALS = (parse("10 per minute"), parse("100 per hour"))
 #: Of enrolment codes that are none. Whoever has a real one needs a single try.
 _CODES = (parse("10 per minute"), parse("60 per hour"))
+#: Requests of one agent, which asks every 30 seconds, or every five while it is at a job.
+_AGENTS = (parse("300 per minute"),)
 _NAME = "watchbell.tries"
 
 
@@ -55,6 +57,10 @@ class Tries:
     def count_enrolment(self, address: str) -> None:
         """Count a try with an enrolment code that was refused."""
         self._hit("enrolment", address, _CODES)
+
+    def count_agent(self, uuid: str) -> bool:
+        """Count a request of the agent of a device and return whether it is to be answered."""
+        return self._hit("agent", uuid, _AGENTS)
 
     def count_refusal(self, username: str) -> bool:
         """Count a request that somebody had no right to and return whether it is to be written down."""

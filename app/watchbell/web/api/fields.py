@@ -180,6 +180,11 @@ def long(low: int, high: int) -> validate.Length:
     return validate.Length(low, high, error=words)
 
 
+def long_list(high: int) -> validate.Length:
+    """Return the rule that a list has at most so many entries."""
+    return validate.Length(0, high, error=f"must be at most {high} entries long")
+
+
 def limit(default: int, highest: int) -> Whole:
     """Return the argument that says how many rows a list answers with."""
     return Whole(

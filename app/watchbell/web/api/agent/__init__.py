@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watchbell.web.api.agent import joining
+from watchbell.web.api.agent import joining, polling
 from watchbell.web.api.agent.family import FAMILY, blueprint
 
-__all__ = ["FAMILY", "blueprint", "joining"]
+__all__ = ["FAMILY", "blueprint", "joining", "polling"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from watchbell.domain.fleet_state import wire_word
 from watchbell.errors import InputError, WatchbellError
+from watchbell.services.device_jobs import DeviceInactive, ReportRefused
 from watchbell.web.api import fields
 from watchbell.web.api.routing import FamilyBlueprint
 from watchbell.web.families import Family, Told
@@ -13,7 +15,9 @@ def shape(told: Told) -> tuple[int, dict[str, object]]:
     body: dict[str, object] = {"error": told.text.rstrip("."), "code": _code(told), "request_id": told.request_id}
     if isinstance(told.error, InputError):
         body["errors"] = [{"field": problem.field, "message": problem.message} for problem in told.error.problems]
-    return told.status, body
+    if isinstance(told.error, ReportRefused):
+        body["current"] = {"status": wire_word(told.error.state), "version_number": told.error.version}
+    return 403 if isinstance(told.error, DeviceInactive) else told.status, body
 
 
 def _code(told: Told) -> str:
@@ -27,6 +31,13 @@ class Wrong(fields.Schema):
     message = fields.Text(required=True, metadata={"example": "is required"})
 
 
+class Current(fields.Schema):
+    """What a job is on a device."""
+
+    status = fields.Text(required=True, metadata={"example": "TIMED_OUT"})
+    version_number = fields.Whole(required=True)
+
+
 class Problem(fields.Schema):
     """An error."""
 
@@ -34,6 +45,7 @@ class Problem(fields.Schema):
     code = fields.Text(required=True, metadata={"description": "A word for programs.", "example": "enrolment_refused"})
     request_id = fields.Text(required=True, metadata={"description": "The number in the server's log."})
     errors = fields.Many(fields.Nested(Wrong), metadata={"description": "Of input: every field that is wrong."})
+    current = fields.Nested(Current, metadata={"description": "Of a report that is refused: what the job is."})
 
 
 FAMILY = Family(name="agent", prefixes=("/agent",), shape=shape)

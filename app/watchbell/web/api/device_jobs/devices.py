@@ -8,7 +8,7 @@ from flask import Response, jsonify
 
 from watchbell.domain.fleet_state import from_wire
 from watchbell.domain.fleet_targets import Filter, read_tags
-from watchbell.services import device_jobs, devices
+from watchbell.services import agents, device_jobs, devices
 from watchbell.web import current
 from watchbell.web.api.device_jobs import device_schemas as schemas
 from watchbell.web.api.device_jobs import words
@@ -104,6 +104,15 @@ def revoke_key(uuid: str) -> Response:
     """Take the key from a device."""
     devices.revoke_key(database(), uuid, now=current.now(), actor=current.actor())
     return jsonify(success=True, message="Key revoked")
+
+
+@blueprint.route("/devices/<device:uuid>/settle", methods=["POST"])
+@blueprint.errors(_404=_NO_DEVICE, _409="Only one agent has shown the credentials of this device.")
+@blueprint.answers(200, schemas.Done)
+def settle(uuid: str) -> Response:
+    """Say that only one agent is left of two that have shown the credentials of a device."""
+    agents.settle(database(), uuid, now=current.now(), actor=current.actor())
+    return jsonify(success=True, message="The next agent that asks is taken to be the device's")
 
 
 @blueprint.route("/devices/query", methods=["POST"])

@@ -1,0 +1,71 @@
+"""Who this agent is: the credentials that it got when it joined, and which of its processes asks."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from watchbell.agent import files
+from watchbell.domain.agent_protocol import MOST_EARLIER
+from watchbell.errors import ConfigError
+
+_CREDENTIALS = "credentials.json"
+_PROCESSES = "processes.json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a device got for its enrolment code."""
+
+    uuid: str
+    #: What it shows with each request.
+    key: str = dataclasses.field(repr=False)
+    #: What it never sends: by it, it knows that an answer is the server's.
+    signing_key: str = dataclasses.field(repr=False)
+
+
+def load_credentials(folder: Path) -> Credentials | None:
+    """Return the credentials of the agent whose files are in a folder, None if it has not joined yet.
+
+    Raises ConfigError for credentials that others can read or that are not whole.
+    """
+    file = folder / _CREDENTIALS
+    if not file.exists():
+        return None
+    if file.stat().st_mode & 0o077:
+        raise ConfigError(f"{file} can be read by others; take the device's key from it on the server, and join anew")
+    found = files.load(file) or {}
+    names = ("uuid", "key", "signing_key")
+    if not all(isinstance(found.get(name), str) and found[name] for name in names):
+        raise ConfigError(f"{file} is damaged; remove it and join with a new enrolment code")
+    return Credentials(*(found[name] for name in names))
+
+
+def keep_credentials(folder: Path, credentials: Credentials) -> None:
+    """Keep the credentials where only the agent's own user can read them."""
+    files.write(folder / _CREDENTIALS, dataclasses.asdict(credentials))
+
+
+class Process:
+    """The number of this process of the agent, and of those before it that the server may have heard of.
+
+    The server follows from one to the next, so that a copy of the folder elsewhere, which goes on from an older one, is found
+    out. The number is written down before it is ever sent.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / _PROCESSES
+        known = files.load(self._file) or {}
+        heard, drawn = str(known.get("heard", "")), [str(one) for one in known.get("drawn", [])]
+        #: Those before this one that the server may know.
+        self.earlier = [*([heard] if heard else []), *drawn[-(MOST_EARLIER - 1) :]]
+        self.number = os.urandom(16).hex()
+        self._is_heard = False
+        files.write(self._file, {"heard": heard, "drawn": [*drawn[-(MOST_EARLIER - 1) :], self.number]})
+
+    def confirm(self) -> None:
+        """Note that the server has heard of this process, so that those before it do not matter any more."""
+        if not self._is_heard:
+            files.write(self._file, {"heard": self.number, "drawn": []})
+            self._is_heard = True

@@ -1,0 +1,242 @@
+"""The agents on devices: which process speaks for a device, what it is told, and what happens when two do.
+
+A page shows what ``list_conflicts`` and the columns ``conflict_at`` and ``conflict_from`` of a device say, and offers
+``settle``: the credentials of the device are in two places, one of which has to be switched off first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from watchbell.domain.agent_protocol import Assignment, Told
+from watchbell.domain.fleet_state import FINAL, DeviceJobState
+from watchbell.errors import Conflict
+from watchbell.services import audit, device_jobs, devices, joining
+from watchbell.services.device_jobs import Offer
+from watchbell.store import devices as device_store
+from watchbell.store import fleet_jobs as store
+from watchbell.store.devices import Device
+from watchbell.store.fleet_jobs import DeviceJob
+from watchbell.store.session import Database, Session
+
+
+class DuplicateIdentity(Conflict):
+    """Two agents have shown the credentials of this device; neither gets a job until somebody has settled it."""
+
+    code = "duplicate_identity"
+
+
+class OutOfTurn(Conflict):
+    """A later request of this agent was answered already."""
+
+    code = "out_of_turn"
+
+
+class NotEnrolled(Conflict):
+    """This device has not joined with a code, so that nothing can be signed for it; let it join with one."""
+
+    code = "not_enrolled"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """What an agent says when it asks for a job."""
+
+    #: A number that the process of the agent has drawn when it began.
+    incarnation: str
+    #: The numbers of the processes before it that may have been heard of, as far as it knows.
+    earlier: Sequence[str]
+    #: Grows with each request of the process.
+    seq: int
+    #: The job that it is at, and the fence of its assignment.
+    holds: tuple[str, int] | None = None
+    #: What it tells of its machine, if anything of that has changed; checked, and hostile all the same.
+    facts: Mapping[str, Any] | None = None
+    #: What its clock says, and how long its last request took.
+    clock: datetime | None = None
+    round_trip_ms: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What an agent is told, and what that is to be signed with besides the server's own secret."""
+
+    uuid: str
+    salt: str
+    told: Told
+
+
+def poll(db: Database, uuid: str, asked: Asked, *, now: datetime, address: str = "") -> Answer:
+    """Return what the agent of a device is to do and to stop; one assignment goes to one process, which may begin it.
+
+    Raises NotFound, DeviceInactive, NotEnrolled, OutOfTurn for a request that was overtaken by a later one, and
+    DuplicateIdentity, which is noted, for a process that follows none of those that were heard of.
+    """
+    with db.read() as session:
+        device = _require(session, uuid)
+        is_known = device.incarnation == asked.incarnation
+        if is_known and device.conflict_at is None and asked.facts is None:
+            _require_turn(device, asked)
+            idle = _idle(session, device, asked, now)
+            if idle is not None:
+                return idle
+    with db.write() as session:
+        device = _require(session, uuid, lock=True)
+        if not _take_over(session, device, asked, now=now, address=address):
+            # Only after this transaction, which keeps what was noted.
+            told = None
+        else:
+            if asked.facts is not None:
+                _keep_facts(session, device, asked, asked.facts, now=now)
+            told = _tell(session, device, asked, now)
+    if told is None:
+        raise DuplicateIdentity
+    return told
+
+
+def settle(db: Database, uuid: str, *, now: datetime, actor: str) -> None:
+    """Say that only one agent is left that has the credentials of a device: the next one that asks is taken to be it.
+
+    Raises NotFound, and Conflict if nothing was to be settled.
+    """
+    with db.write() as session:
+        device = devices.require(session, uuid, lock=True)
+        if device.conflict_at is None:
+            raise Conflict("only one agent has shown the credentials of this device")
+        device.conflict_at, device.conflict_from, device.incarnation, device.poll_seq = None, "", "", 0
+        _note(session, "settle", device, now=now, actor=actor)
+
+
+def note_distrust(db: Database, uuid: str, reason: str, *, now: datetime) -> None:
+    """Write down that the agent of a device has not acted on an answer: somebody between has changed it, or made it."""
+    with db.read() as session:
+        device = devices.require(session, uuid)
+    subject = f"device:{device.uuid}"
+    audit.note_alone(db, "agent.distrust", subject, now=now, actor=device.uuid, name=device.name, reason=reason)
+
+
+def list_conflicts(db: Database) -> Sequence[Device]:
+    """Return the devices whose credentials two agents have shown, the first one first."""
+    with db.read() as session:
+        return device_store.list_conflicts(session)
+
+
+def _require(session: Session, uuid: str, *, lock: bool = False) -> Device:
+    device = device_jobs.require_active(session, uuid, lock=lock)
+    if device.signing_salt is None:
+        raise NotEnrolled
+    return device
+
+
+def _require_turn(device: Device, asked: Asked) -> None:
+    if asked.seq <= device.poll_seq:
+        raise OutOfTurn
+
+
+def _idle(session: Session, device: Device, asked: Asked, now: datetime) -> Answer | None:
+    """Return the answer to a request that changes nothing, None if it may change something."""
+    if store.list_untold(session, device.id):
+        return None
+    found = store.find_next(session, device.id, now)
+    if found is not None and (found.state == DeviceJobState.QUEUED.value or _may_begin(found, asked)):
+        return None
+    return _answer(device, Told(None, tuple(_stopped(session, device, asked))))
+
+
+def _take_over(session: Session, device: Device, asked: Asked, *, now: datetime, address: str) -> bool:
+    """Let a process speak for its device if it follows the one that has, and return whether it may."""
+    if device.conflict_at is not None:
+        return False
+    if device.incarnation == asked.incarnation:
+        _require_turn(device, asked)
+    elif device.incarnation and device.incarnation not in asked.earlier:
+        device.conflict_at, device.conflict_from = now, address[:64]
+        said = {"first": device.incarnation, "first_from": device.seen_from, "second": asked.incarnation}
+        _note(session, "conflict", device, now=now, actor=device.uuid, second_from=address, **said)
+        return False
+    else:
+        device.incarnation, device.incarnation_at = asked.incarnation, now
+    device.poll_seq = asked.seq
+    return True
+
+
+def _keep_facts(session: Session, device: Device, asked: Asked, facts: Mapping[str, Any], *, now: datetime) -> None:
+    """Keep what a device tells of its machine; what orders choose by is kept where they look."""
+    derived: dict[str, Any] = {"round_trip_ms": asked.round_trip_ms}
+    if asked.clock is not None:
+        derived["clock_ahead_seconds"] = round((asked.clock - now).total_seconds(), 1)
+    device.facts, device.facts_at = {**facts, **derived}, now
+    attributes = {
+        "os_version": facts.get("os"),
+        "agent_version": facts.get("agent_version"),
+        "zone": facts.get("zone"),
+        "ip_address": next(iter(facts.get("addresses", ())), None),
+        "mac_address": next(iter(facts.get("mac_addresses", ())), None),
+    }
+    changed = {name: value for name, value in attributes.items() if value and value != getattr(device, name)}
+    for name, value in changed.items():
+        setattr(device, name, value)
+    if changed:
+        session.flush()
+        # An order that stands may mean the device from now on.
+        joining.take_in(session, device, now=now)
+
+
+def _tell(session: Session, device: Device, asked: Asked, now: datetime) -> Answer:
+    untold = store.list_untold(session, device.id)
+    if untold:
+        store.note_told(session, [part.id for part, _job_id in untold])
+    cancelled = dict.fromkeys([*(job_id for _part, job_id in untold), *_stopped(session, device, asked)])
+    offer = device_jobs.take_next(session, device, now)
+    is_given = offer is not None and _may_begin(offer.part, asked)
+    assignment = _assign(device, offer, now) if offer is not None and is_given else None
+    return _answer(device, Told(assignment, tuple(cancelled)))
+
+
+def _may_begin(part: DeviceJob, asked: Asked) -> bool:
+    """Return whether a process may be given a job that its device has.
+
+    What a process has begun is begun by no other: the one that follows it reports what it knows of it. The same one is given
+    it again if it has not heard that it may begin.
+    """
+    return not part.begun_by or (part.begun_by == asked.incarnation and asked.holds is None)
+
+
+def _assign(device: Device, offer: Offer, now: datetime) -> Assignment:
+    part = offer.part
+    if part.fence == 0:
+        device.last_fence += 1
+        part.fence = device.last_fence
+    left = (part.deadline_at - now).total_seconds() if part.deadline_at is not None else offer.execution.timeout_seconds
+    payload: dict[str, Any] = {
+        "job_name": offer.execution.name,
+        "document": offer.execution.document,
+        "timeout_seconds": max(math.ceil(left), 1),
+        "handlers": [{"name": one.name, "sha256": one.sha256} for one in offer.handlers],
+    }
+    return Assignment(offer.execution.job_id, part.number, part.fence, payload)
+
+
+def _stopped(session: Session, device: Device, asked: Asked) -> list[str]:
+    """Return the job that an agent is at if it has ended here, and is to be stopped there."""
+    if asked.holds is None:
+        return []
+    job_id, fence = asked.holds
+    execution = store.find_execution(session, job_id)
+    part = store.find_part(session, execution.id, device.id) if execution is not None else None
+    is_wanted = part is not None and part.fence == fence and DeviceJobState(part.state) not in FINAL
+    return [] if is_wanted else [job_id]
+
+
+def _answer(device: Device, told: Told) -> Answer:
+    assert device.signing_salt is not None
+    return Answer(device.uuid, device.signing_salt, told)
+
+
+def _note(session: Session, deed: str, device: Device, *, now: datetime, actor: str, **said: Any) -> None:
+    subject = f"device:{device.uuid}"
+    audit.note(session, f"agent.{deed}", subject, now=now, actor=actor, name=device.name, detail=said)

@@ -1,0 +1,87 @@
+"""What an agent calls again and again: it asks, it reports, it fetches handlers. Its credential alone says which device it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify
+
+from watchbell.domain import agent_protocol
+from watchbell.domain.fleet_state import DeviceJobState, from_wire, wire_word
+from watchbell.errors import NotAllowed, TooManyTries
+from watchbell.services import agents, device_jobs
+from watchbell.services.agents import Asked
+from watchbell.services.device_jobs import RESULT_FIELDS, Report
+from watchbell.web import current, device_signing
+from watchbell.web.api.agent import schemas
+from watchbell.web.api.agent.family import blueprint
+from watchbell.web.db import database
+from watchbell.web.throttle import tries
+
+_TOO_OFTEN_SECONDS = 10
+
+
+@blueprint.route("/poll", methods=["POST"])
+@blueprint.body(schemas.Asking)
+@blueprint.errors(
+    _409="Two agents have the credentials of this device, a later request was answered already, or it has joined by no code.",
+    _429="It asks too often; `Retry-After` says when it may again.",
+)
+@blueprint.answers(200, schemas.Sealed)
+def poll(given: dict[str, Any]) -> Response:
+    """Ask what to do and what to stop; all that the answer says is signed for this device and this request."""
+    uuid = _device()
+    if given["distrust"] and tries().count_refusal(uuid):
+        agents.note_distrust(database(), uuid, given["distrust"], now=current.now())
+    holds = given["holds"]
+    names = ("incarnation", "earlier", "seq", "facts", "clock", "round_trip_ms")
+    asked = Asked(**{name: given[name] for name in names}, holds=(holds["job_id"], holds["fence"]) if holds else None)
+    found = agents.poll(database(), uuid, asked, now=current.now(), address=current.address())
+    key = device_signing.key_for(found.uuid, found.salt)
+    return jsonify(agent_protocol.seal(found.told, key=key, device=found.uuid, nonce=given["nonce"], now=current.now()))
+
+
+@blueprint.route("/report", methods=["POST"])
+@blueprint.body(schemas.Reporting)
+@blueprint.errors(
+    _404="The device has no such job.",
+    _409="This cannot follow what the job is, which `current` says, or another agent has it; what comes late is kept beside it.",
+)
+@blueprint.answers(200, schemas.Reported)
+def report(given: dict[str, Any]) -> Response:
+    """Report of a job; the same report again is answered as before and changes nothing."""
+    part, name = device_jobs.report(database(), _device(), given["job_id"], _report(given), now=current.now())
+    return jsonify(job_id=name, status=wire_word(DeviceJobState(part.state)), version_number=part.version)
+
+
+@blueprint.route("/handlers/<name>")
+@blueprint.errors(_404="The device has no job that names such a handler.")
+@blueprint.answers(200, schemas.Script)
+def get_handler(name: str) -> Response:
+    """Get a handler that a job names which the device has."""
+    found = device_jobs.handler_for(database(), _device(), name)
+    return jsonify(name=found.name, sha256=found.sha256, script_content=found.script_content)
+
+
+def _device() -> str:
+    """Return the uuid of the device whose key the request carries; raises NotAllowed and TooManyTries."""
+    uuid = current.user().device
+    if uuid is None:
+        raise NotAllowed("An agent says by the key of its device who it is")
+    if not tries().count_agent(uuid):
+        raise TooManyTries("this device asks too often", retry_seconds=_TOO_OFTEN_SECONDS)
+    return uuid
+
+
+def _report(given: dict[str, Any]) -> Report:
+    state = from_wire(given["status"])
+    assert state is not None
+    return Report(
+        state,
+        {name: given[name] for name in RESULT_FIELDS if given.get(name) is not None},
+        given.get("status_details"),
+        report_id=given["report_id"],
+        step_timeout_seconds=given.get("step_timeout_seconds"),
+        fence=given["fence"],
+        incarnation=given["incarnation"],
+    )

@@ -1,0 +1,323 @@
+"""The agent as a program: what it loads, whom it speaks to, what it keeps, and how it is set up and taken away."""
+
+from __future__ import annotations
+
+import getpass
+import http.server
+import os
+import ssl
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from watchbell.agent import identity, install
+from watchbell.agent import main as program
+from watchbell.agent.client import Offline, Server
+from watchbell.agent.facts import AGAIN_SECONDS, Facts, lasting_facts, moving_facts
+from watchbell.agent.identity import Credentials, Process
+from watchbell.agent.install import Place, StepFailed
+from watchbell.agent.journal import Journal
+from watchbell.agent.main import Options
+from watchbell.domain.agent_protocol import MOST_EARLIER, Assignment
+from watchbell.errors import ConfigError, NotAllowed
+from watchbell.web.api.agent import schemas
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = ("127.0.0.1", 9)
+USER = getpass.getuser()
+CREDENTIALS = Credentials("8479359e-dbeb-4858-813c-e8a9008dde04", "wbd_key", "signing")
+
+
+@pytest.mark.parametrize("program", ["watchbell.agent.main", "watchbell.agent.install", "watchbell.cli.agent"])
+def test_it_loads_neither_a_database_nor_a_web_framework(program: str) -> None:
+    heavy = "{'flask', 'werkzeug', 'sqlalchemy', 'alembic', 'apscheduler', 'psutil', 'cryptography', 'marshmallow'}"
+    told = f"import sys, {program}; print(sorted({heavy} & set(sys.modules)), 'click' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", told],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "app")},
+        text=True,
+        capture_output=True,
+    )
+
+    assert done.stdout.strip() == f"[] {program.startswith('watchbell.cli')}", done.stderr
+
+
+class _Elsewhere(http.server.BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_response(308)
+        self.send_header("Location", "http://127.0.0.1:9/stolen")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a certificate for the name localhost, signed by itself, with its key beside it."""
+    made = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(
+        [*command, *names, "-keyout", made.with_suffix(".key"), "-out", made], check=True, capture_output=True
+    )
+    return made
+
+
+@pytest.fixture(scope="module")
+def port(authority: Path) -> Iterator[int]:
+    """Serve by TLS something that leads elsewhere when it is asked to do anything."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority, authority.with_suffix(".key"))
+    with http.server.ThreadingHTTPServer(("localhost", 0), _Elsewhere) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_it_speaks_to_whoever_its_authority_has_signed_and_only_under_that_name(authority: Path, port: int) -> None:
+    assert Server(f"https://localhost:{port}", ca_file=authority).handler("x").status == 404
+
+    for server in (
+        Server(f"https://localhost:{port}"),
+        Server(f"https://127.0.0.1:{port}", ca_file=authority),
+    ):
+        with pytest.raises(Offline, match="certificate verify failed"):
+            server.handler("x")
+
+
+def test_it_follows_nobody_elsewhere(authority: Path, port: int) -> None:
+    with pytest.raises(Offline, match="leads elsewhere"):
+        Server(f"https://localhost:{port}", ca_file=authority).poll({})
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.7:5000", "http://bell.example.org", "http://localhost.example.org"])
+def test_a_key_is_not_sent_where_all_can_read_it_unless_that_is_said(url: str) -> None:
+    with pytest.raises(ConfigError, match="https://"):
+        Server(url)
+    Server(url, is_plain_allowed=True)
+
+
+@pytest.mark.parametrize("url", ["", "bell.example.org", "file:///etc/passwd", "https://", "https://a?b=c", "ftp://a"])
+def test_what_is_no_address_of_a_server_is_told(url: str) -> None:
+    with pytest.raises(ConfigError, match="no address of a server"):
+        Server(url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:5000", "http://localhost:5000/", "http://[::1]:5000", "https://a/b"])
+def test_its_own_machine_and_tls_need_no_more_words(url: str) -> None:
+    assert Server(url).place[0] in {"127.0.0.1", "localhost", "::1", "a"}
+
+
+def test_only_its_own_user_can_look_at_what_it_keeps(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o755)
+    with program.own_folder(folder):
+        identity.keep_credentials(folder, CREDENTIALS)
+        Process(folder)
+        Journal(folder).finish("job", 1, {})
+
+    files = [path for path in folder.rglob("*.json") if path.is_file()]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert identity.load_credentials(folder) == CREDENTIALS
+    assert not any(secret in repr(CREDENTIALS) for secret in ("wbd_key", "signing"))
+
+
+def test_credentials_that_others_can_read_or_that_are_damaged_are_not_used(tmp_path: Path) -> None:
+    assert identity.load_credentials(tmp_path) is None
+    identity.keep_credentials(tmp_path, CREDENTIALS)
+    file = tmp_path / "credentials.json"
+    file.chmod(0o640)
+    with pytest.raises(ConfigError, match="read by others"):
+        identity.load_credentials(tmp_path)
+    file.chmod(0o600)
+    file.write_text('{"uuid": "x"')
+    with pytest.raises(ConfigError, match="damaged"):
+        identity.load_credentials(tmp_path)
+
+
+def test_a_process_names_all_before_it_of_which_the_server_may_have_heard(tmp_path: Path) -> None:
+    first = Process(tmp_path)
+    first.confirm()
+    unheard = [Process(tmp_path) for _ in range(3)]
+    last = Process(tmp_path)
+
+    assert first.earlier == []
+    assert last.earlier == [first.number, *(one.number for one in unheard)]
+    last.confirm()
+    assert Process(tmp_path).earlier == [last.number]
+
+
+def test_a_process_forgets_not_the_one_that_was_heard_of_however_often_it_begins_in_vain(tmp_path: Path) -> None:
+    heard = Process(tmp_path)
+    heard.confirm()
+    for _ in range(2 * MOST_EARLIER):
+        Process(tmp_path)
+
+    earlier = Process(tmp_path).earlier
+
+    assert (earlier[0], len(earlier)) == (heard.number, MOST_EARLIER)
+
+
+def test_an_assignment_is_new_once_and_an_older_one_never(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    older, job, newer = (Assignment(f"job-{fence}", 1, fence, {}) for fence in (3, 4, 5))
+    assert journal.is_new(job)
+    journal.begin(job)
+    journal.drop()
+
+    # It was not begun after all.
+    assert journal.is_new(job)
+    journal.begin(job)
+    journal.finish(job.job_id, job.fence, {})
+
+    again = Journal(tmp_path)
+    assert [again.is_new(one) for one in (older, job, newer)] == [False, False, True]
+
+
+def test_what_it_tells_of_a_real_machine_is_what_the_server_takes(tmp_path: Path) -> None:
+    told = {**lasting_facts(HERE), **moving_facts(tmp_path)}
+
+    assert schemas.Facts().load(told) == told
+    assert told["architecture"] == os.uname().machine
+    assert told["addresses"][0] == "127.0.0.1"
+    assert len(told["load_averages"]) == 3
+
+
+def test_facts_are_told_at_the_start_and_again_when_the_server_has_not_heard_them(tmp_path: Path) -> None:
+    facts = Facts(tmp_path, HERE)
+
+    assert facts.due() is not None
+    assert facts.due() is not None
+    facts.note_told()
+    assert facts.due() is None
+    facts._told_at -= AGAIN_SECONDS
+    assert facts.due() is not None
+    facts.note_told()
+    facts._told["zone"] = "Mars/Olympus"
+    assert facts.due() is not None
+
+
+def options(tmp_path: Path, **more: object) -> Options:
+    folder = tmp_path / "state of it"
+    with program.own_folder(folder):
+        identity.keep_credentials(folder, CREDENTIALS)
+    return Options("https://bell.example.org/100%", folder, code="wbe_secret", **more)  # type: ignore[arg-type]
+
+
+def test_a_unit_starts_the_light_program_and_holds_no_code(tmp_path: Path) -> None:
+    text = install.unit_text(options(tmp_path, ca_file=Path("/etc/my $HOME/ca.pem")), "nobody")
+
+    (line,) = [line for line in text.splitlines() if line.startswith("ExecStart=")]
+    assert line.startswith(
+        f'ExecStart="{sys.executable}" "-m" "watchbell.agent" "--url" "https://bell.example.org/100%%"'
+    )
+    assert f'"--state" "{tmp_path}/state of it"' in line
+    assert '"/etc/my $$HOME/ca.pem"' in line
+    assert "wbe_secret" not in text
+    assert "User=nobody" in text.splitlines()
+    with pytest.raises(ConfigError):
+        install.unit_text(Options("https://a/\nExecStartPre=/bin/sh"), "nobody")
+
+
+def systemctl(tmp_path: Path, code: int = 0) -> tuple[Place, Path]:
+    """Return a place whose systemctl writes down how it is called."""
+    calls, script = tmp_path / "calls", tmp_path / "systemctl"
+    script.write_text(f'#!/bin/sh\necho "$*" >> {calls}\necho no such unit >&2\nexit {code}\n')
+    script.chmod(0o755)
+    return Place(tmp_path / "units", str(script)), calls
+
+
+def test_it_is_set_up_and_all_of_it_goes_again(tmp_path: Path) -> None:
+    place, calls = systemctl(tmp_path)
+    given = options(tmp_path)
+
+    list(install.install(given, USER, place))
+    assert place.unit.read_text() == install.unit_text(given, USER)
+    list(install.uninstall(given.folder, place))
+
+    assert calls.read_text().splitlines() == [
+        *("daemon-reload", "enable --now watchbell-agent"),
+        *("disable --now watchbell-agent", "daemon-reload"),
+    ]
+    assert not place.unit.exists()
+    assert not given.folder.exists()
+
+
+def test_a_dry_run_does_nothing_and_says_everything(tmp_path: Path) -> None:
+    place, calls = systemctl(tmp_path)
+    given = options(tmp_path)
+
+    said = list(install.install(given, USER, place, is_dry=True))
+    list(install.install(given, USER, Place(place.units)))
+    gone = list(install.uninstall(given.folder, place, is_dry=True))
+
+    assert [line.split()[0] for line in said + gone] == ["Would"] * 7 + ["The"]
+    assert place.unit.exists()
+    assert given.folder.exists()
+    assert not calls.exists()
+
+
+def test_without_systemd_it_says_what_it_has_not_done(tmp_path: Path) -> None:
+    given = options(tmp_path)
+    place = Place(tmp_path / "units")
+
+    *_, last = install.install(given, USER, place)
+
+    assert "not started" in last
+    assert "watchbell.agent" in last
+    kept = list(install.uninstall(given.folder, place, keeps_state=True))
+    assert (given.folder / "credentials.json").exists()
+    assert kept[-1].endswith("is kept")
+
+
+def test_a_folder_that_is_none_of_an_agent_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+
+    with pytest.raises(ConfigError, match="left as it is"):
+        list(install.uninstall(tmp_path, Place(tmp_path / "units")))
+    assert (tmp_path / "precious").exists()
+
+
+def test_what_cannot_be_set_up_is_told_before_a_code_is_used_up(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no user"):
+        install.check(options(tmp_path), "nobody-of-this-name", Place(tmp_path))
+    if os.geteuid():
+        with pytest.raises(NotAllowed):
+            install.check(options(tmp_path), USER, Place(Path("/proc/sys/units")))
+
+
+def test_a_step_that_fails_is_told(tmp_path: Path) -> None:
+    place, _calls = systemctl(tmp_path, code=1)
+
+    with pytest.raises(StepFailed, match="daemon-reload has failed: no such unit"):
+        list(install.install(options(tmp_path), USER, place))
+
+
+def test_whoever_has_neither_joined_nor_a_code_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--enroll CODE"):
+        program.join_once(Options("http://127.0.0.1:9", tmp_path / "state"))
+    with pytest.raises(ConfigError, match="nothing was set up"):
+        program.join_once(Options("http://127.0.0.1:9", tmp_path / "state", code="wbe_x"))
