@@ -30,7 +30,7 @@ FURTHER = (
     *(f"scheduler/{name}.py" for name in ("gate", "long_past", "loop", "main", "reap", "recovery", "timekeeper", "vitals",
                                            "watchdog")),
     *(f"control/{name}.py" for name in ("process", "health", "detached", "log_pages", "logfile")),
-    *("store/session.py", "config.py"),
+    *("store/session.py", "store/secret_box.py", "store/sealed.py", "config.py"),
 )  # fmt: skip
 #: Here only what is wrong with an address or a form is of this kind; all else is translated where it is said.
 PAGES = ("web/*.py", "web/forms/*.py", "web/pages/*.py")
@@ -107,6 +107,9 @@ SILENT = frozenset(
         "ulimit -v %(a)s",
         "unset PWD OLDPWD SHLVL",
         "until %(a)s",
+        "# Watchbell seals secrets with the first of these keys",
+        "secret:%(a)s, version %(b)s",
+        "watchbell encryption key %(a)s",
         "watchbell token list shows all",
         "watchbell: %(a)s",
         "watchbell: error:",

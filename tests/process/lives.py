@@ -23,6 +23,7 @@ from watchbell.config import Config
 from watchbell.domain.task_definition import Defaults
 from watchbell.execution import runtime_root
 from watchbell.services import tasks
+from watchbell.store.secret_box import SecretBox
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
@@ -154,7 +155,7 @@ class Lab:
         self.file = Path(self.config.database_url.removeprefix("sqlite:///"))
         if not self.file.exists():
             shutil.copy(template, self.file)
-        self.db = Database.open(self.config.database_url)
+        self.db = Database.open(self.config.database_url, box=SecretBox.of(self.config))
         self.effects = home / "effects.log"
         self.script = home / "effect.sh"
         self.script.write_text(EFFECT)

@@ -62,6 +62,9 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "user": Place(f"{_CLI}.accounts", "user", "Make accounts and set passwords."),
         "audit": Place(f"{_CLI}.audit", "audit", "Show who did what, and prove that nothing of it was changed."),
         "token": Place(f"{_CLI}.tokens", "token", "Make, list, replace and revoke API tokens."),
+        "secret": Place(
+            f"{_CLI}.secrets", "secret", "Set, list and delete secrets, and change the key that seals them."
+        ),
         "doctor": Place(f"{_CLI}.doctor", "doctor", "Find and explain what is wrong with an installation."),
         "completion": Place(f"{_CLI}.completion", "completion", "Print what lets a shell complete commands."),
         "version": Place(f"{_CLI}.version", "version", "Print the version."),
@@ -89,7 +92,7 @@ EXIT_CODES: Mapping[int, str] = {
     errors.EXIT_USAGE: "the command line or a value on it is wrong",
     errors.EXIT_NOT_RUNNING: "the scheduler is not running",
     errors.EXIT_ALREADY_RUNNING: "the scheduler is running already",
-    errors.EXIT_NOT_FOUND: "there is no such task, run, queue, account or token",
+    errors.EXIT_NOT_FOUND: "there is no such task, run, queue, account, token or secret",
     errors.EXIT_CONFLICT: "it collides with what is there, such as a name that is taken",
     errors.EXIT_RUN_FAILED: "the run that was waited for failed",
     errors.EXIT_RUN_TIMED_OUT: "the run that was waited for took longer than it may",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from watchbell.domain.secret_names import is_reference
+
 #: What stands in the place of a secret; it tells nothing of its length.
 MASK = "••••••"
 #: Parts of a name that make it a secret's wherever they stand in it.
@@ -66,6 +68,9 @@ def _mask_password(word: str) -> str:
 def mask(name: str, value: str) -> str:
     """Return a variable's value as it may be shown."""
     if not value:
+        return value
+    if is_reference(value):
+        # Which secret it is tells nothing of its value, and is what one wants to know.
         return value
     return MASK if is_secret_name(name) or _PRIVATE_KEY in value else mask_addresses(value)
 

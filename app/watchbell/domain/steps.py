@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from watchbell.domain import secret_names
 from watchbell.domain.shown_text import is_visible
 from watchbell.errors import InputError, Problem
 
@@ -133,6 +134,8 @@ def _command(number: int, value: object) -> str:
         char not in "\n\t\r" and (ord(char) < 32 or ord(char) == 127 or 0xD800 <= ord(char) <= 0xDFFF) for char in text
     ):
         raise _wrong(number, "its command must not hold control characters or invisible ones")
+    if secret_names.OPENING in text:
+        raise _wrong(number, "a secret cannot stand in a command; give it to a variable of the environment")
     return text
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from watchbell.domain import schedule as schedules
+from watchbell.domain import secret_names
 from watchbell.domain import steps as task_steps
 from watchbell.domain.policies import Policies, build_policies
 from watchbell.domain.schedule import Schedule, ScheduleKind
@@ -273,6 +274,7 @@ def _environment(name: str, value: object) -> dict[str, str]:
             raise InputError.of(name, f"the value of {_shown(key)} must be one line of text without NUL", example)
         if len(text) > COMMAND_LIMIT:
             raise InputError.of(name, f"the value of {_shown(key)} must be at most {COMMAND_LIMIT} characters", example)
+    secret_names.check_environment(pairs)
     return dict(pairs)
 
 
@@ -297,6 +299,12 @@ def _enabled(name: str, value: object) -> bool:
         raise InputError.of(name, "must be true or false", "true") from None
 
 
+def _command(name: str, value: object) -> str:
+    text = _text(COMMAND_LIMIT, "echo hello", lines=True)(name, value)
+    secret_names.check_command(name, text)
+    return text
+
+
 def _name(name: str, value: object) -> str:
     text = _text(NAME_LIMIT, "backup-home", required=True)(name, value)
     if text.isascii() and text.isdigit():
@@ -306,7 +314,7 @@ def _name(name: str, value: object) -> str:
 
 _READERS = {
     "name": _name,
-    "command": _text(COMMAND_LIMIT, "echo hello", lines=True),
+    "command": _command,
     "steps": lambda _name, value: task_steps.build_steps(value),
     "directory": _directory,
     "environment": _environment,

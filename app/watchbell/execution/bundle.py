@@ -22,6 +22,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from watchbell.domain.concealing import Concealer
 from watchbell.errors import ConfigError
 from watchbell.execution.record import Meta, read_record
 
@@ -33,7 +34,9 @@ _NAME = re.compile(r"(?P<run>[A-Za-z0-9_-]{1,64})\.(?P<attempt>[0-9]{1,9})\.(?:s
 class Bundle:
     """The files of one attempt. What is asked for again and again is worked out once."""
 
-    __slots__ = ("attempt", "err", "name", "on_tmpfs", "order", "out", "path", "root", "run_id", "status", "token")
+    __slots__ = (
+        "attempt", "concealer", "err", "is_unmasked", "name", "on_tmpfs", "order", "out", "path", "root", "run_id", "status", "token",
+    )  # fmt: skip
 
     def __init__(self, run_id: str, attempt: int, root: str, on_tmpfs: bool, token: str) -> None:
         self.run_id = run_id
@@ -50,6 +53,10 @@ class Bundle:
         self.err = f"{self.path}.err"
         self.order = f"{self.path}.order"
         self.status = f"{self.path}.status"
+        #: Masks the secrets in what is kept of its output, if the command was given any.
+        self.concealer: Concealer | None = None
+        #: It was given some that cannot be known at the moment, so that its output is kept as it is.
+        self.is_unmasked = False
 
     def __repr__(self) -> str:
         return f"Bundle({self.path!r})"
@@ -100,6 +107,13 @@ class Bundles:
         """
         has_room = self._runtime is not None and self._charged < self._limit
         return self._bundle(run_id, attempt, on_tmpfs=has_room and not on_disk)
+
+    def move_to_disk(self, bundle: Bundle) -> Bundle:
+        """Return where an attempt that could not be started on tmpfs is to be started instead."""
+        self.note_refused(bundle)
+        found = self.claim(bundle.run_id, bundle.attempt, on_disk=True)
+        found.concealer = bundle.concealer
+        return found
 
     def places(self, run_id: str, attempt: int) -> list[Bundle]:
         """Return where an attempt may have been started: on tmpfs, if there is any, and on disk."""

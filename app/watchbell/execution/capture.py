@@ -12,13 +12,17 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
+from watchbell.domain.concealing import Concealer
 from watchbell.execution.outcome import Captured
 
 #: Outputs up to this size are handed over as bytes.
 INLINE_BYTES = 16 * 1024
 _CHUNK = 1024 * 1024
+#: Masking looks through so much at a time, during which no other thread goes on.
+_MASKED_CHUNK = 256 * 1024
 _NOTHING = Captured(0)
 _READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -68,11 +72,11 @@ def read_captured(captured: Captured, offset: int, limit: int) -> Slice:
     return Slice(part, start, _leave(start + len(part), gap), captured.size, gap)
 
 
-def collect(source: str, limit: int, destination: str | None) -> Captured:
+def collect(source: str, limit: int, destination: str | None, concealer: Concealer | None = None) -> Captured:
     """Return what is to be kept of a finished output: its first and last ``limit / 2`` bytes when it is longer.
 
     Little output comes as bytes; more goes to the file ``destination``, which replaces what an interrupted earlier
-    attempt to collect may have left. Nothing is removed.
+    attempt to collect may have left. Nothing is removed. A concealer masks what must not be kept.
     """
     try:
         # Most streams of most runs are empty; a look is a third of the price of an open.
@@ -87,17 +91,17 @@ def collect(source: str, limit: int, destination: str | None) -> Captured:
         if not stat.S_ISREG(found.st_mode) or size == 0:
             return Captured(0)
         if size <= INLINE_BYTES and size <= limit:
-            data = _read_range(descriptor, 0, size)
+            data = _kept_range(descriptor, (0, size), size, concealer)
             return Captured(size, data=data, lines=_count_lines(data))
         gap = _final_gap(descriptor, size, limit)
         head, tail = (size, size) if gap is None else gap
         dropped = tail - head
         if destination is None or size - dropped <= INLINE_BYTES:
-            data = _read_range(descriptor, 0, head) + _read_range(descriptor, tail, size)
+            data = b"".join(_kept_range(descriptor, part, size, concealer) for part in ((0, head), (tail, size)))
             return Captured(size, dropped, head if dropped else 0, data, lines=_count_lines(data))
         kept = Path(destination)
         ranges = ((0, head), (tail, size))
-        _write_kept(descriptor, kept, ranges)
+        _write_kept(descriptor, kept, ranges, size, concealer)
         return Captured(size, dropped, head if dropped else 0, None, kept, _count_lines_in(descriptor, ranges))
     finally:
         os.close(descriptor)
@@ -199,7 +203,23 @@ def _read_range(descriptor: int, start: int, stop: int) -> bytes:
     return b"".join(parts)
 
 
-def _write_kept(descriptor: int, destination: Path, ranges: tuple[tuple[int, int], ...]) -> None:
+def _kept_range(descriptor: int, part: tuple[int, int], size: int, concealer: Concealer | None) -> bytes:
+    """Return the bytes of a range as they may be kept."""
+    return b"".join(_concealed(descriptor, part, size, concealer)) if concealer else _read_range(descriptor, *part)
+
+
+def _concealed(descriptor: int, part: tuple[int, int], size: int, concealer: Concealer) -> Iterator[bytes]:
+    """Yield the bytes of a range with the secrets masked."""
+    start, stop = part
+    pieces = (
+        _read_range(descriptor, place, min(place + _MASKED_CHUNK, stop)) for place in range(start, stop, _MASKED_CHUNK)
+    )
+    return concealer.parts(pieces, is_cut_before=start > 0, is_cut_behind=stop < size)
+
+
+def _write_kept(
+    descriptor: int, destination: Path, ranges: tuple[tuple[int, int], ...], size: int, concealer: Concealer | None
+) -> None:
     """Write ranges of a file in a row, under another name until it is whole and on disk."""
     destination.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = os.open(destination.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -209,7 +229,10 @@ def _write_kept(descriptor: int, destination: Path, ranges: tuple[tuple[int, int
         target = os.open(unfinished, flags, 0o600, dir_fd=folder)
         try:
             for start, stop in ranges:
-                _copy_range(descriptor, target, start, stop)
+                if concealer is None:
+                    _copy_range(descriptor, target, start, stop)
+                else:
+                    _copy_concealed(descriptor, target, (start, stop), size, concealer)
             # The row that names the file survives a power loss, so the file has to.
             os.fsync(target)
         finally:
@@ -223,6 +246,13 @@ def _write_kept(descriptor: int, destination: Path, ranges: tuple[tuple[int, int
         raise
     finally:
         os.close(folder)
+
+
+def _copy_concealed(source: int, target: int, part: tuple[int, int], size: int, concealer: Concealer) -> None:
+    for data in _concealed(source, part, size, concealer):
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(target, rest) :]
 
 
 def _copy_range(source: int, target: int, start: int, stop: int) -> None:

@@ -38,10 +38,11 @@ class Command:
     """
 
     argv: tuple[str, ...]
-    environment: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NOTHING)
+    #: It may hold secrets, which no log shall show.
+    environment: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NOTHING, repr=False)
     directory: str | None = None
     #: What many commands see beside their own variables; it is told to the keeper once.
-    common: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NOTHING)
+    common: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NOTHING, repr=False)
     #: What is run one after the other instead of the arguments, by the shell that those name; see stepping.py.
     steps: tuple[Step, ...] = ()
     #: Of standard output and standard error, if somebody passes them on.

@@ -103,6 +103,8 @@ class Finished:
     summary: Summary | None = None
     #: In which order it used its streams, as order.py encodes it; nothing for one stream, and where it is not known.
     order: bytes = b""
+    #: Its outputs hold secrets that could not be masked.
+    is_unmasked: bool = False
 
 
 def signal_name(number: int) -> str:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from watchbell import clock
+from watchbell.domain.concealing import Concealer
 from watchbell.execution.bundle import Bundle
 from watchbell.execution.capture import INLINE_BYTES, collect
 from watchbell.execution.outcome import Captured, Outcome, Usage, exit_reason, signal_reason
@@ -125,18 +126,18 @@ def capture(bundle: Bundle, limit: int, output_root: Path) -> tuple[Captured, Ca
     kept, trouble = [], ""
     for name, path in (("out", bundle.out), ("err", bundle.err)):
         try:
-            kept.append(collect(path, limit, f"{output_root}/{bundle.name}.{name}"))
+            kept.append(collect(path, limit, f"{output_root}/{bundle.name}.{name}", bundle.concealer))
         except OSError as error:
             log.warning("The output of run %s cannot be kept: %s", bundle.name, error)
             trouble = f"; output could not be kept: {error.strerror}"
-            kept.append(_collect_little(path))
+            kept.append(_collect_little(path, bundle.concealer))
     return kept[0], kept[1], trouble
 
 
-def _collect_little(path: str) -> Captured:
+def _collect_little(path: str, concealer: Concealer | None) -> Captured:
     """Return the first and last bytes of an output that cannot be kept as a whole, or nothing of one that is no file."""
     try:
-        return collect(path, INLINE_BYTES, None)
+        return collect(path, INLINE_BYTES, None, concealer)
     except OSError:
         return Captured(0)
 

@@ -42,4 +42,5 @@ def tell(run: Run, output_root: Path) -> Finished:
         traces=traces,
         summary=run.series.totals.summary(),
         order=run.order.finish(run.elapsed_ms(), stdout.size, stderr.size),
+        is_unmasked=run.bundle.is_unmasked,
     )

@@ -290,9 +290,7 @@ class Watcher:
             self.adopt(run.key, run.bundle, None, run.limits)
         elif answer.has_no_room and run.bundle.on_tmpfs and run.command is not None:
             self._forget(run)
-            self._bundles.note_refused(run.bundle)
-            bundle = self._bundles.claim(run.bundle.run_id, run.bundle.attempt, on_disk=True)
-            self.launch(run.key, bundle, run.command, run.limits)
+            self.launch(run.key, self._bundles.move_to_disk(run.bundle), run.command, run.limits)
         elif run.command is not None:
             run.ending.failure = fail_start(answer.step, answer.errno, run.command)
             self._finish(run)

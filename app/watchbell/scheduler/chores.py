@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from watchbell import clock
 from watchbell.errors import Unavailable
-from watchbell.services import audit, tasks
+from watchbell.services import audit, secrets, tasks
 from watchbell.services.digest import Digest
 from watchbell.services.output_files import Sweep
 from watchbell.services.retention import BATCH, Pass, Rules
@@ -147,6 +147,8 @@ class Chores:
             files, given_up = files + swept.orphans, given_up + swept.given_up
             if not swept.more:
                 break
+            yield
+        while self._timed(lambda limit: secrets.sweep(self._db, limit)):
             yield
         if runs or files or given_up:
             log.info("Deleted %d old run(s) and %d file(s); %d output(s) gave way to newer ones", runs, files, given_up)

@@ -151,10 +151,10 @@ class Foreground:
         """Have the command started; return the result if it is known at once that it cannot be."""
         self._has_moved = False
         try:
-            bundle = self._launcher.start(ticket, readers=self._output.readers)
+            bundle = self._patiently(lambda: self._launcher.start(ticket, readers=self._output.readers))
         except SpawnFailed as error:
             return not_started(ticket, error.reason, error.exit_code, clock.now())
-        except (OSError, ValueError) as error:
+        except (NotFound, OSError, ValueError) as error:
             return not_started(ticket, f"it could not be started: {error}", None, clock.now())
         self._flight = Flight(ticket, bundle, RunState.STARTING, None)
         self._output.begin(bundle)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Protocol
 
+from watchbell import clock
 from watchbell.config import MIB, Config
+from watchbell.domain import secret_names
 from watchbell.domain import steps as task_steps
+from watchbell.domain.concealing import Concealer
 from watchbell.domain.policies import OutputExcess, Policies
 from watchbell.domain.steps import Step
-from watchbell.errors import NotFound
+from watchbell.errors import KeyTrouble, NotFound
 from watchbell.execution import Bundle, Bundles, Command, Limits, Reader, Watcher, plain_argv, shell_command
 from watchbell.execution.command import SHELL
-from watchbell.services import tasks
+from watchbell.services import concealers, secrets, tasks
 from watchbell.services.tickets import Ticket
 from watchbell.store.session import Database
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Job:
     limits: Limits
     policies: Policies
     steps: tuple[Step, ...] = ()
+    #: What its environment names.
+    secrets: tuple[str, ...] = ()
 
 
 class Definitions(Protocol):
@@ -65,14 +73,16 @@ class Launcher:
     def start(self, ticket: Ticket, *, more: bool = False, readers: tuple[Reader, ...] = ()) -> Bundle:
         """Have the process of a ticket started; raises SpawnFailed when it is known at once that it cannot be.
 
-        With ``more`` it may wait for those that follow, until the watcher is flushed. ``readers`` pass its output on.
+        Raises NotFound if a secret that it needs is not there, and Unavailable if that cannot be known. With ``more`` it may wait for those that follow, until the watcher is flushed. ``readers`` pass its output on.
         """
         job = self.job(ticket.task_id, ticket.task_version)
+        own, concealer = self._fill(job, ticket) if job.secrets else (job.environment, None)
         # What a command writes to tmpfs would count as memory of its own.
         on_disk = job.limits.memory_bytes is not None
         bundle = self._bundles.claim(str(ticket.run_id), ticket.number, on_disk=on_disk)
+        bundle.concealer = concealer
         common = self._config.child_environment
-        command = Command(job.argv, self._environment(job, ticket), job.directory, common, job.steps, readers)
+        command = Command(job.argv, self._environment(own, ticket), job.directory, common, job.steps, readers)
         self._watcher.launch((ticket.run_id, ticket.number), bundle, command, job.limits, more=more)
         return bundle
 
@@ -83,9 +93,27 @@ class Launcher:
         except NotFound:
             return Limits(output_bytes=self._config.output_limit_mib * MIB)
 
-    def _environment(self, job: Job, ticket: Ticket) -> dict[str, str]:
+    def conceal(self, ticket: Ticket, bundle: Bundle) -> None:
+        """Let the output of an attempt that was started earlier be masked of what it was given; raises Unavailable."""
+        with self._db.read() as session:
+            found = concealers.find(session, self._db.box, [ticket.attempt_id])
+        concealer = found.get(ticket.attempt_id)
+        bundle.is_unmasked = concealer is concealers.WITHHELD
+        bundle.concealer = None if bundle.is_unmasked else concealer
+        if bundle.is_unmasked:
+            log.error("The secrets that run %d was given cannot be read; its output is shown to nobody", ticket.run_id)
+
+    def _fill(self, job: Job, ticket: Ticket) -> tuple[Mapping[str, str], Concealer]:
+        """Return a job's environment with the values of its secrets, and what masks those in its output."""
+        try:
+            values = secrets.take(self._db, job.secrets, ticket, now=clock.now())
+        except KeyTrouble as error:
+            raise NotFound(error.message) from None
+        return secret_names.fill(job.environment, values), Concealer(values.values())
+
+    def _environment(self, own: Mapping[str, str], ticket: Ticket) -> dict[str, str]:
         return {
-            **job.environment,
+            **own,
             "WATCHBELL_RUN_ID": str(ticket.run_id),
             "WATCHBELL_TASK": ticket.task_name,
             "WATCHBELL_ATTEMPT": str(ticket.number),
@@ -110,6 +138,7 @@ class Launcher:
             limits=_limits(policies, output_mib * MIB, has_steps=bool(steps)),
             policies=policies,
             steps=steps,
+            secrets=secret_names.names_of(own),
         )
 
 

@@ -1,13 +1,19 @@
-"""Passing on what a command writes while it writes it, byte for byte, without ever standing between it and its files."""
+"""Passing on what a command writes while it writes it, without ever standing between it and its files.
+
+It is passed on byte for byte, but for secrets: as long as what was written last may be the beginning of one, it waits.
+"""
 
 from __future__ import annotations
 
 import os
 import select
 import stat
+from functools import partial
 from pathlib import Path
 
+from watchbell.domain.concealing import Concealer
 from watchbell.execution import Bundle, Captured, Reader, read_captured, read_output
+from watchbell.execution.concealed import masked_read
 
 #: A pipe that takes anything takes so much at once without blocking.
 _PIECE = select.PIPE_BUF
@@ -26,6 +32,7 @@ class Passing:
         self._is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
         self._path = Path()
         self._kept: Captured | None = None
+        self._concealer: Concealer | None = None
         self._unsent = b""
         #: How far the command's output has been read; it is told what may be given up.
         self.reader = Reader()
@@ -34,9 +41,10 @@ class Passing:
         #: Bytes that had been given up before they could be passed on.
         self.dropped = 0
 
-    def begin(self, path: str) -> None:
-        """Begin with a new output, that of another attempt."""
+    def begin(self, path: str, concealer: Concealer | None) -> None:
+        """Begin with a new output, that of another attempt; a concealer masks the secrets that it was given."""
         self._path, self._kept, self._unsent = Path(path), None, b""
+        self._concealer = concealer
         self.reader.read_to = 0
 
     def end(self, kept: Captured) -> None:
@@ -68,7 +76,8 @@ class Passing:
         try:
             if self._path.stat(follow_symlinks=False).st_size <= place:
                 return False
-            found = read_output(self._path, place, _CHUNK)
+            read = masked_read(partial(read_output, self._path), self._concealer, is_complete=self._kept is not None)
+            found = read(place, _CHUNK)
         except OSError:
             # Not there yet, or not any more.
             if self._kept is None or place >= self._kept.size:
@@ -111,7 +120,7 @@ class Both:
     def begin(self, bundle: Bundle) -> None:
         """Begin with another attempt."""
         for stream, path in zip(self._streams, (bundle.out, bundle.err), strict=True):
-            stream.begin(path)
+            stream.begin(path, bundle.concealer)
 
     def end(self, stdout: Captured, stderr: Captured) -> None:
         """Note what is kept of an attempt that has ended."""

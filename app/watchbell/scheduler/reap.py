@@ -89,6 +89,7 @@ def to_result(
         retry_at=following.at,
         without_retry=known if following.at is not None else None,
         decision=_decision(path, policies),
+        is_unmasked=finished.is_unmasked,
     )
     return _without_another(result) if ticket.is_left and path[-1] not in FINAL else result
 

@@ -95,6 +95,7 @@ def take_up(
             words = orphan.stale_words or "host rebooted"
             results.append(gone(orphan.ticket, orphan.state, started, words, job.policies, now))
             continue
+        launcher.conceal(orphan.ticket, bundle)
         flights[key] = follow(orphan.ticket, orphan.state, bundle, watcher, limits, _process(orphan), census)
         if flights[key].started is None or orphan.attempt.started_at is not None:
             flights[key].started = _started(orphan, bundle)

@@ -26,6 +26,7 @@ from watchbell.services.streams import read_source
 from watchbell.store import heartbeats as life_store
 from watchbell.store import history, log_marks
 from watchbell.store import runs as store
+from watchbell.store import secrets as secret_store
 from watchbell.store import tasks as task_store
 from watchbell.store.heartbeats import Scheduler
 from watchbell.store.runs import Attempt, Output, Run
@@ -138,6 +139,7 @@ def _pages(db: Database, task: Task) -> Iterator[list[_Execution]]:
                 for output in store.list_outputs(session, [attempt.id for attempt in attempts])
                 if output.stream == "stderr"
             }
+            hidden = secret_store.list_unmasked(session, [run.id for run in runs])
             versions = {run.task_version for run in runs}
             steps = {
                 revision.version: task_steps.from_json(revision.definition.get("steps"))
@@ -152,7 +154,7 @@ def _pages(db: Database, task: Task) -> Iterator[list[_Execution]]:
                 attempt=attempt,
                 results=stored.get(attempt.id) or _going_on(db, by_id[attempt.run_id], attempt),
                 steps=steps.get(by_id[attempt.run_id].task_version, ()),
-                stderr=outputs.get(attempt.id),
+                stderr=outputs.get(attempt.id) if attempt.run_id not in hidden else None,
             )
             for attempt in attempts
             if attempt.started_at is not None

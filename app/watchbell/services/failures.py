@@ -13,6 +13,7 @@ from watchbell.domain.run_state import RunState
 from watchbell.errors import InputError, NotFound
 from watchbell.services import audit
 from watchbell.store import failures as store
+from watchbell.store import secrets as secret_store
 from watchbell.store.failures import Failure, FailureGroup, TaskFailures
 from watchbell.store.runs import Run
 from watchbell.store.session import Database, Session
@@ -44,8 +45,10 @@ class Grouping:
 
 def group(session: Session, run_ids: Sequence[int], output_root: Path) -> None:
     """Count failed runs in their groups, in the caller's transaction."""
+    unmasked = secret_store.list_unmasked(session, run_ids)
     for failed in store.list_failed(session, run_ids):
-        mark, words = fingerprint.make(failed.state, failed.exit_code, _tail(failed, output_root), failed.reason)
+        tail = _tail(failed, output_root) if failed.run_id not in unmasked else b""
+        mark, words = fingerprint.make(failed.state, failed.exit_code, tail, failed.reason)
         store.count_in(session, mark, words, failed)
 
 

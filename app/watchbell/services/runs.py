@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from watchbell.domain.concealing import Concealer
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.errors import Conflict, NotFound
-from watchbell.services import audit, transitions
+from watchbell.services import audit, concealers, transitions
 from watchbell.store import history, newest_runs
 from watchbell.store import retention as retention_store
 from watchbell.store import runs as store
@@ -106,6 +107,8 @@ class OutputSource:
     kept: Output | None
     #: Whether nothing more will come.
     is_complete: bool
+    #: Masks the secrets in it, if that has to be done by whoever reads it.
+    concealer: Concealer | None = None
 
 
 def find_output(db: Database, run_id: int, stream: str, *, attempt: int | None = None) -> OutputSource | None:
@@ -118,7 +121,8 @@ def find_output(db: Database, run_id: int, stream: str, *, attempt: int | None =
                 raise NotFound(f"run {run_id} has no attempt {attempt}")
             return None
         kept = store.find_output(session, found.id, stream)
-        return OutputSource(found, stream, kept, is_complete=found.ended_at is not None)
+        mask = concealers.find(session, db.box, [found.id]).get(found.id)
+        return OutputSource(found, stream, kept, found.ended_at is not None, mask)
 
 
 def list_outputs(db: Database, run_ids: Sequence[int]) -> Mapping[int, Mapping[str, OutputSource]]:
@@ -128,16 +132,15 @@ def list_outputs(db: Database, run_ids: Sequence[int]) -> Mapping[int, Mapping[s
     """
     with db.read() as session:
         attempts = store.list_newest_attempts(session, run_ids)
-        kept = {
-            (output.attempt_id, output.stream): output
-            for output in store.list_outputs(session, [attempt.id for attempt in attempts.values()])
-        }
+        ids = [attempt.id for attempt in attempts.values()]
+        kept = {(output.attempt_id, output.stream): output for output in store.list_outputs(session, ids)}
+        masks = concealers.find(session, db.box, ids)
     return {
         run_id: {
-            stream: OutputSource(found, stream, kept.get((found.id, stream)), is_complete=found.ended_at is not None)
-            for stream in STREAMS
+            name: OutputSource(one, name, kept.get((one.id, name)), one.ended_at is not None, masks.get(one.id))
+            for name in STREAMS
         }
-        for run_id, found in attempts.items()
+        for run_id, one in attempts.items()
     }
 
 

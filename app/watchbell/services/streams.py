@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from watchbell.errors import InputError, NotFound
 from watchbell.execution.capture import Slice, read_captured, read_output
+from watchbell.execution.concealed import Read, masked_read
 from watchbell.execution.outcome import Captured
 from watchbell.services import runs
+from watchbell.services.concealers import WITHHELD
 from watchbell.services.runs import STREAMS, OutputSource
 from watchbell.store.runs import Output
 from watchbell.store.session import Database
@@ -31,6 +34,10 @@ class Part:
 
 class OutputGone(NotFound):
     """This output is not kept any more."""
+
+
+class OutputWithheld(OutputGone):
+    """This output is not shown, because it may hold secrets that cannot be known without their key."""
 
 
 class Stream:
@@ -84,16 +91,23 @@ class Stream:
 def read_source(source: OutputSource, root: Path, offset: int, limit: int) -> Slice | None:
     """Return a part of a stream from where it was found to lie; None if it is not there any more.
 
-    Raises OutputGone for an output that gave way to newer ones.
+    What may not be shown of it is masked. Raises OutputGone for an output that gave way to newer ones.
     """
-    try:
-        if source.kept is not None:
-            return read_captured(_captured(source.kept, root), offset, limit)
-        if source.is_complete:
-            return _NOTHING
+    if source.concealer is WITHHELD:
+        raise OutputWithheld
+    read: Read
+    if source.kept is not None:
+        read = partial(read_captured, _captured(source.kept, root))
+    elif source.is_complete:
+        return _NOTHING
+    else:
         place = Path(f"{source.attempt.folder}.{_FILES[source.stream]}")
-        # Between the decision to start and the start there is no place yet.
-        return read_output(place, offset, limit) if place.is_absolute() else _NOTHING
+        if not place.is_absolute():
+            # Between the decision to start and the start there is no place yet.
+            return _NOTHING
+        read = partial(read_output, place)
+    try:
+        return masked_read(read, source.concealer, is_complete=source.is_complete)(offset, limit)
     except OSError:
         # Gone, or something that is not an output lies in its place, or another user's: there is nothing to show.
         return None

@@ -109,6 +109,8 @@ class Result:
     #: When the next attempt is to be made, and what the state would be if there were none.
     retry_at: datetime | None = None
     without_retry: RunState | None = None
+    #: Its outputs hold secrets that could not be masked, since their key was not there.
+    is_unmasked: bool = False
     #: "open" if a person is to decide what becomes of a lost run.
     decision: str | None = None
 

@@ -17,6 +17,7 @@ from watchbell.services.tickets import DueTask, Result, Started, Ticket, Turn, T
 from watchbell.services.transitions import log_moves
 from watchbell.store import ledger as store
 from watchbell.store import runs as run_store
+from watchbell.store import secrets as secret_store
 from watchbell.store import steps as step_store
 from watchbell.store import tasks as task_store
 from watchbell.store import waiting
@@ -109,6 +110,9 @@ def _store_results(session: Session, turn: Turn) -> set[int]:
     stored = [result for result in turn.results if result.ticket.run_id not in surprises]
     store.set_attempts_ended(session, [{"attempt": r.ticket.attempt_id, **r.attempt} for r in stored])
     store.add_outputs(session, [row for result in stored for row in result.outputs])
+    unmasked = [result.ticket.attempt_id for result in stored if result.is_unmasked]
+    if unmasked:
+        secret_store.mark_unmasked(session, unmasked)
     step_store.add_steps(session, [row for result in stored for row in result.steps])
     return surprises
 

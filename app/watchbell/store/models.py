@@ -24,6 +24,7 @@ from watchbell.store.pauses import Pause
 from watchbell.store.queues import Queue
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
 from watchbell.store.saved_views import SavedView
+from watchbell.store.secrets import Secret, SecretUse, SecretVersion
 from watchbell.store.steps import AttemptStep
 from watchbell.store.task_templates import TaskTemplate
 from watchbell.store.tasks import ChangeMark, Task, TaskRevision
@@ -76,6 +77,9 @@ __all__ = [
     "RunVerdict",
     "SavedView",
     "Scheduler",
+    "Secret",
+    "SecretUse",
+    "SecretVersion",
     "Task",
     "TaskRevision",
     "TaskTemplate",

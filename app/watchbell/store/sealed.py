@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from watchbell.errors import KeyTrouble
 from watchbell.store.secret_box import SecretBox
+from watchbell.store.secrets import SecretVersion
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,8 +23,14 @@ class SealedColumn:
     purpose: Callable[[Any], str]
 
 
-#: Whoever keeps a column of them adds it here, so that it is sealed anew with the others.
-SEALED: tuple[SealedColumn, ...] = ()
+def purpose_of_secret(name: str, version: int) -> str:
+    """Return what the value of a secret is sealed for."""
+    return f"secret:{name}, version {version}"
+
+
+SEALED: tuple[SealedColumn, ...] = (
+    SealedColumn(SecretVersion.sealed, lambda row: purpose_of_secret(row.name, row.version)),
+)
 
 
 def keys_in_use(session: Session) -> dict[str, int]:
@@ -41,8 +48,8 @@ def keys_in_use(session: Session) -> dict[str, int]:
 def missing_words(in_use: Mapping[str, int]) -> str:
     """Return what is said where no key is there for what was sealed."""
     return (
-        f"the key of the secrets is missing, and {sum(in_use.values())} text(s) are sealed with it; put its file back, watchbell "
-        "doctor says where it belongs, or if it is lost run watchbell secret rotate-key --lost and set each secret again"
+        f"the key of the secrets is missing, with which {sum(in_use.values())} are sealed; put its file back, watchbell doctor says "
+        "where it belongs; if it is lost, run watchbell secret rotate-key --lost and set each secret again"
     )
 
 

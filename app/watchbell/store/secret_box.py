@@ -187,5 +187,4 @@ def _write(path: Path, keys: Sequence[str]) -> None:
 
 
 def _shown(purpose: str) -> str:
-    kind, _, name = purpose.partition(":")
-    return f"the {kind} {name}"
+    return purpose.replace(":", " ", 1)

@@ -1,7 +1,7 @@
 """What is wrong with an installation: one function for each thing that is looked at, which changes nothing.
 
 ``finding`` says what a finding is; ``place`` looks at the directory and what lies in it, ``machine`` at what the system
-gives us, ``work`` at the scheduler and at tasks that can never run.
+gives us, ``sealed`` at secrets and their key, ``work`` at the scheduler and at tasks that can never run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from watchbell.config import Config
-from watchbell.control.diagnosis import machine, place, work
+from watchbell.control.diagnosis import machine, place, sealed, work
 from watchbell.control.diagnosis.finding import Finding, Level
 from watchbell.errors import WatchbellError
 from watchbell.store.session import Database
@@ -36,6 +36,8 @@ CHECKS_OF_ROWS: tuple[Callable[[Config, Database, datetime], Iterator[Finding]],
     work.look_at_scheduler,
     work.look_at_folders,
     work.look_at_tasks,
+    sealed.look_at_secrets,
+    sealed.look_at_named_secrets,
 )
 
 
