@@ -10,6 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, Page, expect
 
+from tests.browser import full_fleet
 from tests.browser.full_house import fill
 from tests.browser.installations import expect_scheduler, window
 
@@ -24,6 +25,12 @@ LOOKS = [("light", 1280), ("dark", 360)]
 def runs_of(installation):
     """Let everything happen that can, and give the numbers of runs by their ends."""
     return fill(installation)
+
+
+@pytest.fixture(scope="module")
+def fleet(installation):
+    """Fill a fleet, too, and give the order, the device and the schedule whose pages say most."""
+    return full_fleet.fill(installation)
 
 
 def judge(page: Page) -> list[str]:
@@ -79,7 +86,7 @@ def judge_or_again(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_full_pages_are_in_order(browser, installation, runs_of, scheme, width) -> None:
+def test_full_pages_are_in_order(browser, installation, runs_of, fleet, scheme, width) -> None:
     task = installation.rows("SELECT max(id) FROM task WHERE name LIKE 'nightly%'")[0][0]
     steps = installation.rows("SELECT id FROM task WHERE name = 'in-steps'")[0][0]
     fails = installation.rows("SELECT id FROM task WHERE name = 'fails'")[0][0]
@@ -89,6 +96,7 @@ def test_full_pages_are_in_order(browser, installation, runs_of, scheme, width) 
         "/queues/edit", "/queues/edit?name=default", "/alerts", "/alerts?state=all&task=fails", "/alerts/rules", "/alerts/rules/1/edit", "/pause?scope=everything", f"/pause?scope=task:{task}", "/runs?decision=open",
         "/account/password", "/account/tokens", "/account/tokens?of=*", "/account/tokens/new", "/account/tokens/1/rotate", "/account/sessions", "/audit", "/users", "/users/new", "/users/1",
         "/logout", "/runs/999999", "/nowhere", "/search", "/search?q=rather+long", "/search?q=fails",
+        "/fleet", "/fleet/executions", f"/fleet/executions/{fleet['order']}?by=site", f"/fleet/executions/{fleet['order']}/devices/{fleet['device']}", "/fleet/schedules", f"/fleet/schedules/{fleet['schedule']}", f"/fleet/schedules/{fleet['schedule']}/edit",
         *(f"/runs/{runs_of[end]}" for end in ("failed: fails", "succeeded: colours", "lost: killed-fro", "retry_wait: comes-back", "queued", "running", "skipped")),
         *(f"/runs/{runs_of['failed: fails']}?tab={tab}" for tab in ("resources", "history", "definition")),
     ]  # fmt: skip
@@ -141,7 +149,18 @@ def test_what_opens_on_a_page_is_in_order(browser, installation, runs_of, scheme
 
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_empty_pages_are_in_order_and_offer_the_next_step(browser, empty, scheme, width) -> None:
-    paths = ["/", "/tasks", "/next-runs", "/runs", "/heartbeats", "/metrics", "/log", "/account/tokens"]
+    paths = [
+        "/",
+        "/tasks",
+        "/next-runs",
+        "/runs",
+        "/heartbeats",
+        "/metrics",
+        "/log",
+        "/account/tokens",
+        "/fleet/executions",
+        "/fleet/schedules",
+    ]
     with window(browser, empty, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
         require_order(judge_all(page, paths))
         expect_scheduler(page, "stopped")

@@ -26,11 +26,12 @@ def bad(counts: Mapping[DeviceJobState, int]) -> int:
     return sum(counts.get(state, 0) for state in BAD)
 
 
-def success_percentage(counts: Mapping[DeviceJobState, int]) -> float | None:
-    """Return the percentage of what has ended that has ended well; None if nothing has.
+def judged(counts: Mapping[DeviceJobState, int]) -> int:
+    """Return on how many devices it has ended well or badly; what was taken back says nothing."""
+    return counts.get(DeviceJobState.SUCCEEDED, 0) + bad(counts)
 
-    What was taken back says nothing about the jobs, and does not count.
-    """
-    good = counts.get(DeviceJobState.SUCCEEDED, 0)
-    judged = good + bad(counts)
-    return 100 * good / judged if judged else None
+
+def success_percentage(counts: Mapping[DeviceJobState, int]) -> float | None:
+    """Return the percentage of what has ended that has ended well; None if nothing has."""
+    total = judged(counts)
+    return 100 * counts.get(DeviceJobState.SUCCEEDED, 0) / total if total else None

@@ -150,7 +150,12 @@ def counts_of(execution: Execution) -> dict[DeviceJobState, int]:
 def look(db: Database, *, now: datetime) -> Look:
     """Return how the fleet does."""
     with db.read() as session:
-        going = store.list_orders(session, WantedOrders(states=store.GOING), limit=MOST_LANES)
+        # What is at work comes before what only waits.
+        going = [
+            one
+            for state in (ExecutionState.IN_PROGRESS, ExecutionState.QUEUED)
+            for one in store.list_orders(session, WantedOrders(states=(state,)), limit=MOST_LANES)
+        ]
         recent = store.list_orders(session, WantedOrders(since=now - DAY), limit=MOST_LANES * 4)
         numbers = store.count_orders(session)
         stopped = store.list_orders(session, WantedOrders(states=store.GOING, is_paused=True), limit=MOST_TROUBLES)

@@ -45,6 +45,9 @@ class Dashboard:
     #: Of what has ended within a day and a week, how much went well.
     day_success: str
     week_success: str
+    #: Of how many.
+    day_judged: int
+    week_judged: int
     devices: int
 
 
@@ -63,6 +66,8 @@ def dashboard() -> Dashboard:
         lanes=fleet_lanes.lanes(look.recent, axis, now, _address),
         day_success=fleet_words.percent_words(fleet_figures.success_percentage(look.day)),
         week_success=fleet_words.percent_words(fleet_figures.success_percentage(look.week)),
+        day_judged=fleet_figures.judged(look.day),
+        week_judged=fleet_figures.judged(look.week),
         devices=sum(look.devices),
     )
 
@@ -74,10 +79,11 @@ def _address(job_id: str) -> str:
 def _map(going: fleet_views.Going) -> Map | None:
     if going.execution.waves < 2:
         return None
-    return draw(going.execution, [Group(str(wave.number), wave.counts) for wave in going.waves])
+    groups = [Group(str(wave.number), wave.counts) for wave in going.waves]
+    return draw(going.execution, groups, most=fleet_map.FEW_MARKS)
 
 
-def draw(execution: Execution, groups: Sequence[Group], tag: str = "") -> Map:
+def draw(execution: Execution, groups: Sequence[Group], tag: str = "", *, most: int = fleet_map.MOST_MARKS) -> Map:
     """Return the map of an order whose marks lead to the devices below it."""
 
     def of_state(group: Group, state: DeviceJobState) -> str:
@@ -93,7 +99,7 @@ def draw(execution: Execution, groups: Sequence[Group], tag: str = "") -> Map:
     def of_device(uuid: str) -> str:
         return url_for("fleet_executions.device", job_id=execution.job_id, uuid=uuid)
 
-    return fleet_map.draw(groups, execution.total, Links(of_device, of_state))
+    return fleet_map.draw(groups, execution.total, Links(of_device, of_state), most=most)
 
 
 def answer(look: Look) -> str:

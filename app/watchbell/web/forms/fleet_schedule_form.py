@@ -56,7 +56,7 @@ class FleetScheduleForm(FlaskForm):  # type: ignore[misc]
     filter = TextAreaField(lazy("What they must match"), render_kw=_AREA)
     devices = TextAreaField(lazy("Chosen devices"), render_kw=_AREA)
     kind = SelectField(
-        lazy("When"),
+        lazy("Repeats"),
         choices=choices((("interval", lazy("every so often")), ("cron", lazy("by cron text")))),
         validate_choice=False,
     )
@@ -69,7 +69,8 @@ class FleetScheduleForm(FlaskForm):  # type: ignore[misc]
         """Let templates be chosen; of a schedule that is there its document may stay as it is."""
         own = lazy("its document, as it stands below") if schedule is not None else lazy("a document of one's own")
         named = [(str(one.id), f"{one.name} ({one.category})") for one in templates if one.is_active]
-        self.template.choices = choices(((_KEPT, own), *named))
+        kept = [(_KEPT, own)]
+        self.template.choices = choices([*kept, *named] if schedule is not None else [*named, *kept])
 
     def fields(self) -> dict[str, Any]:
         """Return what was typed as the fields of a schedule; raises InputError."""

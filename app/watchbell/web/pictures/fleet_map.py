@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from markupsafe import Markup, escape
 
-from watchbell.domain.fleet_figures import SEVERITY
 from watchbell.domain.fleet_state import DeviceJobState
 from watchbell.services.fleet_views import Group
 from watchbell.store.fleet_views import Cell
@@ -21,14 +20,18 @@ WIDTH = 720
 #: Up to so many devices a mark is so many pixels wide; the width is a multiple of each.
 _PITCHES = ((600, 16), (3_000, 10))
 _LEAST_PITCH = 6
-#: With more devices than this a mark stands for several.
-MOST_MARKS = 20_000
-#: What has ended, the good first, and then what has not.
+#: With more devices than this a mark stands for several; on a page with several maps, with more than the second.
+MOST_MARKS, FEW_MARKS = 20_000, 3_000
+#: In a bar what has ended comes first, the good before the bad, in a map the bad before the good; then what has not ended.
 _BAR = (
     *(DeviceJobState.SUCCEEDED, DeviceJobState.FAILED, DeviceJobState.TIMED_OUT, DeviceJobState.REJECTED),
     *(DeviceJobState.CANCELLED, DeviceJobState.IN_PROGRESS, DeviceJobState.QUEUED),
 )
-_RANK = {state.value: rank for rank, state in enumerate(SEVERITY)}
+_MAP = (
+    *(DeviceJobState.FAILED, DeviceJobState.TIMED_OUT, DeviceJobState.REJECTED, DeviceJobState.SUCCEEDED),
+    *(DeviceJobState.CANCELLED, DeviceJobState.IN_PROGRESS, DeviceJobState.QUEUED),
+)
+_RANK = {state.value: rank for rank, state in enumerate(_MAP)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,10 +62,10 @@ class Links:
     state: Callable[[Group, DeviceJobState], str]
 
 
-def draw(groups: Sequence[Group], total: int, links: Links) -> Map:
-    """Return the map of an order to so many devices."""
+def draw(groups: Sequence[Group], total: int, links: Links, *, most: int = MOST_MARKS) -> Map:
+    """Return the map of an order to so many devices, in which there are about so many marks at the most."""
     pitch = next((pitch for most, pitch in _PITCHES if total <= most), _LEAST_PITCH)
-    each = -(-total // MOST_MARKS) or 1
+    each = -(-total // most) or 1
     rows = []
     for group in groups:
         draws = _single if group.cells else _counted
@@ -87,7 +90,7 @@ def _single(group: Group, pitch: int, _each: int, links: Links) -> Markup:
 def _counted(group: Group, pitch: int, each: int, links: Links) -> Markup:
     columns = WIDTH // pitch
     begin, marks = 0, []
-    for state in SEVERITY:
+    for state in _MAP:
         count = group.counts.get(state, 0)
         if not count:
             continue
