@@ -95,6 +95,9 @@ SETTINGS: tuple[Setting, ...] = (
             "Further host names that requests may carry, comma separated.", "none"),
     Setting("behind_proxy", ("WATCHBELL_BEHIND_PROXY",), values.switch, lambda: "off",
             "A trusted proxy terminates TLS; needed to bind beyond loopback."),
+    Setting("second_factor_from", ("WATCHBELL_SECOND_FACTOR_FROM",),
+            values.one_of("never", "viewer", "operator", "editor", "admin"), lambda: "never",
+            "Least role that must have a second factor to log in with a password: viewer, operator, editor, admin or never."),
     Setting("streams", ("WATCHBELL_STREAMS",), values.whole(0, 20_000), lambda: 2000, "Most sockets of a web process; 0: none."),
     Setting("user", ("WATCHBELL_USER",), values.text, _user, "Name the scheduler goes by.", "the operating system's user"),
     Setting("hostname", ("WATCHBELL_HOSTNAME",), values.text, socket.gethostname, "Name of this machine.", "its host name"),
@@ -159,6 +162,7 @@ class Config:
     encryption_key_file: str
     allowed_hosts: tuple[str, ...]
     behind_proxy: str
+    second_factor_from: str
     streams: int
     user: str
     hostname: str

@@ -94,7 +94,7 @@ def test_full_pages_are_in_order(browser, installation, runs_of, fleet, scheme, 
         f"/tasks/{steps}", f"/tasks/{steps}/edit", f"/runs/{runs_of['failed: in-steps']}",
         f"/runs/{runs_of['failed: in-steps']}?step=2&stream=stderr", "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", f"/tasks/{task}/metrics", f"/tasks/{fails}/metrics", "/tasks/new", "/tasks/import", "/tasks/templates", "/tasks/new?start=preset:steps", f"/tasks/edit?id={task}&id={steps}", "/next-runs", "/timeline", "/timeline?by=host", "/runs/calendar", "/next-runs/calendar", "/next-runs/load", "/runs", "/queues", "/heartbeats", "/failures", "/failures/1", "/metrics", "/metrics?task=colours&metric=output_bytes", "/log", "/log?level=error", "/settings",
         "/queues/edit", "/queues/edit?name=default", "/alerts", "/alerts?state=all&task=fails", "/alerts/rules", "/alerts/rules/1/edit", "/pause?scope=everything", f"/pause?scope=task:{task}", "/runs?decision=open",
-        "/account/password", "/account/tokens", "/account/tokens?of=*", "/account/tokens/new", "/account/tokens/1/rotate", "/account/sessions", "/audit", "/users", "/users/new", "/users/1",
+        "/account/password", "/account/tokens", "/account/tokens?of=*", "/account/tokens/new", "/account/tokens/1/rotate", "/account/sessions", "/account/second-factor", "/audit", "/users", "/users/new", "/users/1",
         "/logout", "/runs/999999", "/nowhere", "/search", "/search?q=rather+long", "/search?q=fails",
         "/fleet", "/fleet/executions", f"/fleet/executions/{fleet['order']}?by=site", f"/fleet/executions/{fleet['order']}/devices/{fleet['device']}", "/fleet/schedules", f"/fleet/schedules/{fleet['schedule']}", f"/fleet/schedules/{fleet['schedule']}/edit",
         *(f"/runs/{runs_of[end]}" for end in ("failed: fails", "succeeded: colours", "lost: killed-fro", "retry_wait: comes-back", "queued", "running", "skipped")),
@@ -136,6 +136,11 @@ def test_what_opens_on_a_page_is_in_order(browser, installation, runs_of, scheme
         page.get_by_role("button", name="Create token").click()
         expect(page.get_by_label("Secret", exact=True)).to_be_visible()
         found["secret"] = judge(page)
+        page.goto("/account/second-factor")
+        if page.get_by_role("button", name="Set up").is_visible():
+            page.get_by_role("button", name="Set up").click()
+        expect(page.get_by_label("Code")).to_be_visible()
+        found["second factor"] = judge(page)
         page.goto("/runs?q=nothing-like-this")
         found["no match"] = judge(page)
     with window(

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from tests.database import NOW
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import accounts
-from watchbell.services.accounts import ABSOLUTE_LIMIT, IDLE_LIMIT, Grant
+from watchbell.services.logins import ABSOLUTE_LIMIT, IDLE_LIMIT, Grant
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database
 

@@ -90,6 +90,23 @@ def enable(program: Program, *, username: str) -> None:
     say(f"Enabled {changed.username}.")
 
 
+@user.command(
+    "factor-off",
+    short_help="Switch an account's second factor off.",
+    epilog=examples("watchbell user factor-off admin"),
+)
+@_NAME
+@pass_program
+def factor_off(program: Program, *, username: str) -> None:
+    """Switch an account's second factor off, for somebody who has neither the app nor a recovery code any more."""
+    from watchbell.services import second_factors
+
+    if second_factors.switch_off(program.existing_db, username, now=clock.now(), actor=program.actor):
+        say(f"Switched the second factor of {username} off: the password alone logs in.")
+    else:
+        say(f"{username} has no second factor.")
+
+
 @user.command(short_help="Make a link that logs in once.", epilog=examples("watchbell user link admin"))
 @_NAME
 @json_option

@@ -91,6 +91,12 @@ def rights_of(role: str | None, scope: str | None = None) -> frozenset[Right]:
         return _NOBODY
 
 
+def is_from(role: str | None, least: str) -> bool:
+    """Return whether a role may do all that another one may; a word that is no role is none."""
+    order = [one.value for one in Role]
+    return role in order and least in order and order.index(role) >= order.index(least)
+
+
 def scopes_of(role: str) -> tuple[Scope, ...]:
     """Return the scopes that a token of an account with this role can make full use of."""
     rights = rights_of(role)
@@ -110,9 +116,14 @@ ROUTES: dict[str, Right] = {
     "cron_manager.health": Right.PUBLIC,
     "auth.login": Right.PUBLIC,
     "auth.link": Right.PUBLIC,
+    # Open to whoever has a login that waits for its code.
+    "auth.code": Right.PUBLIC,
     # Ending a session that has ended already is no error, so this one must not lead through the login page.
     "auth.logout": Right.PUBLIC,
     "auth.password": Right.ACCOUNT,
+    **dict.fromkeys(
+        (f"second_factor.{name}" for name in ("index", "begin", "confirm", "renew", "switch_off")), Right.ACCOUNT
+    ),
     "tokens.index": Right.ACCOUNT,
     "tokens.index_json": Right.ACCOUNT,
     "tokens.new": Right.ACCOUNT,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import hashlib
 import hmac
 import itertools
 import re
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from argon2 import PasswordHasher
@@ -17,8 +15,12 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from watchbell.domain.permissions import Role
 from watchbell.errors import Conflict, InputError, NotFound, Unavailable
-from watchbell.services import audit
+from watchbell.services import audit, logins
+from watchbell.services.logins import IDLE_LIMIT, Grant, Place, Waiting, Way
+from watchbell.services.logins import digest as _hash
+from watchbell.services.logins import note as _note
 from watchbell.store import accounts as store
+from watchbell.store import second_factors as factor_store
 from watchbell.store.accounts import Account, LoginLink, LoginSession
 from watchbell.store.base import can_hold
 from watchbell.store.session import Database, Session
@@ -26,9 +28,6 @@ from watchbell.store.session import Database, Session
 #: The account that the first start makes if there is none.
 FIRST_USERNAME = "admin"
 LINK_MINUTES = 30
-#: A session ends after this long without a request, and after this long in any case.
-IDLE_LIMIT = timedelta(days=7)
-ABSOLUTE_LIMIT = timedelta(days=30)
 #: How often a session's last use is written.
 SEEN_STEP = timedelta(minutes=1)
 PASSWORD_MIN = 8
@@ -37,18 +36,6 @@ _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
 _HASHER = PasswordHasher()
 #: Verified against when there is no account, so that a wrong name takes as long as a wrong password.
 _DECOY = _HASHER.hash(secrets.token_hex(16))
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Grant:
-    """A login that has just succeeded: the token goes into the cookie and is stored nowhere."""
-
-    token: str
-    account: Account
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def ensure_first(db: Database, *, now: datetime) -> Account:
@@ -141,6 +128,7 @@ def set_password(
         account.password_hash, account.password_changed_at = password_hash, now
         store.end_logins(session, account.id, now, keep=_hash(keep_token) if keep_token else None)
         store.end_links(session, account.id, now)
+        factor_store.end_all_waiting(session, account.id)
         _note(session, "account.password", account, now=now, actor=actor)
         return account
 
@@ -177,6 +165,7 @@ def set_active(db: Database, username: str, is_active: bool, *, now: datetime, a
             _require_other_admin(session, account)
             store.end_logins(session, account.id, now)
             store.end_links(session, account.id, now)
+            factor_store.end_all_waiting(session, account.id)
         account.is_active = is_active
         _note(session, "account.enable" if is_active else "account.disable", account, now=now, actor=actor)
         return account
@@ -240,17 +229,17 @@ def make_link(db: Database, username: str, *, now: datetime, minutes: int = LINK
     return token
 
 
-def use_link(db: Database, token: str, *, now: datetime, address: str = "", agent: str = "") -> Grant | None:
-    """Log in by a single-use link; return None if it is unknown, used up or too old."""
+def use_link(db: Database, token: str, *, now: datetime, address: str = "", agent: str = "") -> Grant | Waiting | None:
+    """Log in by a single-use link; return None if it is unknown, used up or too old.
+
+    It stands in for the password, and not for a second factor.
+    """
     with db.write() as session:
         account_id = store.use_link(session, _hash(token), now)
         account = store.find_account(session, account_id) if account_id is not None else None
         if account is None or not account.is_active:
             return None
-        grant = Grant(secrets.token_urlsafe(32), account)
-        session.add(_new_login(grant, now=now, address=address, agent=agent))
-        _note(session, "login.link", account, now=now, detail={"agent": agent})
-        return grant
+        return logins.admit(session, account, Way.LINK, now=now, place=Place(address, agent))
 
 
 def log_in(
@@ -262,12 +251,44 @@ def log_in(
     configured_password: str = "",
     address: str = "",
     agent: str = "",
-) -> Grant | None:
+) -> Grant | Waiting | None:
     """Log in by name and password; return None if they do not fit, after the same time whatever was wrong.
 
     An empty name stands for the first account, that is the one ``ensure_first`` returns. ``configured_password`` is the
     server's setting; it opens the first account only.
     """
+    account = _fitting(db, username, password, now=now, configured_password=configured_password, agent=agent)
+    if account is None:
+        return None
+    with db.write() as session:
+        return logins.admit(session, account, Way.PASSWORD, now=now, place=Place(address, agent))
+
+
+def prove(
+    db: Database,
+    username: str,
+    password: str,
+    *,
+    now: datetime,
+    configured_password: str = "",
+    address: str = "",
+    agent: str = "",
+) -> Grant | None:
+    """Return a new session for somebody who has one and types the password once more; None if it does not fit.
+
+    The second factor is not asked for again: the session that is there has proven it.
+    """
+    account = _fitting(db, username, password, now=now, configured_password=configured_password, agent=agent)
+    if account is None:
+        return None
+    with db.write() as session:
+        return logins.grant(session, account, Way.PASSWORD, now=now, place=Place(address, agent))
+
+
+def _fitting(
+    db: Database, username: str, password: str, *, now: datetime, configured_password: str, agent: str
+) -> Account | None:
+    """Return the account that a name and a password open; None, after the same time, and a note if there is none."""
     with db.read() as session:
         first = _first(session)
         account = store.find_account_by_name(session, username) if username else first
@@ -280,11 +301,7 @@ def log_in(
         known = account.username if account is not None else ""
         audit.note_alone(db, "login.refuse", f"account:{known}", now=now, actor=known, name=known, agent=agent)
         return None
-    grant = Grant(secrets.token_urlsafe(32), account)
-    with db.write() as session:
-        session.add(_new_login(grant, now=now, address=address, agent=agent))
-        _note(session, "login.password", account, now=now, detail={"agent": agent})
-    return grant
+    return account
 
 
 def resume(db: Database, token: str, *, now: datetime) -> tuple[LoginSession, Account] | None:
@@ -321,32 +338,6 @@ def log_out(db: Database, token: str, *, now: datetime) -> None:
         if found is not None and found[0].ended_at is None:
             found[0].ended_at = now
             _note(session, "login.end", found[1], now=now)
-
-
-def _note(
-    session: Session,
-    action: str,
-    account: Account,
-    *,
-    now: datetime,
-    actor: str = "",
-    detail: Mapping[str, object] | None = None,
-) -> None:
-    """Write down what somebody does to an account; without a name it is the account itself."""
-    name = account.username
-    audit.note(session, action, f"account:{name}", now=now, actor=actor or name, name=name, detail=detail)
-
-
-def _new_login(grant: Grant, *, now: datetime, address: str, agent: str) -> LoginSession:
-    return LoginSession(
-        token_hash=_hash(grant.token),
-        account_id=grant.account.id,
-        created_at=now,
-        seen_at=now,
-        expires_at=now + ABSOLUTE_LIMIT,
-        address=address[:64],
-        agent=agent[:200],
-    )
 
 
 def _new_hash(password: str) -> str:

@@ -42,6 +42,8 @@ class LoginSession(Base):
     ended_at: Mapped[datetime | None]
     address: Mapped[str] = mapped_column(default="")
     agent: Mapped[str] = mapped_column(default="")
+    #: How it was begun: by a password, a link or a provider; None for one of an earlier version.
+    way: Mapped[str | None]
 
 
 class LoginLink(Base):

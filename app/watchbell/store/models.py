@@ -24,6 +24,7 @@ from watchbell.store.pauses import Pause
 from watchbell.store.queues import Queue
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
 from watchbell.store.saved_views import SavedView
+from watchbell.store.second_factors import RecoveryCode, SecondFactor, WaitingLogin
 from watchbell.store.secrets import Secret, SecretUse, SecretVersion
 from watchbell.store.steps import AttemptStep
 from watchbell.store.task_templates import TaskTemplate
@@ -70,6 +71,7 @@ __all__ = [
     "Output",
     "Pause",
     "Queue",
+    "RecoveryCode",
     "Run",
     "RunDay",
     "RunEvent",
@@ -77,11 +79,13 @@ __all__ = [
     "RunVerdict",
     "SavedView",
     "Scheduler",
+    "SecondFactor",
     "Secret",
     "SecretUse",
     "SecretVersion",
     "Task",
     "TaskRevision",
     "TaskTemplate",
+    "WaitingLogin",
     "metadata",
 ]

@@ -10,6 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from watchbell.errors import KeyTrouble
+from watchbell.store import second_factors
+from watchbell.store.second_factors import SecondFactor
 from watchbell.store.secret_box import SecretBox
 from watchbell.store.secrets import SecretVersion
 
@@ -30,6 +32,7 @@ def purpose_of_secret(name: str, version: int) -> str:
 
 SEALED: tuple[SealedColumn, ...] = (
     SealedColumn(SecretVersion.sealed, lambda row: purpose_of_secret(row.name, row.version)),
+    SealedColumn(SecondFactor.sealed_secret, lambda row: second_factors.purpose(row.account_id)),
 )
 
 

@@ -16,9 +16,9 @@ from flask import Flask, g, request, session
 
 from watchbell import clock
 from watchbell.config import Config
-from watchbell.domain.permissions import Right, Role, rights_of
-from watchbell.services import accounts, tokens
-from watchbell.services.accounts import Grant
+from watchbell.domain.permissions import Right, Role, is_from, rights_of
+from watchbell.services import accounts, logins, second_factors, tokens
+from watchbell.services.logins import Grant, Place, Waiting, Way
 from watchbell.store.session import Database
 from watchbell.web import askers, current, throttle
 from watchbell.web.db import database
@@ -28,6 +28,8 @@ from watchbell.web.throttle import tries
 #: Session key: when a login link was used, after which a forgotten password may be replaced for a while.
 _LINK_USED = "link_used_at"
 _LINK_MINUTES = 15
+#: Session key: the token of a login that waits for the code of its second factor.
+_WAITING = "login_waiting"
 #: For so long after a login nobody is asked again who it is, before something that outlives the session is made.
 FRESH = timedelta(minutes=15)
 #: What credentials begin with, because sessions and tokens are found in different places.
@@ -44,6 +46,8 @@ class Account:
     role: str | None
     has_password: bool
     logged_in_at: datetime
+    #: How the session was begun; None for one of an earlier version.
+    way: str | None = None
     device: str | None = None
     by_token: bool = False
     is_authenticated: bool = True
@@ -97,7 +101,7 @@ def init_app(app: Flask, config: Config) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=config.behind_proxy == "on",
         SESSION_REFRESH_EACH_REQUEST=False,
-        PERMANENT_SESSION_LIFETIME=accounts.ABSOLUTE_LIMIT,
+        PERMANENT_SESSION_LIFETIME=logins.ABSOLUTE_LIMIT,
     )
     app.session_interface = SessionCookie()
     throttle.init_app(app)
@@ -121,20 +125,22 @@ def _load(token: str) -> Account | None:
     if found is None:
         return None
     login, account = found
-    return Account(token, account.username, account.role, account.password_hash is not None, login.created_at)
+    return Account(
+        token, account.username, account.role, account.password_hash is not None, login.created_at, login.way
+    )
 
 
-def enter(grant: Grant, *, by_link: bool = False) -> None:
+def enter(grant: Grant) -> None:
     """Make a login that has just succeeded the session of this browser; what it had before is ended."""
     leave()
     # A page that is made now has forms of the new session.
     g.pop("csrf_token", None)
     session.permanent = True
-    if by_link:
+    if grant.way is Way.LINK:
         session[_LINK_USED] = current.now().timestamp()
     account, has_password = grant.account, grant.account.password_hash is not None
     flask_login.login_user(
-        Account(grant.token, account.username, account.role, has_password, current.now()), force=True
+        Account(grant.token, account.username, account.role, has_password, current.now(), grant.way.value), force=True
     )
 
 
@@ -153,7 +159,7 @@ def came_by_link() -> bool:
     return isinstance(used_at, float) and current.now().timestamp() - used_at < _LINK_MINUTES * 60
 
 
-def log_in(username: str, password: str) -> Grant | None:
+def log_in(username: str, password: str) -> Grant | Waiting | None:
     """Log in by name and password, from where this request comes; None if they do not fit."""
     return accounts.log_in(
         database(),
@@ -164,6 +170,34 @@ def log_in(username: str, password: str) -> Grant | None:
         address=current.address(),
         agent=request.user_agent.string,
     )
+
+
+def wait(waiting: Waiting) -> None:
+    """Keep in the cookie which login waits for a code; whoever has logged in stays so until the code has come."""
+    session[_WAITING] = waiting.token
+
+
+def waiting_for() -> str | None:
+    """Return the name of the account whose login waits in this browser for a code, or None."""
+    token = session.get(_WAITING)
+    return second_factors.waiting_for(database(), token, now=current.now()) if isinstance(token, str) else None
+
+
+def finish(code: str) -> Grant | None:
+    """Let the login go on that waits in this browser, if the code fits."""
+    place = Place(current.address(), request.user_agent.string)
+    return second_factors.finish(database(), session[_WAITING], code, now=current.now(), place=place)
+
+
+def must_set_up() -> bool:
+    """Return whether the account of this request must have a second factor, as the settings have it, and has none.
+
+    Whoever another service vouches for is asked for one there, if at all; tokens have none.
+    """
+    user, least = current.user(), current.config().second_factor_from
+    if least == "never" or not isinstance(user, Account) or not is_from(user.role, least):
+        return False
+    return user.way != Way.PROVIDER and not second_factors.state_of(database(), user.username).is_on
 
 
 def is_proven() -> bool:
@@ -178,7 +212,17 @@ def is_proven() -> bool:
 def prove(password: str) -> bool:
     """Check the present password of whoever has logged in; if it fits, the session gets a new token and is a new one."""
     username = current.user().username
-    grant = log_in(username, password) if may_try(username) else None
+    if not may_try(username):
+        return False
+    grant = accounts.prove(
+        database(),
+        username,
+        password,
+        now=current.now(),
+        configured_password=current.config().password,
+        address=current.address(),
+        agent=request.user_agent.string,
+    )
     if grant is None:
         return False
     forget_tries(username)
@@ -208,6 +252,11 @@ def still_open(db: Database, credentials: Collection[str]) -> set[str]:
 def may_try(username: str) -> bool:
     """Count a try to log in as somebody and return whether it may be made."""
     return tries().count(current.address(), username)
+
+
+def may_try_code(username: str) -> bool:
+    """Count a try of a code, of which there are few enough to be guessed, and return whether it may be made."""
+    return may_try(username) and tries().count_code(username)
 
 
 def forget_tries(username: str) -> None:

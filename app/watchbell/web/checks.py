@@ -2,7 +2,7 @@
 
 In this order: a name of ours in the Host header, a loopback peer when nobody logs in, a valid token if there is one, an
 origin of ours on whatever changes something, the right that domain.permissions.ROUTES asks for (nothing for a route that
-is not in it), a form whose bytes are text, and the token of the form. The last two checks of where a request comes from are for cookies, which a
+is not in it), a second factor where the settings ask for one, a form whose bytes are text, and the token of the form. The last two checks of where a request comes from are for cookies, which a
 browser sends along whoever makes it send something; a token in a header is sent by nobody but its owner.
 """
 
@@ -20,7 +20,7 @@ from watchbell.config import Config
 from watchbell.domain.permissions import ROUTES, Right, rights_of, scope_for
 from watchbell.services import audit
 from watchbell.services.audit import Origin
-from watchbell.web import askers, bearer, current, errors, form_text
+from watchbell.web import askers, auth, bearer, current, errors, form_text
 from watchbell.web.current import User
 from watchbell.web.db import database
 from watchbell.web.i18n import _
@@ -81,7 +81,7 @@ def init_app(app: Flask, config: Config) -> None:
     app.before_request(_tell_origin_of_changes)
     for check in (
         *(_refuse_foreign_host, _refuse_remote_without_login, bearer.check),
-        *(_refuse_foreign_origin, _refuse_without_right, form_text.refuse_broken),
+        *(_refuse_foreign_origin, _refuse_without_right, _refuse_without_factor, form_text.refuse_broken),
     ):
         app.before_request(check)
     csrf.init_app(app)
@@ -192,6 +192,17 @@ def _refuse_without_right() -> AnyResponse | None:
         )
     target = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else None
     return redirect(url_for("auth.login", next=target if target != "/" else None), 303)
+
+
+def _refuse_without_factor() -> AnyResponse | None:
+    """Open nothing but the way to a second factor to an account that must have one."""
+    if request.endpoint is None or ROUTES.get(request.endpoint) is Right.PUBLIC or not auth.must_set_up():
+        return None
+    if request.endpoint.startswith("second_factor.") or request.endpoint == "auth.password":
+        return None
+    if askers.wants_json(request) or request.method not in _SAFE_METHODS:
+        return errors.answer(403, _("This account must set up a second factor first, in the menu of the account"))
+    return redirect(url_for("second_factor.index"), 303)
 
 
 def _too_few(user: User, right: Right | None) -> Response:

@@ -136,6 +136,7 @@ def _pages() -> list[Choice]:
         ("search", "search.index", _("Search"), "find output"),
         ("token", "tokens.index", _("Tokens"), "api access"),
         ("key", "auth.password", _("Change password"), "account"),
+        ("key", "second_factor.index", _("Second factor"), "totp 2fa otp authenticator account"),
         ("key", "users.sessions", _("Sessions"), "login devices account"),
         ("person", "users.index", _("Users"), "accounts roles"),
         ("check", "audit.index", _("Audit"), "security who did what"),

@@ -57,6 +57,7 @@ from watchbell.web.pages import (
     runs,
     scheduler_control,
     search,
+    second_factor,
     settings,
     task_metrics,
     task_templates,
@@ -78,6 +79,7 @@ PAGES = (
     *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
     *(timeline, calendars, failures, task_metrics, settings, task_templates, bulk_edits, alerts),
     *(fleet, fleet_executions, fleet_schedules),
+    *(second_factor,),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -24,6 +24,8 @@ _REFUSALS = (parse("10 per minute"), parse("100 per hour"))
 _CODES = (parse("10 per minute"), parse("60 per hour"))
 #: Requests of one agent, which asks every 30 seconds, or every five while it is at a job.
 _AGENTS = (parse("300 per minute"),)
+#: A code of six digits is guessed in time by whoever may try long enough: three of a million fit at any moment.
+_FACTORS = (parse("10 per minute"), parse("30 per hour"), parse("100 per day"))
 _NAME = "watchbell.tries"
 
 
@@ -44,6 +46,10 @@ class Tries:
         only if the address may still try, so that one address cannot fill the memory with names.
         """
         return self._hit("address", address) and self._hit("account", username.lower())
+
+    def count_code(self, username: str) -> bool:
+        """Count a code of an account's second factor and return whether it may be tried."""
+        return self._hit("code", username.lower(), _FACTORS)
 
     def count_token(self, address: str) -> bool:
         """Count a wrong token and return whether its sender may be told so once more."""
@@ -70,6 +76,7 @@ class Tries:
         """Give the tries back to an address and an account that have just logged in."""
         self._numbers["address", address] += 1
         self._numbers["account", username.lower()] += 1
+        self._numbers["code", username.lower()] += 1
 
     def _hit(self, kind: str, who: str, limits: Sequence[RateLimitItem] = _TRIES) -> bool:
         key = self._key(kind, who)

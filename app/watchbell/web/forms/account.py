@@ -28,6 +28,16 @@ class LoginForm(FlaskForm):  # type: ignore[misc]
     password = PasswordField(lazy("Password"), [InputRequired(lazy("Type the password."))])
 
 
+class CodeForm(FlaskForm):  # type: ignore[misc]
+    """A code of the app, or a recovery code."""
+
+    code = StringField(
+        lazy("Code"),
+        [InputRequired(lazy("Type the code that the app shows, or a recovery code.")), Length(max=64)],
+        render_kw={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"},
+    )
+
+
 class PasswordForm(FlaskForm):  # type: ignore[misc]
     """A new password, typed twice."""
 

@@ -8,11 +8,11 @@ from werkzeug.wrappers import Response
 
 from watchbell.errors import InputError
 from watchbell.services import accounts
-from watchbell.services.accounts import Grant
+from watchbell.services.logins import Grant, Waiting
 from watchbell.web import auth, current, errors
 from watchbell.web.checks import csrf, safe_next
 from watchbell.web.db import database
-from watchbell.web.forms.account import LoginForm, PasswordForm
+from watchbell.web.forms.account import CodeForm, LoginForm, PasswordForm
 from watchbell.web.i18n import _
 from watchbell.web.told import sentence
 
@@ -32,10 +32,10 @@ def login() -> Response | str:
     if form.validate_on_submit():
         username = sole or form.username.data or accounts.first_username(database())
         if not auth.may_try(username):
-            return errors.answer(429, _("Too many tries to log in. Wait a minute, then try again"), bare=True)
-        grant = auth.log_in(username, form.password.data)
-        if grant is not None:
-            return _enter(grant, username, target)
+            return _too_many()
+        found = auth.log_in(username, form.password.data)
+        if found is not None:
+            return _enter(found, target)
         form.password.errors = [_("Invalid password") if sole else _("Invalid name or password")]
     return render_template("auth/login.html", form=form)
 
@@ -52,9 +52,26 @@ def link(token: str) -> Response:
     if grant is None:
         flash(_spent(), "warning")
         return redirect(url_for("auth.login"), 303)
-    auth.enter(grant, by_link=True)
     needs_one = grant.account.password_hash is None and not current.config().password
-    return redirect(url_for("auth.password" if needs_one else "overview.index"), 303)
+    return _enter(grant, url_for("auth.password" if needs_one else "overview.index"))
+
+
+@blueprint.route("/login/code", methods=["GET", "POST"])
+def code() -> Response | str:
+    """Ask for the code of the second factor, after a password or a link that fitted; nobody is logged in before it fits."""
+    username = auth.waiting_for()
+    if username is None:
+        flash(_("This login has waited too long for its code. Begin again."), "warning")
+        return redirect(url_for("auth.login", next=request.args.get("next")), 303)
+    form = CodeForm()
+    if form.validate_on_submit():
+        if not auth.may_try_code(username):
+            return _too_many()
+        grant = auth.finish(form.code.data)
+        if grant is not None:
+            return _enter(grant, safe_next(request.args.get("next")) or url_for("overview.index"))
+        form.code.errors = [_("This code does not fit, or was used before.")]
+    return render_template("auth/code.html", form=form)
 
 
 @blueprint.route("/account/password", methods=["GET", "POST"])
@@ -98,10 +115,18 @@ def _login_form() -> tuple[LoginForm, str | None]:
     return form, None
 
 
-def _enter(grant: Grant, username: str, target: str) -> Response:
-    auth.forget_tries(username)
-    auth.enter(grant)
+def _enter(found: Grant | Waiting, target: str) -> Response:
+    """Go on where somebody wanted to go, or to the form of the code that is still asked for."""
+    if isinstance(found, Waiting):
+        auth.wait(found)
+        return redirect(url_for("auth.code", next=target if target != url_for("overview.index") else None), 303)
+    auth.forget_tries(found.account.username)
+    auth.enter(found)
     return redirect(target, 303)
+
+
+def _too_many() -> Response:
+    return errors.answer(429, _("Too many tries to log in. Wait a minute, then try again"), bare=True)
 
 
 def _password_form() -> tuple[PasswordForm, bool]:

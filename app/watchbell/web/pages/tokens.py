@@ -12,11 +12,12 @@ from watchbell.domain.permissions import Right, scopes_of
 from watchbell.errors import Conflict, InputError, NotFound, Problem
 from watchbell.services import tokens
 from watchbell.services.tokens import NewToken, Token, TokenState
-from watchbell.web import auth, current
+from watchbell.web import current
 from watchbell.web.db import database
 from watchbell.web.forms.token_form import ProofForm, TokenForm
 from watchbell.web.i18n import _, ngettext
 from watchbell.web.presenters import local_text
+from watchbell.web.proving import asking, proves
 
 blueprint = Blueprint("tokens", __name__)
 
@@ -52,7 +53,7 @@ def create() -> AnyResponse | str | tuple[str, int]:
     """Make a token and show its secret, in the answer itself: it stands nowhere from where it could be shown again."""
     _require_account()
     form = TokenForm()
-    if not _proves(form):
+    if not proves(form):
         return _form_page(form), 422
     try:
         made = _create(form)
@@ -73,7 +74,7 @@ def rotate(token_id: int) -> str | tuple[str, int]:
     """Replace one of one's own tokens; another account's would be a way to act in its name."""
     _require_account()
     form = ProofForm()
-    if not _proves(form):
+    if not proves(form):
         return _rotate_page(form, token_id), 422
     return _secret_page(tokens.rotate(database(), token_id, now=current.now(), username=current.user().username))
 
@@ -120,14 +121,6 @@ def _require_account() -> None:
         raise Conflict(_("this server asks for no login (WATCHBELL_AUTH), so that no program needs a token here"))
 
 
-def _proves(form: ProofForm) -> bool:
-    """Return whether it is proven who asks, by a login of just now or by the password; if not, say so at its field."""
-    if auth.is_proven() or (form.current.data and auth.prove(form.current.data)):
-        return True
-    form.show_wrong_password()
-    return False
-
-
 def _create(form: TokenForm) -> NewToken:
     name, username = form.name.data or "", current.user().username
     lifetime, scope = form.lifetime(), form.scope.data or ""
@@ -140,21 +133,14 @@ def _create(form: TokenForm) -> NewToken:
 
 def _form_page(form: TokenForm) -> str:
     form.offer(scopes_of(current.user().role or ""))
-    return render_template("tokens/form.html", form=_asking(form))
+    return render_template("tokens/form.html", form=asking(form))
 
 
 def _rotate_page(form: ProofForm, token_id: int) -> str:
     token = tokens.get(database(), token_id, now=current.now(), username=current.user().username)
     if token.state is TokenState.REVOKED:
         raise NotFound(_("the token %(name)s is revoked; make a new one", name=token.name))
-    return render_template("tokens/rotate.html", form=_asking(form), token=token)
-
-
-def _asking(form: ProofForm) -> ProofForm:
-    """Return the form, without the password where it need not be asked for."""
-    if auth.is_proven():
-        del form.current
-    return form
+    return render_template("tokens/rotate.html", form=asking(form), token=token)
 
 
 def _secret_page(made: NewToken) -> str:

@@ -7,26 +7,30 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.domain.permissions import Role
 from watchbell.errors import Conflict, InputError, Problem
-from watchbell.services import accounts
+from watchbell.services import accounts, second_factors
 from watchbell.store.accounts import Account
-from watchbell.web import auth, current
+from watchbell.web import current
 from watchbell.web.db import database
 from watchbell.web.forms.account import UserForm
 from watchbell.web.i18n import _, ngettext
 from watchbell.web.presenters import local_text
+from watchbell.web.proving import asking, proves
 
 blueprint = Blueprint("users", __name__)
 
 
 @blueprint.get("/users")
 def index() -> str:
-    found = accounts.list_all(database())
-    return render_template("users/index.html", accounts=found, now_name=current.user().username)
+    found, with_factor = accounts.list_all(database()), second_factors.list_accounts(database())
+    return render_template(
+        "users/index.html", accounts=found, with_factor=with_factor, now_name=current.user().username
+    )
 
 
 @blueprint.get("/users.json")
 def index_json() -> Response:
-    return jsonify([_json(account) for account in accounts.list_all(database())])
+    with_factor = second_factors.list_accounts(database())
+    return jsonify([_json(account, account.id in with_factor) for account in accounts.list_all(database())])
 
 
 @blueprint.get("/users/new")
@@ -38,7 +42,7 @@ def new() -> str:
 def create() -> str | tuple[str, int]:
     """Make an account and show the link by which its owner chooses a password."""
     form = UserForm()
-    if not _proves(form):
+    if not proves(form):
         return _form_page(form, None), 422
     try:
         made = _create(form)
@@ -58,13 +62,13 @@ def edit(account_id: int) -> str:
 
 @blueprint.post("/users/<int:account_id>")
 def update(account_id: int) -> AnyResponse | str | tuple[str, int]:
-    """Change what an account may do, or make a link that logs it in once."""
+    """Change what an account may do, make a link that logs it in once, or switch its second factor off."""
     account = accounts.get(database(), account_id)
     form = UserForm()
-    if not _proves(form):
+    if not proves(form):
         return _form_page(form, account), 422
-    if request.form.get("act") == "link":
-        return _link_page(account)
+    if (done := _act_on(account)) is not None:
+        return done
     try:
         _change(account, form)
     except InputError as error:
@@ -100,12 +104,18 @@ def end_other_sessions() -> AnyResponse:
     return redirect(url_for("users.sessions"), 303)
 
 
-def _proves(form: UserForm) -> bool:
-    """Return whether it is proven who asks; if not, say so at its field."""
-    if auth.is_proven() or (form.current.data and auth.prove(form.current.data)):
-        return True
-    form.show_wrong_password()
-    return False
+def _act_on(account: Account) -> AnyResponse | str | None:
+    """Do what another button than that of the form asks for; None if it was that of the form."""
+    act = request.form.get("act")
+    if act == "link":
+        return _link_page(account)
+    return _without_factor(account) if act == "factor-off" else None
+
+
+def _without_factor(account: Account) -> AnyResponse:
+    second_factors.switch_off(database(), account.username, now=current.now(), actor=current.actor())
+    flash(_("The second factor of %(name)s is off: the password alone logs in.", name=account.username), "success")
+    return redirect(url_for("users.edit", account_id=account.id), 303)
 
 
 def _create(form: UserForm) -> Account:
@@ -135,11 +145,11 @@ def _change(account: Account, form: UserForm) -> None:
 
 
 def _form_page(form: UserForm, account: Account | None) -> str:
-    if auth.is_proven():
-        del form.current
+    asking(form)
     if account is not None:
         del form.username
-    return render_template("users/form.html", form=form, account=account)
+    has_factor = account is not None and account.id in second_factors.list_accounts(database())
+    return render_template("users/form.html", form=form, account=account, has_factor=has_factor)
 
 
 def _link_page(account: Account) -> str:
@@ -148,12 +158,13 @@ def _link_page(account: Account) -> str:
     return render_template("users/link.html", account=account, address=address, minutes=accounts.LINK_MINUTES)
 
 
-def _json(account: Account) -> dict[str, object]:
+def _json(account: Account, has_second_factor: bool) -> dict[str, object]:
     return {
         "id": account.id,
         "username": account.username,
         "role": account.role,
         "is_active": account.is_active,
         "has_password": account.password_hash is not None,
+        "has_second_factor": has_second_factor,
         "created_at": local_text(account.created_at, current.zone()),
     }
