@@ -30,7 +30,7 @@ from watchbell.logs import configure_console, tell
 from watchbell.services import accounts, first_start
 from watchbell.store.session import Database, prepare_home
 from watchbell.version import __version__
-from watchbell.web import realtime
+from watchbell.web import lasting, realtime
 from watchbell.web.address import address_of, bind, listen
 from watchbell.web.checks import is_loopback
 from watchbell.web.factory import create_app
@@ -296,7 +296,9 @@ class _Application(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return self._make_app()
+        app = self._make_app()
+        lasting.settle()
+        return app
 
 
 class _Master(Arbiter):  # type: ignore[misc]

@@ -110,4 +110,26 @@ def test_a_window_left_open_says_that_one_is_logged_out(stranger, browser, insta
     other.goto("/")
     log_out(other)
 
-    expect(stranger.locator("#live-state")).to_have_text("You are logged out. Reload the page to log in.")
+    expect(stranger.locator("#live-state")).to_have_text("You are logged out. Log in in another tab")
+
+
+def test_a_window_left_open_goes_on_by_itself_once_one_has_logged_in_again(stranger, installation) -> None:
+    stranger.goto(installation.make_link())
+    stranger.goto("/tasks/new")
+    stranger.get_by_role("textbox", name="Command").fill("backup --all")
+    watched = stranger.context.new_page()
+    watched.goto("/tasks")
+    other = stranger.context.new_page()
+    other.goto("/")
+    log_out(other)
+    link = watched.get_by_role("link", name="Log in in another tab")
+    expect(link).to_be_visible()
+    with stranger.context.expect_page() as opened:
+        link.click()
+    opened.value.goto(installation.make_link())
+    opened.value.goto("/")
+
+    expect(link).to_be_hidden()
+    expect(watched.get_by_label("Account of admin")).to_be_visible()
+    expect(stranger.locator("#live-state")).to_be_hidden()
+    expect(stranger.get_by_role("textbox", name="Command")).to_have_value("backup --all")

@@ -104,4 +104,4 @@ def test_a_login_that_ends_elsewhere_is_told_on_the_open_page(browser, quiet) ->
             )
         connection.close()
 
-        expect(page.locator("#live-state")).to_have_text("You are logged out. Reload the page to log in.")
+        expect(page.locator("#live-state")).to_have_text("You are logged out. Log in in another tab")

@@ -44,6 +44,8 @@ def test_a_gate_on_a_number_of_its_own_stands_as_long_as_those_are_read() -> Non
     assert made.gates == "rows > 1"
     with pytest.raises(InputError, match="'rows' is no metric"):
         build_policies({"own_metrics": "ignore"}, made)
+    with pytest.raises(InputError, match="did you mean cpu_max"):
+        build_policies({"gates": "cpu_maxx < 80"}, made)
     # What has nothing to do with them does not look at them.
     assert build_policies({"retries": 1}, made).gates == "rows > 1"
 

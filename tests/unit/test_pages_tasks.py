@@ -148,7 +148,7 @@ def test_the_strip_shows_what_the_last_runs_were(admin: Person, db: Database) ->
     marks = page.select(".wb-strip a")
     assert len(marks) == 4
     assert marks[-1]["href"] == f"/runs/{failed.id}"
-    assert [int(mark.select("rect")[1]["height"]) for mark in marks[:3]] == [5, 10, 20]
+    assert [int(mark.select_one("rect")["height"]) for mark in marks[:3]] == [5, 10, 20]
     assert marks[-1].title is not None and marks[-1].title.text.startswith(f"#{failed.id} failed in <1s, due 2")
     assert "Last 4 runs: 3 succeeded, the last one failed" in page.text
     assert page.select_one('td[data-label="Usual"]').text == "4s"  # type: ignore[union-attr]
@@ -229,7 +229,10 @@ def test_deleting_does_not_ask_keeps_the_runs_and_can_be_taken_back(admin: Perso
     assert "backup is deleted" in page.text
     undo = page.select_one(f'form[action="/tasks/{task.id}/restore"]')
     assert undo is not None
-    assert admin.get(f"/tasks/{task.id}").status_code == 410
+    for place in ("", "/edit", "/metrics"):
+        gone = admin.get(f"/tasks/{task.id}{place}")
+        assert (gone.status_code, "Restore" in gone.text) == (410, True), place
+        assert admin.get(f"/tasks/{task.id + 1}{place}").status_code == 404
     assert "backup" in admin.see(f"/runs/{run.id}").text
     with pytest.raises(NotFound):
         tasks.get(db, task.id)

@@ -74,7 +74,9 @@ def read_expression(text: str, *, reads_own: bool, known: Collection[str] = ()) 
     """Return the condition of a rule; names that no run can have are refused. Raises InputError of the field expression."""
     try:
         found = expressions.parse(text)
-        if not reads_own:
+        if reads_own:
+            expressions.check_slips(found, METRICS)
+        else:
             expressions.check_names(found, {*METRICS, *known})
         for name, position in found.names.items():
             if name not in METRICS and not _OWN_NAME.fullmatch(name):

@@ -149,6 +149,19 @@ def parse(text: str) -> Expression:
     return _Parser(text).parse()
 
 
+#: A name as like to another as this is a slip of the finger more often than a name of its own.
+_NEARLY_SAME = 0.9
+
+
+def check_slips(expression: Expression, known: Collection[str]) -> None:
+    """Raise ExpressionError for the first name that is all but one of the known ones; others may be anybody's own."""
+    for name, position in expression.names.items():
+        near = get_close_matches(name, known, n=1, cutoff=_NEARLY_SAME)
+        if near and name not in known:
+            words = f"'{name}' is no metric; did you mean {near[0]}? One of a command's own must be less like it"
+            raise ExpressionError(words, position)
+
+
 def check_names(expression: Expression, known: Collection[str]) -> None:
     """Raise ExpressionError for the first name that is not among the known ones."""
     for name, position in expression.names.items():

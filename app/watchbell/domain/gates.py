@@ -69,6 +69,7 @@ def check(text: str, *, reads_own: bool) -> str:
             if name in _AFTERWARDS:
                 raise _problem(gate.text, ExpressionError(f"{name} is known only when a run is over", position))
         if reads_own:
+            _check_slips(gate)
             continue
         try:
             expressions.check_names(gate.expression, KNOWN)
@@ -76,6 +77,13 @@ def check(text: str, *, reads_own: bool) -> str:
             words = f"{error.message}; metrics of its own are read of a task whose own_metrics is read"
             raise _problem(gate.text, ExpressionError(words, error.position)) from None
     return "\n".join(gate.text for gate in found)
+
+
+def _check_slips(gate: Gate) -> None:
+    try:
+        expressions.check_slips(gate.expression, KNOWN)
+    except ExpressionError as error:
+        raise _problem(gate.text, error) from None
 
 
 def _problem(line: str, error: ExpressionError) -> InputError:

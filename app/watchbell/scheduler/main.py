@@ -84,10 +84,16 @@ def run(config: Config) -> int:
             db.close()
 
 
+def _keep_collector_away() -> None:
+    # Thousands of small objects come and go with each turn, and the collector would look at all tasks each time. What the
+    # program itself is made of stays as long as it does.
+    gc.set_threshold(50_000, 20, 100)
+    gc.freeze()
+
+
 def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -> int:
     _go_home()
-    # Thousands of small objects come and go with each turn, and the collector would look at all tasks each time.
-    gc.set_threshold(50_000, 20, 100)
+    _keep_collector_away()
     bundles = _prepare_places(config)
     beat = Beat(db, config, owner)
     watcher = Watcher(bundles, config.output_path, keepers=_KEEPERS, tell=vitals.note_keeper)

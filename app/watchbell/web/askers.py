@@ -37,5 +37,8 @@ def wants_json(asked: Request) -> bool:
         return True
     if asked.path.endswith((".json", "/data", "/output")) or "X-Requested-With" in asked.headers:
         return True
+    # A browser that follows a link to a download says that it reads pages, and can be led to the login.
+    if wants_twin(asked) and "text/html" not in asked.headers.get("Accept", ""):
+        return True
     accepted = asked.accept_mimetypes
     return accepted["application/json"] > accepted["text/html"]

@@ -33,6 +33,8 @@ from watchbell.web import (
     pausing,
     presenters,
     schedule_words,
+    task_acts,
+    times,
     told,
 )
 from watchbell.web.pages import (
@@ -131,21 +133,30 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
     i18n.init_app(app)
     errors.init_app(app)
     checks.init_app(app, config)
+    _give_to_templates(app)
+    for page in PAGES:
+        app.register_blueprint(page.blueprint)
+    sockets.init_app(app, config)
+    api.init_app(app)
+    return app
+
+
+def _give_to_templates(app: Flask) -> None:
+    """Give templates what they show, draw and say."""
     app.add_template_global(places)
     app.context_processor(_page_context)
     app.jinja_env.globals.update(utc=UTC, zone_named=ZoneInfo)
     app.add_template_global(outcomes.strip, "draw_outcomes")
+    app.add_template_global(times.tag, "draw_time")
+    app.add_template_global(times.exact, "exact_time")
+    app.add_template_global(times.everywhere, "time_everywhere")
+    app.add_template_global(task_acts.row_acts, "task_row_acts")
     app.add_template_filter(presenters.duration_words)
     app.add_template_filter(schedule_words.sentence_of, "schedule_sentence")
     app.add_template_filter(told.told)
     app.add_template_filter(told.sentence)
     app.add_template_global(schedule_words.sentence, "schedule_words")
     app.add_template_filter(presenters.age_words)
-    for page in PAGES:
-        app.register_blueprint(page.blueprint)
-    sockets.init_app(app, config)
-    api.init_app(app)
-    return app
 
 
 def _page_context() -> dict[str, Any]:

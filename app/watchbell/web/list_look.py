@@ -17,6 +17,8 @@ from watchbell.web.db import database
 
 #: How many rows a page may have, as its form offers them.
 LENGTHS = (25, 50, 100, 200)
+#: For lists whose rows hold much: a page of so many of them is as long as anybody reads on.
+FEWER = LENGTHS[:-1]
 _MOST_ROWS = LENGTHS[-1]
 _YEAR = 365 * 24 * 3600
 #: In an address that asks for nothing else: not even for the view that its reader would meet first.
@@ -44,6 +46,8 @@ class Shape:
     page: str
     columns: tuple[Column, ...]
     length: int
+    #: How many rows a page may have; an address that asks for more, as one of before may, gets the most of them.
+    lengths: tuple[int, ...] = LENGTHS
 
     @property
     def cookie(self) -> str:
@@ -84,7 +88,11 @@ def read(shape: Shape, args: Mapping[str, str], cookies: Mapping[str, str]) -> L
     remembered, _, length = cookies.get(shape.cookie, "").partition("~")
     columns = _columns(shape, given.get("cols", "")) or _remembered(shape, remembered)
     rows = int(length) if length in {str(number) for number in LENGTHS} else shape.length
-    return Look(shape, columns, query.whole(args, "length", rows, 1, _MOST_ROWS), given)
+    return Look(shape, columns, _length(shape, args, rows), given)
+
+
+def _length(shape: Shape, args: Mapping[str, str], default: int) -> int:
+    return min(query.whole(args, "length", default, 1, _MOST_ROWS), shape.lengths[-1])
 
 
 def _columns(shape: Shape, text: str) -> tuple[Column, ...]:
@@ -110,7 +118,7 @@ def chosen(shape: Shape, endpoint: str, kept: dict[str, Any]) -> Response:
     """Return the answer to the form of columns: the list as it says, which this browser remembers from now on."""
     names = [name for name in request.args.getlist("col") if name]
     found = _columns(shape, ".".join(names) or shape.columns[0].name)
-    look = Look(shape, found, query.whole(request.args, "length", shape.length, 1, _MOST_ROWS), {})
+    look = Look(shape, found, _length(shape, request.args, shape.length), {})
     answer = redirect(url_for(endpoint, **{**kept, **look.said}), 303)
     answer.set_cookie(
         shape.cookie,
@@ -140,7 +148,7 @@ def context(look: Look, address: Mapping[str, object]) -> dict[str, Any]:
     """Return what the menus of a list show; a view keeps its columns, wherever it is opened."""
     return {
         "look": look,
-        "lengths": LENGTHS,
+        "lengths": look.shape.lengths,
         "views": saved_views.list_all(database(), current.actor(), look.shape.page),
         "look_query": query_of(look.said),
         "view_query": query_of({**address, **look.said}),

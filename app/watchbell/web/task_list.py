@@ -15,7 +15,7 @@ from watchbell.store.newest_runs import RunLine
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 from watchbell.web import current, list_look, pausing, presenters_tasks, query
-from watchbell.web.list_look import EVERYTHING, Column, Look, Shape
+from watchbell.web.list_look import EVERYTHING, FEWER, Column, Look, Shape
 from watchbell.web.presenters_tasks import STRIP_RUNS
 from watchbell.web.run_list import CHIPS
 
@@ -38,6 +38,7 @@ SHAPE = Shape(
         Column("acts", "wb-cell--acts", is_fixed=True),
     ),
     length=25,
+    lengths=FEWER,
 )
 SORTS = tuple(column.name for column in SHAPE.columns if column.sorts)
 #: What links of before the choice of columns name by number.

@@ -15,15 +15,19 @@
  * above do not count. While the tab is hidden nothing is fetched. After an error the pauses grow to a minute, and #live-state
  * says so. */
 
-import { parse, pause } from "./dom.js";
+import { element, parse, pause } from "./dom.js";
 import { morph } from "./morph.js";
-import { isLive, listen, noteAnswers } from "./stream.js";
+import { isLive, listen, noteAnswers, resume } from "./stream.js";
 import { refreshTimes } from "./time.js";
 import { t } from "./words.js";
 
 const LONGEST_MS = 60000;
 const TIMEOUT_MS = 10000;
 const NET_MS = 30000;
+/** So often a page looks whether its login stands again. */
+const LOGGED_OUT_MS = 30000;
+/** Under this name the tabs of a browser tell one another that somebody has logged in. */
+const ENTERED = "watchbell.entered";
 /** Between two looks there is this much, and several times what the last one took: a busy server is not made busier. */
 const LEAST_PAUSE_MS = 1000;
 const TIMES_THE_LOOK = 4;
@@ -31,12 +35,12 @@ const TIMES_THE_LOOK = 4;
 /** Addresses that do not answer at the moment. @type {Set<string>} */
 const silent = new Set();
 
-/** @param {string} text */
-function showState(text) {
+/** @param {...(string|Node)} words nothing takes away what was said */
+function showState(...words) {
   const place = document.getElementById("live-state");
   if (!place) return;
-  place.textContent = text;
-  place.hidden = !text;
+  place.replaceChildren(...words);
+  place.hidden = !words.length;
 }
 
 /** Resolved once the tab is seen. @returns {Promise<void>} */
@@ -55,8 +59,40 @@ function seen() {
 /** The page must not go on showing old rows as if they were fresh to somebody whose login has ended. */
 export class LoggedOut extends Error {}
 
-/** Once one look finds that the login has ended, that is what the page says, whatever another look meets after it. */
-let isLoggedOut = false;
+/** @type {Promise<void>|null} there is one while the login has ended, resolved once it stands again; the page says so whatever another look meets */
+let absence = null;
+
+/** @returns {HTMLElement|null} the way to log in without losing what stands on this page */
+export function loginLink() {
+  const address = document.getElementById("live-state")?.dataset.login;
+  return address ? element("a", { href: address, target: "_blank", text: t("Log in in another tab") }) : null;
+}
+
+/** Wait until the login stands again, in another tab or window. @param {string} address what only who has logged in may see */
+async function waitForLogin(address) {
+  const link = loginLink();
+  showState(t("You are logged out."), ...(link ? [" ", link] : []));
+  let bell = new AbortController();
+  const ring = () => bell.abort();
+  // Somebody comes back to this tab, or another one shows a page to whoever has logged in there.
+  const channel = new BroadcastChannel(ENTERED);
+  channel.addEventListener("message", ring);
+  document.addEventListener("visibilitychange", ring);
+  for (let isIn = false; !isIn; ) {
+    await pause(LOGGED_OUT_MS, bell.signal);
+    await seen();
+    bell = new AbortController();
+    // Without an answer nobody knows; the next look may tell.
+    isIn = await get(address, { accept: "application/json" }).then(() => true, () => false);
+  }
+  channel.close();
+  document.removeEventListener("visibilitychange", ring);
+  absence = null;
+  showState();
+  // As the page is for whoever has logged in now; but what may have been typed into a form stays.
+  if (document.querySelector("form[data-guard]")) resume();
+  else location.reload();
+}
 
 /**
  * Fetch from this server; a redirect to the login page is an error of its own.
@@ -100,19 +136,21 @@ export function poll(name, every, step, watch) {
     let wait = every;
     while (!stop.signal.aborted) {
       await seen();
-      if (stop.signal.aborted || isLoggedOut) return;
+      if (stop.signal.aborted) return;
       bell = new AbortController();
       const begin = performance.now();
       try {
         if ((await step(stop.signal)) === false) return;
         wait = every;
-        if (silent.delete(name) && silent.size === 0 && !isLoggedOut) showState("");
+        if (silent.delete(name) && silent.size === 0 && !absence) showState();
       } catch (problem) {
-        if (stop.signal.aborted || isLoggedOut) return;
+        if (stop.signal.aborted) return;
         if (problem instanceof LoggedOut) {
-          isLoggedOut = true;
-          showState(t("You are logged out. Reload the page to log in."));
-          return;
+          absence ??= waitForLogin(ownAddress() ?? location.href);
+        }
+        if (absence) {
+          await absence;
+          continue;
         }
         wait = Math.min(Math.max(wait, 1000) * 2, LONGEST_MS);
         silent.add(name);
@@ -207,6 +245,16 @@ export function live(target) {
   }, watchOf(target));
 }
 
+/** @returns {string|null} an address for those alone who have logged in, which the frame names to them */
+function ownAddress() {
+  return document.querySelector("[data-attention]")?.getAttribute("data-attention") ?? null;
+}
+
 export function startLive() {
+  if (ownAddress()) {
+    const channel = new BroadcastChannel(ENTERED);
+    channel.postMessage(null);
+    channel.close();
+  }
   for (const target of document.querySelectorAll("[data-live]")) if (target instanceof HTMLElement) live(target);
 }

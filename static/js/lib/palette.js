@@ -8,7 +8,7 @@
 
 import { ask } from "./dialog.js";
 import { element, icon } from "./dom.js";
-import { get, LoggedOut } from "./live.js";
+import { get, LoggedOut, loginLink } from "./live.js";
 import { showShortcuts } from "./shortcuts.js";
 import { setTheme } from "./theme.js";
 import { t, tn } from "./words.js";
@@ -152,7 +152,8 @@ class Palette {
       if (asked.signal.aborted) return;
       this.#show([{ label: t("Actions"), choices: this.#own(text) }]);
       this.shownFor = text;
-      this.said.textContent = problem instanceof LoggedOut ? t("You are logged out. Reload the page to log in.") : t("The server does not answer.");
+      const link = problem instanceof LoggedOut ? loginLink() : null;
+      this.said.replaceChildren(problem instanceof LoggedOut ? t("You are logged out.") : t("The server does not answer."), ...(link ? [" ", link] : []));
     }
   }
 

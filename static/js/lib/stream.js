@@ -68,8 +68,12 @@ class Stream {
       wait = wasUp ? FIRST_PAUSE_MS : Math.min(wait * 2, LONGEST_PAUSE_MS);
       show();
       // The page's own look finds out that the login has ended, and says what to do.
-      if (wasUp) tell(null);
-      if (code === LOGGED_OUT) return;
+      if (wasUp || code === LOGGED_OUT) tell(null);
+      if (code === LOGGED_OUT) {
+        stream = null;
+        show();
+        return;
+      }
       this.hurry = new AbortController();
       const length = wait * (0.5 + Math.random() / 2);
       triesAt = performance.now() + length;
@@ -227,6 +231,12 @@ function begin() {
   if (!address || stream) return;
   stream = new Stream(address);
   void stream.run();
+}
+
+/** Listen again after the login had ended. */
+export function resume() {
+  vain = 0;
+  begin();
 }
 
 export function startStream() {

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request
 
+from watchbell.errors import NotFound
 from watchbell.services import tasks
-from watchbell.web import metric_asked, metric_page, task_metrics, twins
+from watchbell.web import deleted_task, metric_asked, metric_page, task_metrics, twins
 from watchbell.web.db import database
 
 blueprint = Blueprint("task_metrics", __name__)
 
 
 @blueprint.get("/tasks/<int:task_id>/metrics")
-def index(task_id: int) -> str:
-    task = tasks.get(database(), task_id)
+def index(task_id: int) -> str | tuple[str, int]:
+    try:
+        task = tasks.get(database(), task_id)
+    except NotFound:
+        return deleted_task.page(task_id)
     asked = metric_asked.read(request.args, of_task=True)
     shown = metric_page.context(metric_asked.runs_of(asked, task.id), asked)
     if shown["found"] is not None:

@@ -19,6 +19,7 @@ from watchbell.web import (
     bulk_forms,
     bulk_tasks,
     current,
+    deleted_task,
     list_look,
     notices,
     pausing,
@@ -108,7 +109,7 @@ def detail(task_id: int) -> str | tuple[str, int]:
     try:
         task = tasks.get(database(), task_id)
     except NotFound:
-        return _page_of_deleted(task_id)
+        return deleted_task.page(task_id)
     return render_template(
         "tasks/detail.html",
         task=task,
@@ -143,7 +144,10 @@ def create() -> AnyResponse | tuple[str, int]:
 
 @blueprint.get("/tasks/<int:task_id>/edit")
 def edit(task_id: int) -> tuple[str, int]:
-    task = tasks.get(database(), task_id)
+    try:
+        task = tasks.get(database(), task_id)
+    except NotFound:
+        return deleted_task.page(task_id)
     return task_editing.page(task_editing.form_of(task), task)
 
 
@@ -222,12 +226,6 @@ def restore(task_id: int) -> AnyResponse:
     told = _("%(name)s is there again, with its runs and versions.", name=task.name)
     flash(told + " " + _when(task), "success")
     return redirect(url_for("tasks.detail", task_id=task.id), 303)
-
-
-def _page_of_deleted(task_id: int) -> tuple[str, int]:
-    """Return what is said of a task that was there, with the way back; raises NotFound for one that never was."""
-    task = undoing.find_deleted(database(), task_id)
-    return render_template("tasks/deleted.html", task=task, environment=mask_all(task.environment)), 410
 
 
 def _runs_of(task: Task) -> dict[str, object]:

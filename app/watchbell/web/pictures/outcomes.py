@@ -27,6 +27,8 @@ _SHAPES = {
     "skipped": '<rect x=".5" y="18" width="4" height="2"/>',
     "cancelled": '<path class="wb-strip__hollow" d="m.5 19.5 4-11"/>',
 }
+#: What the mouse may point at: all of the mark's place, whatever its shape.
+_WHOLE = f"M0 0h{_STEP}v{_HEIGHT}H0Z"
 _GOING_ON = '<circle cx="2.5" cy="17.5" r="2"/>'
 
 
@@ -36,8 +38,8 @@ def strip(runs: Sequence[Outcome], usual: float | None, address: str, zone: Zone
     if not shown:
         return Markup('<span class="wb-muted">{}</span>').format(_("no run yet"))
     width = _STEP * len(shown)
-    sayings, address = _Sayings(zone), html.escape(address)
-    marks = "".join(_mark(place, run, usual, address, sayings) for place, run in enumerate(shown))
+    sayings, begin = _Sayings(zone), f'<a href="{html.escape(address)}' if address else "<a"
+    marks = "".join([_mark(place, run, usual, begin, sayings) for place, run in enumerate(shown)])
     # Thirty links a row would be in everybody's way but the mouse's: the others get a sentence, and the same runs elsewhere.
     return Markup(  # noqa: S704 - numbers and shapes of ours, and what is escaped where it is put together.
         f'<span class="wb-hidden">{escape(_sentence(shown))}</span>'
@@ -47,27 +49,31 @@ def strip(runs: Sequence[Outcome], usual: float | None, address: str, zone: Zone
 
 
 class _Sayings:
-    """The words for what hovers over marks, looked up once for all marks of a strip."""
+    """The words for what hovers over marks, looked up once for all marks of a strip, and fit to stand in a page."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
-        self._took, self._due = _("in %(time)s"), _("due %(moment)s")
+        self._took, self._due = " " + html.escape(_("in %(time)s")), html.escape(_("due %(moment)s"))
         self._states: dict[str, str] = {}
+        self._reasons = {"": "", "exit code 0": ""}
 
     def of(self, run: Outcome) -> str:
-        state = self._states.get(run.state) or self._states.setdefault(run.state, looks.word_of(run.state))
-        took = "" if run.duration_seconds is None else " " + self._took % {"time": duration_words(run.duration_seconds)}
+        state = self._states.get(run.state) or self._states.setdefault(run.state, html.escape(looks.word_of(run.state)))
+        reason = self._reasons.get(run.reason)
+        if reason is None:
+            reason = self._reasons.setdefault(run.reason, f": {html.escape(told(run.reason))}")
+        took = ""
+        if run.duration_seconds is not None:
+            took = self._took % {"time": duration_words(run.duration_seconds).replace("<", "&lt;")}
         due = self._due % {"moment": looks.moment_words(run.due_at, self._zone)}
-        reason = f": {told(run.reason)}" if run.reason and run.reason != "exit code 0" else ""
-        return html.escape(f"#{run.id} {state}{took}, {due}{reason}")
+        return f"#{run.id} {state}{took}, {due}{reason}"
 
 
-def _mark(place: int, run: Outcome, usual: float | None, address: str, sayings: _Sayings) -> str:
-    link = f' href="{address}{run.id}" tabindex="-1"' if address else ""
+def _mark(place: int, run: Outcome, usual: float | None, begin: str, sayings: _Sayings) -> str:
+    link = f'{run.id}" tabindex="-1"' if begin != "<a" else ""
     return (
-        f'<a{link} class="wb-tone-{looks.tone_of(run.state)}" transform="translate({_STEP * place} 0)">'
-        f'<title>{sayings.of(run)}</title><rect class="wb-strip__hit" width="{_STEP}" height="{_HEIGHT}"/>'
-        f"{_shape(run, usual)}</a>"
+        f'{begin}{link} class="wb-tone-{looks.tone_of(run.state)}" transform="translate({_STEP * place} 0)">'
+        f'<title>{sayings.of(run)}</title><path d="{_WHOLE}"/>{_shape(run, usual)}</a>'
     )
 
 
