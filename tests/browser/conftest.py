@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.installations import Installation, window
+from tests.browser.installations import Installation, state_of_windows, window
 from tests.waiting import wait_until
 from watchbell import resources
 
 Launch = Callable[..., Installation]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call" and report.failed:
+        report.sections.append(("windows", "\n".join(state_of_windows())))
+    return report
 
 
 @pytest.fixture(scope="package")

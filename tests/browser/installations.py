@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, Request, Response, expect
 
 from tests.process.programs import Server, end_scheduler
 from tests.waiting import wait_until
@@ -141,6 +141,10 @@ class Complaints(list[str]):
         super().__init__()
         self._root = root
         self._expected = expected
+        #: What was asked for and not answered yet.
+        self.open: dict[Request, float] = {}
+        for end in ("requestfinished", "requestfailed"):
+            context.on(end, lambda request: self.open.pop(request, None))
         context.on("console", self._console)
         context.on("weberror", lambda error: self.append(f"uncaught: {error.error}"))
         context.on("request", self._request)
@@ -154,6 +158,7 @@ class Complaints(list[str]):
             self.append(f"console: {message.text}")
 
     def _request(self, request: Request) -> None:
+        self.open[request] = time.monotonic()
         if not request.url.startswith((f"{self._root}/", "data:", "blob:")):
             self.append(f"a request to elsewhere: {request.url}")
 
@@ -162,6 +167,24 @@ class Complaints(list[str]):
         is_bad = response.status >= 500 or (response.status >= 400 and not is_page)
         if is_bad and response.status not in self._expected:
             self.append(f"{response.status} {response.request.method} {response.url}")
+
+
+#: The windows that are open, and what they have complained about.
+OPEN: dict[BrowserContext, Complaints] = {}
+
+
+def state_of_windows() -> Iterator[str]:
+    """Yield how all open windows stand, in words: what failed may be the consequence of something that nobody would see."""
+    now = time.monotonic()
+    for context, complaints in OPEN.items():
+        yield from complaints
+        for request, begun in complaints.open.items():
+            yield f"no answer for {now - begun:.1f} s: {request.method} {request.url}"
+        for opened in context.pages:
+            try:
+                yield f"{opened.evaluate('document.visibilityState')}: {opened.url}"
+            except Error as problem:
+                yield f"no word from {opened.url}: {problem}"
 
 
 @contextlib.contextmanager
@@ -179,9 +202,11 @@ def window(
     context = browser.new_context(storage_state=known, **given)
     context.set_default_timeout(20_000)
     complaints = Complaints(context, installation.root, expected)
+    OPEN[context] = complaints
     try:
         yield context.new_page()
     finally:
+        del OPEN[context]
         context.close()
     assert not complaints, "\n".join(complaints)
 
