@@ -114,8 +114,8 @@ def asked(client: FlaskClient, address: str) -> Callable[[], tuple[float, float]
     return ask
 
 
-def measure(place: Lab, rounds: int) -> None:
-    """Print one table."""
+def measure(place: Lab, rounds: int, asked_for: dict[str, str], title: str) -> None:
+    """Print one table of what is asked for, by what it is called."""
     now = clock.now()
     username = accounts.ensure_first(place.db, now=now).username
     app = create_app(place.config)
@@ -124,19 +124,14 @@ def measure(place: Lab, rounds: int) -> None:
     client = app.test_client()
     client.get(f"/login/link/{accounts.make_link(place.db, username, now=now)}")
     rows: list[tuple[object, ...]] = []
-    for name, address in addresses(place).items():
+    for name, address in asked_for.items():
         ask = asked(client, address)
         ask()
         taken, worked = zip(*(ask() for _ in range(rounds)), strict=True)
         rows.append(
             (name, *(f"{percentile(some, part) * 1000:.0f}" for some in (taken, worked) for part in (0.5, 0.95)))
         )
-    runs, tasks = place.value("SELECT count(*) FROM run"), place.value("SELECT count(*) FROM task")
-    table(
-        f"Lists over {int(runs):,} runs of {int(tasks):,} tasks",
-        ("page", "p50 ms", "p95 ms", "CPU p50 ms", "CPU p95 ms"),
-        rows,
-    )
+    table(title, ("page", "p50 ms", "p95 ms", "CPU p50 ms", "CPU p95 ms"), rows)
 
 
 def main() -> None:
@@ -156,7 +151,9 @@ def main() -> None:
             with place.db.write() as session:
                 session.connection().exec_driver_sql(_TAGGED)
                 session.connection().exec_driver_sql(_SCHEDULED)
-            measure(place, options.rounds)
+            runs, tasks = place.value("SELECT count(*) FROM run"), place.value("SELECT count(*) FROM task")
+            title = f"Lists over {int(runs):,} runs of {int(tasks):,} tasks"
+            measure(place, options.rounds, addresses(place), title)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,10 @@ FURTHER = (
 PAGES = ("web/*.py", "web/forms/*.py", "web/pages/*.py")
 #: Modules whose words only programs, the command line or files read: the five families, the fleet, crontabs, the log.
 APART = (
-    *("domain/analysis/baseline.py", "domain/crontab/writing.py", "domain/fleet_*.py", "domain/maintenance.py"),
+    *("domain/analysis/baseline.py", "domain/crontab/writing.py", "domain/fleet_state.py", "domain/maintenance.py"),
     *("domain/presence.py", "domain/rollout.py", "domain/samples.py", "domain/schedule/describe.py"),
     *("domain/schedule/pattern.py", "domain/job_document/*.py", "services/cron_log.py", "services/cron_task.py"),
-    *("services/device*.py", "services/first_start.py", "services/fleet_*.py", "services/idempotency.py"),
+    *("services/device_jobs.py", "services/first_start.py", "services/fleet_*.py", "services/idempotency.py"),
     *("services/job_library.py", "services/totals.py"),
 )
 #: What is no sentence for a page: examples, patterns, statements, lines for a shell or of the command line, and pieces of

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.database import NOW, add_run, add_task
+from tests.fleet import add_device
 from tests.unit.run_rows import add_attempt, add_output, finished
 from tests.web_fixtures import Enter, Person
 from watchbell.domain.run_state import RunState
+from watchbell.services import device_lists
 from watchbell.store.session import Database
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -52,6 +54,21 @@ def test_names_and_outputs_are_text_and_nothing_else(admin: Person, db: Database
         page = admin.see(f"/search?q={query}")
         assert not page.select("main img"), query
         assert page.text.count(HOSTILE) >= 5, query
+
+
+def test_devices_are_found_by_name_uuid_and_tag_and_known_to_the_palette(admin: Person, db: Database) -> None:
+    uuid = add_device(db, HOSTILE, tags={"site": "north"})
+    number = device_lists.line_of(db, uuid, now=NOW).device.id
+
+    for text in ("img", uuid, uuid[:9].upper(), "site%3Dnorth"):
+        found = admin.get(f"/search.json?q={text}&in=devices").get_json()
+        assert [one["key"] for one in found["devices"]] == [f"device:{number}"], text
+        assert (found["devices"][0]["title"], found["devices"][0]["address"]) == (HOSTILE, f"/fleet/devices/{uuid}")
+    page = admin.see(f"/search?q={uuid}")
+    assert page.select_one("#devices-found mark").text == uuid  # type: ignore[union-attr]
+    known = admin.get(f"/search.json?in=pages&device={number},999").get_json()["known"]
+    assert [one["key"] for one in known] == [f"device:{number}"]
+    assert "device,<img" in admin.get("/search.csv?q=img").text
 
 
 def test_whoever_looks_further_back_sees_older_outputs_only(admin: Person, db: Database) -> None:

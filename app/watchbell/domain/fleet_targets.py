@@ -73,3 +73,11 @@ def read_tags(given: object, place: str = "tags") -> dict[str, str]:
         if not isinstance(value, str) or not value.isprintable() or len(value) > VALUE_LIMIT:
             raise InputError.of(f"{place}.{key}"[:200], f"must be a text of at most {VALUE_LIMIT} printable characters")
     return {str(key): str(value) for key, value in given.items()}
+
+
+def read_tag(text: str, place: str = "tags") -> tuple[str, str]:
+    """Return the key and the value of a tag that somebody has typed as ``key=value``; raises InputError."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError.of(place, f"{text.strip()[:60]!r} is no tag; a tag is a key, = and a value", "site=north")
+    return next(iter(read_tags({key.strip(): value.strip()}, place).items()))

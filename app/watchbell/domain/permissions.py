@@ -407,6 +407,23 @@ ROUTES: dict[str, Right] = {
     "native.create_alert_rule": Right.EDIT,
     "native.update_alert_rule": Right.EDIT,
     "native.delete_alert_rule": Right.EDIT,
+    **dict.fromkeys(
+        (f"fleet_devices.{name}" for name in ("index", "data", "index_json", "index_csv", "export")), Right.VIEW
+    ),
+    **dict.fromkeys((f"fleet_devices.{name}" for name in ("detail", "jobs_json", "jobs_csv")), Right.VIEW),
+    # What changes devices asks for the right to edit as well.
+    "fleet_devices.bulk": Right.OPERATE,
+    **dict.fromkeys((f"fleet_devices.{name}" for name in ("new", "create", "edit", "update", "delete")), Right.EDIT),
+    **dict.fromkeys(
+        (f"fleet_devices.{name}" for name in ("activate", "deactivate", "rotate_key", "revoke_key")), Right.EDIT
+    ),
+    **dict.fromkeys((f"fleet_enrolment.{name}" for name in ("index", "index_json", "index_csv")), Right.VIEW),
+    # Whoever holds a code can make a device of a machine.
+    **dict.fromkeys((f"fleet_enrolment.{name}" for name in ("new", "create", "revoke")), Right.EDIT),
+    **dict.fromkeys((f"fleet_groups.{name}" for name in ("index", "index_json", "index_csv", "detail")), Right.VIEW),
+    **dict.fromkeys(
+        (f"fleet_groups.{name}" for name in ("new", "create", "edit", "update", "add", "remove", "delete")), Right.EDIT
+    ),
     "device_jobs.list_templates": Right.VIEW,
     "device_jobs.get_template": Right.VIEW,
     "device_jobs.create_template": Right.EDIT,

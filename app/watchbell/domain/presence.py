@@ -41,6 +41,32 @@ def presence(last_beat_at: datetime, now: datetime) -> Presence:
     return Presence(Tier.INACTIVE, f"Inactive ({minutes // 1440}d ago)")
 
 
+class Standing(StrEnum):
+    """How a device stands; each stands in exactly one way."""
+
+    PENDING = "pending"
+    """Nobody has let it take part yet."""
+    INACTIVE = "inactive"
+    """It may not take part any more."""
+    ONLINE = "online"
+    OFFLINE = "offline"
+    NEVER = "never"
+    """It may take part and was never heard of."""
+
+
+#: What the provisioning of a device is called until somebody has let it take part.
+PENDING_WORD = "pending"
+
+
+def standing(*, is_active: bool, provisioning_state: str, seen_at: datetime | None, now: datetime) -> Standing:
+    """Return how a device stands; whether it is heard of counts only for one that may take part."""
+    if not is_active:
+        return Standing.PENDING if provisioning_state == PENDING_WORD else Standing.INACTIVE
+    if seen_at is None:
+        return Standing.NEVER
+    return Standing.ONLINE if now - seen_at <= DEVICE_ONLINE else Standing.OFFLINE
+
+
 class SchedulerState(StrEnum):
     """What can be said of the scheduler from outside."""
 

@@ -59,7 +59,7 @@ def change_tasks(
     Where one of them refuses, the others are done nevertheless. ``tell`` is given how many of them are through.
     """
     done: list[Part] = []
-    for lot in _lots(list(names)):
+    for lot in lots(list(names)):
         tell(len(done))
         try:
             done += _carry_out(db, order, lot, now=now, actor=actor, defaults=defaults)
@@ -93,7 +93,7 @@ def change_runs(
     """Do it with each of some runs and return what has become of each; runs that are not there any more are left out."""
     change = _RUN_ACTIONS[action]
     done: list[Part] = []
-    for lot in _lots(list(dict.fromkeys(ids))):
+    for lot in lots(list(dict.fromkeys(ids))):
         tell(len(done))
         with db.write() as session:
             within = db.within(session)
@@ -127,6 +127,7 @@ _RUN_ACTIONS: dict[RunAction, Callable[[Database, Run, datetime, str], str]] = {
 }
 
 
-def _lots(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+def lots(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield as many of them at a time as are changed in one transaction."""
     for start in range(0, len(ids), _AT_ONCE):
         yield ids[start : start + _AT_ONCE]

@@ -309,9 +309,9 @@ def shown_of(secret: str) -> str:
     return secret[:_SHOWN]
 
 
-def check_name(name: str) -> None:
-    """Raise InputError unless a device can have this name."""
-    _checked({"name": name})
+def check(fields: Mapping[str, Any]) -> None:
+    """Raise InputError unless a device can have all of these."""
+    _checked(fields)
 
 
 def is_online(device: Device, now: datetime) -> bool:

@@ -132,7 +132,7 @@ def create(
     """
     name, given = name.strip(), read_tags(tags if tags is not None else {})
     if name:
-        devices.check_name(name)
+        devices.check({"name": name})
     if len(given) > devices.MOST_TAGS:
         raise InputError.of("tags", f"must be at most {devices.MOST_TAGS}")
     if not SHORTEST_LIFETIME <= lifetime <= LONGEST_LIFETIME:

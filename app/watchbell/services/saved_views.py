@@ -12,7 +12,7 @@ from watchbell.store.saved_views import SavedView
 from watchbell.store.session import Database, Session
 
 #: The lists that have views.
-PAGES = ("tasks", "runs", "next_runs", "audit")
+PAGES = ("tasks", "runs", "next_runs", "audit", "fleet_devices")
 NAME_LIMIT = 60
 QUERY_LIMIT = 2000
 #: So many views may one account have; their names have to fit into a menu.

@@ -1,11 +1,11 @@
-"""Finding tasks, runs and lines of outputs by words, at a cost that does not grow with the history."""
+"""Finding tasks, devices, runs and lines of outputs by words, at a cost that does not grow with the history."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from watchbell.domain.searching import LineHit
 from watchbell.services import runs
 from watchbell.services.runs import OutputSource
 from watchbell.services.streams import OutputGone, read_source
+from watchbell.store import device_lists as device_store
 from watchbell.store import history
 from watchbell.store import search as store
 from watchbell.store.base import can_hold
+from watchbell.store.devices import Device, tags_of
 from watchbell.store.session import Database
 
 #: Runs whose outputs are looked for at a time.
@@ -38,6 +40,14 @@ class Found:
 
     rows: Sequence[Any]
     has_more: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeviceHit:
+    """A device that was found."""
+
+    device: Device
+    tags: Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,6 +113,25 @@ def find_runs(db: Database, text: str, *, limit: int) -> Found:
         found = history.find_runs(session, search=" ".join(words), limit=limit + 1, columns=store.RUN_COLUMNS)
     rows = exact + [row for row in found.runs if row.id != number]
     return Found(rows[:limit], len(rows) > limit or found.looked_to is not None)
+
+
+def find_devices(db: Database, text: str, *, limit: int) -> Found:
+    """Return devices that have all words in name, UUID, type, addresses or tags."""
+    words = searching.words_of(text)
+    if not words or not can_hold(text):
+        return Found(())
+    with db.read() as session:
+        rows = device_store.find(session, words, limit + 1)
+        tags = tags_of(session, [row.id for row in rows])
+    return Found([DeviceHit(row, tags[row.id]) for row in rows[:limit]], len(rows) > limit)
+
+
+def list_devices(db: Database, device_ids: Sequence[int]) -> Sequence[DeviceHit]:
+    """Return those of some devices that are there."""
+    with db.read() as session:
+        rows = device_store.list_by_ids(session, device_ids)
+        tags = tags_of(session, [row.id for row in rows])
+    return [DeviceHit(row, tags[row.id]) for row in rows]
 
 
 def list_tasks(db: Database, task_ids: Sequence[int]) -> Sequence[Any]:

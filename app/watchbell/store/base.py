@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ARRAY, BigInteger, DateTime, MetaData, String, bindparam, func, select
 from sqlalchemy.engine import Dialect
@@ -21,6 +21,7 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 _IN_ONE_STATEMENT = 500
+_Value = TypeVar("_Value")
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -71,7 +72,7 @@ def id_list(session: Session, ids: Sequence[int]) -> Any:
     return json.dumps(list(ids)) if session.get_bind().dialect.name == "sqlite" else list(ids)
 
 
-def in_lots(values: Sequence[str]) -> Iterator[Sequence[str]]:
+def in_lots(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
     """Yield some of many values at a time: a statement takes so many parameters and no more."""
     for start in range(0, len(values), _IN_ONE_STATEMENT):
         yield values[start : start + _IN_ONE_STATEMENT]

@@ -30,7 +30,8 @@ from watchbell.store.base import Base, can_hold
 from watchbell.store.devices import Device
 
 _ACTIVE_WORDS = sorted(state.value for state in ACTIVE)
-_ACTIVE_SQL = f"state IN ({', '.join(repr(word) for word in _ACTIVE_WORDS)})"
+#: The condition of the index of what devices have to do.
+ACTIVE_SQL = f"state IN ({', '.join(repr(word) for word in _ACTIVE_WORDS)})"
 _ROLLING_SQL = "rollout IS NOT NULL AND completed_at IS NULL"
 _ENDED_SQL = "is_newest AND completed_at IS NOT NULL"
 _IN_PROGRESS_SQL = f"state = '{DeviceJobState.IN_PROGRESS.value}'"
@@ -105,8 +106,8 @@ class DeviceJob(Base):
             "ix_device_job_active",
             "device_id",
             "queued_at",
-            sqlite_where=text(_ACTIVE_SQL),
-            postgresql_where=text(_ACTIVE_SQL),
+            sqlite_where=text(ACTIVE_SQL),
+            postgresql_where=text(ACTIVE_SQL),
         ),
         Index("ix_device_job_device", "device_id", "queued_at", "id"),
         Index("ix_device_job_counts", "execution_id", "is_newest", "state"),
@@ -293,7 +294,7 @@ def find_next(session: Session, device_id: int, now: datetime) -> DeviceJob | No
         select(DeviceJob)
         .where(
             DeviceJob.device_id == device_id,
-            text("device_job." + _ACTIVE_SQL),
+            text("device_job." + ACTIVE_SQL),
             or_(DeviceJob.is_held.is_(False), DeviceJob.state == DeviceJobState.IN_PROGRESS.value),
             or_(DeviceJob.not_before.is_(None), DeviceJob.not_before <= now),
         )

@@ -55,6 +55,18 @@ class Undo:
     rows: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """A field that a question has besides, for what cannot be done without it."""
+
+    name: str
+    label: str
+    value: str = ""
+    help: str = ""
+    example: str = ""
+    choices: Sequence[str] = ()
+
+
 def read(actions: Collection[str], page: str) -> Chosen:
     """Return what was chosen; raises InputError for an action that is none, or for no row at all."""
     form = request.form
@@ -116,12 +128,22 @@ def export(endpoint: str) -> Response:
     return redirect(url_for(endpoint, id=ids), 303)
 
 
-def question(chosen: Chosen, endpoint: str, names: dict[int, str], title: str, verb: str, text: str = "") -> str:
+def question(
+    chosen: Chosen,
+    endpoint: str,
+    names: dict[int, str],
+    title: str,
+    verb: str,
+    text: str = "",
+    *,
+    asked: Asked | None = None,
+) -> str:
     """Return the page that asks before many rows are changed: how many they are, and which."""
     return render_template(
         "lists/question.html",
-        section=endpoint.partition(".")[0],
+        section="fleet" if endpoint.startswith("fleet") else endpoint.partition(".")[0],
         chosen=chosen,
+        asked=asked,
         action=url_for(endpoint),
         ids=".".join(map(str, names)),
         names=list(names.values())[:NAMED],

@@ -11,6 +11,7 @@ from flask import url_for
 from watchbell.domain import searching
 from watchbell.domain.presence import SchedulerState
 from watchbell.services import pauses
+from watchbell.services.search import DeviceHit
 from watchbell.web import current, offers, pausing, schedule_words
 from watchbell.web.i18n import _
 from watchbell.web.places import places
@@ -26,7 +27,7 @@ class Choice:
 
     #: Names it for good, so that it is known again when it was chosen before.
     key: str
-    #: page, action, task or run.
+    #: page, action, task, device or run.
     kind: str
     title: str
     address: str
@@ -67,6 +68,15 @@ def of_task(row: Any) -> Choice:
     schedule = schedule_words.sentence_of(row)
     detail = schedule if row.enabled else _("disabled · %(schedule)s", schedule=schedule)
     return Choice(f"task:{row.id}", "task", row.name, url_for("tasks.detail", task_id=row.id), "tasks", detail)
+
+
+def of_device(hit: DeviceHit) -> Choice:
+    """Return the page of a device as a choice."""
+    device = hit.device
+    tags = " ".join(f"{key}={value}" for key, value in hit.tags.items())
+    detail = f"{device.type} · {tags}" if tags else device.type
+    address = url_for("fleet_devices.detail", uuid=device.uuid)
+    return Choice(f"device:{device.id}", "device", device.name, address, "fleet", detail)
 
 
 def of_run(row: Any) -> Choice:
@@ -132,6 +142,9 @@ def _pages() -> list[Choice]:
         ("runs", "failures.index", _("Failures that are the same"), "groups fingerprints notes runbook"),
         ("next_runs", "calendars.coming", _("Calendar of next runs"), "month upcoming"),
         ("next_runs", "calendars.load", _("Load of the coming week"), "map pile-ups concurrency"),
+        ("fleet", "fleet_devices.index", _("Devices"), "fleet machines agents"),
+        ("key", "fleet_enrolment.index", _("Devices that join"), "fleet enrolment codes pending approve"),
+        ("fleet", "fleet_groups.index", _("Groups of devices"), "fleet"),
         ("download", "transfer.index", _("Import tasks"), "crontab yaml json"),
         ("search", "search.index", _("Search"), "find output"),
         ("token", "tokens.index", _("Tokens"), "api access"),
@@ -149,11 +162,14 @@ def _pages() -> list[Choice]:
 
 
 def _actions() -> list[Choice]:
-    new = _go("act:new-task", _("New task"), url_for("tasks.new"), "add", "create make add job")
+    new = [
+        _go("act:new-task", _("New task"), url_for("tasks.new"), "add", "create make add job"),
+        _go("act:add-device", _("Add device"), url_for("fleet_devices.new"), "add", "create make new fleet machine"),
+    ]
     failed = Choice(
         "page:failed", "page", _("Failed runs"), url_for("runs.index", state=["failed", "timed_out", "lost"]), "failed", words="errors trouble"
     )  # fmt: skip
-    return [new, failed, _pause(), *_scheduler()]
+    return [*new, failed, _pause(), *_scheduler()]
 
 
 def _pause() -> Choice:

@@ -46,7 +46,10 @@ from watchbell.web.pages import (
     earlier,
     failures,
     fleet,
+    fleet_devices,
+    fleet_enrolment,
     fleet_executions,
+    fleet_groups,
     fleet_schedules,
     heartbeats,
     language,
@@ -82,6 +85,7 @@ PAGES = (
     *(timeline, calendars, failures, task_metrics, settings, task_templates, bulk_edits, alerts),
     *(fleet, fleet_executions, fleet_schedules),
     *(second_factor,),
+    *(fleet_devices, fleet_groups, fleet_enrolment),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])

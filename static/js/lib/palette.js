@@ -1,4 +1,4 @@
-/* The command palette: Ctrl-K, or a button with data-palette-open, and then a few letters of a task, a run, a page or an action.
+/* The command palette: Ctrl-K, or a button with data-palette-open, and then a few letters of a task, a device, a run, a page or an action.
  *
  * <form data-palette="URL of search.json" data-palette-of="ann">   where it asks, and whose choices are remembered
  * <form id="palette-act" method="post" hidden>                     what it sends for an action; it holds the CSRF token
@@ -59,7 +59,7 @@ const memory = {
     }
   },
 
-  /** @param {string} kind @returns {string} the numbers of tasks or runs that were chosen, or acted upon */
+  /** @param {string} kind @returns {string} the numbers of tasks, devices or runs that were chosen, or acted upon */
   numbers(kind) {
     const found = this.read().map((key) => new RegExp(`(?:^|:)${kind}:(\\d+)$`).exec(key)?.[1]);
     return [...new Set(found.filter((number) => number !== undefined))].join(",");
@@ -96,7 +96,7 @@ class Palette {
     this.field = /** @type {HTMLInputElement} */ (
       element("input", {
         class: "wb-palette__field", type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "wb-palette-list", "aria-autocomplete": "list",
-        "aria-label": t("Go to a page, a task or a run, or do something"), placeholder: t("A task, a run, a page, or “run backup”"),
+        "aria-label": t("Go to a page, a task, a device or a run, or do something"), placeholder: t("A task, a device, a run, a page, or “run backup”"),
         autocomplete: "off", spellcheck: "false", maxlength: 200,
       })
     );
@@ -141,8 +141,8 @@ class Palette {
     const text = this.field.value.trim();
     const address = new URL(source()?.dataset.palette ?? "", location.href);
     address.searchParams.set("q", text);
-    address.searchParams.set("in", "tasks,runs,pages");
-    for (const kind of ["task", "run"]) if (memory.numbers(kind)) address.searchParams.set(kind, memory.numbers(kind));
+    address.searchParams.set("in", "tasks,devices,runs,pages");
+    for (const kind of ["task", "device", "run"]) if (memory.numbers(kind)) address.searchParams.set(kind, memory.numbers(kind));
     try {
       const told = await (await get(address.href, { signal: asked.signal, accept: "application/json" })).json();
       if (asked.signal.aborted) return;
@@ -183,6 +183,7 @@ class Palette {
     const groups = [
       { label: t("Tasks"), choices: sorted(told.tasks) },
       { label: t("Actions"), choices: sorted(actions) },
+      { label: t("Devices"), choices: sorted(told.devices) },
       { label: t("Pages"), choices: sorted(told.pages) },
       { label: t("Runs"), choices: sorted(told.runs) },
       { label: t("More"), choices: [everything] },

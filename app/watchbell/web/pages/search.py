@@ -1,4 +1,4 @@
-"""Search: tasks, runs, outputs, pages and actions by a few words, as a page and for the command palette."""
+"""Search: tasks, devices, runs, outputs, pages and actions by a few words, as a page and for the command palette."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from watchbell.web.db import database
 
 blueprint = Blueprint("search", __name__)
 
-GROUPS = ("tasks", "runs", "output", "pages")
+GROUPS = ("tasks", "devices", "runs", "output", "pages")
 _SHOWN = 10
 _CSV_COLUMNS = ("kind", "title", "detail", "address", "state", "line")
-#: So many tasks and runs the palette may ask for by their numbers.
+#: So many tasks, devices and runs the palette may ask for by their numbers.
 _MOST_KNOWN = 50
 
 
@@ -30,6 +30,7 @@ class Answer:
 
     text: str
     tasks: Found | None
+    devices: Found | None
     runs: Found | None
     output: OutputSearch | None
     pages: Sequence[Choice]
@@ -40,8 +41,8 @@ class Answer:
     @property
     def is_empty(self) -> bool:
         """Return whether nothing at all was found."""
-        found = (self.tasks and self.tasks.rows, self.runs and self.runs.rows, self.output and self.output.hits)
-        return not any((*found, self.pages, self.acts))
+        lists = [found.rows for found in (self.tasks, self.devices, self.runs) if found is not None]
+        return not any((*lists, self.output and self.output.hits, self.pages, self.acts))
 
 
 @blueprint.get("/search")
@@ -79,6 +80,7 @@ def _answer(groups: Sequence[str]) -> Answer:
     return Answer(
         text=text,
         tasks=tasks,
+        devices=search.find_devices(db, text, limit=_SHOWN) if "devices" in groups else None,
         runs=search.find_runs(db, text, limit=_SHOWN) if "runs" in groups else None,
         output=output,
         pages=choices.find(text) if "pages" in groups and (text or request.path.endswith(".json")) else (),
@@ -96,6 +98,9 @@ def _json(found: Answer) -> dict[str, Any]:
     if found.tasks is not None:
         told["tasks"] = [choices.of_task(row).to_json() for row in found.tasks.rows]
         told["more_tasks"] = found.tasks.has_more
+    if found.devices is not None:
+        told["devices"] = [choices.of_device(hit).to_json() for hit in found.devices.rows]
+        told["more_devices"] = found.devices.has_more
     if found.runs is not None:
         told["runs"] = [choices.of_run(row).to_json() for row in found.runs.rows]
         told["more_runs"] = found.runs.has_more
@@ -107,11 +112,14 @@ def _json(found: Answer) -> dict[str, Any]:
 
 
 def _known() -> list[dict[str, Any]]:
-    """Return tasks with what can be done with them, and runs, by the numbers that were asked for."""
-    ids = {name: _numbers(name) for name in ("task", "run")}
+    """Return tasks with what can be done with them, devices and runs, by the numbers that were asked for."""
+    ids = {name: _numbers(name) for name in ("task", "device", "run")}
     found: list[Choice] = []
     for row in search.list_tasks(database(), ids["task"]) if ids["task"] else ():
         found += [choices.of_task(row), *choices.acts_of_task(row)]
+    found += [
+        choices.of_device(hit) for hit in (search.list_devices(database(), ids["device"]) if ids["device"] else ())
+    ]
     found += [choices.of_run(row) for row in (search.list_runs(database(), ids["run"]) if ids["run"] else ())]
     return [one.to_json() for one in found]
 
@@ -149,7 +157,8 @@ def _output_json(found: OutputSearch) -> dict[str, Any]:
 def _csv(found: Answer) -> list[Mapping[str, object]]:
     tasks = [choices.of_task(row) for row in found.tasks.rows] if found.tasks else []
     runs = [choices.of_run(row) for row in found.runs.rows] if found.runs else []
-    rows: list[Mapping[str, object]] = [one.to_json() for one in (*tasks, *runs, *found.pages)]
+    devices = [choices.of_device(hit) for hit in found.devices.rows] if found.devices else []
+    rows: list[Mapping[str, object]] = [one.to_json() for one in (*tasks, *devices, *runs, *found.pages)]
     for hit in found.output.hits if found.output else ():
         run = choices.of_run(hit.run).to_json()
         for line in hit.lines:

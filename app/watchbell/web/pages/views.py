@@ -19,7 +19,13 @@ blueprint = Blueprint("views", __name__)
 @blueprint.get("/views")
 def index() -> str:
     found = saved_views.list_all(database(), current.actor())
-    titles = {"tasks": _("Tasks"), "runs": _("Runs"), "next_runs": _("Next runs"), "audit": _("Audit")}
+    titles = {
+        "tasks": _("Tasks"),
+        "runs": _("Runs"),
+        "next_runs": _("Next runs"),
+        "audit": _("Audit"),
+        "fleet_devices": _("Devices"),
+    }
     pages = [(title, [view for view in found if view.page == page]) for page, title in titles.items()]
     return render_template("views/index.html", pages=[(title, views) for title, views in pages if views])
 
