@@ -6,6 +6,7 @@ from alembic import context
 
 from watchbell.store.base import UTCDateTime
 from watchbell.store.models import metadata
+from watchbell.store.schema import copying_tables
 
 
 def render_item(kind, item, _context):
@@ -36,6 +37,6 @@ if given is not None:
 else:
     from flask import current_app
 
-    with current_app.extensions["migrate"].db.engine.connect() as own:
+    with current_app.extensions["migrate"].db.engine.connect() as own, copying_tables(own):
         run(own)
         own.commit()

@@ -12,13 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import text
 
-from tests.database import add_run, add_task, url_of
+from tests.database import NOW, add_run, add_task, url_of
+from tests.fleet import add_device, execute, states_of
 from tests.waiting import wait_until
+from watchbell import resources
 from watchbell.domain.run_state import RunState
 from watchbell.errors import EXIT_CONFIG, ConfigError, Unavailable
-from watchbell.services import accounts, runs, tasks
+from watchbell.services import accounts, devices, runs, tasks
 from watchbell.store import schema
 from watchbell.store.session import Database
 
@@ -73,6 +77,25 @@ def test_a_full_database_survives_being_migrated(db: Database) -> None:
     assert (runs.get(db, run.id).state, runs.get(db, run.id).reason) == ("succeeded", "as it was")
     assert accounts.find(db, "admin").id == account.id
     assert schema.check_integrity(db) == []
+
+
+def test_rows_that_refer_to_a_table_outlive_its_being_copied(db: Database) -> None:
+    uuid = add_device(db, tags={"site": "north"})
+    job = execute(db, uuid).execution.job_id
+    config = Config()
+    config.set_main_option("script_location", str(resources.migrations()))
+    with db.engine.execution_options(watchbell_write=True).connect() as connection:
+        config.attributes["connection"] = connection
+        with schema.copying_tables(connection), connection.begin():
+            command.downgrade(config, "0013")
+
+    schema.upgrade(db)
+
+    assert states_of(db, job) == ["queued"]
+    assert devices.get(db, uuid, now=NOW).tags == {"site": "north"}
+    with db.read() as session:
+        assert session.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+        assert session.execute(text("PRAGMA foreign_key_check")).all() == []
 
 
 def test_a_program_that_needs_the_schema_says_how_to_get_it(fresh: Database) -> None:

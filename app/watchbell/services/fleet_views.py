@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from watchbell.domain import fleet_figures, job_document
-from watchbell.domain.fleet_state import FINAL, DeviceJobState, ExecutionState
+from watchbell.domain.fleet_state import DeviceJobState, ExecutionState
 from watchbell.domain.fleet_steps import StepResult, results
 from watchbell.domain.presence import DEVICE_ONLINE
 from watchbell.services import devices, fleet_jobs, fleet_rollouts
@@ -24,8 +24,6 @@ from watchbell.store.fleet_views import Cell, DeviceCounts, WantedOrders, Wanted
 from watchbell.store.session import Database, Session
 
 GOING = store.GOING
-#: The states in which something has ended, the worst first.
-ENDS = tuple(state for state in fleet_figures.SEVERITY if state in FINAL)
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 #: The first page shows so many of what goes on, of what needs attention, and of what its timeline has.
 MOST_GOING, MOST_TROUBLES, MOST_LANES = 5, 10, 14
@@ -61,7 +59,7 @@ class Look:
     devices: DeviceCounts
     #: How many jobs wait and are in progress.
     active: Mapping[DeviceJobState, int]
-    #: How many have ended in each state within a day and within a week.
+    #: What has become of those of the orders that were given within a day and within a week.
     day: Mapping[DeviceJobState, int]
     week: Mapping[DeviceJobState, int]
     going: Sequence[Going]
@@ -162,8 +160,8 @@ def look(db: Database, *, now: datetime) -> Look:
         return Look(
             devices=store.count_devices(session, now - DEVICE_ONLINE),
             active=store.count_active(session),
-            day=store.count_ended(session, now - DAY),
-            week=store.count_ended(session, now - WEEK),
+            day=store.count_given(session, now - DAY),
+            week=store.count_given(session, now - WEEK),
             going=[Going(one, _waves(session, one)) for one in going[:MOST_GOING]],
             going_total=sum(numbers.get(state, 0) for state in store.GOING),
             stopped=[one for one in stopped if fleet_rollouts.is_stopped_by_rule(one)],

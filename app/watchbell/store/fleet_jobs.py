@@ -33,7 +33,6 @@ _ACTIVE_WORDS = sorted(state.value for state in ACTIVE)
 #: The condition of the index of what devices have to do.
 ACTIVE_SQL = f"state IN ({', '.join(repr(word) for word in _ACTIVE_WORDS)})"
 _ROLLING_SQL = "rollout IS NOT NULL AND completed_at IS NULL"
-_ENDED_SQL = "is_newest AND completed_at IS NOT NULL"
 _IN_PROGRESS_SQL = f"state = '{DeviceJobState.IN_PROGRESS.value}'"
 
 
@@ -116,14 +115,6 @@ class DeviceJob(Base):
             "deadline_at",
             sqlite_where=text(_IN_PROGRESS_SQL),
             postgresql_where=text(_IN_PROGRESS_SQL),
-        ),
-        # What became of those that have ended within a time.
-        Index(
-            "ix_device_job_ended",
-            "completed_at",
-            "state",
-            sqlite_where=text(_ENDED_SQL),
-            postgresql_where=text(_ENDED_SQL),
         ),
     )
 

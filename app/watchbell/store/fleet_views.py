@@ -19,8 +19,6 @@ from watchbell.store.job_library import JobTemplate
 
 _JOB: Any = DeviceJob.__table__
 _IN_PROGRESS = text("device_job.state = 'in_progress'")
-#: The condition of the index of what has ended, literally, so that it is used.
-_ENDED = text("device_job.is_newest AND device_job.completed_at IS NOT NULL")
 #: The states of orders that go on.
 GOING = tuple(sorted(state.value for state in ExecutionState if state not in EXECUTION_FINAL))
 _LARGE = (defer(Execution.document), defer(Execution.rollback_document))
@@ -128,10 +126,11 @@ def count_devices(session: Session, online_since: datetime) -> DeviceCounts:
     return DeviceCounts(**{name: found.get(name, 0) for name in DeviceCounts._fields})
 
 
-def count_ended(session: Session, since: datetime) -> dict[DeviceJobState, int]:
-    """Return how many jobs of devices have ended since a moment, by their states."""
-    statement = select(_JOB.c.state, func.count()).where(_ENDED, _JOB.c.completed_at >= since).group_by(_JOB.c.state)
-    return {DeviceJobState(state): int(count) for state, count in session.connection().execute(statement)}
+def count_given(session: Session, since: datetime) -> dict[DeviceJobState, int]:
+    """Return what has become of the jobs of all orders that were given since a moment, as these have counted them."""
+    sums = [func.sum(Execution.counts[state.value].as_integer()) for state in DeviceJobState]
+    row = session.execute(select(*sums).where(Execution.queued_at >= since)).one()
+    return {state: int(count or 0) for state, count in zip(DeviceJobState, row, strict=True)}
 
 
 def list_silent(session: Session, online_since: datetime, limit: int) -> Sequence[tuple[DeviceJob, Device, Execution]]:

@@ -16,6 +16,7 @@ from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
+from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from watchbell import clock, resources
@@ -92,12 +93,31 @@ def upgrade(database: Database) -> SchemaState:
     require_not_newer(before)
     if not before.is_current:
         config = _alembic()
-        with _told(database), database.engine.execution_options(watchbell_write=True).begin() as connection:
+        with _told(database), database.engine.execution_options(watchbell_write=True).connect() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            with copying_tables(connection), connection.begin():
+                command.upgrade(config, "head")
     if database.file is not None:
         place.set_marker(database.file)
     return before
+
+
+@contextlib.contextmanager
+def copying_tables(connection: Connection) -> Iterator[None]:
+    """Let a migration copy a table and drop the old one without SQLite deleting all rows that refer to it.
+
+    It does so by itself where a reference says that its rows go with what they refer to, and can be told not to only while no
+    transaction has begun.
+    """
+    driver = connection.connection.driver_connection
+    if connection.dialect.name != "sqlite" or driver is None:
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
 
 
 def require_current(database: Database) -> None:

@@ -42,7 +42,7 @@ class Dashboard:
     going: Sequence[Rolling]
     axis: Axis
     lanes: Sequence[DrawnLane]
-    #: Of what has ended within a day and a week, how much went well.
+    #: Of what was given within a day and a week and has ended, how much went well.
     day_success: str
     week_success: str
     #: Of how many.
@@ -140,9 +140,9 @@ def as_told(look: Look) -> dict[str, object]:
     return {
         **{f"devices_{name}": number for name, number in look.devices._asdict().items()},
         **{f"{state.value}_now": count for state, count in look.active.items()},
-        **{f"{state.value}_24h": look.day.get(state, 0) for state in fleet_views.ENDS},
+        **{f"{state.value}_24h": look.day.get(state, 0) for state in fleet_figures.SEVERITY},
         "success_percentage_24h": fleet_figures.success_percentage(look.day),
-        **{f"{state.value}_7d": look.week.get(state, 0) for state in fleet_views.ENDS},
+        **{f"{state.value}_7d": look.week.get(state, 0) for state in fleet_figures.SEVERITY},
         "success_percentage_7d": fleet_figures.success_percentage(look.week),
         "going_on": look.going_total,
         "executions": [as_row(one, zone) for one in look.recent],
