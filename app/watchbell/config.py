@@ -98,6 +98,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("second_factor_from", ("WATCHBELL_SECOND_FACTOR_FROM",),
             values.one_of("never", "viewer", "operator", "editor", "admin"), lambda: "never",
             "Least role that must have a second factor to log in with a password: viewer, operator, editor, admin or never."),
+    Setting("login_header", ("WATCHBELL_LOGIN_HEADER",), values.header, lambda: "",
+            "Header in which a proxy names whoever it has logged in, such as X-Remote-User.", "none"),
+    Setting("login_header_from", ("WATCHBELL_LOGIN_HEADER_FROM",), values.networks, lambda: (),
+            "Addresses or networks of the proxies that are believed so, comma separated.", "none"),
+    Setting("login_header_role", ("WATCHBELL_LOGIN_HEADER_ROLE",),
+            values.one_of("none", "viewer", "operator", "editor", "admin"), lambda: "none",
+            "Role of an account that is made for somebody so named who has none; none: the account must exist."),
     Setting("streams", ("WATCHBELL_STREAMS",), values.whole(0, 20_000), lambda: 2000, "Most sockets of a web process; 0: none."),
     Setting("user", ("WATCHBELL_USER",), values.text, _user, "Name the scheduler goes by.", "the operating system's user"),
     Setting("hostname", ("WATCHBELL_HOSTNAME",), values.text, socket.gethostname, "Name of this machine.", "its host name"),
@@ -163,6 +170,9 @@ class Config:
     allowed_hosts: tuple[str, ...]
     behind_proxy: str
     second_factor_from: str
+    login_header: str
+    login_header_from: tuple[str, ...]
+    login_header_role: str
     streams: int
     user: str
     hostname: str
@@ -279,12 +289,7 @@ def _pick(setting: Setting, given: Mapping[str, object], environ: Mapping[str, s
 
 
 _PARSERS_OF_TEXT = (
-    values.text,
-    values.directory,
-    values.folder,
-    values.file,
-    values.keys,
-    values.zone,
+    *(values.text, values.directory, values.folder, values.file, values.keys, values.header, values.zone),
     values.database,
 )
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _KEY = re.compile(r"[0-9a-f]{64}")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_TAKEN_HEADERS = frozenset({"authorization", "cookie", "host", "origin", "referer", "user-agent", "x-csrftoken"})
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
 #: Names that exist on disk and do not name a place; domain.schedule.zones says the same for tasks.
 _NOT_PLACES = frozenset({"localtime", "Factory", "posixrules"})
@@ -73,6 +76,28 @@ def zone(value: str) -> str:
 def names(value: str) -> tuple[str, ...]:
     """Return names that are separated by commas, in lower case."""
     return tuple(part.strip().lower() for part in text(value).split(",") if part.strip())
+
+
+def header(value: str) -> str:
+    """Return the name of a header of HTTP that is free for a use of one's own."""
+    name = text(value).strip()
+    # An underscore and a dash are one to servers, so that whoever sends the one would speak for the other.
+    if not _HEADER.fullmatch(name) or name.lower() in _TAKEN_HEADERS:
+        raise ValueError("must be the name of a header of letters, digits and dashes, such as X-Remote-User")
+    return name
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """Return addresses and networks of IP that are separated by commas."""
+    found = []
+    for part in names(value):
+        try:
+            found.append(str(ip_network(part)))
+        except ValueError:
+            raise ValueError(
+                f"must be IP addresses or networks such as 10.0.0.5 or 10.0.0.0/24, and {part} is none"
+            ) from None
+    return tuple(found)
 
 
 def directory(value: str) -> Path:

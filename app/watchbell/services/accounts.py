@@ -118,6 +118,19 @@ def find(db: Database, username: str) -> Account:
         return _require(session, username)
 
 
+def look_up(db: Database, username: str) -> Account | None:
+    """Return the account of a name, disabled or not, or None."""
+    with db.read() as session:
+        return store.find_account_by_name(session, username)
+
+
+def list_roles(db: Database, usernames: Collection[str]) -> dict[str, str]:
+    """Return the roles of those of some accounts that may log in, by name."""
+    with db.read() as session:
+        found = (store.find_account_by_name(session, username) for username in set(usernames))
+        return {one.username: one.role for one in found if one is not None and one.is_active}
+
+
 def set_password(
     db: Database, username: str, password: str, *, now: datetime, keep_token: str | None = None, actor: str = ""
 ) -> Account:

@@ -20,8 +20,9 @@ from watchbell.domain.permissions import Right, Role, is_from, rights_of
 from watchbell.services import accounts, logins, second_factors, tokens
 from watchbell.services.logins import Grant, Place, Waiting, Way
 from watchbell.store.session import Database
-from watchbell.web import askers, current, throttle
+from watchbell.web import askers, current, proxy_login, throttle
 from watchbell.web.db import database
+from watchbell.web.proxy_login import Named
 from watchbell.web.session_cookie import SessionCookie
 from watchbell.web.throttle import tries
 
@@ -32,8 +33,11 @@ _LINK_MINUTES = 15
 _WAITING = "login_waiting"
 #: For so long after a login nobody is asked again who it is, before something that outlives the session is made.
 FRESH = timedelta(minutes=15)
+#: The way of somebody for whom a proxy vouches, beside those of sessions.
+BY_PROXY = "proxy"
 #: What credentials begin with, because sessions and tokens are found in different places.
 _SESSION = "session:"
+_NAMED = "named:"
 _TOKEN = "token:"  # noqa: S105 - a mark, not a secret.
 
 
@@ -45,7 +49,8 @@ class Account:
     username: str
     role: str | None
     has_password: bool
-    logged_in_at: datetime
+    #: None where there is no session, because a proxy vouches for each request.
+    logged_in_at: datetime | None
     #: How the session was begun; None for one of an earlier version.
     way: str | None = None
     device: str | None = None
@@ -88,12 +93,14 @@ class Nobody:
 
 
 def init_app(app: Flask, config: Config) -> None:
-    """Attach logins to the application."""
+    """Attach logins to the application; raises ConfigError for settings that cannot be."""
+    proxy_login.check(config)
     manager = flask_login.LoginManager()
     # The row decides. Comparing addresses, which this would do, ends sessions of people who change networks.
     manager.session_protection = None
     manager.anonymous_user = _nobody
     manager.user_loader(_load)
+    manager.request_loader(lambda _request: _load(""))
     manager.init_app(app, add_context_processor=False)
     app.config.update(
         SESSION_COOKIE_NAME=_cookie_name(config),
@@ -121,6 +128,12 @@ def _nobody() -> Nobody:
 def _load(token: str) -> Account | None:
     if not current.config().uses_login:
         return None
+    named = proxy_login.look()
+    if named is not None:
+        # Whoever the proxy names is meant, also where the browser has a session of somebody else.
+        return _by_proxy(named)
+    if not token:
+        return None
     found = accounts.resume(database(), token, now=current.now())
     if found is None:
         return None
@@ -128,6 +141,13 @@ def _load(token: str) -> Account | None:
     return Account(
         token, account.username, account.role, account.password_hash is not None, login.created_at, login.way
     )
+
+
+def _by_proxy(named: Named) -> Account | None:
+    account = named.account
+    if account is None:
+        return None
+    return Account("", account.username, account.role, account.password_hash is not None, None, BY_PROXY)
 
 
 def enter(grant: Grant) -> None:
@@ -189,6 +209,11 @@ def finish(code: str) -> Grant | None:
     return second_factors.finish(database(), session[_WAITING], code, now=current.now(), place=place)
 
 
+def is_by_proxy() -> bool:
+    """Return whether a proxy vouches for this request, which ends with no session of ours."""
+    return getattr(current.user(), "way", None) == BY_PROXY
+
+
 def must_set_up() -> bool:
     """Return whether the account of this request must have a second factor, as the settings have it, and has none.
 
@@ -197,7 +222,7 @@ def must_set_up() -> bool:
     user, least = current.user(), current.config().second_factor_from
     if least == "never" or not isinstance(user, Account) or not is_from(user.role, least):
         return False
-    return user.way != Way.PROVIDER and not second_factors.state_of(database(), user.username).is_on
+    return user.way not in {Way.PROVIDER, BY_PROXY} and not second_factors.state_of(database(), user.username).is_on
 
 
 def is_proven() -> bool:
@@ -226,7 +251,11 @@ def prove(password: str) -> bool:
     if grant is None:
         return False
     forget_tries(username)
-    enter(grant)
+    if current.user().token:
+        enter(grant)
+    else:
+        # A proxy vouches for each request, and there is no session that could be a new one.
+        accounts.log_out(database(), grant.token, now=current.now())
     return True
 
 
@@ -235,6 +264,8 @@ def credential() -> str:
     user = current.user()
     if user.by_token:
         return f"{_TOKEN}{askers.bearer_of(request)}"
+    if isinstance(user, Account) and user.way == BY_PROXY:
+        return f"{_NAMED}{user.role}:{user.username}"
     return f"{_SESSION}{user.token}" if user.token else ""
 
 
@@ -243,7 +274,10 @@ def still_open(db: Database, credentials: Collection[str]) -> set[str]:
     now = clock.now()
     sessions = [one.removeprefix(_SESSION) for one in credentials if one.startswith(_SESSION)]
     secrets = [one.removeprefix(_TOKEN) for one in credentials if one.startswith(_TOKEN)]
+    named = [one.removeprefix(_NAMED).partition(":") for one in credentials if one.startswith(_NAMED)]
+    roles = accounts.list_roles(db, [username for _role, _colon, username in named]) if named else {}
     return {
+        *(f"{_NAMED}{role}:{username}" for role, _colon, username in named if roles.get(username) == role),
         *(f"{_SESSION}{token}" for token in accounts.still_open(db, sessions, now=now)),
         *(f"{_TOKEN}{secret}" for secret in tokens.still_open(db, secrets, now=now)),
     }

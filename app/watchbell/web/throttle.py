@@ -26,6 +26,10 @@ _CODES = (parse("10 per minute"), parse("60 per hour"))
 _AGENTS = (parse("300 per minute"),)
 #: A code of six digits is guessed in time by whoever may try long enough: three of a million fit at any moment.
 _FACTORS = (parse("10 per minute"), parse("30 per hour"), parse("100 per day"))
+#: What is said of a login header is said of each address, or of each name, once a day.
+_HEADERS = (parse("1 per day"),)
+#: The requests of an hour that a proxy vouches for are one login of an account.
+_ENTRIES = (parse("1 per hour"),)
 _NAME = "watchbell.tries"
 
 
@@ -71,6 +75,14 @@ class Tries:
     def count_refusal(self, username: str) -> bool:
         """Count a request that somebody had no right to and return whether it is to be written down."""
         return self._hit("refusal", username.lower(), _REFUSALS)
+
+    def count_header(self, about: str) -> bool:
+        """Count a login header that was not believed and return whether it is to be written down."""
+        return self._hit("header", about, _HEADERS)
+
+    def count_entry(self, username: str) -> bool:
+        """Count a request that a proxy vouches for and return whether a login is to be written down."""
+        return self._hit("entry", username.lower(), _ENTRIES)
 
     def forget(self, address: str, username: str) -> None:
         """Give the tries back to an address and an account that have just logged in."""

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from watchbell.errors import InputError
 from watchbell.services import accounts
 from watchbell.services.logins import Grant, Waiting
-from watchbell.web import auth, current, errors
+from watchbell.web import auth, current, errors, proxy_login
 from watchbell.web.checks import csrf, safe_next
 from watchbell.web.db import database
 from watchbell.web.forms.account import CodeForm, LoginForm, PasswordForm
@@ -37,7 +37,8 @@ def login() -> Response | str:
         if found is not None:
             return _enter(found, target)
         form.password.errors = [_("Invalid password") if sole else _("Invalid name or password")]
-    return render_template("auth/login.html", form=form)
+    named = proxy_login.look()
+    return render_template("auth/login.html", form=form, named=named.username if named is not None else "")
 
 
 @blueprint.get("/login/link/<token>")
@@ -88,9 +89,9 @@ def password() -> Response | str:
 
 @blueprint.route("/logout", methods=["GET", "POST"])
 def logout() -> Response | str:
-    """End the session; a GET, which must change nothing, shows the button that does."""
-    if request.method != "POST":
-        return render_template("auth/logout.html")
+    """End the session; a GET, which must change nothing, shows the button that does, or where else one logs out."""
+    if request.method != "POST" or auth.is_by_proxy():
+        return render_template("auth/logout.html", by_proxy=auth.is_by_proxy())
     auth.leave()
     flash(_("You are logged out."), "success")
     return redirect(url_for("auth.login"), 303)
