@@ -36,11 +36,12 @@ FURTHER = (
 PAGES = ("web/*.py", "web/forms/*.py", "web/pages/*.py")
 #: Modules whose words only programs, the command line or files read: the five families, the fleet, crontabs, the log.
 APART = (
-    *("domain/analysis/baseline.py", "domain/crontab/writing.py", "domain/fleet_state.py", "domain/maintenance.py"),
-    *("domain/presence.py", "domain/rollout.py", "domain/samples.py", "domain/schedule/describe.py"),
-    *("domain/schedule/pattern.py", "domain/job_document/*.py", "services/cron_log.py", "services/cron_task.py"),
-    *("services/device_jobs.py", "services/first_start.py", "services/fleet_*.py", "services/idempotency.py"),
-    *("services/job_library.py", "services/totals.py"),
+    *("domain/agent_protocol.py", "domain/analysis/baseline.py", "domain/crontab/writing.py", "domain/fleet_state.py"),
+    *("domain/presence.py", "domain/samples.py", "domain/schedule/describe.py"),
+    *("domain/schedule/pattern.py", "services/cron_log.py", "services/cron_task.py"),
+    *("services/device_jobs.py", "services/first_start.py", "services/idempotency.py"),
+    *("services/fleet_jobs.py", "services/fleet_moves.py", "services/fleet_rollouts.py", "services/fleet_schedules.py"),
+    "services/totals.py",
 )
 #: What is no sentence for a page: examples, patterns, statements, lines for a shell or of the command line, and pieces of
 #: sentences that are given as a whole below.
@@ -50,6 +51,10 @@ SILENT = frozenset(
         "scheduler.lock",
         "scheduler.log",
         "scheduler.pid",
+        "Invalid control",
+        "final step",
+        "or template_id is required",
+        '{"start": "02:00", "end": "04:00", "days": ["sat", "sun"]}',
         "argument %(a)s",
         "configuration file %(a)s has an unknown key",
         "configuration file %(a)s holds a %(b)s and everybody can read it",

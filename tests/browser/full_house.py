@@ -10,7 +10,18 @@ from pathlib import Path
 from tests.browser.installations import Installation
 from tests.waiting import wait_until
 from watchbell import clock
-from watchbell.services import alert_rules, alerts, incidents, pauses, queues, runs, tokens, triggers
+from watchbell.services import (
+    alert_rules,
+    alerts,
+    incidents,
+    job_handlers,
+    job_library,
+    pauses,
+    queues,
+    runs,
+    tokens,
+    triggers,
+)
 from watchbell.store.tasks import Task
 
 LONG_NAME = ("nightly-export-of-all-orders-to-the-warehouse-and-the-reporting-database-of-the-finance-department-eu-w")[
@@ -27,6 +38,23 @@ def _parent_of(pid: int) -> int:
     """Return the process that waits for a command and would tell how it ended."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("PPid:")).split()[1])
+
+
+def _fill_library(house: Installation) -> None:
+    """Make a template of jobs and a handler with everything in them."""
+    step = {"name": LONG_NAME, "type": "runHandler", "input": {"handler": "clean", "args": [WORDS, "{{PLACE}}"]}}
+    document = {
+        "steps": [step, {"type": "runCommand", "input": {"command": f"{WORDS}| cat"}, "runAsUser": "root"}],
+        "finalStep": {"type": "runCommand", "input": {"command": "sync"}},
+        "conditions": [{"key": "site", "value": [WORDS, "north"]}],
+        "variables": {"PLACE": {"description": WORDS, "defaultValue": WORDS}},
+    }
+    now = clock.now()
+    given = {"name": LONG_NAME, "description": WORDS * 3, "document": document}
+    job_library.create_template(house.db, given, now=now, actor="admin")
+    given = {"name": "clean", "description": WORDS * 3, "script_content": f"#!/bin/sh\n{WORDS * 3}\n"}
+    made = job_library.create_handler(house.db, given, now=now, actor="admin")
+    job_handlers.update(house.db, made.id, {"script_content": f"#!/bin/sh\n# {WORDS}\n"}, now=now, actor="admin")
 
 
 def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
@@ -114,6 +142,7 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
     ):
         made_at, lifetime = (now, timedelta(days=days)) if days else (now - timedelta(days=9), timedelta(days=1))
         tokens.create(house.db, "admin", name, scope="edit", lifetime=lifetime, now=made_at)
+    _fill_library(house)
     found["skipped"] = house.wait_for_state("overlaps", "skipped")
     raised = wait_until(lambda: alerts.of_run(house.db, found["failed: fails"]), timeout=30)
     alerts.acknowledge(house.db, [raised[0].id], now=now, actor="admin")

@@ -97,14 +97,14 @@ def port(authority: Path) -> Iterator[int]:
 
 
 def test_it_speaks_to_whoever_its_authority_has_signed_and_only_under_that_name(authority: Path, port: int) -> None:
-    assert Server(f"https://localhost:{port}", ca_file=authority).handler("x").status == 404
+    assert Server(f"https://localhost:{port}", ca_file=authority).handler("x", "0").status == 404
 
     for server in (
         Server(f"https://localhost:{port}"),
         Server(f"https://127.0.0.1:{port}", ca_file=authority),
     ):
         with pytest.raises(Offline, match="certificate verify failed"):
-            server.handler("x")
+            server.handler("x", "0")
 
 
 def test_it_follows_nobody_elsewhere(authority: Path, port: int) -> None:

@@ -32,6 +32,7 @@ VALUES = {
     "job_name": "none",
     "job_id": "none",
     "schedule_id": "none",
+    "handler_id": 999_999,
     "template_id": 999_999,
     "execution_id": 999_999,
     "group_id": 999_999,

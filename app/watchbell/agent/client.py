@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from watchbell.errors import ConfigError
 
@@ -76,9 +76,9 @@ class Server:
         """Report of a job."""
         return self._send("POST", "/report", report)
 
-    def handler(self, name: str) -> Answer:
-        """Fetch a handler."""
-        return self._send("GET", f"/handlers/{name}")
+    def handler(self, name: str, digest: str) -> Answer:
+        """Fetch a handler as it was with a digest, also if it was changed since then."""
+        return self._send("GET", f"/handlers/{name}?sha256={quote(digest, safe='')}")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         headers = {"Accept": "application/json"}

@@ -217,7 +217,7 @@ class Agent:
         file = self._handlers / name
         if file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == digest:
             return
-        content = str(self._server.handler(name).body.get("script_content", "")).encode()
+        content = str(self._server.handler(name, digest).body.get("script_content", "")).encode()
         if hashlib.sha256(content).hexdigest() != digest:
             raise HandlerWrong(f"the handler {name} is not what its digest says")
         part = self._handlers / f".{name}.part"

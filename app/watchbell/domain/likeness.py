@@ -82,10 +82,13 @@ def normal(line: str) -> str:
     return text.rstrip()
 
 
-def compare(before: Sequence[str], after: Sequence[str]) -> Comparison:
-    """Return where the lines of two outputs differ apart from what differs anyway; of each at most MOST_LINES count."""
+def compare(before: Sequence[str], after: Sequence[str], *, is_exact: bool = False) -> Comparison:
+    """Return where the lines of two texts differ; of each at most MOST_LINES count.
+
+    Those of two outputs are the same apart from what differs anyway, unless ``is_exact``.
+    """
     before, after = before[:MOST_LINES], after[:MOST_LINES]
-    old, new = [normal(line) for line in before], [normal(line) for line in after]
+    old, new = (list(side) if is_exact else [normal(line) for line in side] for side in (before, after))
     # What is the same at both ends needs no matching; of it only the lines around are wanted.
     start = max(_same_lines(old, new) - CONTEXT, 0)
     alike = _same_lines(old[start:][::-1], new[start:][::-1])

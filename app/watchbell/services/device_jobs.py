@@ -183,16 +183,28 @@ def list_events(db: Database, uuid: str, job_id: str) -> Sequence[DeviceJobEvent
         return log_store.list_events(session, part.id)
 
 
-def handler_for(db: Database, uuid: str, name: str) -> JobHandler:
-    """Return a handler to a device that has a job which names it; raises NotFound, whatever the reason."""
+def handler_for(db: Database, uuid: str, name: str, sha256: str | None = None) -> JobHandler:
+    """Return a handler to a device that has a job which names it; raises NotFound, whatever the reason.
+
+    With the digest that the device was told it is the version of that digest, also if the handler was changed meanwhile.
+    """
     with db.read() as session:
         device = devices.require(session, uuid)
         for _part, execution in store.list_held(session, device.id):
             if name in job_document.read(execution.document, is_filled=True).handlers:
                 found = library_store.list_handlers(session, [name])
                 if found:
-                    return found[0]
+                    return _with_digest(session, found[0], sha256)
     raise NotFound("Handler not found")
+
+
+def _with_digest(session: Session, handler: JobHandler, sha256: str | None) -> JobHandler:
+    if sha256 is None or sha256 == handler.sha256:
+        return handler
+    version = library_store.find_version_by_digest(session, handler.id, sha256)
+    if version is None:
+        raise NotFound("Handler not found")
+    return library_store.as_in(handler, version)
 
 
 def time_out(db: Database, *, now: datetime, limit: int = 200) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from watchbell.domain import job_document
-from watchbell.errors import Conflict, InputError, NotFound, Problem
+from watchbell.errors import Conflict, InputError, NotFound, Problem, VersionConflict
 from watchbell.services import audit
 from watchbell.store import job_library as store
 from watchbell.store.job_library import JobHandler, JobTemplate
@@ -53,7 +53,7 @@ def require_template(session: Session, template_id: int) -> JobTemplate:
 def create_template(db: Database, fields: Mapping[str, Any], *, now: datetime, actor: str) -> JobTemplate:
     """Make a template; raises InputError, and Conflict for a name that is taken."""
     values = {"category": "custom", "description": None, **fields}
-    _check_template(values)
+    check_template(values)
     with db.write() as session:
         _refuse_taken(session, values["name"])
         made = JobTemplate(
@@ -68,20 +68,29 @@ def create_template(db: Database, fields: Mapping[str, Any], *, now: datetime, a
         )
         session.add(made)
         session.flush()
-        _note(session, "job_template.create", made, now=now, actor=actor)
+        note(session, "job_template.create", made, now=now, actor=actor)
         return made
 
 
 def update_template(
-    db: Database, template_id: int, fields: Mapping[str, Any], *, now: datetime, actor: str
+    db: Database,
+    template_id: int,
+    fields: Mapping[str, Any],
+    *,
+    now: datetime,
+    actor: str,
+    seen_at: datetime | None = None,
 ) -> JobTemplate:
     """Change what is given of a template and return it; what was executed stays as it was.
 
-    Raises TemplateNotFound, InputError, also if nothing is given, and Conflict for a name that is taken.
+    Raises TemplateNotFound, InputError, also if nothing is given, Conflict for a name that is taken, and VersionConflict if
+    it was changed after ``seen_at``.
     """
-    _check_template(fields)
+    check_template(fields)
     with db.write() as session:
         found = require_template(session, template_id)
+        if seen_at is not None and found.updated_at != seen_at:
+            raise VersionConflict("somebody else has changed this template meanwhile")
         if not fields:
             raise InputError(Problem("", "No fields to update"))
         if fields.get("name", found.name) != found.name:
@@ -89,7 +98,7 @@ def update_template(
         for name, value in fields.items():
             setattr(found, name, value)
         found.updated_at = now
-        _note(session, "job_template.change", found, now=now, actor=actor, changed=sorted(fields))
+        note(session, "job_template.change", found, now=now, actor=actor, changed=sorted(fields))
         return found
 
 
@@ -97,8 +106,13 @@ def delete_template(db: Database, template_id: int, *, now: datetime, actor: str
     """Delete a template; what was executed stays. Raises TemplateNotFound."""
     with db.write() as session:
         found = require_template(session, template_id)
-        _note(session, "job_template.delete", found, now=now, actor=actor)
+        note(session, "job_template.delete", found, now=now, actor=actor)
         session.delete(found)
+
+
+def is_of_the_beginning(one: JobTemplate | JobHandler) -> bool:
+    """Return whether the fleet began with this: what people and programs make has somebody who made it."""
+    return not one.created_by
 
 
 def list_handlers(db: Database) -> Sequence[JobHandler]:
@@ -116,7 +130,7 @@ def find_handlers(db: Database, names: Collection[str]) -> Sequence[JobHandler]:
 def create_handler(db: Database, fields: Mapping[str, Any], *, now: datetime, actor: str) -> JobHandler:
     """Make a handler; raises InputError, and Conflict for a name that is taken."""
     values = {"description": None, "script_type": "bash", "default_args": [], **fields}
-    _check_handler(values)
+    check_handler(values)
     with db.write() as session:
         if store.find_handler(session, values["name"]) is not None:
             raise Conflict("A handler with this name already exists")
@@ -133,13 +147,15 @@ def create_handler(db: Database, fields: Mapping[str, Any], *, now: datetime, ac
         )
         session.add(made)
         session.flush()
-        _note(session, "job_handler.create", made, now=now, actor=actor, sha256=made.sha256)
+        store.add_version(session, made, number=1, at=now, by=actor)
+        note(session, "job_handler.create", made, now=now, actor=actor, sha256=made.sha256)
         return made
 
 
-def _note(
+def note(
     session: Session, action: str, made: JobTemplate | JobHandler, *, now: datetime, actor: str, **said: Any
 ) -> None:
+    """Write down in the audit what was done to a template or handler."""
     subject = f"{action.partition('.')[0]}:{made.id}"
     audit.note(session, action, subject, now=now, actor=actor, name=made.name, detail=said)
 
@@ -149,31 +165,41 @@ def _refuse_taken(session: Session, name: str) -> None:
         raise Conflict("A template with this name already exists")
 
 
-def _check_template(fields: Mapping[str, Any]) -> None:
-    _check_texts(fields)
+def check_template(fields: Mapping[str, Any]) -> None:
+    """Raise InputError for what is wrong with the given fields of a template."""
+    problems = _problems_of_texts(fields)
     if "category" in fields and _CATEGORY.fullmatch(fields["category"]) is None:
-        raise InputError.of("category", "must be a word in small letters", "maintenance")
+        problems.append(Problem("category", "must be a word in small letters", "maintenance"))
     if "document" in fields:
-        job_document.read(fields["document"])
+        try:
+            job_document.read(fields["document"])
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(*problems)
 
 
-def _check_handler(fields: Mapping[str, Any]) -> None:
-    _check_texts(fields)
-    problems = []
+def check_handler(fields: Mapping[str, Any]) -> None:
+    """Raise InputError for what is wrong with a handler, all of whose fields are given."""
+    problems = _problems_of_texts({"description": fields["description"]})
     if _HANDLER.fullmatch(fields["name"]) is None:
         problems.append(Problem("name", "must be letters, digits, dots, - and _, as in the name of a file", "backup"))
     if fields["script_type"] not in SCRIPT_TYPES:
         problems.append(Problem("script_type", f"must be one of {', '.join(SCRIPT_TYPES)}", "bash"))
     if not 0 < len(fields["script_content"].encode()) <= SCRIPT_LIMIT:
         problems.append(Problem("script_content", f"must be 1 byte to {SCRIPT_LIMIT // 1024} KiB long"))
+    if "\0" in fields["script_content"]:
+        problems.append(Problem("script_content", "must not hold NUL"))
     if len(fields["default_args"]) > MOST_ARGS:
         problems.append(Problem("default_args", f"must be at most {MOST_ARGS}"))
     if problems:
         raise InputError(*problems)
 
 
-def _check_texts(fields: Mapping[str, Any]) -> None:
+def _problems_of_texts(fields: Mapping[str, Any]) -> list[Problem]:
+    problems = []
     if "name" in fields and not (0 < len(fields["name"].strip()) <= NAME_LIMIT and fields["name"].isprintable()):
-        raise InputError.of("name", f"must be 1 to {NAME_LIMIT} printable characters long", "health-check")
+        problems.append(Problem("name", f"must be 1 to {NAME_LIMIT} printable characters long", "health-check"))
     if len(fields.get("description") or "") > DESCRIPTION_LIMIT:
-        raise InputError.of("description", f"must be at most {DESCRIPTION_LIMIT} characters long")
+        problems.append(Problem("description", f"must be at most {DESCRIPTION_LIMIT} characters long"))
+    return problems

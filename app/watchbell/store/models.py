@@ -16,7 +16,7 @@ from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.store.heartbeats import Heartbeat, Scheduler
 from watchbell.store.idempotency import KeptAnswer
 from watchbell.store.incidents import Incident
-from watchbell.store.job_library import JobHandler, JobTemplate
+from watchbell.store.job_library import JobHandler, JobHandlerVersion, JobTemplate
 from watchbell.store.log_marks import LogMark
 from watchbell.store.metric_days import MetricDay
 from watchbell.store.mutes import Mute
@@ -60,6 +60,7 @@ __all__ = [
     "Heartbeat",
     "Incident",
     "JobHandler",
+    "JobHandlerVersion",
     "JobTemplate",
     "KeptAnswer",
     "LogMark",

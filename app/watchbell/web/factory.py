@@ -48,9 +48,12 @@ from watchbell.web.pages import (
     fleet,
     fleet_devices,
     fleet_enrolment,
+    fleet_execute,
     fleet_executions,
     fleet_groups,
+    fleet_handlers,
     fleet_schedules,
+    fleet_templates,
     heartbeats,
     language,
     log,
@@ -86,6 +89,7 @@ PAGES = (
     *(fleet, fleet_executions, fleet_schedules),
     *(second_factor,),
     *(fleet_devices, fleet_groups, fleet_enrolment),
+    *(fleet_templates, fleet_handlers, fleet_execute),
 )
 _log = logging.getLogger("watchbell.web")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -156,6 +160,7 @@ def _give_to_templates(app: Flask) -> None:
     app.add_template_global(times.everywhere, "time_everywhere")
     app.add_template_global(task_acts.row_acts, "task_row_acts")
     app.add_template_filter(presenters.duration_words)
+    app.add_template_filter(presenters.size_words)
     app.add_template_filter(schedule_words.sentence_of, "schedule_sentence")
     app.add_template_filter(told.told)
     app.add_template_filter(told.sentence)

@@ -6,7 +6,7 @@ from watchbell.domain.job_document.command import argv_of, command_of, is_shell_
 from watchbell.domain.job_document.conditions import unmet
 from watchbell.domain.job_document.model import DEFAULT_TIMEOUT_SECONDS, Condition, Document, Schedule, Step, Variable
 from watchbell.domain.job_document.reading import read, read_timeout
-from watchbell.domain.job_document.variables import fill_in, names_in
+from watchbell.domain.job_document.variables import defaults_in, fill_in, names_in
 
 __all__ = [
     "DEFAULT_TIMEOUT_SECONDS",
@@ -17,6 +17,7 @@ __all__ = [
     "Variable",
     "argv_of",
     "command_of",
+    "defaults_in",
     "fill_in",
     "is_shell_line",
     "names_in",

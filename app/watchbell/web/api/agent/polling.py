@@ -55,11 +55,12 @@ def report(given: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/handlers/<name>")
-@blueprint.errors(_404="The device has no job that names such a handler.")
+@blueprint.query(schemas.ScriptAsked)
+@blueprint.errors(_404="The device has no job that names such a handler, or it never had a script of that digest.")
 @blueprint.answers(200, schemas.Script)
-def get_handler(name: str) -> Response:
-    """Get a handler that a job names which the device has."""
-    found = device_jobs.handler_for(database(), _device(), name)
+def get_handler(asked: dict[str, Any], name: str) -> Response:
+    """Get a handler that a job names which the device has: as it is now, or as it was with the digest that the job told."""
+    found = device_jobs.handler_for(database(), _device(), name, asked.get("sha256"))
     return jsonify(name=found.name, sha256=found.sha256, script_content=found.script_content)
 
 

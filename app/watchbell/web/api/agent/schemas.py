@@ -178,6 +178,12 @@ class Reported(fields.Schema):
     version_number = fields.Whole(required=True)
 
 
+class ScriptAsked(fields.Schema):
+    """Which script of a handler."""
+
+    sha256 = fields.Text(metadata={"description": "The digest that the job told; by default the script as it is now."})
+
+
 class Script(fields.Schema):
     """A handler."""
 

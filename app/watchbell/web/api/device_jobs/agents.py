@@ -42,12 +42,13 @@ def report(given: dict[str, Any], uuid: str, job_id: str) -> Response:
 
 
 @blueprint.route("/devices/<device:uuid>/handlers/<name>")
-@blueprint.errors(_404="The device has no job that names such a handler.")
+@blueprint.query(device_schemas.HandlerAsked)
+@blueprint.errors(_404="The device has no job that names such a handler, or it never had a script of that digest.")
 @blueprint.answers(200, schemas.Handler)
-def get_handler(uuid: str, name: str) -> Response:
-    """Get a handler that a job names which the device has."""
+def get_handler(asked: dict[str, Any], uuid: str, name: str) -> Response:
+    """Get a handler that a job names which the device has: as it is now, or as it was with the digest that the device was told."""
     _require_own(uuid)
-    return jsonify(words.handler(device_jobs.handler_for(database(), uuid, name)))
+    return jsonify(words.handler(device_jobs.handler_for(database(), uuid, name, asked.get("sha256"))))
 
 
 def _require_own(uuid: str) -> None:

@@ -171,6 +171,17 @@ class NextJob(fields.Schema):
     )
 
 
+class HandlerAsked(fields.Schema):
+    """Which script of a handler."""
+
+    sha256 = fields.Text(
+        metadata={
+            "description": "The digest that the job told; by default the script as it is now.",
+            "example": "9f86…",
+        }
+    )
+
+
 class NewReport(fields.Schema):
     """What a device says of a job; what is absent stays as it is."""
 
