@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "load": ("", "1000"),
     "save_to_start": ("", "10"),
     "command_line": ("", "--tasks 100 3"),
+    "agent": ("", "--minutes 0.1 --devices 20 --seconds 2"),
     "output": ("", "100M 1"),
     "sockets": ("", "0 200"),
     "live_pages": ("", "--pages 50 --rate 20 --seconds 5"),

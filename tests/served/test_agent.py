@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -177,6 +178,21 @@ def test_a_result_waits_while_the_device_may_not_report(lab: Lab, device: Device
     device.start()
 
     assert device.wait_for(job_id, "succeeded", "failed").state == "succeeded"
+
+
+def test_every_third_answer_is_lost_and_all_is_done_and_told_once(lab: Lab, device: Device, tmp_path: Path) -> None:
+    mark, numbers = tmp_path / "count", itertools.count()
+    # The server has done what it was asked, and its answer never comes.
+    device.wire.change = lambda _asked, answer: answer if next(numbers) % 3 else b""
+
+    job_ids = [device.give(run(f"echo x >> {mark}")) for _ in range(3)]
+
+    for job_id in job_ids:
+        assert device.wait_for(job_id, "succeeded", "failed").state == "succeeded"
+        moved = [event for event in device_jobs.list_events(lab.db, device.uuid, job_id) if event.kind == "moved"]
+        assert len(moved) == 2
+    assert mark.read_text() == "x\n" * 3
+    assert not heard(lab, device, "agent.conflict")
 
 
 def test_what_somebody_changes_on_its_way_is_not_done_and_told(lab: Lab, device: Device, tmp_path: Path) -> None:

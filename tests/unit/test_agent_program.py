@@ -15,14 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from watchbell.agent import identity, install
+from watchbell.agent import environment, identity, install, joining
 from watchbell.agent import main as program
 from watchbell.agent.client import Offline, Server
 from watchbell.agent.facts import AGAIN_SECONDS, Facts, lasting_facts, moving_facts
 from watchbell.agent.identity import Credentials, Process
 from watchbell.agent.install import Place, StepFailed
+from watchbell.agent.joining import Options
 from watchbell.agent.journal import Journal
-from watchbell.agent.main import Options
+from watchbell.agent.loop import Agent
 from watchbell.domain.agent_protocol import MOST_EARLIER, Assignment
 from watchbell.errors import ConfigError, NotAllowed
 from watchbell.web.api.agent import schemas
@@ -45,6 +46,51 @@ def test_it_loads_neither_a_database_nor_a_web_framework(program: str) -> None:
     )
 
     assert done.stdout.strip() == f"[] {program.startswith('watchbell.cli')}", done.stderr
+
+
+def test_it_needs_nothing_but_the_standard_library() -> None:
+    # Without the folder of installed packages there is nothing else.
+    told = f"import sys; sys.path.insert(0, {str(ROOT / 'app')!r}); import watchbell.agent.install, watchbell.agent.main as m"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"{told}; sys.exit(m.main(['--uninstall', '--dry-run', '--state', '/none']))",
+        ],
+        text=True,
+        capture_output=True,
+    )
+
+    assert (done.returncode, "/none is not there" in done.stderr) == (0, True), done.stderr
+
+
+class _Busy(http.server.BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(429)
+        self.send_header("Retry-After", "700")
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
+def test_it_waits_as_long_as_the_server_asks_it_to_and_longer_and_longer_if_there_is_none(tmp_path: Path) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        agent = Agent(Server(url), CREDENTIALS, tmp_path)
+        waits = [agent.step() for _ in range(5)]
+        server.shutdown()
+    alone = Agent(Server("http://127.0.0.1:9"), CREDENTIALS, tmp_path)
+
+    assert all(700 * 0.8 <= wait <= 700 * 1.2 for wait in waits)
+    assert len(set(waits)) == 5
+    longer = [alone.step() for _ in range(9)]
+    assert all(30 * 2**number * 0.8 <= wait <= 30 * 2**number * 1.2 for number, wait in enumerate(longer[:4]))
+    assert max(longer) <= 600 * 1.2
 
 
 class _Elsewhere(http.server.BaseHTTPRequestHandler):
@@ -84,12 +130,17 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of those that do not trust it, which is what is tested."""
+
+
 @pytest.fixture(scope="module")
 def port(authority: Path) -> Iterator[int]:
     """Serve by TLS something that leads elsewhere when it is asked to do anything."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority, authority.with_suffix(".key"))
-    with http.server.ThreadingHTTPServer(("localhost", 0), _Elsewhere) as server:
+    with _Server(("localhost", 0), _Elsewhere) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
@@ -133,7 +184,7 @@ def test_its_own_machine_and_tls_need_no_more_words(url: str) -> None:
 def test_only_its_own_user_can_look_at_what_it_keeps(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir(mode=0o755)
-    with program.own_folder(folder):
+    with joining.own_folder(folder):
         identity.keep_credentials(folder, CREDENTIALS)
         Process(folder)
         Journal(folder).finish("job", 1, {})
@@ -167,7 +218,8 @@ def test_a_process_names_all_before_it_of_which_the_server_may_have_heard(tmp_pa
     assert first.earlier == []
     assert last.earlier == [first.number, *(one.number for one in unheard)]
     last.confirm()
-    assert Process(tmp_path).earlier == [last.number]
+    # A server that was set back to an older database has heard of none of the newer ones.
+    assert Process(tmp_path).earlier == [last.number, first.number, *(one.number for one in unheard)]
 
 
 def test_a_process_forgets_not_the_one_that_was_heard_of_however_often_it_begins_in_vain(tmp_path: Path) -> None:
@@ -222,7 +274,7 @@ def test_facts_are_told_at_the_start_and_again_when_the_server_has_not_heard_the
 
 def options(tmp_path: Path, **more: object) -> Options:
     folder = tmp_path / "state of it"
-    with program.own_folder(folder):
+    with joining.own_folder(folder):
         identity.keep_credentials(folder, CREDENTIALS)
     return Options("https://bell.example.org/100%", folder, code="wbe_secret", **more)  # type: ignore[arg-type]
 
@@ -286,7 +338,7 @@ def test_without_systemd_it_says_what_it_has_not_done(tmp_path: Path) -> None:
 
     *_, last = install.install(given, USER, place)
 
-    assert "not started" in last
+    assert "the unit is not started" in last
     assert "watchbell.agent" in last
     kept = list(install.uninstall(given.folder, place, keeps_state=True))
     assert (given.folder / "credentials.json").exists()
@@ -318,6 +370,27 @@ def test_a_step_that_fails_is_told(tmp_path: Path) -> None:
 
 def test_whoever_has_neither_joined_nor_a_code_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--enroll CODE"):
-        program.join_once(Options("http://127.0.0.1:9", tmp_path / "state"))
+        joining.join_once(Options("http://127.0.0.1:9", tmp_path / "state"))
     with pytest.raises(ConfigError, match="nothing was set up"):
-        program.join_once(Options("http://127.0.0.1:9", tmp_path / "state", code="wbe_x"))
+        joining.join_once(Options("http://127.0.0.1:9", tmp_path / "state", code="wbe_x"))
+
+
+def test_the_words_of_the_older_adapter_count() -> None:
+    given = {
+        "CLOUD_API_URL": "https://bell.example.org/api/v1/",
+        "CLOUD_JOBS_POLLING_INTERVAL": "1500",
+        "JOB_HANDLER_DIR": "/srv/handlers",
+    }
+
+    assert environment.read(given) == (True, "https://bell.example.org", 1.5, Path("/srv/handlers"))
+    assert environment.read({}) == (True, None, None, None)
+    assert not environment.read({"ENABLE_CLOUD_JOBS": "False"}).is_on
+    for wrong in ("soon", "1", "9" * 30, "-5"):
+        with pytest.raises(ConfigError):
+            environment.read({"CLOUD_JOBS_POLLING_INTERVAL": wrong})
+
+
+def test_it_does_nothing_where_the_adapter_was_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENABLE_JOB_ENGINE", "false")
+
+    assert program.main([]) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -122,3 +124,25 @@ def test_an_output_counts_what_it_drops() -> None:
         output.add(b"x" * steps.OUTPUT_LIMIT)
 
     assert f"[{4 * steps.OUTPUT_LIMIT} bytes were not kept]" in output.text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_another_user_executes_a_handler_that_only_the_agent_can_reach(tmp_path: Path) -> None:
+    folder = tmp_path / "handlers"
+    folder.mkdir(mode=0o700)
+    (folder / "who").write_text("#!/bin/sh\nid -un\necho $1 $2\n")
+    (folder / "who").chmod(0o700)
+    step = {"type": "runHandler", "input": {"handler": "who", "args": ["x"]}, "runAsUser": "nobody"}
+    before = set(Path(tempfile.gettempdir()).glob("watchbell-handler-*"))
+
+    done = do(folder, step)
+
+    assert (done.exit_code, done.stdout) == (0, "nobody\nnobody x\n"), done.stderr
+    assert set(Path(tempfile.gettempdir()).glob("watchbell-handler-*")) == before
+
+
+def test_a_user_who_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "who").write_text("#!/bin/sh\n")
+    step = {"type": "runHandler", "input": {"handler": "who"}, "runAsUser": "nobody-of-this-name"}
+
+    assert do(tmp_path, step).exit_code != 0

@@ -57,8 +57,21 @@ def test_a_device_is_given_one_job_after_the_other_with_growing_fences(db: Datab
     second = given(db, uuid, seq=2)
 
     assert [first.job_id, second.job_id] == orders
-    assert (first.fence, first.attempt, second.fence) == (1, 1, 2)
+    assert (first.attempt, second.fence - first.fence) == (1, 1)
     assert (first.payload["timeout_seconds"], first.payload["document"]["version"]) == (600, "1.0")
+
+
+def test_fences_grow_on_when_an_older_database_is_restored(db: Database, uuid: str) -> None:
+    execute(db, uuid)
+    with db.write() as session:
+        before = devices.require(session, uuid).last_fence
+    newest = given(db, uuid).fence
+
+    with db.write() as session:
+        devices.require(session, uuid).last_fence = before
+        session.connection().exec_driver_sql("UPDATE device_job SET fence = 0")
+
+    assert given(db, uuid, seq=2, after=1).fence > newest
 
 
 def test_what_a_device_has_not_begun_comes_again_as_it_was_with_what_is_left_of_its_time(
@@ -227,3 +240,19 @@ def test_a_device_that_waits_or_has_joined_by_no_code_is_told_so(db: Database, u
         ask(db, uuid)
     with pytest.raises(NotEnrolled):
         ask(db, add_device(db))
+
+
+def test_who_was_refused_while_there_were_two_may_begin_once_it_is_the_only_one(db: Database, uuid: str) -> None:
+    execute(db, uuid)
+    job = given(db, uuid, FIRST, 1)
+    ask(db, uuid, SECOND, 1, earlier=(FIRST,))
+    with pytest.raises(ReportRefused):
+        say(db, uuid, job, "in_progress", FIRST)
+    with pytest.raises(DuplicateIdentity):
+        ask(db, uuid, FIRST, 2)
+
+    agents.settle(db, uuid, now=NOW, actor="ann")
+
+    assert given(db, uuid, FIRST, 3) == job
+    # Under the same number as before, since it is about the same.
+    assert say(db, uuid, job, "in_progress", FIRST) == "in_progress"

@@ -59,13 +59,17 @@ class Process:
         known = files.load(self._file) or {}
         heard, drawn = str(known.get("heard", "")), [str(one) for one in known.get("drawn", [])]
         #: Those before this one that the server may know.
-        self.earlier = [*([heard] if heard else []), *drawn[-(MOST_EARLIER - 1) :]]
+        older = [one for one in drawn if one != heard][-(MOST_EARLIER - 1) :]
+        #: Also those of which it has heard before, for a server that was set back to an older database.
+        self.earlier = [*([heard] if heard else []), *older]
         self.number = os.urandom(16).hex()
-        self._is_heard = False
-        files.write(self._file, {"heard": heard, "drawn": [*drawn[-(MOST_EARLIER - 1) :], self.number]})
+        self._drawn = [*older, self.number]
+        self._heard = heard
+        files.write(self._file, {"heard": heard, "drawn": self._drawn})
 
     def confirm(self) -> None:
-        """Note that the server has heard of this process, so that those before it do not matter any more."""
-        if not self._is_heard:
-            files.write(self._file, {"heard": self.number, "drawn": []})
-            self._is_heard = True
+        """Note that the server has heard of this process; whichever number is forgotten one day, this one is not."""
+        if self._heard != self.number:
+            kept = [*([self._heard] if self._heard else []), *self._drawn]
+            files.write(self._file, {"heard": self.number, "drawn": kept})
+            self._heard = self.number

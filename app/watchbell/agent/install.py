@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from watchbell.agent.main import Options
+from watchbell.agent.joining import Options, join_once
 from watchbell.errors import ConfigError, NotAllowed, WatchbellError
 
 NAME = "watchbell-agent"
@@ -70,6 +70,19 @@ class Place:
         return self.units / f"{NAME}.service"
 
 
+def set_up(options: Options, user: str, place: Place, *, is_dry: bool = False) -> Iterator[str]:
+    """Join unless that was done, and install; yield a sentence for each thing that was done, or that would be.
+
+    Raises ConfigError, NotAllowed without the right to do it or for a code that is refused, and StepFailed.
+    """
+    if is_dry:
+        yield f"Would join {options.url}, unless that was done, and keep the credentials in {options.folder}"
+    else:
+        check(options, user, place)
+        yield f"This machine is the device {join_once(options).uuid}"
+    yield from install(options, user, place, is_dry=is_dry)
+
+
 def check(options: Options, user: str, place: Place) -> None:
     """Raise ConfigError or NotAllowed if an agent cannot be set up here, before a code is used up by it."""
     unit_text(options, user)
@@ -109,7 +122,8 @@ def install(options: Options, user: str, place: Place, *, is_dry: bool = False) 
             shutil.chown(file, user)
     yield from _systemctl(place, is_dry, ("daemon-reload",), ("enable", "--now", NAME))
     if place.systemctl is None:
-        yield f"There is no systemd that runs here: the unit is not started. By hand: {_command_of(text)}"
+        words = "would not be started" if is_dry else "is not started"
+        yield f"There is no systemd that runs here: the unit {words}. By hand: {_command_of(text)}"
 
 
 def uninstall(folder: Path, place: Place, *, keeps_state: bool = False, is_dry: bool = False) -> Iterator[str]:

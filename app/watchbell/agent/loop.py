@@ -43,7 +43,13 @@ class Agent:
     """One device; ``step`` is called again and again by one thread."""
 
     def __init__(
-        self, server: Server, credentials: Credentials, folder: Path, *, poll_seconds: float = POLL_SECONDS
+        self,
+        server: Server,
+        credentials: Credentials,
+        folder: Path,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        handlers: Path | None = None,
     ) -> None:
         self._server = server
         self._credentials = credentials
@@ -52,10 +58,12 @@ class Agent:
         self._journal = Journal(folder)
         self._facts = Facts(folder, server.place)
         self._round_trip_ms: int | None = None
-        self._handlers = folder / "handlers"
-        self._handlers.mkdir(mode=0o700, exist_ok=True)
+        self._handlers = handlers or folder / "handlers"
+        self._handlers.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._poll_seconds = poll_seconds
         self._failures = 0
+        #: What was wrong at the last try.
+        self._told = ""
         self._seq = 0
         #: Why an answer was not trusted, until the server has heard of it.
         self._distrust = ""
@@ -75,9 +83,14 @@ class Agent:
         except Offline as error:
             self._failures += 1
             wait = error.wait_seconds or min(self._poll_seconds * 2 ** min(self._failures - 1, 6), _LONGEST_WAIT)
-            log.warning("%s; trying again in about %.0f s", error, wait)
+            # The same again and again is told once.
+            level = logging.DEBUG if str(error) == self._told else logging.WARNING
+            log.log(level, "%s; trying again in about %.0f s", error, wait)
+            self._told = str(error)
             return _jittered(wait)
-        self._failures = 0
+        if self._told:
+            log.info("The server answers")
+        self._failures, self._told = 0, ""
         return min(BUSY_SECONDS, self._poll_seconds) if self._is_busy() else _jittered(self._poll_seconds)
 
     def finish(self) -> None:

@@ -6,8 +6,10 @@ import contextlib
 import getpass
 import os
 import selectors
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -110,11 +112,38 @@ def _failure(step: Step, ended: _Ended) -> str:
 
 def _run_step(step: Step, handlers: Path, until: float, stop: threading.Event) -> _Ended:
     limit = until if step.timeout_seconds is None else min(until, clock.monotonic() + step.timeout_seconds)
-    try:
-        process = _start(step, handlers)
-    except (OSError, subprocess.SubprocessError, KeyError) as error:
-        return _Ended(127, f"could not be started: {error}", "", "")
-    return _watch(process, limit, stop)
+    with contextlib.ExitStack() as until_ended:
+        try:
+            process = _start(step, _reachable(step, handlers, until_ended))
+        except (OSError, subprocess.SubprocessError, LookupError) as error:
+            return _Ended(127, f"could not be started: {error}", "", "")
+        return _watch(process, limit, stop)
+
+
+def _reachable(step: Step, handlers: Path, until_ended: contextlib.ExitStack) -> Path:
+    """Return the folder of the handlers, or one with a copy of the handler where another user can execute it.
+
+    What the agent keeps is for its own user alone. The copy goes when the step has ended.
+    """
+    user = step.run_as_user
+    if step.handler is None or step.path is not None or not user or not _is_another(user):
+        return handlers
+    folder = Path(until_ended.enter_context(tempfile.TemporaryDirectory(prefix="watchbell-handler-")))
+    copy = folder / step.handler
+    shutil.copyfile(handlers / step.handler, copy)
+    if os.geteuid() == 0:
+        # For that user alone.
+        copy.chmod(0o700)
+        shutil.chown(copy, user)
+        shutil.chown(folder, user)
+    else:
+        copy.chmod(0o755)
+        folder.chmod(0o755)
+    return folder
+
+
+def _is_another(user: str) -> bool:
+    return user != getpass.getuser()
 
 
 def _start(step: Step, handlers: Path) -> subprocess.Popen[bytes]:
@@ -124,7 +153,7 @@ def _start(step: Step, handlers: Path) -> subprocess.Popen[bytes]:
         # The first argument of a handler is the user of its step, named or not.
         argv = [str(folder / step.handler), step.run_as_user or "", *step.args]
     options: dict[str, Any] = {}
-    if step.run_as_user and step.run_as_user != getpass.getuser():
+    if step.run_as_user and _is_another(step.run_as_user):
         if os.geteuid() == 0:
             options["user"] = step.run_as_user
         else:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from watchbell.agent import main as program_3
+from watchbell.agent.joining import FOLDER, Options
 from watchbell.agent.loop import POLL_SECONDS
-from watchbell.agent.main import FOLDER, Options
 from watchbell.cli.program import not_empty
 from watchbell.cli.screen import examples, say
 
@@ -76,13 +76,7 @@ def install(user: str, dry_run: bool, **given: Any) -> None:
     """Join with the code, write a unit for systemd, and start it; without systemd it says what was not done."""
     from watchbell.agent import install as setting_up
 
-    options = _options(**given)
-    place = setting_up.Place.here()
-    if not dry_run:
-        setting_up.check(options, user, place)
-        credentials = program_3.join_once(options)
-        say(f"This machine is the device {credentials.uuid}.")
-    _tell(setting_up.install(options, user, place, is_dry=dry_run))
+    _tell(setting_up.set_up(_options(**given), user, setting_up.Place.here(), is_dry=dry_run))
 
 
 @agent.command(

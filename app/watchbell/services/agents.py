@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from watchbell.domain.agent_protocol import Assignment, Told
@@ -22,6 +22,10 @@ from watchbell.store import fleet_jobs as store
 from watchbell.store.devices import Device
 from watchbell.store.fleet_jobs import DeviceJob
 from watchbell.store.session import Database, Session
+
+#: Fences count the seconds since then, or one by one where that is more: so that they grow on when an older database is
+#: restored, and agents do not take what is new for old.
+_FIRST_FENCE = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 class DuplicateIdentity(Conflict):
@@ -168,7 +172,7 @@ def _keep_facts(session: Session, device: Device, asked: Asked, facts: Mapping[s
     """Keep what a device tells of its machine; what orders choose by is kept where they look."""
     derived: dict[str, Any] = {"round_trip_ms": asked.round_trip_ms}
     if asked.clock is not None:
-        derived["clock_ahead_seconds"] = round((asked.clock - now).total_seconds(), 1)
+        derived["clock_ahead_seconds"] = round((asked.clock - now).total_seconds(), 1) + 0.0
     device.facts, device.facts_at = {**facts, **derived}, now
     attributes = {
         "os_version": facts.get("os"),
@@ -209,7 +213,7 @@ def _may_begin(part: DeviceJob, asked: Asked) -> bool:
 def _assign(device: Device, offer: Offer, now: datetime) -> Assignment:
     part = offer.part
     if part.fence == 0:
-        device.last_fence += 1
+        device.last_fence = max(device.last_fence + 1, int((now - _FIRST_FENCE).total_seconds()))
         part.fence = device.last_fence
     left = (part.deadline_at - now).total_seconds() if part.deadline_at is not None else offer.execution.timeout_seconds
     payload: dict[str, Any] = {
