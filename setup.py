@@ -23,6 +23,8 @@ import setup_assets  # noqa: E402
 
 RESOURCES = ("templates", "static", "migrations")
 
+#: Logging in through a provider of OpenID Connect.
+OIDC = ["authlib>=1.6", "requests>=2.32"]
 TEST = [
     "axe-playwright-python>=0.1.4",
     "beautifulsoup4>=4.12",
@@ -114,7 +116,7 @@ setup(
     packages=find_packages("app"),
     include_package_data=True,
     install_requires=requirements(),
-    extras_require={"test": TEST},
+    extras_require={"test": [*TEST, *OIDC], "oidc": OIDC},
     # Where there is no npm the build asks for one as a wheel, and only when there is something to fetch.
     setup_requires=[setup_assets.NODE_PACKAGE] if setup_assets.is_wanted() and not setup_assets.find_npm() else [],
     entry_points={

@@ -105,6 +105,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("login_header_role", ("WATCHBELL_LOGIN_HEADER_ROLE",),
             values.one_of("none", "viewer", "operator", "editor", "admin"), lambda: "none",
             "Role of an account that is made for somebody so named who has none; none: the account must exist."),
+    Setting("oidc_issuer", ("WATCHBELL_OIDC_ISSUER",), values.issuer, lambda: "",
+            "Provider of logins by OpenID Connect, by its issuer address, which it must call itself exactly.", "none"),
+    Setting("oidc_client_id", ("WATCHBELL_OIDC_CLIENT_ID",), values.text, lambda: "", "Client id of this server there.", "none"),
+    Setting("oidc_client_secret", ("WATCHBELL_OIDC_CLIENT_SECRET",), values.text, lambda: "",
+            "Client secret, if it has one.", "none"),
+    Setting("oidc_name", ("WATCHBELL_OIDC_NAME",), values.text, lambda: "single sign-on", "What its button is called by."),
+    Setting("oidc_scopes", ("WATCHBELL_OIDC_SCOPES",), values.text, lambda: "openid profile email",
+            "Scopes that are asked for there; openid must be one of them."),
+    Setting("oidc_match", ("WATCHBELL_OIDC_MATCH",), values.one_of("none", "email"), lambda: "none",
+            "Link the account whose name is exactly the e-mail address that the provider has verified: email, or none."),
+    Setting("oidc_role", ("WATCHBELL_OIDC_ROLE",), values.one_of("none", "viewer", "operator", "editor", "admin"),
+            lambda: "none", "Role of an account that is made for whoever comes from there and has none; none: none is made."),
     Setting("streams", ("WATCHBELL_STREAMS",), values.whole(0, 20_000), lambda: 2000, "Most sockets of a web process; 0: none."),
     Setting("user", ("WATCHBELL_USER",), values.text, _user, "Name the scheduler goes by.", "the operating system's user"),
     Setting("hostname", ("WATCHBELL_HOSTNAME",), values.text, socket.gethostname, "Name of this machine.", "its host name"),
@@ -151,7 +163,7 @@ SETTINGS: tuple[Setting, ...] = (
 # fmt: on
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 #: Settings that no message may show, and for which a file that everybody can read is refused.
-SECRETS = frozenset({"password", "secret_key", "encryption_key"})
+SECRETS = frozenset({"password", "secret_key", "encryption_key", "oidc_client_secret"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -173,6 +185,13 @@ class Config:
     login_header: str
     login_header_from: tuple[str, ...]
     login_header_role: str
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str = dataclasses.field(repr=False)
+    oidc_name: str
+    oidc_scopes: str
+    oidc_match: str
+    oidc_role: str
     streams: int
     user: str
     hostname: str
@@ -289,7 +308,16 @@ def _pick(setting: Setting, given: Mapping[str, object], environ: Mapping[str, s
 
 
 _PARSERS_OF_TEXT = (
-    *(values.text, values.directory, values.folder, values.file, values.keys, values.header, values.zone),
+    *(
+        values.text,
+        values.directory,
+        values.folder,
+        values.file,
+        values.keys,
+        values.header,
+        values.zone,
+        values.issuer,
+    ),
     values.database,
 )
 

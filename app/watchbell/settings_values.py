@@ -100,6 +100,15 @@ def networks(value: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def issuer(value: str) -> str:
+    """Return the address of a provider of logins, exactly as it calls itself."""
+    address = text(value).strip()
+    is_local = address.startswith(("http://127.0.0.1:", "http://localhost:", "http://[::1]:"))
+    if not (address.startswith("https://") or is_local) or any(char in address for char in "?#@ "):
+        raise ValueError("must be an address that begins with https://, as the provider calls itself")
+    return address
+
+
 def directory(value: str) -> Path:
     """Return a directory under the one name that its place has."""
     try:

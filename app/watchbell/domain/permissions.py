@@ -120,6 +120,9 @@ ROUTES: dict[str, Right] = {
     "auth.code": Right.PUBLIC,
     # Ending a session that has ended already is no error, so this one must not lead through the login page.
     "auth.logout": Right.PUBLIC,
+    "provider.begin": Right.PUBLIC,
+    "provider.callback": Right.PUBLIC,
+    **dict.fromkeys((f"provider.{name}" for name in ("again", "index", "prove", "link", "unlink")), Right.ACCOUNT),
     "auth.password": Right.ACCOUNT,
     **dict.fromkeys(
         (f"second_factor.{name}" for name in ("index", "begin", "confirm", "renew", "switch_off")), Right.ACCOUNT

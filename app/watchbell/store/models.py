@@ -15,6 +15,7 @@ from watchbell.store.fleet_jobs import DeviceJob, Execution
 from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.store.heartbeats import Heartbeat, Scheduler
 from watchbell.store.idempotency import KeptAnswer
+from watchbell.store.identities import Identity
 from watchbell.store.incidents import Incident
 from watchbell.store.job_library import JobHandler, JobHandlerVersion, JobTemplate
 from watchbell.store.log_marks import LogMark
@@ -58,6 +59,7 @@ __all__ = [
     "FailureGroup",
     "FleetSchedule",
     "Heartbeat",
+    "Identity",
     "Incident",
     "JobHandler",
     "JobHandlerVersion",

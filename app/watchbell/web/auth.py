@@ -12,12 +12,13 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import flask_login
-from flask import Flask, g, request, session
+from flask import Flask, g, redirect, request, session, url_for
+from werkzeug.wrappers import Response
 
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.domain.permissions import Right, Role, is_from, rights_of
-from watchbell.services import accounts, logins, second_factors, tokens
+from watchbell.services import accounts, logins, openid, second_factors, tokens
 from watchbell.services.logins import Grant, Place, Waiting, Way
 from watchbell.store.session import Database
 from watchbell.web import askers, current, proxy_login, throttle
@@ -95,6 +96,7 @@ class Nobody:
 def init_app(app: Flask, config: Config) -> None:
     """Attach logins to the application; raises ConfigError for settings that cannot be."""
     proxy_login.check(config)
+    openid.check(config)
     manager = flask_login.LoginManager()
     # The row decides. Comparing addresses, which this would do, ends sessions of people who change networks.
     manager.session_protection = None
@@ -164,6 +166,16 @@ def enter(grant: Grant) -> None:
     )
 
 
+def go_on(found: Grant | Waiting, target: str) -> Response:
+    """Let somebody go where they wanted to, or to the form of the code that is still asked for."""
+    if isinstance(found, Waiting):
+        wait(found)
+        return redirect(url_for("auth.code", next=target if target != url_for("overview.index") else None), 303)
+    forget_tries(found.account.username)
+    enter(found)
+    return redirect(target, 303)
+
+
 def leave() -> None:
     """End the session of this browser, on the server and in its cookie."""
     token = getattr(flask_login.current_user, "token", "")
@@ -225,13 +237,25 @@ def must_set_up() -> bool:
     return user.way not in {Way.PROVIDER, BY_PROXY} and not second_factors.state_of(database(), user.username).is_on
 
 
-def is_proven() -> bool:
-    """Return whether whoever is at this browser has proven a short while ago to be who its session says.
+def proof_needed() -> str:
+    """Return how whoever is at this browser has to prove once more to be who its session says: password, provider, or not.
 
-    An account without a password can prove nothing more, and could be given one without a proof.
+    A login of a short while ago is proof enough. An account without either can prove nothing more, and could be given a
+    password without a proof.
     """
-    logged_in_at = getattr(current.user(), "logged_in_at", None)
-    return not has_password() or (logged_in_at is not None and current.now() - logged_in_at < FRESH)
+    user = current.user()
+    logged_in_at = getattr(user, "logged_in_at", None)
+    if logged_in_at is not None and current.now() - logged_in_at < FRESH:
+        return ""
+    if has_password():
+        return "password"
+    is_by_provider = getattr(user, "way", None) == Way.PROVIDER and bool(current.config().oidc_issuer)
+    return "provider" if is_by_provider else ""
+
+
+def is_proven() -> bool:
+    """Return whether nothing more has to be proven."""
+    return not proof_needed()
 
 
 def prove(password: str) -> bool:
@@ -300,4 +324,8 @@ def forget_tries(username: str) -> None:
 
 def has_password() -> bool:
     """Return whether the account of this request has a password that must be given to change it."""
-    return bool(getattr(current.user(), "has_password", False)) or bool(current.config().password)
+    user = current.user()
+    if getattr(user, "has_password", False):
+        return True
+    # That of the settings opens the first account alone.
+    return bool(current.config().password) and accounts.first_username(database()) == user.username

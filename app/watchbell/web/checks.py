@@ -96,7 +96,7 @@ def _take_long_forms() -> None:
 
 def _tell_origin_of_changes() -> None:
     # A link logs in although it is only looked at.
-    if request.method not in _SAFE_METHODS or request.endpoint == "auth.link":
+    if request.method not in _SAFE_METHODS or request.endpoint in {"auth.link", "provider.callback"}:
         _tell_origin()
 
 

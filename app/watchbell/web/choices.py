@@ -150,6 +150,7 @@ def _pages() -> list[Choice]:
         ("token", "tokens.index", _("Tokens"), "api access"),
         ("key", "auth.password", _("Change password"), "account"),
         ("key", "second_factor.index", _("Second factor"), "totp 2fa otp authenticator account"),
+        ("key", "provider.index", _("Single sign-on"), "oidc openid sso provider login account"),
         ("key", "users.sessions", _("Sessions"), "login devices account"),
         ("person", "users.index", _("Users"), "accounts roles"),
         ("check", "audit.index", _("Audit"), "security who did what"),

@@ -61,6 +61,7 @@ from watchbell.web.pages import (
     next_runs,
     overview,
     pauses,
+    provider,
     queues,
     runs,
     scheduler_control,
@@ -87,7 +88,7 @@ PAGES = (
     *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
     *(timeline, calendars, failures, task_metrics, settings, task_templates, bulk_edits, alerts),
     *(fleet, fleet_executions, fleet_schedules),
-    *(second_factor,),
+    *(second_factor, provider),
     *(fleet_devices, fleet_groups, fleet_enrolment),
     *(fleet_templates, fleet_handlers, fleet_execute),
 )
@@ -180,6 +181,7 @@ def _page_context() -> dict[str, Any]:
     }
     if not g.get("is_bare"):
         context["current_user"] = current.user()
+        context["has_provider"] = bool(current.config().oidc_issuer)
         context["has_sockets"] = current.config().streams > 0
         if current.user().role is not None:
             context["scheduler"] = presenters.scheduler_view(current.scheduler())

@@ -84,6 +84,10 @@ class Tries:
         """Count a request that a proxy vouches for and return whether a login is to be written down."""
         return self._hit("entry", username.lower(), _ENTRIES)
 
+    def count_question(self, address: str) -> bool:
+        """Count a login that is to be asked for at a provider and return whether it may be."""
+        return self._hit("question", address, _TOKENS)
+
     def forget(self, address: str, username: str) -> None:
         """Give the tries back to an address and an account that have just logged in."""
         self._numbers["address", address] += 1

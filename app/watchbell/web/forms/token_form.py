@@ -36,6 +36,8 @@ LIFETIMES: dict[str, tuple[timedelta | None, Any]] = {
 class ProofForm(FlaskForm):  # type: ignore[misc]
     """The password once more, where the login is not of just now."""
 
+    #: Where to log in once more at the provider, for whoever has no password and whose login is not of just now.
+    again_at = ""
     current = PasswordField(lazy("Your password"), description=lazy("Your login is not of just now."))
 
     def show_wrong_password(self) -> None:

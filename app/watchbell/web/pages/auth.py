@@ -8,12 +8,12 @@ from werkzeug.wrappers import Response
 
 from watchbell.errors import InputError
 from watchbell.services import accounts
-from watchbell.services.logins import Grant, Waiting
 from watchbell.web import auth, current, errors, proxy_login
 from watchbell.web.checks import csrf, safe_next
 from watchbell.web.db import database
 from watchbell.web.forms.account import CodeForm, LoginForm, PasswordForm
 from watchbell.web.i18n import _
+from watchbell.web.proving import again_at
 from watchbell.web.told import sentence
 
 blueprint = Blueprint("auth", __name__)
@@ -35,10 +35,15 @@ def login() -> Response | str:
             return _too_many()
         found = auth.log_in(username, form.password.data)
         if found is not None:
-            return _enter(found, target)
+            return auth.go_on(found, target)
         form.password.errors = [_("Invalid password") if sole else _("Invalid name or password")]
     named = proxy_login.look()
-    return render_template("auth/login.html", form=form, named=named.username if named is not None else "")
+    return render_template(
+        "auth/login.html",
+        form=form,
+        named=named.username if named is not None else "",
+        provider=current.config().oidc_name if current.config().oidc_issuer else "",
+    )
 
 
 @blueprint.get("/login/link/<token>")
@@ -54,7 +59,7 @@ def link(token: str) -> Response:
         flash(_spent(), "warning")
         return redirect(url_for("auth.login"), 303)
     needs_one = grant.account.password_hash is None and not current.config().password
-    return _enter(grant, url_for("auth.password" if needs_one else "overview.index"))
+    return auth.go_on(grant, url_for("auth.password" if needs_one else "overview.index"))
 
 
 @blueprint.route("/login/code", methods=["GET", "POST"])
@@ -70,7 +75,7 @@ def code() -> Response | str:
             return _too_many()
         grant = auth.finish(form.code.data)
         if grant is not None:
-            return _enter(grant, safe_next(request.args.get("next")) or url_for("overview.index"))
+            return auth.go_on(grant, safe_next(request.args.get("next")) or url_for("overview.index"))
         form.code.errors = [_("This code does not fit, or was used before.")]
     return render_template("auth/code.html", form=form)
 
@@ -84,7 +89,7 @@ def password() -> Response | str:
     if form.validate_on_submit() and _set_password(form):
         flash(_("The password is set. All other sessions of this account have ended."), "success")
         return redirect(url_for("overview.index"), 303)
-    return render_template("auth/set_password.html", form=form, first=is_first)
+    return render_template("auth/set_password.html", form=form, first=is_first, again_at=again_at())
 
 
 @blueprint.route("/logout", methods=["GET", "POST"])
@@ -116,16 +121,6 @@ def _login_form() -> tuple[LoginForm, str | None]:
     return form, None
 
 
-def _enter(found: Grant | Waiting, target: str) -> Response:
-    """Go on where somebody wanted to go, or to the form of the code that is still asked for."""
-    if isinstance(found, Waiting):
-        auth.wait(found)
-        return redirect(url_for("auth.code", next=target if target != url_for("overview.index") else None), 303)
-    auth.forget_tries(found.account.username)
-    auth.enter(found)
-    return redirect(target, 303)
-
-
 def _too_many() -> Response:
     return errors.answer(429, _("Too many tries to log in. Wait a minute, then try again"), bare=True)
 
@@ -145,6 +140,9 @@ def _set_password(form: PasswordForm) -> bool:
     # The session gets a new token together with the password.
     if "current" in form and not auth.prove(form.current.data):
         form.current.errors = [_("Invalid password")]
+        return False
+    if "current" not in form and not (auth.came_by_link() or auth.is_proven()):
+        form.password.errors = [_("Your login is not of just now.")]
         return False
     try:
         accounts.set_password(

@@ -1,0 +1,134 @@
+"""Logging in through the provider that the settings name: what the browser keeps meanwhile, and what becomes of the answer."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import StrEnum
+from typing import Any
+
+from flask import flash, redirect, request, session, url_for
+from werkzeug.wrappers import Response
+
+from watchbell.errors import Conflict, NotFound
+from watchbell.services import audit, identities, openid
+from watchbell.services.identities import Rules
+from watchbell.services.logins import Place
+from watchbell.services.openid import Asked, Claims, Provider, ProviderTrouble
+from watchbell.web import auth, current, errors
+from watchbell.web.checks import safe_next
+from watchbell.web.db import database
+from watchbell.web.i18n import _
+from watchbell.web.throttle import tries
+from watchbell.web.told import sentence
+
+#: Session key: what the provider was asked with, and why.
+_ASKED = "provider_asked"
+
+
+class Purpose(StrEnum):
+    """What a login at the provider is for."""
+
+    LOGIN = "login"
+    LINK = "link"
+    """To link the account of somebody who is logged in."""
+    AGAIN = "again"
+    """To prove once more who somebody is."""
+
+
+def provider() -> Provider:
+    """Return the provider; raises NotFound."""
+    found = Provider.of(current.config())
+    if found is None:
+        raise NotFound(_("this server knows no provider of logins (WATCHBELL_OIDC_ISSUER)"))
+    return found
+
+
+def begin(purpose: Purpose) -> Response:
+    """Send the browser to the provider, or say why that cannot be."""
+    found = provider()
+    if not tries().count_question(current.address()):
+        return errors.answer(429, _("Too many tries to log in. Wait a minute, then try again"), bare=True)
+    try:
+        address, asked = openid.begin(
+            found, redirect_uri=_callback(), now=current.now(), again=purpose is Purpose.AGAIN
+        )
+    except ProviderTrouble as error:
+        return _back(purpose.value, error)
+    session[_ASKED] = {
+        **dataclasses.asdict(asked),
+        "purpose": purpose.value,
+        "next": safe_next(request.args.get("next")),
+        "username": current.user().username,
+    }
+    return redirect(address, 302)
+
+
+def finish() -> Response:
+    """Do what the provider was asked for, if its answer is one to this browser's question; an answer counts once."""
+    kept = session.pop(_ASKED, None)
+    if not isinstance(kept, dict):
+        told = ProviderTrouble("this answer belongs to no login that was begun in this browser; begin again")
+        return _back(Purpose.LOGIN, told)
+    try:
+        return _finish(kept)
+    except (ProviderTrouble, Conflict) as error:
+        return _back(kept["purpose"], error)
+
+
+def _finish(kept: dict[str, Any]) -> Response:
+    asked = Asked(**{field.name: kept[field.name] for field in dataclasses.fields(Asked)})
+    target = kept["next"] or url_for("overview.index")
+    try:
+        claims = openid.complete(provider(), asked, request.args, redirect_uri=_callback(), now=current.now())
+    except ProviderTrouble as error:
+        said = {"at": "provider", "reason": error.message}
+        audit.note_alone(database(), "login.refuse", "account:", now=current.now(), actor="", **said)
+        raise
+    if kept["purpose"] == Purpose.LOGIN:
+        return _log_in(claims, target)
+    if not current.user().is_authenticated or current.user().username != kept["username"]:
+        raise ProviderTrouble("somebody else has logged in here meanwhile; begin again")
+    return _link(claims) if kept["purpose"] == Purpose.LINK else _prove(claims, asked, target)
+
+
+def _log_in(claims: Claims, target: str) -> Response:
+    config = current.config()
+    rules = Rules(config.oidc_match == "email", None if config.oidc_role == "none" else config.oidc_role)
+    found = identities.enter(database(), claims, rules, now=current.now(), place=_place())
+    if found is None:
+        raise ProviderTrouble(
+            "the provider knows you, and no account here that may log in is linked with you; log in with a password and link it "
+            "under Single sign-on, or ask an administrator"
+        )
+    return auth.go_on(found, target)
+
+
+def _link(claims: Claims) -> Response:
+    identities.link(database(), current.user().username, claims, now=current.now())
+    flash(_("Linked: from now on %(name)s logs this account in.", name=current.config().oidc_name), "success")
+    return redirect(url_for("provider.index"), 303)
+
+
+def _prove(claims: Claims, asked: Asked, target: str) -> Response:
+    if not openid.is_fresh(claims, asked):
+        raise ProviderTrouble("the provider did not ask who you are again; log out there and here, and log in anew")
+    found = identities.prove(database(), current.user().username, claims, now=current.now(), place=_place())
+    if found is None:
+        raise ProviderTrouble("you have logged in at the provider as somebody else")
+    auth.enter(found)
+    return redirect(target, 303)
+
+
+def _back(purpose: str, error: ProviderTrouble | Conflict) -> Response:
+    """Say on the page that a login was begun from why nothing came of it."""
+    flash(sentence(error.message), "warning")
+    is_link = purpose != Purpose.LOGIN and current.user().is_authenticated
+    return redirect(url_for("provider.index" if is_link else "auth.login"), 303)
+
+
+def _callback() -> str:
+    return url_for("provider.callback", _external=True)
+
+
+def _place() -> Place:
+    return Place(current.address(), request.user_agent.string)
