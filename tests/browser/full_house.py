@@ -22,6 +22,7 @@ from watchbell.services import (
     tokens,
     triggers,
 )
+from watchbell.services import tasks as tasks_of
 from watchbell.store.tasks import Task
 
 LONG_NAME = ("nightly-export-of-all-orders-to-the-warehouse-and-the-reporting-database-of-the-finance-department-eu-w")[
@@ -63,6 +64,8 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
         house.add(f"job-{number:02}", "true", cron=f"{number % 60} {number % 24} * * *", tags=["nightly", "db"])
     found = {}
     now = clock.now()
+    gone = house.add("deleted-by-mistake", f"echo '{WORDS * 2}'", comment=WORDS, environment={"DB_PASSWORD": "secret"})
+    tasks_of.delete(house.db, gone.id, now=now, actor="admin")
     house.add("missed-while-away", "true", every="30m", catch_up="skip", now=now - timedelta(minutes=130))
     held = house.gate("held")
     house.add("overlaps", f"echo at work; {held.wait}", every="2s")

@@ -90,7 +90,9 @@ def test_full_pages_are_in_order(browser, installation, runs_of, fleet, scheme, 
     task = installation.rows("SELECT max(id) FROM task WHERE name LIKE 'nightly%'")[0][0]
     steps = installation.rows("SELECT id FROM task WHERE name = 'in-steps'")[0][0]
     fails = installation.rows("SELECT id FROM task WHERE name = 'fails'")[0][0]
+    deleted = installation.rows("SELECT id FROM task WHERE deleted_at IS NOT NULL")[0][0]
     paths = [
+        f"/tasks/{deleted}",
         f"/tasks/{steps}", f"/tasks/{steps}/edit", f"/runs/{runs_of['failed: in-steps']}",
         f"/runs/{runs_of['failed: in-steps']}?step=2&stream=stderr", "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", f"/tasks/{task}/metrics", f"/tasks/{fails}/metrics", "/tasks/new", "/tasks/import", "/tasks/templates", "/tasks/new?start=preset:steps", f"/tasks/edit?id={task}&id={steps}", "/next-runs", "/timeline", "/timeline?by=host", "/runs/calendar", "/next-runs/calendar", "/next-runs/load", "/runs", "/queues", "/heartbeats", "/failures", "/failures/1", "/metrics", "/metrics?task=colours&metric=output_bytes", "/log", "/log?level=error", "/settings",
         "/queues/edit", "/queues/edit?name=default", "/alerts", "/alerts?state=all&task=fails", "/alerts/rules", "/alerts/rules/1/edit", "/pause?scope=everything", f"/pause?scope=task:{task}", "/runs?decision=open",
@@ -145,10 +147,22 @@ def test_what_opens_on_a_page_is_in_order(browser, installation, runs_of, scheme
         page.goto("/runs?q=nothing-like-this")
         found["no match"] = judge(page)
     with window(
-        browser, installation, logged_in=False, color_scheme=scheme, viewport={"width": width, "height": 800}
+        browser,
+        installation,
+        logged_in=False,
+        expected={401},
+        color_scheme=scheme,
+        viewport={"width": width, "height": 800},
     ) as page:
         page.goto("/")
         found["login"] = judge(page)
+        page.goto(installation.make_link())
+        page.goto("/tasks/new")
+        page.get_by_role("textbox", name="Command").fill("echo typed before the login ended")
+        page.context.clear_cookies()
+        page.get_by_role("button", name="Create task").click()
+        expect(page.get_by_role("button", name="Send again")).to_be_visible()
+        found["the login has ended"] = judge(page)
 
     require_order(found)
 

@@ -48,7 +48,7 @@ def test_the_four_counters_count_and_lead_to_their_rows(admin: Person, db: Datab
 def test_more_than_a_thousand_coming_moments_are_not_counted(admin: Person, db: Database) -> None:
     add_task(db, "busy", now=clock.now(), every="1s")
 
-    assert counters(admin)["Scheduled"] == "1000+"
+    assert counters(admin)["Scheduled"] == "1,000+"
 
 
 def test_names_are_shown_as_text_wherever_they_come_from(admin: Person, db: Database) -> None:

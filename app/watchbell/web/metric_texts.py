@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from watchbell.domain.samples import METRICS
 from watchbell.web.i18n import lazy
-from watchbell.web.presenters import size_words
+from watchbell.web.presenters import duration_words, size_words
 from watchbell.web.spans import short_words
 
 _TITLES = {
@@ -73,6 +73,13 @@ def value(metric: str, number: float) -> str:
     if unit == "bytes":
         return sign + size_words(round(size))
     return f"{plain(number)} {unit}".rstrip()
+
+
+def tick(metric: str, number: float) -> str:
+    """Return a round value as it stands beside the grid of a chart."""
+    if _UNITS.get(metric) == "s" and number == int(number):
+        return duration_words(number) if number > 0 else value(metric, number)
+    return value(metric, number)
 
 
 def plain(number: float) -> str:

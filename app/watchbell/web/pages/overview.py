@@ -101,7 +101,7 @@ class Page:
     @property
     def scheduled_text(self) -> str:
         """Return the number as it is shown."""
-        return f"{SCHEDULED_MOST}+" if self.scheduled > SCHEDULED_MOST else str(self.scheduled)
+        return f"{SCHEDULED_MOST:,}+" if self.scheduled > SCHEDULED_MOST else f"{self.scheduled:,}"
 
 
 @blueprint.get("/")
@@ -171,7 +171,7 @@ def _page_json(page: Page, zone: ZoneInfo) -> dict[str, object]:
         "counters": {
             "total_tasks": page.total_tasks,
             "enabled_tasks": page.enabled_tasks,
-            "scheduled": page.scheduled_text,
+            "scheduled": page.scheduled_text.replace(",", ""),
             "recent_executions": page.started_today,
         },
         "scheduler": presenters.scheduler_json(presenters.scheduler_view(current.scheduler()), zone),

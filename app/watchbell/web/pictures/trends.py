@@ -103,7 +103,7 @@ def draw(
     return TrendPicture(
         points=_points([(_x(place, len(values)), scale.y(value)) for place, value in _thinned(values)]),
         marks=_marks(series, scale, metric, odd, zone),
-        lines=scale.lines(lambda value: metric_texts.value(metric, value)),
+        lines=scale.lines(lambda value: metric_texts.tick(metric, value)),
         fit=_points(fit) if len(values) > 1 else "",
         usual=_usual(bands, scale),
         edges=[Edge(round(100 * place / len(values), 3), label) for place, label in (edges or {}).items()],
