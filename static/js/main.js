@@ -4,6 +4,7 @@ import { startAttention } from "./lib/attention.js";
 import { startBusy } from "./lib/busy.js";
 import { startDialogs } from "./lib/dialog.js";
 import { startGuards } from "./lib/guard.js";
+import { startHere } from "./lib/here.js";
 import { startLive } from "./lib/live.js";
 import { startMenus } from "./lib/menu.js";
 import { startOutputs } from "./lib/output.js";
@@ -17,6 +18,7 @@ import { startTheme } from "./lib/theme.js";
 import { startTime } from "./lib/time.js";
 
 startTheme();
+startHere();
 startTime();
 startMenus();
 startDialogs();

@@ -49,8 +49,8 @@ def test_kinds_are_listed_with_how_often_and_where(admin: Person, runs: list[int
     rows = [" ".join(row.get_text(" ").split()) for row in page.select("tbody tr")]
     assert "2 kinds of failures, 4 failures." in page.text
     assert len(rows) == 2
-    assert rows[0].startswith("<b>no</b> room left <n> 1 × report")
-    assert "cannot reach db<n>, try <n> 3 backup , report" in rows[1]
+    assert rows[0].startswith("<b>no</b> room left <n> 1 \u00d7 report")
+    assert "cannot reach db<n>, try <n> 3 \u00d7 backup , report" in rows[1]
     assert page.select_one("main b") is None
 
 
