@@ -111,6 +111,7 @@ def _make(db: Database, claims: Claims, role: str, *, now: datetime) -> None:
         try:
             made = accounts.add(db, name, role=role, password=None, now=now, actor=_ACTOR)
         except (Conflict, InputError):
+            # The name is taken, or can be none here; the next one may do.
             continue
         with db.write() as session:
             _add(session, made, claims, now=now, actor=_ACTOR)

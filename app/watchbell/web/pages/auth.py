@@ -37,13 +37,7 @@ def login() -> Response | str:
         if found is not None:
             return auth.go_on(found, target)
         form.password.errors = [_("Invalid password") if sole else _("Invalid name or password")]
-    named = proxy_login.look()
-    return render_template(
-        "auth/login.html",
-        form=form,
-        named=named.username if named is not None else "",
-        provider=current.config().oidc_name if current.config().oidc_issuer else "",
-    )
+    return _login_page(form)
 
 
 @blueprint.get("/login/link/<token>")
@@ -119,6 +113,17 @@ def _login_form() -> tuple[LoginForm, str | None]:
         del form.username
         return form, sole
     return form, None
+
+
+def _login_page(form: LoginForm) -> str:
+    """Show the form, the way to the provider if there is one, and whom a trusted proxy names in vain."""
+    named, config = proxy_login.look(), current.config()
+    return render_template(
+        "auth/login.html",
+        form=form,
+        named=named.username if named is not None else "",
+        provider=config.oidc_name if config.oidc_issuer else "",
+    )
 
 
 def _too_many() -> Response:
