@@ -14,7 +14,7 @@ from tests.fleet import add_device, execute
 from watchbell import clock
 from watchbell.domain import agent_protocol
 from watchbell.domain.agent_protocol import BadlySigned, Told
-from watchbell.services import audit, devices, enrolment, tokens
+from watchbell.services import audit, devices, enrolment, job_handlers, job_library, tokens
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database
 
@@ -256,3 +256,18 @@ def test_an_agent_that_asks_without_end_is_slowed_down_and_no_other_is(
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "10")
     other.poll()
+
+
+def test_a_handler_that_was_changed_meanwhile_comes_as_the_signed_digest_says(device: Device, db: Database) -> None:
+    execute(db, device.uuid, document={"version": "1.0", "steps": [STEP]})
+    job = device.poll().assignment
+    assert job is not None
+    (told,) = job.payload["handlers"]
+    (handler,) = job_library.find_handlers(db, ["backup-directory"])
+    job_handlers.update(db, handler.id, {"script_content": "another"}, now=clock.now(), actor="ann")
+
+    fetched = device.want(200, "GET", f"handlers/backup-directory?sha256={told['sha256']}")
+
+    assert (fetched["sha256"], fetched["script_content"]) == (told["sha256"], handler.script_content)
+    assert device.want(200, "GET", "handlers/backup-directory")["script_content"] == "another"
+    device.want(404, "GET", f"handlers/backup-directory?sha256={'0' * 64}")

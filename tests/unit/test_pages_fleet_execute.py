@@ -6,7 +6,6 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from bs4 import BeautifulSoup
 
 from tests.fleet import DOCUMENT, add_device, execute
@@ -142,61 +141,62 @@ def test_many_devices_stay_usable(admin: Person, db: Database) -> None:
     assert orders(db)[0].execution.total == 10_000
 
 
-@pytest.mark.parametrize(
-    ("fields", "target"),
-    [
-        ({"target": "group", "group": "kitchens"}, ("group", {"group": "kitchens"})),
-        ({"target": "match", "match_tags": "site=north\r\n"}, ("group", {"tags": {"site": "north"}})),
-        (
-            {"target": "match", "match_device_type": "gateway", "match_online": "no", "match_group": "kitchens"},
-            ("group", {"device_type": "gateway", "is_online": False, "group": "kitchens"}),
-        ),
-        ({"target": "all", "continuous": "y"}, ("all", None)),
-    ],
-)
-def test_groups_tags_and_attributes_mean_devices(
-    admin: Person, db: Database, fields: dict[str, str], target: tuple[str, Any]
-) -> None:
+#: What is chosen, and the target that is made of it.
+TARGETS: list[tuple[dict[str, str], tuple[str, Any]]] = [
+    ({"target": "group", "group": "kitchens"}, ("group", {"group": "kitchens"})),
+    ({"target": "match", "match_tags": "site=north\r\n"}, ("group", {"tags": {"site": "north"}})),
+    (
+        {"target": "match", "match_device_type": "gateway", "match_online": "no", "match_group": "kitchens"},
+        ("group", {"device_type": "gateway", "is_online": False, "group": "kitchens"}),
+    ),
+    ({"target": "all", "continuous": "y"}, ("all", None)),
+]
+
+
+def test_groups_tags_and_attributes_mean_devices(admin: Person, db: Database) -> None:
     inside = add_device(db, tags={"site": "north"})
     add_device(db, type="camera")
     devices.put_group(db, "kitchens", [inside], now=clock.now(), actor="ann")
 
-    assert give(admin, look(admin, **fields)).status_code == 303
+    for fields, target in TARGETS:
+        assert give(admin, look(admin, **fields)).status_code == 303
 
-    (given,) = orders(db)
-    assert (given.execution.target_type, given.execution.target_filter) == target
-    assert (inside in given.targets, len(given.targets)) == (True, 2 if target[0] == "all" else 1)
-    assert given.execution.execution_type == ("continuous" if "continuous" in fields else "oneTime")
+        given = orders(db)[0]
+        assert (given.execution.target_type, given.execution.target_filter) == target
+        assert (inside in given.targets, len(given.targets)) == (True, 2 if target[0] == "all" else 1)
+        assert given.execution.execution_type == ("continuous" if "continuous" in fields else "oneTime")
 
 
-@pytest.mark.parametrize(
-    ("fields", "rules", "waves"),
-    [
-        ({"rollout": "careful"}, {"canary": 1, "wave": 3, "factor": 100}, [1, 3, 21]),
-        ({"rollout": "tenths"}, {"canary": 0, "wave": 3}, [3] * 8 + [1]),
-        ({"rollout": "doubling", "interval": "10m"}, {"wave": 1, "factor": 2, "interval_seconds": 600}, [1, 2, 4, 8, 10]),
-        (
-            {"rollout": "own", "canary": "2", "wave": "5", "factor": "1,5", "largest": "6", "success": "95",
-             "ended": "80", "abort_percent": "12.5", "abort_minimum": "4", "abort_on": "FAILED", "abort_action": "CANCEL"},
-            {"success_percentage": 95, "ended_percentage": 80, "largest": 6, "abort": [
-                {"failure_type": "FAILED", "threshold_percentage": 12.5, "minimum": 4, "action": "CANCEL"}]},
-            [2, 5, 6, 6, 6],
-        ),
-    ],
-)  # fmt: skip
-def test_waves_are_made_for_the_devices_that_are_meant(
-    admin: Person, db: Database, fields: dict[str, str], rules: dict[str, Any], waves: list[int]
-) -> None:
+#: What is chosen, the rules that are made of it, and the sizes of the waves for 25 devices.
+WAVES: list[tuple[dict[str, str], dict[str, Any], list[int]]] = [
+    ({"rollout": "careful"}, {"canary": 1, "wave": 3, "factor": 100}, [1, 3, 21]),
+    ({"rollout": "tenths"}, {"canary": 0, "wave": 3}, [3] * 8 + [1]),
+    ({"rollout": "doubling", "interval": "10m"}, {"wave": 1, "factor": 2, "interval_seconds": 600}, [1, 2, 4, 8, 10]),
+    (
+        {"rollout": "own", "canary": "2", "wave": "5", "factor": "1,5", "largest": "6", "success": "95",
+         "ended": "80", "abort_percent": "12.5", "abort_minimum": "4", "abort_on": "FAILED", "abort_action": "CANCEL"},
+        {"success_percentage": 95, "ended_percentage": 80, "largest": 6, "abort": [
+            {"failure_type": "FAILED", "threshold_percentage": 12.5, "minimum": 4, "action": "CANCEL"}]},
+        [2, 5, 6, 6, 6],
+    ),
+]  # fmt: skip
+
+
+def test_waves_are_made_for_the_devices_that_are_meant(admin: Person, db: Database) -> None:
     for _ in range(25):
         add_device(db)
 
-    page = look(admin, **fields)
+    for fields, rules, waves in WAVES:
+        page = look(admin, **fields)
+        assert f"in {len(waves)} waves: {', '.join(map(str, waves[:8]))}" in page.text
+        numbers = [int(row.select("td")[2].text) for row in page.select("#devices tbody tr")]
+        assert [numbers.count(number) for number in range(1, len(waves) + 1)] == waves
 
-    assert f"in {len(waves)} waves: {', '.join(map(str, waves[:8]))}" in page.text
-    assert give(admin, page).status_code == 303
-    (given,) = orders(db)
-    assert given.execution.waves == len(waves)
-    assert given.execution.rollout is not None and rules.items() <= given.execution.rollout.items()
+        assert give(admin, page).status_code == 303
+
+        given = orders(db)[0].execution
+        assert given.waves == len(waves)
+        assert given.rollout is not None and rules.items() <= given.rollout.items()
 
 
 def test_an_order_waits_for_its_time_and_its_window_by_the_clock_of_each_device(admin: Person, db: Database) -> None:
@@ -255,56 +255,54 @@ def test_values_have_a_field_each_with_its_help_and_default(admin: Person, db: D
     assert given.execution.rollback_document["steps"][0]["input"]["command"] == "systemctl,restart,app"
 
 
-@pytest.mark.parametrize(
-    ("fields", "wrong"),
-    [
-        ({"name": ""}, {"name"}),
-        ({"template_id": ""}, {"template_id"}),
-        ({"template_id": "999"}, {"template_id"}),
-        ({"source": "own", "document": "{"}, {"document"}),
-        ({"source": "own", "document": '{"steps": []}'}, {"document"}),
-        ({"target": "device"}, {"device_q"}),
-        ({"target": "device", "device": "x"}, {"device_q"}),
-        ({"target": "group"}, {"group"}),
-        ({"target": "group", "group": "none"}, {"group"}),
-        ({"target": "match"}, {"match_tags"}),
-        ({"target": "match", "match_tags": "north"}, {"match_tags"}),
-        ({"target": "match", "match_tags": "uuid=x"}, {"match_tags"}),
-        ({"target": "match", "match_device_type": "x" * 300}, {"match_device_type"}),
-        ({"target": "nobody"}, {"target"}),
-        ({"timeout": "soon", "priority": "high"}, {"timeout", "priority"}),
-        ({"timeout": "8d"}, {"timeout"}),
-        ({"priority": "101"}, {"priority"}),
-        ({"start": "at", "start_at": "tomorrow"}, {"start_at"}),
-        ({"start": "local", "start_local": ""}, {"start_local"}),
-        ({"window_start": "25:00", "window_end": "04:00"}, {"window_start"}),
-        ({"window_start": "02:00"}, {"window_end"}),
-        ({"window_days": ["sat"]}, {"window_start"}),
-        ({"rollout": "own", "wave": "0", "factor": "x", "largest": "-1"}, {"wave", "factor", "largest"}),
-        ({"rollout": "careful", "success": "101", "interval": "x"}, {"interval"}),
-        ({"rollout": "careful", "success": "101"}, {"success"}),
-        ({"rollout": "careful", "abort_percent": "200"}, {"abort_percent"}),
-        ({"rollout": "careful", "abort_percent": "2", "abort_minimum": "0"}, {"abort_minimum"}),
-        ({"rollback": "template"}, {"rollback_template_id"}),
-        ({"rollback": "own", "rollback_document": "[]"}, {"rollback_document"}),
-    ],
-    ids=str,
-)
-def test_what_is_wrong_is_told_at_its_field_and_nothing_typed_is_lost(
-    admin: Person, db: Database, fields: dict[str, Any], wrong: set[str]
-) -> None:
+#: What is typed over, and the fields that are wrong then. One installation for all of them, since each costs but a request.
+WRONG: list[tuple[dict[str, Any], set[str]]] = [
+    ({"name": ""}, {"name"}),
+    ({"template_id": ""}, {"template_id"}),
+    ({"template_id": "999"}, {"template_id"}),
+    ({"source": "own", "document": "{"}, {"document"}),
+    ({"source": "own", "document": '{"steps": []}'}, {"document"}),
+    ({"target": "device"}, {"device_q"}),
+    ({"target": "device", "device": "x"}, {"device_q"}),
+    ({"target": "group"}, {"group"}),
+    ({"target": "group", "group": "none"}, {"group"}),
+    ({"target": "match"}, {"match_tags"}),
+    ({"target": "match", "match_tags": "north"}, {"match_tags"}),
+    ({"target": "match", "match_tags": "uuid=x"}, {"match_tags"}),
+    ({"target": "match", "match_device_type": "x" * 300}, {"match_device_type"}),
+    ({"target": "nobody"}, {"target"}),
+    ({"timeout": "soon", "priority": "high"}, {"timeout", "priority"}),
+    ({"timeout": "8d"}, {"timeout"}),
+    ({"priority": "101"}, {"priority"}),
+    ({"start": "at", "start_at": "tomorrow"}, {"start_at"}),
+    ({"start": "local", "start_local": ""}, {"start_local"}),
+    ({"window_start": "25:00", "window_end": "04:00"}, {"window_start"}),
+    ({"window_start": "02:00"}, {"window_end"}),
+    ({"window_days": ["sat"]}, {"window_start"}),
+    ({"rollout": "own", "wave": "0", "factor": "x", "largest": "-1"}, {"wave", "factor", "largest"}),
+    ({"rollout": "careful", "success": "101", "interval": "x"}, {"interval"}),
+    ({"rollout": "careful", "success": "101"}, {"success"}),
+    ({"rollout": "careful", "abort_percent": "200"}, {"abort_percent"}),
+    ({"rollout": "careful", "abort_percent": "2", "abort_minimum": "0"}, {"abort_minimum"}),
+    ({"rollback": "template"}, {"rollback_template_id"}),
+    ({"rollback": "own", "rollback_document": "[]"}, {"rollback_document"}),
+]
+
+
+def test_what_is_wrong_is_told_at_its_field_and_nothing_typed_is_lost(admin: Person, db: Database) -> None:
     add_device(db)
 
-    answer = send(admin, ADDRESS, with_fields(**fields), act="preview")
+    for fields, wrong in WRONG:
+        answer = send(admin, ADDRESS, with_fields(**fields), act="preview")
 
-    assert answer.status_code == 422
-    page = soup(answer.text)
-    told = {str(one["id"]).removesuffix("-error") for one in page.select(".wb-field__error[id]")}
-    assert told == wrong
-    typed = dict(fields_of(page, "#execute-form"))
-    kept = {name: value for name, value in fields.items() if isinstance(value, str) and value != "nobody"}
-    assert {name: typed[name] for name in kept} == kept
-    assert page.select_one("details[open]") or not wrong & {"start_at", "wave", "rollback_document"}
+        assert answer.status_code == 422, fields
+        page = soup(answer.text)
+        told = {str(one["id"]).removesuffix("-error") for one in page.select(".wb-field__error[id]")}
+        assert told == wrong, fields
+        typed = dict(fields_of(page, "#execute-form"))
+        kept = {name: value for name, value in fields.items() if isinstance(value, str) and value != "nobody"}
+        assert {name: typed[name] for name in kept} == kept
+        assert page.select_one("details[open]") or not wrong & {"start_at", "wave", "rollback_document"}, fields
     assert not orders(db)
 
 
@@ -340,14 +338,17 @@ def test_links_fill_in_a_template_a_device_or_a_group(admin: Person, db: Databas
     uuid = add_device(db)
     devices.put_group(db, "kitchens", [uuid], now=clock.now(), actor="ann")
 
+    second = add_device(db)
     template, device, group = (
         dict(fields_of(admin.see(f"{ADDRESS}?{query}"), "#execute-form"))
         for query in ("template=3", f"device={uuid.upper()}", "group=kitchens")
     )
+    several = admin.see(f"{ADDRESS}?device={uuid}&device={second}&device={uuid}")
 
     assert (template["template_id"], template["name"], template["var_SERVICE_NAME"]) == ("3", "health-check", "")
     assert (device["target"], device["device"]) == ("device", uuid)
     assert (group["target"], group["group"]) == ("group", "kitchens")
+    assert [one["value"] for one in several.select("[name=device][checked]")] == [uuid, second]
     assert admin.get(f"{ADDRESS}?template=999").status_code == 404
     assert admin.get(f"{ADDRESS}?from=none").status_code == 404
 

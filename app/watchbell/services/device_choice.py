@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 
-from watchbell.domain import searching
+from watchbell.domain.presence import DEVICE_ONLINE
 from watchbell.services import devices
 from watchbell.services.devices import DeviceView
-from watchbell.store import device_search
+from watchbell.store import device_lists
 from watchbell.store import devices as store
+from watchbell.store.device_lists import Listed
 from watchbell.store.devices import Device
 from watchbell.store.session import Database, Session
 
@@ -29,9 +30,10 @@ class Found:
 
 
 def search(db: Database, text: str, *, now: datetime, limit: int = SHOWN) -> Found:
-    """Return the active devices that have all words of a text in their name, uuid, type, address, system or tags."""
+    """Return the active devices by name that have all words of a text in their name, uuid, type, addresses or tags."""
+    chosen = Listed(now - DEVICE_ONLINE, search=text, is_active=True)
     with db.read() as session:
-        found, total = device_search.search(session, searching.words_of(text), limit)
+        found, total = device_lists.list_page(session, chosen, sort="name", descending=False, limit=limit)
         return Found(_views(session, found, now), total)
 
 

@@ -43,6 +43,8 @@ class Listed:
     #: Words that all have to be in its name, number, type, addresses or tags.
     search: str = ""
     standing: Standing | None = None
+    #: Whether it may take part.
+    is_active: bool | None = None
     group: str | None = None
     #: A key, or a key with its value as ``key=value``.
     tag: str | None = None
@@ -164,6 +166,8 @@ def _filtered(statement: Select[Any], chosen: Listed) -> Select[Any]:
         statement = statement.where(Device.id.in_(chosen.ids))
     if chosen.standing is not None:
         statement = statement.where(_standing(chosen.online_since) == chosen.standing.value)
+    if chosen.is_active is not None:
+        statement = statement.where(Device.is_active.is_(chosen.is_active))
     if chosen.group is not None:
         members = select(DeviceGroupMember.device_id).join(DeviceGroup, DeviceGroup.id == DeviceGroupMember.group_id)
         statement = statement.where(Device.id.in_(members.where(DeviceGroup.name == chosen.group)))

@@ -76,6 +76,12 @@ class Look:
         return sorted(self.devices, key=lambda one: (one.unmet is None, one.name.lower()))[:LISTED]
 
     @property
+    def wave_of(self) -> dict[str, int]:
+        """Return the wave of each device by its uuid: they go in the order in which they were made."""
+        numbers = [number for number, size in enumerate(self.waves, start=1) for _ in range(size)]
+        return {one.uuid: number for one, number in zip(self.devices, numbers, strict=True)}
+
+    @property
     def is_open(self) -> bool:
         """Return whether it goes on to devices that join later."""
         return self.order.execution_type == "continuous" and self.order.target_type != "device"

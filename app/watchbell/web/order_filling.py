@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from werkzeug.datastructures import MultiDict
+
 from watchbell.domain import json_text
 from watchbell.errors import NotFound
 from watchbell.services import fleet_jobs, job_library
@@ -28,7 +30,7 @@ class Filling:
         self.notes: list[str] = []
 
 
-def read(args: Mapping[str, str]) -> Filling:
+def read(args: MultiDict[str, str]) -> Filling:
     """Return what an address asks for; raises NotFound for what is not there."""
     filling = Filling()
     if args.get("from"):
@@ -41,9 +43,10 @@ def read(args: Mapping[str, str]) -> Filling:
             "template_id": str(template.id),
             "name": filling.data.get("name") or template.name,
         }
-    if args.get("device"):
+    chosen = [text.strip().lower() for text in args.getlist("device") if text.strip()]
+    if chosen:
         filling.data["target"] = "device"
-        filling.devices = [query.text(args, "device").lower()]
+        filling.devices = list(dict.fromkeys(chosen))[:MOST_CHOSEN]
     if args.get("group"):
         filling.data |= {"target": "group", "group": query.text(args, "group")}
     return filling
