@@ -70,6 +70,7 @@ PAGES = (
         "/failures",
         "/metrics",
         "/queues",
+        "/secrets",
         "/heartbeats",
     ),
     *(

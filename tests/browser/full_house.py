@@ -19,6 +19,7 @@ from watchbell.services import (
     pauses,
     queues,
     runs,
+    secrets,
     tokens,
     triggers,
 )
@@ -73,12 +74,21 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
     fails = house.add(
         "fails", f"echo started; echo '{WORDS * 3}' >&2; exit 3", comment="Known: the disk of db1 is full."
     )
+    for name in ("database-password", "key-of-the-warehouse-and-of-the-reporting-database-of-the-office"):
+        secrets.put(house.db, name, "correct horse battery", now=now, actor="admin")
+    house.add(
+        "names-what-is-missing",
+        "true",
+        environment={"TOKEN": "${secret:never-set}", "P": "${secret:database-password}"},
+    )
     folder = house.folder / "a-folder-that-is-gone-when-the-command-is-started-and-has-a-rather-long-name"
     folder.mkdir()
     gone = house.add(LONG_NAME, f"echo '{WORDS * 2}'", directory=str(folder), cron="15 2 * * *", zone="Europe/Berlin")
     folder.rmdir()
     colours = house.add(
-        "colours", r"for i in 1 2 3 4 5 6 7; do printf '\033[3%sm%s\033[0m\n' $i '" + WORDS + "'; done; sleep 1.2"
+        "colours",
+        environment={"PASSWORD": "${secret:database-password}"},
+        command=r"for i in 1 2 3 4 5 6 7; do printf '\033[3%sm%s\033[0m\n' $i '" + WORDS + "'; done; sleep 1.2",
     )
     killed = house.add("killed-from-outside", "exec sleep 600", uncertain="ask")
     flaky = house.add(

@@ -23,6 +23,7 @@ from watchbell.config import Config
 from watchbell.domain.task_definition import Defaults
 from watchbell.services import accounts, tasks
 from watchbell.services.accounts import FIRST_USERNAME
+from watchbell.store.secret_box import SecretBox
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
@@ -47,7 +48,7 @@ class Installation:
         self.entrance = self.server.wait_for_address()
         self.root = "/".join(self.entrance.split("/")[:3])
         self.config = Config.load({"home": self.home, "zone": "UTC", "hostname": HOST}, environ={})
-        self.db = Database.open(self.config.database_url)
+        self.db = Database.open(self.config.database_url, box=SecretBox.of(self.config))
         self._login: Any = None
 
     def make_link(self) -> str:

@@ -22,7 +22,7 @@ PAGE = "docs/api.md"
 def test_every_line_of_the_page_does_what_it_says(lab, tmp_path) -> None:  # noqa: F811
     page = Page(lab, auth="on")
     try:
-        made = watchbell(lab.home, "token", "create", "script", "--scope", "edit", "--user", "admin")
+        made = watchbell(lab.home, "token", "create", "script", "--scope", "admin", "--user", "admin")
         lines = [line for block in blocks(PAGE, "sh") for line in block.splitlines() if line.startswith("curl ")]
         environment = {**os.environ, "URL": f"{page.url}/api/v2", "TOKEN": made.stdout.strip()}
         for line in lines:

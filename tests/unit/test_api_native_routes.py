@@ -15,7 +15,7 @@ from watchbell.config import Config
 from watchbell.domain.analysis.judgement import Finding, Verdict
 from watchbell.domain.permissions import ROUTES
 from watchbell.domain.run_state import RunState
-from watchbell.services import pauses, queues
+from watchbell.services import pauses, queues, secrets
 from watchbell.store import verdicts
 from watchbell.store.session import Database
 
@@ -58,6 +58,10 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "get_output": ("GET", "/runs/1/output?offset=-10&stream=stderr", None, 200),
     "get_raw_output": ("GET", "/runs/1/output/raw", None, 200),
     "list_events": ("GET", "/events?after=0&types=task_created", None, 200),
+    "list_secrets": ("GET", "/secrets", None, 200),
+    "get_secret": ("GET", "/secrets/db", None, 200),
+    "put_secret": ("PUT", "/secrets/db", {"value": "correct horse"}, 200, ANY),
+    "delete_secret": ("DELETE", "/secrets/db?force=true", None, 204, ANY),
     "list_queues": ("GET", "/queues", None, 200),
     "get_queue": ("GET", "/queues/nightly", None, 200),
     "put_queue": ("PUT", "/queues/nightly", {"max_running": 3}, 200, ANY),
@@ -98,6 +102,7 @@ def things(db: Database, web_config: Config) -> None:
     with db.write() as session:
         row = {"run_id": slow.id, "task_id": task.id, "verdict": "slow", "findings": [dataclasses.asdict(finding)]}
         verdicts.add(session, [row])
+    secrets.put(db, "db", "first value", now=NOW, actor="ann")
     queues.set_bounds(db, "nightly", max_running=2, now=NOW, actor="ann")
     add_alert(db, failed)
     pauses.pause(db, pauses.queue_scope("nightly"), now=NOW, actor="ann", reason="disk")
@@ -128,6 +133,10 @@ GOES_WRONG: list[tuple[Any, ...]] = [
     *(("GET", f"/runs/{NONE}{rest}", None, 404) for rest in ("", "/wait", "/output", "/output/raw", "/verdict")),
     *(("POST", f"/runs/{NONE}/{verb}", None, 404) for verb in ("cancel", "rerun", "expect", "retract")),
     ("POST", f"/runs/{NONE}/decide", {"choice": "leave"}, 404),
+    ("GET", "/secrets/none", None, 404),
+    ("PUT", "/secrets/db", {"value": "abc"}, 422, "value"),
+    ("PUT", "/secrets/no name", {"value": "correct horse"}, 422, "name"),
+    ("DELETE", "/secrets/none", None, 404),
     ("GET", "/queues/none", None, 404),
     ("PATCH", f"/tasks/{NONE}", {}, 404),
     ("DELETE", f"/tasks/{NONE}", None, 404),

@@ -19,7 +19,7 @@ class Role(StrEnum):
     EDITOR = "editor"
     """Also decides what is run: makes, edits and deletes tasks."""
     ADMIN = "admin"
-    """Also manages accounts."""
+    """Also manages accounts and secrets."""
 
 
 class Scope(StrEnum):
@@ -304,6 +304,17 @@ ROUTES: dict[str, Right] = {
     **dict.fromkeys(
         (f"fleet_schedules.{name}" for name in ("new", "create", "preview", "edit", "update", "delete")), Right.EDIT
     ),
+    # Names of secrets are for whoever may use them; their values are for nobody.
+    "secrets.index": Right.EDIT,
+    "secrets.index_json": Right.EDIT,
+    "secrets.index_csv": Right.EDIT,
+    "secrets.show": Right.EDIT,
+    "secrets.new": Right.ADMINISTER,
+    "secrets.create": Right.ADMINISTER,
+    "secrets.replacement": Right.ADMINISTER,
+    "secrets.replace": Right.ADMINISTER,
+    "secrets.deletion": Right.ADMINISTER,
+    "secrets.delete": Right.ADMINISTER,
     "queues.index": Right.VIEW,
     "queues.index_json": Right.VIEW,
     # A bound decides about every task of a queue, as an edit of each would.
@@ -415,6 +426,10 @@ ROUTES: dict[str, Right] = {
     "native.delete_queue": Right.EDIT,
     "native.pause_queue": Right.OPERATE,
     "native.resume_queue": Right.OPERATE,
+    "native.list_secrets": Right.EDIT,
+    "native.get_secret": Right.EDIT,
+    "native.put_secret": Right.ADMINISTER,
+    "native.delete_secret": Right.ADMINISTER,
     "native.list_pauses": Right.VIEW,
     "native.pause_everything": Right.OPERATE,
     "native.resume_everything": Right.OPERATE,

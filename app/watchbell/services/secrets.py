@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from watchbell.domain import secret_names
-from watchbell.errors import Conflict, KeyTrouble, NotFound
+from watchbell.errors import Conflict, KeyTrouble, NotFound, VersionConflict
 from watchbell.services import audit
 from watchbell.services.tickets import Ticket
 from watchbell.store import sealed
@@ -67,16 +67,27 @@ def get(db: Database, name: str, *, uses: int = SHOWN_USES) -> SecretView:
         return SecretView(secret, _places_of(session, name), store.list_uses(session, secret.id, limit=uses))
 
 
-def put(db: Database, name: str, value: str, *, now: datetime, actor: str, is_new: bool = False) -> Secret:
+def put(
+    db: Database,
+    name: str,
+    value: str,
+    *,
+    now: datetime,
+    actor: str,
+    is_new: bool = False,
+    expected_version: int | None = None,
+) -> Secret:
     """Make a secret, or give it another value; what starts from now on gets that one.
 
-    Raises InputError, KeyTrouble, and with ``is_new`` Conflict if there is one of that name.
+    Raises InputError, KeyTrouble, with ``is_new`` Conflict if there is one of that name, and VersionConflict if
+    ``expected_version`` is given and it has another one; that of a secret which is not there is 0.
     """
     secret_names.check_name(name)
     secret_names.check_value(value)
     with db.write() as session:
         secret = store.find_secret(session, name, deleted=True)
         is_made = secret is None or secret.deleted_at is not None
+        _require_version(secret if not is_made else None, expected_version)
         if is_new and not is_made:
             raise Conflict(f"there is a secret {name} already; replace its value instead")
         if secret is None:
@@ -104,13 +115,23 @@ def put(db: Database, name: str, value: str, *, now: datetime, actor: str, is_ne
         return secret
 
 
-def delete(db: Database, name: str, *, now: datetime, actor: str, is_forced: bool = False) -> Sequence[Place]:
+def delete(
+    db: Database,
+    name: str,
+    *,
+    now: datetime,
+    actor: str,
+    is_forced: bool = False,
+    expected_version: int | None = None,
+) -> Sequence[Place]:
     """Delete a secret and return what named it; runs that go on keep what they were given.
 
-    Raises NotFound, and unless ``is_forced`` Conflict while something names it: its next run would fail.
+    Raises NotFound, unless ``is_forced`` Conflict while something names it: its next run would fail; and VersionConflict if
+    ``expected_version`` is given and it has another one.
     """
     with db.write() as session:
         secret = _require(session, name)
+        _require_version(secret, expected_version)
         places = _places_of(session, name)
         if places and not is_forced:
             raise Conflict(f"{_told(places)} would fail without the secret {name}")
@@ -158,6 +179,21 @@ def keys_in_use(db: Database) -> Mapping[str, int]:
     """Return how many texts are sealed with each key, by its name."""
     with db.read() as session:
         return sealed.keys_in_use(session)
+
+
+def trouble(db: Database) -> str:
+    """Return what is wrong with the key that seals secrets, empty if nothing is or nothing is sealed."""
+    in_use = keys_in_use(db)
+    try:
+        known = set(db.box.names()) if in_use else set()
+    except KeyTrouble as error:
+        return error.message
+    unknown = sum(count for key, count in in_use.items() if key not in known)
+    return (
+        f"{unknown} of {sum(in_use.values())} secrets do not open with the present key; put the right key file back"
+        if unknown
+        else ""
+    )
 
 
 def list_missing(db: Database) -> Mapping[str, Sequence[str]]:
@@ -239,6 +275,12 @@ def _require(session: Session, name: str) -> Secret:
     if secret is None:
         raise NotFound(f"there is no secret {name[: secret_names.NAME_LIMIT]!r}")
     return secret
+
+
+def _require_version(secret: Secret | None, expected: int | None) -> None:
+    if expected is not None and (secret.version if secret is not None else 0) != expected:
+        who = (secret.changed_by if secret is not None else "") or "somebody"
+        raise VersionConflict(f"{who} has changed this secret meanwhile; look at it and change it again")
 
 
 def _note(session: Session, action: str, secret: Secret, *, now: datetime, actor: str, **detail: object) -> None:

@@ -151,6 +151,7 @@ def _pages() -> list[Choice]:
         ("download", "transfer.index", _("Import tasks"), "crontab yaml json"),
         ("search", "search.index", _("Search"), "find output"),
         ("token", "tokens.index", _("Tokens"), "api access"),
+        ("key", "secrets.index", _("Secrets"), "passwords keys credentials vault"),
         ("key", "auth.password", _("Change password"), "account"),
         ("key", "second_factor.index", _("Second factor"), "totp 2fa otp authenticator account"),
         ("key", "provider.index", _("Single sign-on"), "oidc openid sso provider login account"),

@@ -179,7 +179,7 @@ def typed() -> list[tuple[str, str]]:
         found = [(name, value) for name, values in request.form.lists() for value in values]
     names = {name for name, _value in found}
     is_whole = request.method == "POST" and "csrf_token" in names and not request.files
-    if not is_whole or any("password" in name or name in {"repeat", "current"} for name in names):
+    if not is_whole or any("password" in name or name in {"repeat", "current", "secret_value"} for name in names):
         return []
     # Another site cannot have sent it, so the form may carry the token of the session that there is by now.
     return [(name, generate_csrf() if name == "csrf_token" else value) for name, value in found]

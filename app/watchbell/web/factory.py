@@ -67,6 +67,7 @@ from watchbell.web.pages import (
     scheduler_control,
     search,
     second_factor,
+    secrets,
     settings,
     task_metrics,
     task_templates,
@@ -86,7 +87,7 @@ from watchbell.web.secret_key import secret_key
 PAGES = (
     *(overview, tasks, transfer, next_runs, runs, queues, heartbeats, metrics, log),
     *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
-    *(timeline, calendars, failures, task_metrics, settings, task_templates, bulk_edits, alerts),
+    *(timeline, calendars, failures, task_metrics, settings, task_templates, bulk_edits, alerts, secrets),
     *(fleet, fleet_executions, fleet_schedules),
     *(second_factor, provider),
     *(fleet_devices, fleet_groups, fleet_enrolment),

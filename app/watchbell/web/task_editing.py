@@ -10,7 +10,7 @@ from flask import render_template, request
 
 from watchbell.domain import schedule as schedules
 from watchbell.errors import Conflict, InputError, Problem
-from watchbell.services import tasks, triggers
+from watchbell.services import secrets, tasks, triggers
 from watchbell.store.tasks import Task
 from watchbell.web import current, merging, starting, task_preview
 from watchbell.web.db import database
@@ -173,6 +173,7 @@ def page(form: TaskForm, task: Task | None, refusal: Refusal | None = None) -> t
         zones=sorted(schedules.valid_zones()),
         group_titles=GROUP_TITLES,
         rules=current.rules(),
+        secret_names=secrets.list_names(database()),
         retry_sentence=retry_sentence(policies_of(form.how_data())),
     )
     return html, refusal.status if refusal else 200
