@@ -34,14 +34,11 @@ FURTHER = (
 )  # fmt: skip
 #: Here only what is wrong with an address or a form is of this kind; all else is translated where it is said.
 PAGES = ("web/*.py", "web/forms/*.py", "web/pages/*.py")
-#: Modules whose words only programs, the command line or files read: the five families, the fleet, crontabs, the log.
+#: Modules whose words only programs, the command line or files read: the five families, agents, crontabs, the log.
 APART = (
-    *("domain/agent_protocol.py", "domain/analysis/baseline.py", "domain/crontab/writing.py", "domain/fleet_state.py"),
-    *("domain/presence.py", "domain/samples.py", "domain/schedule/describe.py"),
-    *("domain/schedule/pattern.py", "services/cron_log.py", "services/cron_task.py"),
-    *("services/device_jobs.py", "services/first_start.py", "services/idempotency.py"),
-    *("services/fleet_jobs.py", "services/fleet_moves.py", "services/fleet_rollouts.py", "services/fleet_schedules.py"),
-    "services/totals.py",
+    *("domain/agent_protocol.py", "domain/analysis/baseline.py", "domain/crontab/writing.py", "domain/presence.py"),
+    *("domain/samples.py", "domain/schedule/describe.py", "domain/schedule/pattern.py", "services/cron_log.py"),
+    *("services/cron_task.py", "services/first_start.py", "services/idempotency.py", "services/totals.py"),
 )
 #: What is no sentence for a page: examples, patterns, statements, lines for a shell or of the command line, and pieces of
 #: sentences that are given as a whole below.
@@ -104,12 +101,14 @@ SILENT = frozenset(
         "name: backup",
         "next attempt at",
         "keys %(a)s",
+        "the next wave needs",
         "no such column",
         "no such table",
         "not possible (they would not apply to root)",
         "on %(a)s",
         "openid profile email",
         "or %(a)s to %(b)s",
+        "paused by",
         "printf '%%s\\n' %(a)s | %(b)s -c %(c)s",
         "process limits %(a)s",
         "the clock was set %(a)s by %(b)s",
@@ -192,6 +191,10 @@ EXTRA = frozenset(
         "missed",
         "month",
         "next attempt at %(a)s UTC",
+        "paused by %(a)s",
+        "rejected",
+        "the next wave needs %(a)s %%",
+        "timed out",
         "none",
         "queued",
         "retry_wait",

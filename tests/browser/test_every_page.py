@@ -179,6 +179,7 @@ def test_empty_pages_are_in_order_and_offer_the_next_step(browser, empty, scheme
         "/metrics",
         "/log",
         "/account/tokens",
+        "/fleet",
         "/fleet/executions",
         "/fleet/schedules",
     ]

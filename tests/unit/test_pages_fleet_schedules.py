@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from tests.fleet import DOCUMENT, STEP, add_device
+from tests.unit.fleet_pages import text_of
 from tests.unit.form_fields import soup
-from tests.unit.test_pages_fleet import text_of
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.services import fleet_schedules, job_library
