@@ -1,7 +1,7 @@
 """An OpenID provider of its own process, on Authlib's server side: ``python -m tests.openid_provider PORT_FILE``.
 
-It knows one client, asks for PKCE, and logs in whoever the query names as ``user``, a JSON object of claims, since nobody
-is there to type a password. ``twist`` in that object makes it sign what it must not: another issuer, audience, nonce or key.
+It knows one client, asks for PKCE, and logs in whoever the query, or a browser's cookie, names as ``user``, a JSON object of
+claims, since nobody is there to type a password. ``twist`` in that object makes it sign what it must not: another issuer, audience, nonce or key.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import ClientMixin, grants
@@ -133,7 +134,7 @@ def make_app() -> Flask:
 
     @app.get("/authorize")
     def authorize():
-        user = json.loads(request.args["user"])
+        user = json.loads(request.args.get("user") or unquote(request.cookies["user"]))
         if user.get("denies"):
             back = f"{request.args['redirect_uri']}?error=access_denied&state={request.args['state']}"
             return redirect(f"{back}&error_description=%3Cb%3Enot+you%3C%2Fb%3E")
