@@ -11,7 +11,8 @@ from bs4 import BeautifulSoup
 from tests.unit.device_rows import add, give, line_of, names, put
 from tests.web_fixtures import Person
 from watchbell import clock
-from watchbell.services import device_groups, devices
+from watchbell.services import agents, device_groups, devices, enrolment
+from watchbell.services.agents import Asked, DuplicateIdentity
 from watchbell.store.session import Database
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -220,6 +221,26 @@ def test_a_device_is_switched_off_and_on_and_each_can_be_taken_back(admin: Perso
     assert line_of(db, uuid).standing == "inactive"
     assert admin.post(f"/fleet/devices/{uuid}/activate", {"back": "list"}).headers["Location"] == "/fleet/devices"
     assert line_of(db, uuid).standing == "never"
+
+
+def test_two_agents_with_its_credentials_are_told_until_somebody_says_that_one_is_left(
+    admin: Person, db: Database
+) -> None:
+    code = enrolment.create(db, name=HOSTILE, now=clock.now(), actor="ann").secret
+    uuid = enrolment.join(db, code, now=clock.now()).uuid
+    agents.poll(db, uuid, Asked("1" * 32, (), 1), now=clock.now())
+    assert "Two agents" not in admin.get(f"/fleet/devices/{uuid}").text
+    with pytest.raises(DuplicateIdentity):
+        agents.poll(db, uuid, Asked("2" * 32, (), 1), now=clock.now(), address="10.0.0.7")
+
+    notice = admin.see(f"/fleet/devices/{uuid}").select_one(".wb-notice[role=alert]")
+    assert notice is not None
+    assert "the second one from 10.0.0.7" in notice.text
+    answer = admin.post(f"/fleet/devices/{uuid}/settle", follow_redirects=True)
+
+    assert "The next agent that asks" in answer.text
+    assert "Two agents" not in answer.text
+    assert agents.list_conflicts(db) == []
 
 
 def test_a_key_is_replaced_shown_once_and_taken_away(admin: Person, db: Database) -> None:

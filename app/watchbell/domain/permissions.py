@@ -459,7 +459,8 @@ ROUTES: dict[str, Right] = {
     "fleet_devices.bulk": Right.OPERATE,
     **dict.fromkeys((f"fleet_devices.{name}" for name in ("new", "create", "edit", "update", "delete")), Right.EDIT),
     **dict.fromkeys(
-        (f"fleet_devices.{name}" for name in ("activate", "deactivate", "rotate_key", "revoke_key")), Right.EDIT
+        (f"fleet_devices.{name}" for name in ("activate", "deactivate", "rotate_key", "revoke_key", "settle")),
+        Right.EDIT,
     ),
     **dict.fromkeys((f"fleet_enrolment.{name}" for name in ("index", "index_json", "index_csv")), Right.VIEW),
     # Whoever holds a code can make a device of a machine.

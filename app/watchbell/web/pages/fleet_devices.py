@@ -10,7 +10,7 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.errors import InputError
-from watchbell.services import device_history, device_lists, devices
+from watchbell.services import agents, device_history, device_lists, devices
 from watchbell.web import (
     bulk_devices,
     bulk_forms,
@@ -146,6 +146,13 @@ def activate(uuid: str) -> AnyResponse:
     words = _("%(name)s is active: it may ask for jobs.", name=view.device.name)
     notices.done(words, url_for("fleet_devices.deactivate", uuid=view.device.uuid), _from())
     return _back(view.device.uuid)
+
+
+@blueprint.post("/fleet/devices/<uuid>/settle")
+def settle(uuid: str) -> AnyResponse:
+    agents.settle(database(), uuid, now=current.now(), actor=current.actor())
+    flash(_("The next agent that asks is taken to be that of this device."), "success")
+    return _back(uuid)
 
 
 @blueprint.post("/fleet/devices/<uuid>/deactivate")
