@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from datetime import datetime, timedelta
 
 from tests.browser.installations import Installation
 from watchbell import clock
 from watchbell.domain.fleet_state import DeviceJobState
-from watchbell.services import device_jobs, devices, fleet_jobs, fleet_rollouts, fleet_schedules
+from watchbell.services import (
+    device_groups,
+    device_jobs,
+    devices,
+    enrolment,
+    fleet_jobs,
+    fleet_rollouts,
+    fleet_schedules,
+)
 from watchbell.services.device_jobs import Report, ReportRefused
 from watchbell.services.fleet_orders import Order
 
@@ -54,9 +63,30 @@ def end(house: Installation, job_id: str, uuid: str, state: str = "succeeded", *
     device_jobs.report(house.db, uuid, job_id, Report(DeviceJobState(state), result), now=clock.now())
 
 
+def gather(house: Installation, uuids: list[str]) -> None:
+    """Let devices be in groups, one tell all that can be told of itself, and others join by codes or wait for that."""
+    now = clock.now()
+    for number, name in enumerate(("kitchens", LONG_NAME)):
+        group = device_groups.create(house.db, name, description=LONG_NAME, now=now, actor="admin")
+        device_groups.add_named(house.db, group.id, uuids[number:], now=now, actor="admin")
+    facts = {
+        "os": "Debian GNU/Linux 12 (bookworm)",
+        "load": [0.1, 0.2, 0.3],
+        "uptime_seconds": 1e6,
+        "other": {"of": LONG_NAME},
+    }
+    house.execute("UPDATE device SET facts = ? WHERE uuid = ?", json.dumps(facts), uuids[1])
+    enrolment.create(house.db, name=LONG_NAME, group="kitchens", tags={"site": LONG_NAME}, now=now, actor="admin")
+    for needs_approval in (False, True):
+        made = enrolment.create(house.db, needs_approval=needs_approval, now=now, actor="admin")
+        enrolment.join(house.db, made.secret, hostname=LONG_NAME, now=now, address="192.0.2.8")
+    devices.add(house.db, {"name": "by-hand"}, now=now, actor="admin")
+
+
 def fill(house: Installation) -> dict[str, str]:
     """Let everything happen once; return the order with failures, and a device with a long story in it."""
     uuids = add_devices(house)
+    gather(house, uuids)
     good = give(house, "check", uuids[:2])
     for uuid in uuids[:2]:
         hold(house, uuid)

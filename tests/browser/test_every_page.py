@@ -101,6 +101,7 @@ def test_full_pages_are_in_order(browser, installation, runs_of, fleet, scheme, 
         "/secrets", "/secrets/new", "/secrets/named/database-password", "/secrets/named/database-password/replace", "/secrets/named/database-password/delete",
         "/logout", "/runs/999999", "/nowhere", "/search", "/search?q=rather+long", "/search?q=fails",
         "/fleet", "/fleet/executions", f"/fleet/executions/{fleet['order']}?by=site", f"/fleet/executions/{fleet['order']}/devices/{fleet['device']}", "/fleet/schedules", f"/fleet/schedules/{fleet['schedule']}", f"/fleet/schedules/{fleet['schedule']}/edit",
+        "/fleet/devices?view=all", "/fleet/devices?q=nothing-like-this", "/fleet/devices/new", f"/fleet/devices/{fleet['device']}", f"/fleet/devices/{fleet['device']}?state=failed", f"/fleet/devices/{fleet['device']}/edit", "/fleet/devices/join?state=all", "/fleet/devices/join/new", "/fleet/groups", "/fleet/groups/new", "/fleet/groups/1", "/fleet/groups/1/edit", "/search?q=site%3Dnorth",
         *(f"/runs/{runs_of[end]}" for end in ("failed: fails", "succeeded: colours", "lost: killed-fro", "retry_wait: comes-back", "queued", "running", "skipped")),
         *(f"/runs/{runs_of['failed: fails']}?tab={tab}" for tab in ("resources", "history", "definition")),
     ]  # fmt: skip
@@ -181,6 +182,9 @@ def test_empty_pages_are_in_order_and_offer_the_next_step(browser, empty, scheme
         "/account/tokens",
         "/fleet",
         "/fleet/executions",
+        "/fleet/devices",
+        "/fleet/devices/join",
+        "/fleet/groups",
         "/fleet/schedules",
     ]
     with window(browser, empty, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:

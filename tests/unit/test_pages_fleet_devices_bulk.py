@@ -83,3 +83,18 @@ def test_who_may_not_change_devices_is_offered_nothing_that_does(enter: Enter, d
         assert not page.select(f"main a[href='/fleet/devices/new'], main a[href='/fleet/devices/{uuid}/edit']")
     assert bulk(operator, "deactivate", number_of(db, uuid)).status_code == 403
     assert line_of(db, uuid).device.is_active
+
+
+def test_what_is_ticked_is_chosen_in_the_form_of_an_order_and_a_group_as_a_group(admin: Person, db: Database) -> None:
+    uuids = [add(db, name) for name in ("xa", "xb", "xc")]
+    group = device_groups.create(db, "kitchens", now=clock.now(), actor="ann").id
+    device_groups.add_named(db, group, uuids, now=clock.now(), actor="ann")
+
+    page = BeautifulSoup(bulk(admin, "execute", *(number_of(db, uuid) for uuid in uuids[:2])).text, "html.parser")
+    assert {
+        str(one["value"]) for one in page.select("input[name=device][checked], input[name=device][type=hidden]")
+    } == set(uuids[:2])
+    given = {"action": "execute", "all": "1", "filters": "group=kitchens"}
+    assert admin.post("/fleet/devices/bulk", given).headers["Location"] == "/fleet/execute?group=kitchens"
+    given = {"action": "execute", "all": "1", "filters": "q=xa"}
+    assert admin.post("/fleet/devices/bulk", given).headers["Location"] == f"/fleet/execute?device={uuids[0]}"

@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 from bs4 import BeautifulSoup
+from flask import Flask
 
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
-from watchbell.services import device_groups, device_lists, devices, enrolment
+from watchbell.services import accounts, device_groups, device_lists, devices, enrolment
 from watchbell.services.enrolment import EnrolmentRefused
+from watchbell.store.accounts import Account
 from watchbell.store.session import Database
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -38,6 +40,7 @@ def test_a_code_is_shown_once_with_the_line_for_the_device_and_works(admin: Pers
     secret = str(page.select_one("#code")["value"])  # type: ignore[index]
     line = str(page.select_one("#line")["value"])  # type: ignore[index]
     assert line == f"watchbell agent run --url http://localhost --enroll {secret}"
+    assert "--plain-http" not in page.text
     assert answer.headers["Cache-Control"] == "no-store"
     (code,) = enrolment.list_all(db, now=clock.now())
     assert timedelta(minutes=14) < code.expires_at - clock.now() <= timedelta(minutes=15)
@@ -48,6 +51,24 @@ def test_a_code_is_shown_once_with_the_line_for_the_device_and_works(admin: Pers
     assert (line_of.device.name, list(line_of.groups), dict(line_of.tags), line_of.device.is_active) == (
         "pi-kitchen", ["kitchens"], {"site": "north"}, True,
     )  # fmt: skip
+
+
+def test_by_plain_http_from_elsewhere_the_line_says_so_and_the_page_warns(
+    app: Flask, db: Database, admin_account: Account
+) -> None:
+    # The fixture puts back what stood there.
+    app.extensions["watchbell.hosts"] |= {"bell.example.org"}
+    client, there = app.test_client(), {"base_url": "http://bell.example.org"}
+    client.get(f"/login/link/{accounts.make_link(db, admin_account.username, now=clock.now())}", **there)
+    token = BeautifulSoup(client.get("/logout", **there).text, "html.parser").select_one("input[name=csrf_token]")
+    assert token is not None
+
+    answer = client.post("/fleet/devices/join/new", data={"expires": "1h", "csrf_token": token["value"]}, **there)
+
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert "--url http://bell.example.org --enroll wbe_" in str(page.select_one("#line")["value"])  # type: ignore[index]
+    assert str(page.select_one("#service")["value"]).endswith(" --plain-http")  # type: ignore[index]
+    assert "plain HTTP" in page.select_one("main .wb-notice.wb-tone-missed").text  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

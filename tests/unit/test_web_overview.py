@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.database import add_run, add_task
+from tests.unit.device_rows import add, give, put
 from tests.web_fixtures import Person
 from watchbell import clock
 from watchbell.domain.run_state import RunState
@@ -31,6 +32,23 @@ def test_an_empty_installation_says_what_to_do_next(admin: Person) -> None:
     assert "Nothing is scheduled yet" in page.text
     assert page.select_one("a[href='/tasks/new']")
     assert set(counters(admin).values()) == {"0"}
+
+
+def test_a_fleet_has_a_card_of_its_own_once_there_is_one(admin: Person, db: Database) -> None:
+    assert "Devices online" not in counters(admin)
+    assert admin.get("/overview.json").get_json()["fleet"] is None
+
+    add(db, "off", active=False)
+    online, silent = add(db, "on"), add(db, "silent")
+    give(db, online, end="failed", exit_code=1)
+    give(db, online, end="succeeded", exit_code=0)
+    put(db, online, seen_at=clock.now())
+    put(db, silent, seen_at=clock.now() - timedelta(hours=1))
+
+    assert counters(admin)["Devices online"] == "1 of 2"
+    (card,) = admin.see("/").select("a.wb-stat[href='/fleet']")
+    assert "1 job failed in 24 h" in card.text
+    assert admin.get("/overview.json").get_json()["fleet"] == {"active": 2, "online": 1, "failed": 1}
 
 
 def test_the_four_counters_count_and_lead_to_their_rows(admin: Person, db: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -11,6 +12,7 @@ from watchbell.errors import Conflict, InputError
 from watchbell.services import device_lists, enrolment
 from watchbell.services.enrolment import Code, CodeState, Pending
 from watchbell.web import current, query, twins
+from watchbell.web.checks import is_loopback
 from watchbell.web.db import database
 from watchbell.web.forms.enrolment_form import EnrolmentForm
 from watchbell.web.i18n import _, ngettext
@@ -70,7 +72,11 @@ def create() -> str | tuple[str, int]:
         form.show(error)
         return _form_page(form), 422
     return render_template(
-        "fleet/enrolment/code.html", secret=made.secret, code=made.code, url=request.host_url.rstrip("/")
+        "fleet/enrolment/code.html",
+        code=made.code,
+        secret=made.secret,
+        is_plain=_is_plain(),
+        options=_options(made.secret),
     )
 
 
@@ -82,6 +88,17 @@ def revoke(code_id: int) -> AnyResponse:
     except Conflict as error:
         flash(sentence(error.message), "warning")
     return redirect(url_for("fleet_enrolment.index"), 303)
+
+
+def _is_plain() -> bool:
+    """Return whether what is sent to the address of this page can be read on the way."""
+    return request.scheme == "http" and not is_loopback(urlsplit(request.host_url).hostname or "")
+
+
+def _options(secret: str) -> str:
+    """Return with what an agent is started that joins here."""
+    plain = " --plain-http" if _is_plain() else ""
+    return f"--url {request.host_url.rstrip('/')} --enroll {secret}{plain}"
 
 
 def _form_page(form: EnrolmentForm) -> str:

@@ -13,9 +13,10 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
 from watchbell.errors import Conflict
-from watchbell.services import attention, decisions, runs, tasks, upcoming
+from watchbell.services import attention, decisions, fleet_glance, runs, tasks, upcoming
 from watchbell.services.attention import Trouble
 from watchbell.services.runs import Overview, RunFilter
+from watchbell.store.fleet_glance import Glance
 from watchbell.store.tasks import Task
 from watchbell.web import current, glimpses, i18n, pausing, presenters, query
 from watchbell.web import tab_marks as marks
@@ -89,6 +90,8 @@ class Page:
     #: Lost runs that wait for a person's decision, the newest of them.
     open_decisions: int
     undecided: Sequence[RunView]
+    #: How the fleet does; None without any device.
+    fleet: Glance | None
 
     #: So many troubles are shown.
     shown_troubles: int = 5
@@ -175,6 +178,7 @@ def _page_json(page: Page, zone: ZoneInfo) -> dict[str, object]:
             "recent_executions": page.started_today,
         },
         "scheduler": presenters.scheduler_json(presenters.scheduler_view(current.scheduler()), zone),
+        "fleet": page.fleet._asdict() if page.fleet is not None else None,
         "today": page.today,
         "open_decisions": page.open_decisions,
         "half_hours": [
@@ -230,6 +234,7 @@ def _page() -> Page:
         paused=paused,
         open_decisions=undecided,
         undecided=[run_view(run, now) for run in decisions.list_open(db, limit=RECENT_ROWS)] if undecided else [],
+        fleet=fleet_glance.look(db, now=now),
     )
 
 
