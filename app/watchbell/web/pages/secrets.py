@@ -11,12 +11,13 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.errors import Conflict, InputError, KeyTrouble, Problem
 from watchbell.services import secrets
 from watchbell.services.secrets import SecretView
-from watchbell.web import auth, current, twins
+from watchbell.web import current, twins
 from watchbell.web.db import database
 from watchbell.web.forms.secret_form import SecretForm, ValueForm
 from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _, ngettext
 from watchbell.web.presenters import local_text
+from watchbell.web.proving import asking, proves
 
 blueprint = Blueprint("secrets", __name__)
 
@@ -56,7 +57,7 @@ def create() -> AnyResponse | tuple[str, int]:
     """Make a secret; one that is there already is not overwritten by it."""
     form = SecretForm()
     name, value = (form.name.data or "").strip(), form.take_value()
-    if not _proves(form):
+    if not proves(form):
         return _form_page(form), 422
     try:
         made = secrets.put(database(), name, value, now=current.now(), actor=current.actor(), is_new=True)
@@ -87,7 +88,7 @@ def replace(name: str) -> AnyResponse | tuple[str, int]:
     value = form.take_value()
     # One that somebody has deleted meanwhile does not come back by this.
     secrets.get(database(), name)
-    if not _proves(form):
+    if not proves(form):
         return _replace_page(form, name), 422
     try:
         secrets.put(database(), name, value, now=current.now(), actor=current.actor())
@@ -107,7 +108,7 @@ def deletion(name: str) -> str:
 @blueprint.post("/secrets/named/<name>/delete")
 def delete(name: str) -> AnyResponse | tuple[str, int]:
     form = ProofForm()
-    if not _proves(form):
+    if not proves(form):
         return _delete_page(form, name), 422
     secrets.delete(database(), name, now=current.now(), actor=current.actor(), is_forced=True)
     flash(_("Secret %(name)s is deleted.", name=name), "success")
@@ -127,31 +128,16 @@ def _problems(error: InputError | Conflict, field: str) -> Sequence[Problem]:
     return error.problems if isinstance(error, InputError) else [Problem(field, error.message)]
 
 
-def _proves(form: ProofForm) -> bool:
-    """Return whether it is proven who asks, by a login of just now or by the password; if not, say so at its field."""
-    if auth.is_proven() or (form.current.data and auth.prove(form.current.data)):
-        return True
-    form.show_wrong_password()
-    return False
-
-
-def _asking(form: ProofForm) -> ProofForm:
-    """Return the form, without the password where it need not be asked for."""
-    if auth.is_proven():
-        del form.current
-    return form
-
-
 def _form_page(form: SecretForm) -> str:
-    return render_template("secrets/form.html", form=_asking(form))
+    return render_template("secrets/form.html", form=asking(form))
 
 
 def _replace_page(form: ValueForm, name: str) -> str:
-    return render_template("secrets/replace.html", form=_asking(form), view=secrets.get(database(), name, uses=0))
+    return render_template("secrets/replace.html", form=asking(form), view=secrets.get(database(), name, uses=0))
 
 
 def _delete_page(form: ProofForm, name: str) -> str:
-    return render_template("secrets/delete.html", form=_asking(form), view=secrets.get(database(), name, uses=0))
+    return render_template("secrets/delete.html", form=asking(form), view=secrets.get(database(), name, uses=0))
 
 
 def _row(view: SecretView) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""What outlives a session asks once more who one is, wherever it is made: with a password, and without one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.unit.form_fields import soup
+from tests.web_fixtures import Person
+from watchbell import clock
+from watchbell.services import accounts, second_factors, secrets, tokens
+from watchbell.store.session import Database
+
+PASSWORD = "a bell at noon"
+#: Address -> what its form is sent with. Each would do what it does if it were proven who asks.
+DEEDS = {
+    "/account/tokens/new": {"name": "new", "scope": "read", "expires": "7d"},
+    "/account/tokens/1/rotate": {},
+    "/users/new": {"username": "bo", "role": "admin"},
+    "/users/2": {"role": "admin", "is_active": "y"},
+    "/users/2 ": {"act": "link"},
+    "/users/2  ": {"act": "factor-off"},
+    "/secrets/new": {"name": "new", "secret_value": "a value of its own"},
+    "/secrets/named/old/replace": {"secret_value": "a value of its own"},
+    "/secrets/named/old/delete": {},
+    "/account/second-factor": {},
+}
+
+
+@pytest.fixture
+def stale(db: Database, admin: Person) -> Person:
+    """Give an administrator who logged in three hours ago, in an installation with something of everything."""
+    now = clock.now()
+    accounts.set_password(db, "admin", PASSWORD, now=now)
+    admin.client.post("/login", data={"password": PASSWORD})
+    accounts.add(db, "ann", role="viewer", password=None, now=now)
+    tokens.create(db, "admin", "old", scope="read", lifetime=timedelta(days=1), now=now)
+    secrets.put(db, "old", "a value of its own", now=now, actor="admin")
+    make_old(db)
+    return admin
+
+
+def make_old(db: Database) -> None:
+    with db.write() as session:
+        at = f"{clock.now() - timedelta(hours=3):%Y-%m-%d %H:%M:%S.%f}"
+        session.connection().exec_driver_sql("UPDATE session SET created_at = ?", (at,))
+
+
+def errors_on(text: str) -> list[str]:
+    return [one.text for one in soup(text).select(".wb-field__error")]
+
+
+def audit_entries(db: Database) -> list[str]:
+    with db.read() as session:
+        rows = session.connection().exec_driver_sql("SELECT action FROM audit_entry WHERE action NOT LIKE 'login.%'")
+        return [action for (action,) in rows]
+
+
+def test_nothing_that_outlives_the_session_is_made_by_a_login_of_hours_ago(stale: Person, db: Database) -> None:
+    before = audit_entries(db)
+
+    for address, fields in DEEDS.items():
+        for current in ({}, {"current": ""}):
+            answer = stale.post(address.strip(), {**fields, **current})
+            assert answer.status_code == 422, address
+            assert "Type your password." in answer.text, address
+
+    assert "Invalid password." in stale.post("/account/tokens/new", {**DEEDS["/users/new"], "current": "wrong"}).text
+    assert audit_entries(db) == before
+    assert not second_factors.state_of(db, "admin").is_on
+
+
+def test_with_the_password_each_is_done_and_a_while_after_it_is_not_asked_for(stale: Person, db: Database) -> None:
+    for address, fields in DEEDS.items():
+        make_old(db)
+        answer = stale.post(address.strip(), {**fields, "current": PASSWORD})
+        assert answer.status_code in {200, 303}, (address, errors_on(answer.text))
+
+    assert stale.post("/account/tokens/new", {**DEEDS["/account/tokens/new"], "name": "another"}).status_code == 200
