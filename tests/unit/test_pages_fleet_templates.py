@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 
-from tests.fleet import DOCUMENT, add_device
+from tests.fleet import DOCUMENT, add_device, execute
 from tests.unit.form_fields import soup
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
@@ -230,6 +230,20 @@ def test_a_template_is_copied_changed_and_deleted(admin: Person, db: Database) -
     assert form is not None and "What was executed stays" in str(form["data-confirm"])
     assert "is deleted" in admin.post("/fleet/templates/4/delete", follow_redirects=True).text
     assert admin.get("/fleet/templates/4").status_code == 404
+
+
+def test_what_was_executed_becomes_a_template(admin: Person, db: Database) -> None:
+    given = execute(db, add_device(db), name=HOSTILE, template_id=1, document=None, variables={"SERVICE_NAME": "app"})
+    link = admin.see(f"/fleet/executions/{given.execution.job_id}").select_one("a[href*='new?execution=']")
+    assert link is not None
+
+    page = admin.see(str(link["href"]))
+
+    assert page.select_one("#name")["value"] == HOSTILE  # type: ignore[index]
+    assert send(admin, "/fleet/templates/new", fields_of(page)).status_code == 303
+    (made,) = [one for one in job_library.list_templates(db) if one.name == HOSTILE]
+    assert made.document == given.execution.document
+    assert admin.get("/fleet/templates/new?execution=none").status_code == 404
 
 
 def test_two_editors_do_not_overwrite_each_other_unseen(admin: Person, db: Database) -> None:

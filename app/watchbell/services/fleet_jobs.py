@@ -61,6 +61,8 @@ class Previewed:
     unmet: str | None
     #: Before when it is not offered, None for at once.
     begins_at: datetime | None
+    #: That condition, for whoever says it in other words.
+    condition: job_document.Condition | None = None
 
 
 def execute(db: Database, order: Order, *, now: datetime, actor: str) -> Shown:
@@ -134,7 +136,8 @@ def preview(db: Database, order: Order, *, now: datetime) -> tuple[dict[str, Any
             unmet = job_document.unmet(read, known_of(device, tags[device.id]))
             words = f"{unmet.key} must be {' or '.join(unmet.values)}" if unmet is not None else None
             begins_at = joining.first_moment(schedule, device.zone, now)
-            shown.append(Previewed(device.uuid, device.name, devices.is_online(device, now), words, begins_at))
+            is_online = devices.is_online(device, now)
+            shown.append(Previewed(device.uuid, device.name, is_online, words, begins_at, unmet))
         return document, shown
 
 

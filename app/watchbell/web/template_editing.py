@@ -8,7 +8,7 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from watchbell.errors import Conflict, InputError, VersionConflict
-from watchbell.services import job_library
+from watchbell.services import fleet_jobs, job_library
 from watchbell.store.job_library import JobTemplate
 from watchbell.web import current, document_editor, query
 from watchbell.web import presenters_fleet_library as presenters
@@ -28,6 +28,9 @@ def new() -> str:
         template = job_library.get_template(database(), copied)
         data = {**shown_data(template), "name": f"{template.name}-copy", "seen": "", "is_active": True}
         document = template.document
+    elif request.args.get("execution"):
+        order = fleet_jobs.get(database(), request.args["execution"])[0].execution
+        data, document = {"name": order.name}, order.document
     return _page(JobTemplateForm(data=data), None, document_editor.begin(document, _view()))
 
 

@@ -87,8 +87,8 @@ class ExecuteForm(FlaskForm):  # type: ignore[misc]
     )  # fmt: skip
     start_at = _text(lazy("Moment"))
     start_local = _text(lazy("Time of the device's clock"))
-    window_start = _text(lazy("From"))
-    window_end = _text(lazy("To"))
+    window_start = _text(lazy("Opens at"))
+    window_end = _text(lazy("Closes at"))
     window_days = _Boxes(lazy("On"), choices=choices(zip(DAYS, DAY_WORDS, strict=True)), validate_choice=False)
 
     rollout = _select(
