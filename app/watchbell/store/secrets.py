@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -135,15 +136,21 @@ def list_open_values(session: Session, attempt_ids: Sequence[int]) -> Sequence[A
 
     ``sealed`` is None of a value that is not there any more.
     """
-    statement = (
+    statement = _open_values(session.get_bind().dialect.name)
+    return session.connection().execute(statement, {"ids": id_list(session, attempt_ids)}).all()
+
+
+@functools.cache
+def _open_values(dialect_name: str) -> Any:
+    # Made once: it is asked for with every look at an output, and to make it would cost more than to ask.
+    return (
         select(SecretUse.attempt_id, SecretVersion.name, SecretUse.version, SecretVersion.sealed)
         .outerjoin(
             SecretVersion,
             (SecretVersion.secret_id == SecretUse.secret_id) & (SecretVersion.version == SecretUse.version),
         )
-        .where(SecretUse.attempt_id.in_(ids_select(session.get_bind().dialect.name)), _still_matters())
+        .where(SecretUse.attempt_id.in_(ids_select(dialect_name)), _still_matters())
     )
-    return session.execute(statement, {"ids": id_list(session, attempt_ids)}).all()
 
 
 def mark_unmasked(session: Session, attempt_ids: Sequence[int]) -> None:
