@@ -2,7 +2,7 @@
 
     python docs/take_screenshot.py [--all] [DIRECTORY]
 
-Writes overview.png and run.png into DIRECTORY, by default docs/img; with --all every page as a whole, light and dark, on a
+Writes overview.png, run.png and fleet.png into DIRECTORY, by default docs/img; with --all every page as a whole, light and dark, on a
 desktop and on a phone, by default into build/screens, to be looked at. Needs Playwright and a Chromium; `make screenshot` sets
 up the first and uses the machine's own browser.
 """
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -84,7 +85,29 @@ PAGES = (
         "/views",
         "/nowhere",
     ),
+    *("/fleet", "/fleet/executions", "/fleet/executions/{order}", "/fleet/executions/{order}?by=site"),
+    *("/fleet/executions/{order}/devices/{device}", "/fleet/schedules", "/fleet/schedules/new", "/fleet/devices"),
 )
+#: What devices are told to do in the pictures, and by which rules it goes through the fleet.
+UPDATE = {
+    "job_name": "Update of the gateways",
+    "target_type": "all",
+    "job_document": {
+        "version": "1.0",
+        "steps": [
+            {"name": name, "type": "runCommand", "input": {"command": command}}
+            for name, command in (("fetch", "curl,-fsS,https://host/new.conf"), ("check", "nginx,-t"))
+        ],
+    },
+    "rollout": {
+        "canary": 5,
+        "wave": 20,
+        "factor": 3,
+        "success_percentage": 80,
+        "abort": [{"failure_type": "FAILED", "threshold_percentage": 10, "minimum": 40, "action": "PAUSE"}],
+    },
+}
+DEVICES, UPDATED, BROKEN = 120, 62, (17, 33, 41, 44, 49, 52, 58)
 LOOKS = tuple((scheme, width) for scheme in ("light", "dark") for width in (WIDTH, 360))
 T = TypeVar("T")
 
@@ -144,6 +167,55 @@ class Installation:
                 server.wait(30)
 
 
+class Fleet:
+    """Devices that take jobs from the server and tell how they went, as their agents would."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self.address = address
+        self.token = token
+        self.keys: dict[str, str] = {}
+
+    def ask(self, method: str, path: str, given: Any = None, key: str = "") -> Any:
+        """Send a request and return what is answered."""
+        body = None if given is None else json.dumps(given).encode()
+        headers = {"Authorization": f"Bearer {key or self.token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.address}/api/v1{path}", body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def join(self) -> None:
+        """Make the devices."""
+        for number in range(DEVICES):
+            made = self.ask("POST", "/devices", {"deviceName": f"gateway-{number:03}"})
+            uuid = made["device"]["uuid"]
+            self.keys[uuid] = made["api_key"]
+            self.ask("PUT", f"/devices/{uuid}/tags", {"tags": {"site": ("north", "south", "harbour")[number % 3]}})
+            self.ask("PATCH", f"/devices/{uuid}/active", {"is_active": True})
+
+    def update(self) -> dict[str, str]:
+        """Let some of them do the update and fail here and there; return the order and a device that has failed."""
+        order = self.ask("POST", "/jobs/execute", UPDATE)["job"]["job_id"]
+        bad = ""
+        for number, (uuid, key) in enumerate(self.keys.items()):
+            if number >= UPDATED:
+                break
+            until(
+                lambda uuid=uuid, key=key: "job_id" in self.ask("GET", f"/devices/{uuid}/jobs/next", key=key), "a wave"
+            )
+            report = {"status": "SUCCEEDED", "exit_code": 0, "stdout": "nginx: syntax is ok", "executed_steps": 2}
+            if number in BROKEN:
+                bad = uuid
+                report = {
+                    "status": "FAILED",
+                    "exit_code": 1,
+                    "stderr": "nginx: unknown directive",
+                    "failed_step": "check",
+                }
+            self.ask("PATCH", f"/devices/{uuid}/jobs/{order}/status", report, key=key)
+        until(lambda: self.ask("GET", f"/jobs/executions/{order}/waves")["is_paused"], "the rule that stops the update")
+        return {"order": order, "device": bad}
+
+
 def find_browser() -> str | None:
     """Return the machine's Chromium; without one Playwright's own is used, if it is there."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -172,7 +244,7 @@ def take(page: Page, path: Path, height: int) -> None:
     print(f"wrote {path} ({path.stat().st_size} bytes)")
 
 
-def take_every_page(browser: Browser, state: Any, address: str, numbers: dict[str, int], target: Path) -> None:
+def take_every_page(browser: Browser, state: Any, address: str, numbers: dict[str, Any], target: Path) -> None:
     """Save each page as a whole, in each look."""
     for scheme, width in LOOKS:
         context = browser.new_context(
@@ -199,6 +271,8 @@ def take_for_readme(page: Page, installation: Installation, address: str, target
     shown = installation.runs("--task", "status-page", "--state", "succeeded")[0]
     visit(page, f"{address}/runs/{shown['id']}")
     take(page, target / "run.png", 470)
+    visit(page, f"{address}/fleet")
+    take(page, target / "fleet.png", 800)
 
 
 def main() -> int:
@@ -224,11 +298,14 @@ def main() -> int:
         )
         page = context.new_page()
         log_in(page, link)
+        fleet = Fleet(address, installation.call("token", "create", "pictures", "--scope", "edit").strip())
+        fleet.join()
+        made = fleet.update()
         if not is_all:
             take_for_readme(page, installation, address, target)
             return 0
         shown = installation.runs("--task", "check-shop")[0]
-        numbers = {"task": shown["task_id"], "run": shown["id"]}
+        numbers = {"task": shown["task_id"], "run": shown["id"], **made}
         take_every_page(browser, context.storage_state(), address, numbers, target)
     return 0
 

@@ -106,6 +106,7 @@ def test_a_device_shows_steps_output_and_what_came_too_late(admin: Person, db: D
     page = admin.see(address)
 
     assert [text_of(row, ".wb-status") for row in page.select("#steps tbody tr")] == ["succeeded", "failed", "not run"]
+    assert page.select_one(f".wb-facts a[href='/fleet/devices/{uuid}']") is not None
     assert [pre.text for pre in page.select(".wb-terminal")] == [HOSTILE, "bad"]
     assert not page.select("main script")
     assert "late report" in text_of(page, "#attempt-1") and "late words" in text_of(page, "#attempt-1")

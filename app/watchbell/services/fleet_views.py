@@ -65,7 +65,7 @@ class Look:
     going: Sequence[Going]
     #: How many orders go on altogether.
     going_total: int
-    #: Those that a rule has stopped, those of the last day with failures, and devices that went silent.
+    #: Those that a rule has stopped, others of the last day with failures, and devices that went silent.
     stopped: Sequence[Execution]
     failing: Sequence[Execution]
     silent: Sequence[Silent]
@@ -156,7 +156,11 @@ def look(db: Database, *, now: datetime) -> Look:
         ]
         recent = store.list_orders(session, WantedOrders(since=now - DAY), limit=MOST_LANES * 4)
         numbers = store.count_orders(session)
-        stopped = store.list_orders(session, WantedOrders(states=store.GOING, is_paused=True), limit=MOST_TROUBLES)
+        paused = store.list_orders(session, WantedOrders(states=store.GOING, is_paused=True), limit=MOST_TROUBLES)
+        stopped = [one for one in paused if fleet_rollouts.is_stopped_by_rule(one)]
+        failing = [
+            one for one in recent if fleet_figures.bad(counts_of(one)) and not is_undone(one) and one not in stopped
+        ]
         return Look(
             devices=store.count_devices(session, now - DEVICE_ONLINE),
             active=store.count_active(session),
@@ -164,8 +168,8 @@ def look(db: Database, *, now: datetime) -> Look:
             week=store.count_given(session, now - WEEK),
             going=[Going(one, _waves(session, one)) for one in going[:MOST_GOING]],
             going_total=sum(numbers.get(state, 0) for state in store.GOING),
-            stopped=[one for one in stopped if fleet_rollouts.is_stopped_by_rule(one)],
-            failing=[one for one in recent if fleet_figures.bad(counts_of(one)) and not is_undone(one)][:MOST_TROUBLES],
+            stopped=stopped,
+            failing=failing[:MOST_TROUBLES],
             silent=[Silent(*found) for found in store.list_silent(session, now - DEVICE_ONLINE, MOST_TROUBLES)],
             recent=_newest([*going, *recent])[:MOST_LANES],
             has_orders=bool(numbers),
