@@ -122,7 +122,9 @@ def count_devices(session: Session, online_since: datetime) -> DeviceCounts:
         (Device.seen_at >= online_since, "online"),
         else_="offline",
     )
-    found = {word: int(count) for word, count in session.execute(select(kind, func.count()).group_by(kind))}
+    # By its name: the expression would stand there twice, with parameters of its own, and so be another one.
+    counted = select(kind.label("kind"), func.count()).group_by(text("kind"))
+    found = {word: int(count) for word, count in session.execute(counted)}
     return DeviceCounts(**{name: found.get(name, 0) for name in DeviceCounts._fields})
 
 
@@ -223,12 +225,12 @@ def values_of(session: Session, execution_id: int, key: str) -> dict[int, str]:
 
 def count_by_tag(session: Session, execution_id: int, key: str) -> dict[str, dict[DeviceJobState, int]]:
     """Return for each value of a tag how many devices of an order are in each state; those without it are under ''."""
-    value = func.coalesce(DeviceTag.value, "")
+    value = func.coalesce(DeviceTag.value, "").label("tag_value")
     statement = (
         select(value, _JOB.c.state, func.count())
         .outerjoin(DeviceTag, and_(DeviceTag.device_id == _JOB.c.device_id, DeviceTag.key == key))
         .where(_JOB.c.execution_id == execution_id, _JOB.c.is_newest)
-        .group_by(value, _JOB.c.state)
+        .group_by(text("tag_value"), _JOB.c.state)
     )
     found: dict[str, dict[DeviceJobState, int]] = {}
     for word, state, count in session.execute(statement):
