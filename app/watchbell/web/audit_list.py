@@ -31,7 +31,7 @@ SHAPE = Shape(
 #: Kinds of deeds, which the filter offers.
 KINDS = (
     *("login", "request", "account", "token", "task", "run", "failure", "pause", "queue"),
-    *("device", "enrolment", "agent", "scheduler", "log"),
+    *("device", "enrolment", "agent", "secret", "scheduler", "log"),
 )
 #: The names of the order, oldest first and newest first: numbers are given in the order of time.
 _ORDERS = {"": False, "when": True, "id": True, "-when": False, "-id": False}
