@@ -186,8 +186,10 @@ def test_a_code_of_another_login_does_not_fit_the_verifier(
     assert "did not accept the login" in told(browser, answer)
 
 
-def test_what_the_provider_says_against_it_is_told_as_text(browser: Person) -> None:
-    assert "did not log you in: <b>not you</b>" in told(browser, log_in(browser, **ANN, denies=True))
+def test_what_the_provider_says_against_it_is_told_as_text_and_ends_the_question(browser: Person) -> None:
+    address = ask(browser)
+    assert "did not log you in: <b>not you</b>" in told(browser, browser.get(come_back(address, **ANN, denies=True)))
+    assert "begun in this browser" in told(browser, browser.get(come_back(address, **ANN)))
     answer = browser.get("/login/provider/callback?state=x&code=y")
     assert "begun in this browser" in told(browser, answer)
 
