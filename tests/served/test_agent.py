@@ -227,6 +227,8 @@ def test_an_answer_that_comes_again_begins_nothing(device: Device, tmp_path: Pat
 
 def test_a_copied_folder_is_found_out_and_nothing_is_done_twice(lab: Lab, device: Device, tmp_path: Path) -> None:
     mark, gate, copy = tmp_path / "count", tmp_path / "gate", tmp_path / "copy"
+    # The server knows of it a moment before it has written down itself that it has joined.
+    wait_until((device.folder / "credentials.json").exists, _PATIENCE, "its credentials")
     shutil.copytree(device.folder, copy)
     job_id = device.give(run(f"echo x >> {mark}; while ! [ -e {gate} ]; do sleep 0.1; done"))
     wait_until(mark.exists, _PATIENCE, "the job to begin")
