@@ -37,7 +37,8 @@ class Device:
         self.uuid = str(enrolment.find(lab.db, code.code.prefix, now=clock.now()).device_uuid)
 
     def start(self, code: str = "", folder: Path | None = None) -> subprocess.Popen[bytes]:
-        state = ["--state", str(folder or self.folder), "--poll-seconds", "0.3"]
+        # Two with one identity ask together less often than the server lets a device.
+        state = ["--state", str(folder or self.folder), "--poll-seconds", "0.5"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "watchbell.agent", "--url", self.wire.url, "--enroll", code, *state],
             env={**os.environ, "PYTHONPATH": str(ROOT / "app")},
