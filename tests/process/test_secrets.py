@@ -26,6 +26,7 @@ printf 'halves %s' "${DB_PASSWORD%ub4*}"; until [ -e "$GO" ]; do sleep 0.02; don
 echo "https://u:$URL_PASSWORD@host/"
 env | sort | grep -a PASSWORD
 echo "error $DB_PASSWORD" >&2
+printf 'breaks off: %s' "${DB_PASSWORD%?}" >&2
 """
 ENVIRONMENT = {
     "DB_PASSWORD": "${secret:db}",
@@ -100,7 +101,7 @@ def test_a_secret_is_given_to_its_command_alone_and_masked_wherever_it_is_writte
     assert "ub4dor" not in shown
     assert urllib.parse.quote(VALUE, safe="") not in shown
     assert "DB_PASSWORD=" + "*" * 15 in shown.splitlines()
-    assert read(lab, started.id, "stderr") == "error " + "*" * 15 + "\n"
+    assert read(lab, started.id, "stderr") == "error " + "*" * 15 + "\nbreaks off: " + "*" * 14
     if not is_killed:
         # Whoever takes over need not know the order any more.
         assert both(lab, started.id)[0].count("*") == (shown + read(lab, started.id, "stderr")).count("*")

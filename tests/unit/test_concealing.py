@@ -6,9 +6,15 @@ import base64
 import html
 import itertools
 import json
+import os
+import re
+import shlex
+import subprocess
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from xml.sax import saxutils
 
+import markupsafe
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +49,64 @@ def test_a_value_becomes_as_many_stars_as_it_has_bytes_and_all_else_stays() -> N
 )
 def test_what_usual_encodings_make_of_a_value_is_masked(encoded: str) -> None:
     assert masked(f"GET /?token={encoded}&x=1") == f"GET /?token={'*' * len(encoded.encode())}&x=1"
+
+
+ODD = "S3cr&t<p\"w>'q$x`y\\z/ü"
+
+
+def _by_bash(command: str, **environment: str) -> str:
+    run = subprocess.run(
+        ["bash", "-c", command], env={"PATH": os.defpath, "V": ODD, **environment}, capture_output=True, check=True
+    )
+    return (run.stdout + run.stderr).decode()
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        pytest.param(lambda: r"S3cr\u0026t\u003cp\"w\u003e'q$x`y\\z/ü", id="json of go and rails"),
+        pytest.param(lambda: r"S3cr&t<p\"w>'q$x`y\\z\/\u00fc", id="json of php"),
+        pytest.param(lambda: r"S3cr\u0026t\u003Cp\u0022w\u003E\u0027q$x\u0060y\\z/\u00FC", id="json of .net"),
+        pytest.param(lambda: r"S3cr\u0026t\u003cp\"w\u003e\u0027q$x`y\\z/\u00fc", id="json in a page"),
+        pytest.param(lambda: str(markupsafe.escape(ODD)), id="html of markupsafe"),
+        pytest.param(lambda: html.escape(ODD).replace("&#x27;", "&#039;"), id="html of php"),
+        pytest.param(lambda: saxutils.escape(ODD, {"'": "&apos;", '"': "&quot;"}), id="xml"),
+        pytest.param(lambda: saxutils.escape(ODD).encode("ascii", "xmlcharrefreplace").decode(), id="xml in ascii"),
+        pytest.param(lambda: shlex.quote(ODD), id="quoted by a program"),
+        pytest.param(lambda: _by_bash('set -x; : "$V"', LC_ALL="C.UTF-8"), id="set -x"),
+        pytest.param(lambda: _by_bash("export -p | grep ' V='", LC_ALL="C.UTF-8"), id="export -p"),
+        pytest.param(lambda: _by_bash("declare -p V", LC_ALL="C"), id="declare -p in ascii"),
+        pytest.param(lambda: _by_bash('printf %q "$V"', LC_ALL="C.UTF-8"), id="printf %q"),
+        pytest.param(lambda: _by_bash('printf %q "$V"', LC_ALL="C"), id="printf %q in ascii"),
+        pytest.param(lambda: repr(ODD), id="repr"),
+        pytest.param(lambda: repr({"password": ODD}) + ascii([ODD]), id="repr in a list"),
+        pytest.param(lambda: repr(ODD.encode()), id="repr of bytes"),
+        pytest.param(lambda: "p: '" + ODD.replace("'", "''") + "'", id="yaml and sql"),
+        pytest.param(lambda: '1,"' + ODD.replace('"', '""') + '"', id="a table"),
+    ],
+)
+def test_what_programs_make_of_a_value_when_they_write_it_down_is_masked(encode: Callable[[], str]) -> None:
+    written = encode()
+    shown = masked(f"before {written} behind", ODD)
+    assert len(shown.encode()) == len(f"before {written} behind".encode())
+    # Nothing is left of it but what the program put around it.
+    around = {"before", "behind", "+", "declare", "export", "-x", "--", "V", "p", "1", "b", "password"}
+    assert set(re.findall(r"[^\s*:'\"$=,{}\[\]]+", shown)) <= around
+    assert re.search(r"\*{23,}", shown)
+
+
+def test_the_words_that_a_shell_makes_of_a_value_are_masked() -> None:
+    assert masked("[abcdef] abcdef", "  abcdef \n") == "[******] ******"
+    assert masked("[two words]", "two   words") == "[*********]"
+
+
+@pytest.mark.parametrize("value", ["hunter2hunte", "hunter2hunter", "hunter2hunter2"])
+@pytest.mark.parametrize("user", ["", "u:", "us:", "use:"])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_base64_that_ends_with_a_value_is_masked_to_its_end(value: str, user: str, end: str) -> None:
+    shown = masked(base64.b64encode(f"{user}{value}{end}".encode()).decode(), value)
+    # What stays are signs of the line end alone.
+    assert re.search(r"\*{16,}(|==?|o=|K|Cg==)$", shown)
 
 
 def test_what_a_form_makes_of_white_space_is_masked() -> None:
@@ -108,7 +172,7 @@ def test_whatever_parts_it_is_read_in_the_same_bytes_are_masked(
     values: list[str], data: list[str], sizes: list[int]
 ) -> None:
     concealer, whole = Concealer(values), "".join(data).encode()
-    expected = concealer.conceal(whole)
+    expected = concealer.conceal(whole, is_end=True)
     assert len(expected) == len(whole)
     parts = list(_cut(whole, sizes))
     assert b"".join(concealer.parts(parts, is_cut_before=False, is_cut_behind=False)) == expected
@@ -125,7 +189,7 @@ def test_whoever_reads_along_is_never_shown_what_is_masked_in_the_end(
     value: str, data: list[str], steps: list[int]
 ) -> None:
     concealer, whole = Concealer([value]), "".join(data).encode()
-    expected, shown, place = concealer.conceal(whole), b"", 0
+    expected, shown, place = concealer.conceal(whole, is_end=True), b"", 0
     for written in itertools.accumulate([*steps, len(whole)]):
         is_complete = written >= len(whole)
         read = masked_read(_reader(whole[:written]), concealer, is_complete=is_complete)
@@ -145,9 +209,35 @@ def test_a_secret_that_is_written_in_two_goes_is_held_back_until_it_is_whole() -
     assert first(10, 100) == Slice(b"", 10, 10, 10, None)
     rest = masked_read(_reader(b"password: hunter2hunter2\n"), concealer, is_complete=False)
     assert rest(10, 100).data == b"**************\n"
-    # It ended like that: what stands there is all that there is.
+    # It ended like that: half of it is told no more than all of it.
     ended = masked_read(_reader(b"password: hunter2hu"), concealer, is_complete=True)
-    assert ended(0, 100).data == b"password: hunter2hu"
+    assert ended(0, 100).data == b"password: *********"
+    assert ended(12, 100).data == b"*******"
+    assert ended(0, 12).data == b"password: **"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("password: hunter2hunter", "password: *************"),
+        ("password: hunter2", "password: *******"),
+        # What is less than half of it, or does not stand at the end, is no news.
+        ("password: hunter", "password: hunter"),
+        ("password: hunter2hunter\n", "password: hunter2hunter\n"),
+        ("aHVudGVyMmh1", "************"),
+        ("aHVudGVyM\r\nmh1", "*********\r\n***"),
+    ],
+)
+def test_a_secret_that_breaks_off_at_the_end_of_an_output_is_masked_from_its_half_on(written: str, shown: str) -> None:
+    concealer = Concealer(["hunter2hunter2"])
+    assert b"".join(concealer.parts([written.encode()], is_cut_before=False, is_cut_behind=False)).decode() == shown
+
+
+def test_less_than_four_signs_of_a_short_value_are_no_news() -> None:
+    concealer = Concealer(["1234", "98765"])
+    for written, shown in (("pin 123", "pin 123"), ("pin 987", "pin 987"), ("pin 9876", "pin ****")):
+        read = masked_read(_reader(written.encode()), concealer, is_complete=True)
+        assert read(0, 100).data.decode() == shown
 
 
 def test_what_a_dropped_middle_has_cut_in_two_is_masked_on_both_sides() -> None:

@@ -4,29 +4,23 @@ A masked text is as long as it was, so that every place in an output stays what 
 masked depends on nothing but the values and the bytes around it, so whoever reads an output in parts, with ``reach`` bytes
 more on both sides, masks the same bytes as whoever reads all of it at once.
 
-Looked for are the value itself and without white space around it, each of its lines, what JSON, HTML and the several ways of
-percent-encoding make of it, and base64 of the usual and the URL-safe alphabet, wherever in a longer text it may begin, also
-broken into lines. Of values shorter than FULL bytes only the value itself is, since encodings of so little are found anywhere.
+Looked for are the value itself and without white space around it, each of its lines, and what usual programs make of it
+(see spellings.py), base64 also broken into lines. Of values shorter than ``spellings.FULL`` bytes only the value itself is,
+since encodings of so little are found anywhere.
 """
 
 from __future__ import annotations
 
-import base64
-import html
-import json
+import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-#: From so many bytes on a value is looked for in its encodings, too, and a line of one by itself.
-FULL = 8
-_MOST_LINES = 500
+from watchbell.domain import spellings
+
+#: What breaks off at the end of an output is masked if it is so many bytes, and half of what is looked for.
+_LEAST_BEGUN = 4
 _STAR = b"*"
 _ENDS = b"\r\n"
-_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-#: What else the several encoders of addresses leave as it is: none, paths, and the two functions of browsers.
-_LEFT_ALONE = (b"", b"/", b"!*'()", b"!*'();/?:@&=+$,#")
-#: Which signs of base64 are another value's as well, by how many bytes stand before ours in a group of three.
-_SHARED = (0, 2, 3)
 #: So much may be added to base64 by breaking it into lines of at least this width.
 _LEAST_WIDTH = 60
 _WRAPPED = re.compile(rb"[\r\n]")
@@ -40,36 +34,49 @@ class Concealer:
     """Masks the values of some secrets in bytes."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        plain: set[bytes] = set()
-        encoded: set[bytes] = set()
+        plain: dict[bytes, bytes] = {}
+        encoded: dict[bytes, bytes] = {}
         for value in values:
-            plain.update(_plain_forms(value))
-            encoded.update(_base64_forms(value.encode()))
-        self._plain = [_Form(form) for form in sorted(plain | encoded, key=len)]
-        self._encoded = [_Form(form) for form in sorted(encoded, key=len)]
+            plain |= spellings.plain(value)
+            encoded |= spellings.in_base64(value)
+        self._groups = _grouped(encoded | plain)
+        self._encoded_groups = _grouped(encoded)
+        self._plain = [form for _anchor, forms in self._groups for form in forms]
+        self._encoded = [form for _anchor, forms in self._encoded_groups for form in forms]
         self._widest = max((_wrapped_length(len(form.text)) for form in self._encoded), default=0)
         #: So many bytes before and behind a part say whether its first and last bytes are masked.
         self.reach = max([self._widest, *(len(form.text) for form in self._plain)], default=1) - 1
 
-    def conceal(self, data: bytes, *, is_cut_before: bool = False, is_cut_behind: bool = False) -> bytes:
+    def conceal(
+        self, data: bytes, *, is_cut_before: bool = False, is_cut_behind: bool = False, is_end: bool = False
+    ) -> bytes:
         """Return bytes with every secret masked.
 
         ``is_cut_before`` and ``is_cut_behind`` say that what stood there is lost: what may be the rest of a secret is masked.
+        ``is_end`` says that nothing follows: whoever wrote may have been killed in the middle of a secret, so one that is half
+        there is masked.
         """
-        masked = [form.mask(data) for form in self._plain if form.text in data]
+        masked = [
+            form.mask(data) for anchor, forms in self._groups if anchor in data for form in forms if form.text in data
+        ]
         masked += self._mask_wrapped(data)
         if is_cut_before:
             masked.append(_starred(data, 0, self._overhang(data, backwards=True)))
         if is_cut_behind:
-            masked.append(_starred(data, len(data) - self._overhang(data, backwards=False), len(data)))
+            masked.append(_starred(data, len(data) - self._overhang(data), len(data)))
+        elif is_end:
+            masked.append(_starred(data, len(data) - self._overhang(data, is_half=True), len(data)))
         return _together(data, masked)
 
     def pending(self, data: bytes) -> int:
         """Return how many bytes at the end may be the beginning of a secret, whose rest is still to come."""
-        return self._overhang(data, backwards=False)
+        return self._overhang(data)
 
     def parts(self, parts: Iterable[bytes], *, is_cut_before: bool, is_cut_behind: bool) -> Iterator[bytes]:
-        """Yield the bytes of a range, which come in parts, with every secret masked; see ``conceal``."""
+        """Yield the bytes of a range, which come in parts, with every secret masked; see ``conceal``.
+
+        What is not cut behind is the end of the output.
+        """
         lead, held, is_cut = b"", b"", is_cut_before
         for part in parts:
             whole = lead + held + part
@@ -78,24 +85,29 @@ class Concealer:
             yield self.conceal(whole, is_cut_before=is_cut)[len(lead) : sure]
             start = max(sure - self.reach, 0)
             lead, held, is_cut = whole[start:sure], whole[sure:], is_cut and start == 0
-        yield self.conceal(lead + held, is_cut_before=is_cut, is_cut_behind=is_cut_behind)[len(lead) :]
+        last = self.conceal(lead + held, is_cut_before=is_cut, is_cut_behind=is_cut_behind, is_end=not is_cut_behind)
+        yield last[len(lead) :]
 
     def _mask_wrapped(self, data: bytes) -> Iterator[bytes]:
         """Yield the bytes with what stands in them as base64 that was broken into lines masked."""
         flat = data.translate(None, _ENDS) if self._encoded else data
         if len(flat) == len(data):
             return
-        for form in self._encoded:
-            if flat.count(form.text) > data.count(form.text):
-                yield form.wrapped().sub(lambda found: _stars(found[0]), data)
+        for anchor, forms in self._encoded_groups:
+            for form in forms if anchor in flat else ():
+                if form.text in flat and flat.count(form.text) > data.count(form.text):
+                    yield form.wrapped().sub(lambda found: _stars(found[0]), data)
 
-    def _overhang(self, data: bytes, *, backwards: bool) -> int:
-        """Return how many bytes at one end are the beginning, or backwards the end, of what goes on behind that."""
+    def _overhang(self, data: bytes, *, backwards: bool = False, is_half: bool = False) -> int:
+        """Return how many bytes at one end are the beginning, or backwards the end, of what goes on behind that.
+
+        With ``is_half`` only those count that are at least half of it.
+        """
         edge = (data[: self.reach] if backwards else data[max(len(data) - self.reach, 0) :])[:: -1 if backwards else 1]
-        found = max((form.overhang(edge, backwards=backwards) for form in self._plain), default=0)
+        found = _longest(self._plain, edge, backwards=backwards, is_half=is_half)
         flat = edge.translate(None, _ENDS) if self._encoded else edge
         if len(flat) < len(edge):
-            signs = max((form.overhang(flat, backwards=backwards) for form in self._encoded), default=0)
+            signs = _longest(self._encoded, flat, backwards=backwards, is_half=is_half)
             found = max(found, _with_ends(edge, signs))
         return found
 
@@ -105,21 +117,21 @@ class _Form:
 
     def __init__(self, text: bytes) -> None:
         self.text = text
-        self._fill = _stars(text)
         self._backwards = text[::-1]
-        self._chain: re.Pattern[bytes] | None = None
         self._wrapped: re.Pattern[bytes] | None = None
-        borders = _borders(text) if len(text) <= _MOST_OVERLAP else ()
-        if borders:
-            # One that can overlap itself is masked with all that follow it like that.
-            more = b"|".join(re.escape(text[border:]) for border in borders)
-            self._chain = re.compile(re.escape(text) + b"(?:" + more + b")*+")
 
     def mask(self, data: bytes) -> bytes:
         """Return bytes with every occurrence masked."""
         if self._chain is not None:
             return self._chain.sub(lambda found: _stars(found[0]), data)
-        return data.replace(self.text, self._fill)
+        return data.replace(self.text, _stars(self.text))
+
+    @functools.cached_property
+    def _chain(self) -> re.Pattern[bytes] | None:
+        """Return what finds one that can overlap itself, with all that follow it like that."""
+        borders = _borders(self.text) if len(self.text) <= _MOST_OVERLAP else ()
+        more = b"|".join(re.escape(self.text[border:]) for border in borders)
+        return re.compile(re.escape(self.text) + b"(?:" + more + b")*+") if borders else None
 
     def wrapped(self) -> re.Pattern[bytes]:
         """Return what finds it where it was broken into lines."""
@@ -128,49 +140,28 @@ class _Form:
             self._wrapped = re.compile(b"(?:\r?\n)?".join(signs))
         return self._wrapped
 
-    def overhang(self, edge: bytes, *, backwards: bool) -> int:
+    def overhang(self, edge: bytes, *, backwards: bool, is_half: bool) -> int:
         """Return how many of the last bytes are its first ones; backwards both are read from the end."""
+        least = max(_LEAST_BEGUN, (len(self.text) + 1) // 2) if is_half else 1
         text = self._backwards if backwards else self.text
         start = max(len(edge) - len(text) + 1, 0)
         while (start := edge.find(text[:1], start)) >= 0:
             if text.startswith(edge[start:]):
-                return len(edge) - start
+                return len(edge) - start if len(edge) - start >= least else 0
             start += 1
         return 0
 
 
-def _plain_forms(value: str) -> Iterator[bytes]:
-    yield value.encode()
-    if len(value.encode()) < FULL:
-        return
-    yield value.replace("\n", "\r\n").encode()
-    for line in value.splitlines()[:_MOST_LINES]:
-        yield from (part for part in (line.encode(), line.strip().encode()) if len(part) >= FULL)
-    stripped = value.strip()
-    for text in {value, stripped} if len(stripped.encode()) >= FULL else {value}:
-        yield text.encode()
-        yield from (json.dumps(text, ensure_ascii=is_ascii)[1:-1].encode() for is_ascii in (True, False))
-        yield from (html.escape(text, quote=is_quoted).encode() for is_quoted in (True, False))
-        for left in _LEFT_ALONE:
-            for hexadecimal in ("%%%02X", "%%%02x"):
-                form = _percent(text.encode(), _UNRESERVED | frozenset(left), hexadecimal)
-                yield form
-                yield form.replace(b"%20", b"+")
+def _longest(forms: Iterable[_Form], edge: bytes, *, backwards: bool, is_half: bool) -> int:
+    return max((form.overhang(edge, backwards=backwards, is_half=is_half) for form in forms), default=0)
 
 
-def _percent(data: bytes, left: frozenset[int], hexadecimal: str) -> bytes:
-    return "".join(chr(byte) if byte in left else hexadecimal % byte for byte in data).encode()
-
-
-def _base64_forms(data: bytes) -> Iterator[bytes]:
-    """Yield what base64 makes of bytes wherever in a group of three they begin, without the signs that others have part in."""
-    if len(data) < FULL:
-        return
-    for before, shared in enumerate(_SHARED):
-        whole = base64.b64encode(bytes(before) + data)
-        form = whole[shared : (before + len(data)) * 8 // 6]
-        yield form
-        yield form.translate(bytes.maketrans(b"+/", b"-_"))
+def _grouped(forms: Mapping[bytes, bytes]) -> Sequence[tuple[bytes, Sequence[_Form]]]:
+    """Return what is looked for by its anchor, without which none of a group can be there."""
+    groups: dict[bytes, list[_Form]] = {}
+    for form in sorted(forms, key=len):
+        groups.setdefault(forms[form], []).append(_Form(form))
+    return list(groups.items())
 
 
 def _wrapped_length(length: int) -> int:

@@ -41,6 +41,7 @@ def read_concealed(read: Read, concealer: Concealer, offset: int, limit: int, *,
         whole,
         is_cut_before=gap is not None and begin - len(lead) == gap[1],
         is_cut_behind=gap is not None and stop == gap[0],
+        is_end=is_complete and stop >= size,
     )
     data = masked[len(lead) : len(lead) + len(asked.data)]
     if end <= size:
