@@ -81,6 +81,24 @@ def test_it_is_set_up_with_a_picture_a_secret_and_a_link(ann: Person, db: Databa
     assert not second_factors.state_of(db, "admin").is_on
 
 
+def test_another_session_sees_and_confirms_nothing_of_what_one_has_begun(ann: Person, app: Flask, db: Database) -> None:
+    old = Person(app.test_client())
+    old.client.post("/login", data={"password": PASSWORD})
+    ann.post(PAGE)
+    code = code_of(db, secret_on(ann.see(PAGE)))
+
+    assert not old.see(PAGE).select(".wb-factor__secret")
+    assert old.post(f"{PAGE}/confirm", {"code": code}).status_code == 422
+    assert not second_factors.state_of(db, "admin").is_on
+
+    # Nor is it shown, or does it count, where it is no more proven who asks.
+    make_old(db)
+    assert not ann.see(PAGE).select(".wb-factor__secret")
+    assert ann.post(f"{PAGE}/confirm", {"code": code}).status_code == 422
+    assert not second_factors.state_of(db, "admin").is_on
+    assert ann.is_in() and old.is_in()
+
+
 def test_a_wrong_code_switches_nothing_on(ann: Person, db: Database) -> None:
     ann.post(PAGE)
 

@@ -19,6 +19,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.openid_provider import CLIENT_ID, CLIENT_SECRET
+from tests.unit.form_fields import soup
 from tests.waiting import wait_until
 from tests.web_fixtures import Person
 from watchbell import clock
@@ -30,6 +31,7 @@ from watchbell.web.factory import create_app
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a bell at noon"
+FOUND = "/account/identities/found"
 ANN: dict[str, Any] = {"sub": "4711", "preferred_username": "ann", "email": "ann@corp.example", "email_verified": True}
 
 
@@ -68,6 +70,17 @@ def ask(person: Person, url: str = "/login/provider") -> str:
     answer = person.get(url)
     assert answer.status_code == 302, answer.headers.get("Location")
     return answer.headers["Location"]
+
+
+def ask_link(person: Person) -> str:
+    """Return the address at the provider to which the button leads that links."""
+    answer = person.post("/account/identities/link")
+    assert answer.status_code == 200, answer.headers.get("Location")
+    way = soup(answer.text).find("a", string="Go on at Corp")
+    refresh = soup(answer.text).select_one("meta[http-equiv=refresh]")
+    assert way is not None and refresh is not None
+    assert refresh["content"] == f"0;url={way['href']}"  # type: ignore[index]
+    return str(way["href"])  # type: ignore[index]
 
 
 def come_back(address: str, **claims: Any) -> str:
@@ -168,9 +181,13 @@ def test_an_answer_counts_once_and_in_the_browser_that_asked(
     assert browser.is_in()
     browser.post("/logout")
     assert "begun in this browser" in told(browser, browser.get(back))
-    # With the cookie of before, the provider refuses its code.
-    browser.client.set_cookie(name, kept.value)
-    assert "did not accept the login" in told(browser, browser.get(back))
+    # Nor does it with the cookie of before: it is not even shown to the provider again, nor written down like the other one.
+    for _ in range(3):
+        browser.client.set_cookie(name, kept.value)
+        assert "begun in this browser" in told(browser, browser.get(back))
+    with db.read() as session:
+        rows = session.connection().exec_driver_sql("SELECT count(*) FROM audit_entry WHERE action = 'login.refuse'")
+        assert rows.scalar_one() == 1
 
 
 def test_a_code_of_another_login_does_not_fit_the_verifier(
@@ -228,6 +245,10 @@ def test_by_the_rule_a_verified_address_links_the_account_of_exactly_this_name_o
     for claims in refused:
         assert "no account here" in told(browser, log_in(browser, **claims)), claims
 
+    accounts.add(db, "kate@corp.example", role="editor", password=None, now=clock.now())
+    for address in ("ANN@corp.example", "\u212aate@corp.example", "Kate@corp.example"):
+        assert "no account here" in told(browser, log_in(browser, **{**ANN, "email": address})), address
+
     assert log_in(browser, **ANN).headers["Location"] == "/"
     browser.post("/logout")
     # From now on only the subject counts: the address of somebody new is another person's.
@@ -242,6 +263,8 @@ def test_an_account_is_made_if_the_settings_give_a_role_and_never_in_the_place_o
 
     assert "no account here" in told(browser, log_in(browser, sub="1", preferred_username="Admin"))
     assert "no account here" in told(browser, log_in(browser, sub="1", preferred_username="no name at all"))
+    # Nobody has verified that this address is theirs.
+    assert "no account here" in told(browser, log_in(browser, sub="1", preferred_username="cy@corp.example"))
     assert log_in(browser, sub="2", preferred_username="bo").headers["Location"] == "/"
     made = accounts.find(db, "bo")
     assert (made.role, made.password_hash) == ("viewer", None)
@@ -267,10 +290,10 @@ def test_an_account_with_a_second_factor_is_asked_for_its_code_here_too(
     link(db, issuer)
     now = clock.now()
     second_factors.begin(db, "ann", now=now)
-    waiting = second_factors.set_up_of(db, "ann", now=now)
+    waiting = second_factors.set_up_of(db, "ann", begun=now, now=now)
     assert waiting is not None
     totp = pyotp.TOTP(waiting.secret)
-    assert second_factors.confirm(db, "ann", totp.at(now), now=now, keep_token="")
+    assert second_factors.confirm(db, "ann", totp.at(now), begun=now, now=now, keep_token="")
 
     assert log_in(browser, **ANN).headers["Location"] == "/login/code"
     assert not browser.is_in()
@@ -284,7 +307,16 @@ def test_one_links_ones_own_account_and_unlinks_it_which_ends_its_other_sessions
     browser.client.post("/login", data={"username": "ann", "password": PASSWORD})
     assert "Not linked" in browser.see("/account/identities").text
 
-    assert log_in(browser, "/account/identities/link", **ANN).headers["Location"] == "/account/identities"
+    # Neither a page elsewhere can begin it, nor does it count before its owner has said that it is them.
+    assert browser.get("/account/identities/link").status_code == 405
+    assert browser.client.post("/account/identities/link").status_code == 400
+    assert browser.get(come_back(ask_link(browser), **ANN)).headers["Location"] == FOUND
+    assert "ann@corp.example" in browser.see(FOUND).text
+    assert identities.list_of(db, "ann") == []
+    assert browser.client.post(FOUND).status_code == 400
+    assert identities.list_of(db, "ann") == []
+
+    assert browser.post(FOUND).headers["Location"] == "/account/identities"
 
     page = browser.see("/account/identities")
     assert "ann@corp.example" in page.text
@@ -298,11 +330,42 @@ def test_one_links_ones_own_account_and_unlinks_it_which_ends_its_other_sessions
     assert "no account here" in told(other, log_in(other, **ANN))
 
 
+def test_whoever_has_logged_in_becomes_nobody_else_by_an_address_alone(
+    browser: Person, db: Database, issuer: str
+) -> None:
+    link(db, issuer, "admin")
+    browser.client.post("/login", data={"username": "ann", "password": PASSWORD})
+
+    assert browser.get("/login/provider?next=/runs").headers["Location"] == "/runs"
+
+
+def test_an_administrator_sees_and_removes_links_of_others(
+    browser: Person, app: Flask, db: Database, issuer: str
+) -> None:
+    link(db, issuer)
+    log_in(browser, **ANN)
+    boss = Person(app.test_client())
+    boss.get(f"/login/link/{accounts.make_link(db, 'admin', now=clock.now())}")
+    address = f"/users/{accounts.find(db, 'ann').id}"
+    button = boss.see(address).select_one("button[value^='unlink:']")
+    assert button is not None
+    assert "4711" in boss.see(address).text
+
+    assert boss.post(address, {"act": button["value"]}).status_code == 303
+
+    assert identities.list_of(db, "ann") == []
+    assert not browser.is_in()
+    (entry, *_rest) = boss.get("/audit.json").json  # type: ignore[misc]
+    assert (entry["action"], entry["actor"], entry["detail"]["did"]) == ("account.identity", "admin", "unlink")
+    assert boss.post(address, {"act": "unlink:x"}).status_code == 404
+
+
 def test_what_is_linked_with_one_account_is_not_linked_with_another(browser: Person, db: Database, issuer: str) -> None:
     link(db, issuer, "admin")
     browser.client.post("/login", data={"username": "ann", "password": PASSWORD})
 
-    log_in(browser, "/account/identities/link", **ANN)
+    browser.get(come_back(ask_link(browser), **ANN))
+    browser.post(FOUND)
 
     assert "linked with another account already" in browser.see("/account/identities").text
     assert identities.list_of(db, "ann") == []
@@ -316,13 +379,13 @@ def test_linking_asks_for_the_password_if_the_login_is_not_of_just_now(
     make_old(db)
     (identity,) = identities.list_of(db, "ann")
 
-    assert browser.get("/account/identities/link").headers["Location"] == "/account/identities"
+    assert browser.post("/account/identities/link").headers["Location"] == "/account/identities"
     browser.post(f"/account/identities/{identity.id}/remove")
     assert identities.list_of(db, "ann")
 
     assert browser.post("/account/identities", {"current": "wrong"}).status_code == 422
     assert browser.post("/account/identities", {"current": PASSWORD}).status_code == 303
-    assert ask(browser, "/account/identities/link")
+    assert ask_link(browser)
 
 
 def make_old(db: Database) -> None:

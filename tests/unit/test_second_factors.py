@@ -31,10 +31,11 @@ def secret(db: Database) -> str:
 
 
 def switch_on(db: Database, username: str, *, now: datetime) -> tuple[str, list[str]]:
-    second_factors.begin(db, username, now=now)
-    waiting = second_factors.set_up_of(db, username, now=now)
+    begun = second_factors.begin(db, username, now=now)
+    waiting = second_factors.set_up_of(db, username, begun=begun, now=now)
     assert waiting is not None
-    codes = second_factors.confirm(db, username, pyotp.TOTP(waiting.secret).at(now), now=now, keep_token="")
+    code = pyotp.TOTP(waiting.secret).at(now)
+    codes = second_factors.confirm(db, username, code, begun=begun, now=now, keep_token="")
     assert codes is not None
     return waiting.secret, codes
 
@@ -72,7 +73,7 @@ def test_the_codes_are_those_of_the_standard(db: Database) -> None:
             assert found is not None
             found.sealed_secret = db.box.seal(store.purpose(found.account_id), secret)
 
-        assert second_factors.confirm(db, "ann", code[-6:], now=now, keep_token="") is not None, seconds
+        assert second_factors.confirm(db, "ann", code[-6:], begun=now, now=now, keep_token="") is not None, seconds
         second_factors.switch_off(db, "ann", now=now)
 
 
@@ -216,11 +217,13 @@ def test_switching_it_on_ends_all_other_sessions(db: Database) -> None:
     here, there = (accounts.log_in(db, "ann", PASSWORD, now=NOW) for _ in range(2))
     assert isinstance(here, Grant) and isinstance(there, Grant)
     second_factors.begin(db, "ann", now=NOW)
-    waiting = second_factors.set_up_of(db, "ann", now=NOW)
+    waiting = second_factors.set_up_of(db, "ann", begun=NOW, now=NOW)
     assert waiting is not None
 
-    assert second_factors.confirm(db, "ann", "000000", now=NOW, keep_token=here.token) is None
-    assert second_factors.confirm(db, "ann", pyotp.TOTP(waiting.secret).at(NOW), now=NOW, keep_token=here.token)
+    assert second_factors.confirm(db, "ann", "000000", begun=NOW, now=NOW, keep_token=here.token) is None
+    code = pyotp.TOTP(waiting.secret).at(NOW)
+    assert second_factors.confirm(db, "ann", code, begun=None, now=NOW, keep_token=here.token) is None
+    assert second_factors.confirm(db, "ann", code, begun=NOW, now=NOW, keep_token=here.token)
 
     assert accounts.resume(db, here.token, now=NOW) is not None
     assert accounts.resume(db, there.token, now=NOW) is None
@@ -233,11 +236,11 @@ def test_one_that_is_not_confirmed_asks_nobody_for_a_code(db: Database) -> None:
     assert isinstance(accounts.log_in(db, "ann", PASSWORD, now=NOW), Grant)
     assert not second_factors.state_of(db, "ann").is_on
     # It is to be begun anew after a while, and its secret is then another one.
-    assert second_factors.set_up_of(db, "ann", now=NOW + second_factors.SET_UP_LIMIT + STEP) is None
+    assert second_factors.set_up_of(db, "ann", begun=NOW, now=NOW + second_factors.SET_UP_LIMIT + STEP) is None
 
 
 def test_a_secret_that_counts_is_neither_shown_again_nor_replaced(db: Database, secret: str) -> None:
-    assert second_factors.set_up_of(db, "ann", now=NOW) is None
+    assert second_factors.set_up_of(db, "ann", begun=NOW, now=NOW) is None
     with pytest.raises(Conflict, match="switch it off"):
         second_factors.begin(db, "ann", now=NOW)
 

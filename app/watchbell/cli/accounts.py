@@ -107,6 +107,39 @@ def factor_off(program: Program, *, username: str) -> None:
         say(f"{username} has no second factor.")
 
 
+@user.command(
+    short_help="List the logins elsewhere that open an account.", epilog=examples("watchbell user identities ann")
+)
+@_NAME
+@json_option
+@pass_program
+def identities(program: Program, *, username: str, as_json: bool) -> None:
+    """List the logins at a provider that an account is linked with, with their numbers."""
+    from watchbell.services import identities as service
+
+    found = service.list_of(program.existing_db, username)
+    if as_json:
+        names = ("id", "issuer", "subject", "label", "linked_at", "used_at")
+        print_json([{name: getattr(one, name) for name in names} for one in found])
+        return
+    rows = [(str(one.id), one.issuer, one.subject, one.label, moment(one.linked_at, program.zone)) for one in found]
+    table(("ID", "ISSUER", "SUBJECT", "KNOWN AS", f"SINCE ({program.zone.key})"), rows)
+
+
+@user.command(
+    short_help="Let a login elsewhere open an account no more.", epilog=examples("watchbell user unlink ann 3")
+)
+@_NAME
+@click.argument("identity_id", type=int, metavar="ID")
+@pass_program
+def unlink(program: Program, *, username: str, identity_id: int) -> None:
+    """Forget the link of an account with a login at a provider, by its number; its sessions end."""
+    from watchbell.services import identities as service
+
+    gone = service.unlink(program.existing_db, username, identity_id, now=clock.now(), actor=program.actor)
+    say(f"{gone.label} opens {username} no more; its sessions have ended.")
+
+
 @user.command(short_help="Make a link that logs in once.", epilog=examples("watchbell user link admin"))
 @_NAME
 @json_option

@@ -122,7 +122,10 @@ ROUTES: dict[str, Right] = {
     "auth.logout": Right.PUBLIC,
     "provider.begin": Right.PUBLIC,
     "provider.callback": Right.PUBLIC,
-    **dict.fromkeys((f"provider.{name}" for name in ("again", "index", "prove", "link", "unlink")), Right.ACCOUNT),
+    **dict.fromkeys(
+        (f"provider.{name}" for name in ("again", "index", "prove", "link", "found", "confirm", "unlink")),
+        Right.ACCOUNT,
+    ),
     "auth.password": Right.ACCOUNT,
     **dict.fromkeys(
         (f"second_factor.{name}" for name in ("index", "begin", "confirm", "renew", "switch_off")), Right.ACCOUNT

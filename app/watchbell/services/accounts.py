@@ -73,28 +73,35 @@ def _administers(account: Account) -> bool:
 
 def add(db: Database, username: str, *, role: str, password: str | None, now: datetime, actor: str = "") -> Account:
     """Make an account; raises InputError for a bad name, role or password and Conflict for a name that is taken."""
+    password_hash = _new_hash(password) if password is not None else None
+    with db.write() as session:
+        return add_in(session, username, role=role, password_hash=password_hash, now=now, actor=actor)
+
+
+def add_in(
+    session: Session, username: str, *, role: str, password_hash: str | None = None, now: datetime, actor: str
+) -> Account:
+    """Make an account in a transaction that goes on; raises InputError for a bad name or role and Conflict."""
     if not _USERNAME.match(username):
         raise InputError.of("username", "must be 1 to 64 letters, digits, dots, dashes, @ or underscores", "ann")
     try:
         wanted = Role(role)
     except ValueError:
         raise InputError.of("role", f"must be one of {', '.join(Role)}", "viewer") from None
-    password_hash = _new_hash(password) if password is not None else None
-    with db.write() as session:
-        if store.find_account_by_name(session, username) is not None:
-            raise Conflict(f"username: there is an account {username!r} already")
-        account = Account(
-            username=username,
-            role=wanted.value,
-            is_active=True,
-            password_hash=password_hash,
-            created_at=now,
-            password_changed_at=now if password_hash else None,
-        )
-        session.add(account)
-        session.flush()
-        _note(session, "account.create", account, now=now, actor=actor, detail={"role": account.role})
-        return account
+    if store.find_account_by_name(session, username) is not None:
+        raise Conflict(f"username: there is an account {username!r} already")
+    account = Account(
+        username=username,
+        role=wanted.value,
+        is_active=True,
+        password_hash=password_hash,
+        created_at=now,
+        password_changed_at=now if password_hash else None,
+    )
+    session.add(account)
+    session.flush()
+    _note(session, "account.create", account, now=now, actor=actor, detail={"role": account.role})
+    return account
 
 
 def list_all(db: Database) -> Sequence[Account]:
@@ -119,9 +126,10 @@ def find(db: Database, username: str) -> Account:
 
 
 def look_up(db: Database, username: str) -> Account | None:
-    """Return the account of a name, disabled or not, or None."""
+    """Return the account of exactly this name, disabled or not, or None."""
     with db.read() as session:
-        return store.find_account_by_name(session, username)
+        found = store.find_account_by_name(session, username)
+    return found if found is not None and found.username == username else None
 
 
 def list_roles(db: Database, usernames: Collection[str]) -> dict[str, str]:

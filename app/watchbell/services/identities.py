@@ -16,6 +16,7 @@ from watchbell.services.logins import Grant, Place, Waiting, Way
 from watchbell.services.openid import Claims
 from watchbell.store import accounts as account_store
 from watchbell.store import identities as store
+from watchbell.store import second_factors as factor_store
 from watchbell.store.accounts import Account
 from watchbell.store.base import can_hold
 from watchbell.store.identities import Identity
@@ -76,18 +77,25 @@ def list_of(db: Database, username: str) -> Sequence[Identity]:
         return store.list_of(session, _require(session, username).id)
 
 
-def unlink(db: Database, username: str, identity_id: int, *, now: datetime, keep_token: str) -> None:
-    """Forget one link of an account and end its other sessions; raises NotFound, and Conflict for its only way in."""
+def unlink(
+    db: Database, username: str, identity_id: int, *, now: datetime, keep_token: str = "", actor: str = ""
+) -> Identity:
+    """Forget one link of an account, end its other sessions and return what is forgotten.
+
+    Raises NotFound, and Conflict for the owner's only way in; an administrator, the ``actor``, can make a login link.
+    """
     with db.write() as session:
         account = _require(session, username)
         found = store.get(session, identity_id, account.id) if can_hold(identity_id) else None
         if found is None:
             raise NotFound("this login is not linked any more")
-        if account.password_hash is None and len(store.list_of(session, account.id)) == 1:
+        if not actor and account.password_hash is None and len(store.list_of(session, account.id)) == 1:
             raise Conflict("this is the only way into the account; choose a password first")
         store.remove(session, found)
-        account_store.end_logins(session, account.id, now, keep=logins.digest(keep_token))
-        logins.note(session, "account.identity", account, now=now, detail=_said("unlink", found))
+        account_store.end_logins(session, account.id, now, keep=logins.digest(keep_token) if keep_token else None)
+        factor_store.end_all_waiting(session, account.id)
+        logins.note(session, "account.identity", account, now=now, actor=actor, detail=_said("unlink", found))
+        return found
 
 
 def _link_by_rule(db: Database, claims: Claims, rules: Rules, *, now: datetime) -> None:
@@ -96,25 +104,27 @@ def _link_by_rule(db: Database, claims: Claims, rules: Rules, *, now: datetime) 
         if store.find(session, claims.issuer, claims.subject) is not None:
             return
         account = account_store.find_account_by_name(session, claims.email) if claims.email else None
-        if rules.matches_email and account is not None:
+        # Whoever is called the same but for upper and lower case may be another person at the provider.
+        if rules.matches_email and account is not None and account.username == claims.email:
             # An address that another person has had at this provider is no proof: that person's account stays theirs.
             if not any(one.issuer == claims.issuer for one in store.list_of(session, account.id)):
                 _add(session, account, claims, now=now, actor=_ACTOR)
             return
-    if rules.role is not None:
-        _make(db, claims, rules.role, now=now)
+        if rules.role is not None:
+            _make(session, claims, rules.role, now=now)
 
 
-def _make(db: Database, claims: Claims, role: str, *, now: datetime) -> None:
+def _make(session: Session, claims: Claims, role: str, *, now: datetime) -> None:
     """Make an account under the name that the provider gives, unless there is one of that name: it may be another person's."""
-    for name in filter(None, (claims.email, claims.username)):
+    # A name that looks like an address, and that nobody has verified, may be the address of somebody else.
+    chosen = claims.username if claims.username and "@" not in claims.username else None
+    for name in filter(None, (claims.email, chosen)):
         try:
-            made = accounts.add(db, name, role=role, password=None, now=now, actor=_ACTOR)
+            made = accounts.add_in(session, name, role=role, now=now, actor=_ACTOR)
         except (Conflict, InputError):
             # The name is taken, or can be none here; the next one may do.
             continue
-        with db.write() as session:
-            _add(session, made, claims, now=now, actor=_ACTOR)
+        _add(session, made, claims, now=now, actor=_ACTOR)
         return
 
 

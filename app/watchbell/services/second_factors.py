@@ -70,8 +70,11 @@ def list_accounts(db: Database) -> set[int]:
         return store.list_accounts(session)
 
 
-def begin(db: Database, username: str, *, now: datetime) -> None:
-    """Make a secret for an account, in the place of one that was not confirmed; raises Conflict if it has a second factor."""
+def begin(db: Database, username: str, *, now: datetime) -> datetime:
+    """Make a secret for an account, in the place of one that was not confirmed; raises Conflict if it has a second factor.
+
+    Returns what the secret is asked for with: whoever has begun keeps it, so that no other session gets at the secret.
+    """
     with db.write() as session:
         account = _require(session, username)
         if store.is_on(session, account.id):
@@ -79,30 +82,38 @@ def begin(db: Database, username: str, *, now: datetime) -> None:
         logins.note(session, "account.factor", account, now=now, detail={"did": "begin"})
         sealed = seal(session, db.box, store.purpose(account.id), pyotp.random_base32())
         store.put(session, SecondFactor(account_id=account.id, sealed_secret=sealed, begun_at=now))
+    return now
 
 
-def set_up_of(db: Database, username: str, *, now: datetime) -> SetUp | None:
-    """Return the secret that waits for its confirmation, or None; one that is confirmed is never shown again."""
+def set_up_of(db: Database, username: str, *, begun: datetime | None, now: datetime) -> SetUp | None:
+    """Return the secret that was ``begun`` and waits for its confirmation, or None; a confirmed one is never shown again."""
     with db.read() as session:
         account = _require(session, username)
         found = store.find(session, account.id)
-    if found is None or found.confirmed_at is not None or now - found.begun_at > SET_UP_LIMIT:
+    if found is None or not _waits(found, begun, now=now):
         return None
     secret = db.box.open(store.purpose(account.id), found.sealed_secret)
     return SetUp(secret, pyotp.TOTP(secret).provisioning_uri(name=account.username, issuer_name=ISSUER))
 
 
-def confirm(db: Database, username: str, code: str, *, now: datetime, keep_token: str) -> list[str] | None:
+def _waits(found: SecondFactor, begun: datetime | None, *, now: datetime) -> bool:
+    """Return whether a secret waits for its confirmation by whoever has begun it."""
+    return found.confirmed_at is None and found.begun_at == begun and now - found.begun_at <= SET_UP_LIMIT
+
+
+def confirm(
+    db: Database, username: str, code: str, *, begun: datetime | None, now: datetime, keep_token: str
+) -> list[str] | None:
     """Let a second factor count from now on if the code fits, which ends all other sessions; return its recovery codes.
 
-    Returns None if the code does not fit, or if nothing waits for it.
+    Returns None if the code does not fit, or if nothing that was ``begun`` waits for it.
     """
-    if set_up_of(db, username, now=now) is None:
-        return None
     with db.write() as session:
         account = _require(session, username)
         found = store.find(session, account.id)
-        if found is None or found.confirmed_at is not None or not _take_step(session, db.box, account, code, now=now):
+        if found is None or not _waits(found, begun, now=now):
+            return None
+        if not _take_step(session, db.box, account, code, now=now):
             return None
         found.confirmed_at = now
         account_store.end_logins(session, account.id, now, keep=logins.digest(keep_token))

@@ -65,8 +65,9 @@ def find_account(session: Session, account_id: int) -> Account | None:
 
 
 def find_account_by_name(session: Session, username: str) -> Account | None:
-    """Return the account of that name, whatever the case, or None."""
-    statement = select(Account).where(func.lower(Account.username) == username.lower())
+    """Return the account of that name, whatever the case of the letters A to Z, or None."""
+    # The database folds both sides: Python would take a Kelvin sign for a k.
+    statement = select(Account).where(func.lower(Account.username) == func.lower(username))
     return session.scalars(statement).one_or_none() if can_hold(username) else None
 
 

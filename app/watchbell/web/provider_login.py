@@ -6,7 +6,7 @@ import dataclasses
 from enum import StrEnum
 from typing import Any
 
-from flask import flash, redirect, request, session, url_for
+from flask import flash, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
 from watchbell.errors import Conflict, NotFound
@@ -23,6 +23,8 @@ from watchbell.web.told import sentence
 
 #: Session key: what the provider was asked with, and why.
 _ASKED = "provider_asked"
+#: Session key: as whom the provider knows somebody who wants to link an account, until they have said that it is them.
+_FOUND = "provider_found"
 
 
 class Purpose(StrEnum):
@@ -60,13 +62,17 @@ def begin(purpose: Purpose) -> Response:
         "next": safe_next(request.args.get("next")),
         "username": current.user().username,
     }
+    if purpose is Purpose.LINK:
+        # A form of ours leads to no other server, as its policy has it, also where a browser is sent on.
+        return Response(render_template("provider/leave.html", address=address, name=current.config().oidc_name))
     return redirect(address, 302)
 
 
 def finish() -> Response:
     """Do what the provider was asked for, if its answer is one to this browser's question; an answer counts once."""
     kept = session.pop(_ASKED, None)
-    if not isinstance(kept, dict):
+    # A browser can be given back the cookie that it had, so that this server has to remember, too, what was answered.
+    if not isinstance(kept, dict) or not tries().count_answer(str(kept["state"])):
         told = ProviderTrouble("this answer belongs to no login that was begun in this browser; begin again")
         return _back(Purpose.LOGIN, told)
     try:
@@ -104,9 +110,29 @@ def _log_in(claims: Claims, target: str) -> Response:
 
 
 def _link(claims: Claims) -> Response:
-    identities.link(database(), current.user().username, claims, now=current.now())
-    flash(_("Linked: from now on %(name)s logs this account in.", name=current.config().oidc_name), "success")
-    return redirect(url_for("provider.index"), 303)
+    """Keep whom the provider knows until that is confirmed: whoever is logged in there need not be who is logged in here."""
+    session[_FOUND] = {
+        "username": current.user().username,
+        "at": current.now().timestamp(),
+        "claims": [claims.issuer, claims.subject, claims.label],
+    }
+    return redirect(url_for("provider.found"), 303)
+
+
+def found() -> Claims | None:
+    """Return as whom the provider knows whoever wants to link the account of this request, or None."""
+    kept = session.get(_FOUND)
+    if not isinstance(kept, dict) or kept["username"] != current.user().username:
+        return None
+    if current.now().timestamp() - kept["at"] > openid.ASKED_LIMIT.total_seconds():
+        return None
+    issuer, subject, label = kept["claims"]
+    return Claims(issuer, subject, email=None, username=None, label=label, authenticated_at=None)
+
+
+def forget_found() -> None:
+    """Forget what ``found`` returns, which has been confirmed."""
+    session.pop(_FOUND, None)
 
 
 def _prove(claims: Claims, asked: Asked, target: str) -> Response:

@@ -56,7 +56,7 @@ def look() -> Named | None:
 
 
 def _look(config: Config) -> Named | None:
-    username = request.headers.get(config.login_header, "").strip()
+    username = request.headers.get(config.login_header, "").strip(" \t")
     if not username:
         return None
     peer = _peer()

@@ -30,6 +30,8 @@ _FACTORS = (parse("10 per minute"), parse("30 per hour"), parse("100 per day"))
 _HEADERS = (parse("1 per day"),)
 #: The requests of an hour that a proxy vouches for are one login of an account.
 _ENTRIES = (parse("1 per hour"),)
+#: An answer counts once, for as long as its question does and longer.
+_ANSWERS = (parse("1 per hour"),)
 _NAME = "watchbell.tries"
 
 
@@ -87,6 +89,10 @@ class Tries:
     def count_question(self, address: str) -> bool:
         """Count a login that is to be asked for at a provider and return whether it may be."""
         return self._hit("question", address, _TOKENS)
+
+    def count_answer(self, state: str) -> bool:
+        """Count an answer of a provider and return whether it is the first to its question."""
+        return self._hit("answer", state, _ANSWERS)
 
     def forget(self, address: str, username: str) -> None:
         """Give the tries back to an address and an account that have just logged in."""

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from watchbell.errors import Conflict
 from watchbell.services import identities
 from watchbell.web import auth, current, provider_login
+from watchbell.web.checks import safe_next
 from watchbell.web.db import database
 from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _
 from watchbell.web.provider_login import Purpose
 from watchbell.web.proving import asking, proves
+from watchbell.web.told import sentence
 
 blueprint = Blueprint("provider", __name__)
 
 
 @blueprint.get("/login/provider")
 def begin() -> Response:
-    """Go to the provider; nothing changes here but a cookie."""
+    """Go to the provider; nothing changes here but a cookie, and not who somebody is that has logged in."""
+    if current.user().role is not None:
+        return redirect(safe_next(request.args.get("next")) or url_for("overview.index"), 303)
     return provider_login.begin(Purpose.LOGIN)
 
 
@@ -49,12 +54,37 @@ def prove() -> Response | tuple[str, int]:
     return redirect(url_for("provider.index"), 303)
 
 
-@blueprint.get("/account/identities/link")
+@blueprint.post("/account/identities/link")
 def link() -> Response:
     """Go to the provider to link one's account, once it is proven who asks."""
     if not auth.is_proven() or not current.user().is_authenticated:
         return redirect(url_for("provider.index"), 303)
     return provider_login.begin(Purpose.LINK)
+
+
+@blueprint.get("/account/identities/found")
+def found() -> Response | str:
+    """Show as whom the provider knows whoever is at this browser, who may be somebody else, and ask."""
+    claims = provider_login.found()
+    if claims is None:
+        return redirect(url_for("provider.index"), 303)
+    return render_template("provider/found.html", claims=claims, name=current.config().oidc_name, section="account")
+
+
+@blueprint.post("/account/identities/found")
+def confirm() -> Response:
+    """Link one's account with whom the provider knows, as was shown."""
+    claims = provider_login.found()
+    if claims is None or not auth.is_proven():
+        flash(_("This took too long. Begin again."), "warning")
+        return redirect(url_for("provider.index"), 303)
+    try:
+        identities.link(database(), current.user().username, claims, now=current.now())
+        flash(_("Linked: from now on %(name)s logs this account in.", name=current.config().oidc_name), "success")
+    except Conflict as error:
+        flash(sentence(error.message), "warning")
+    provider_login.forget_found()
+    return redirect(url_for("provider.index"), 303)
 
 
 @blueprint.post("/account/identities/<int:identity_id>/remove")

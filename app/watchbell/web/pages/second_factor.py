@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import segno
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, session, url_for
 from werkzeug.wrappers import Response
 
 from watchbell.errors import Conflict
@@ -17,6 +19,9 @@ from watchbell.web.i18n import _
 from watchbell.web.proving import asking, proves
 
 blueprint = Blueprint("second_factor", __name__)
+
+#: Session key: which set-up was begun here.
+_BEGUN = "second_factor_begun"
 
 
 @blueprint.get("/account/second-factor")
@@ -32,7 +37,7 @@ def begin() -> Response | tuple[str, int]:
     form = ProofForm()
     if not proves(form):
         return _page(form, CodeForm()), 422
-    second_factors.begin(database(), current.user().username, now=current.now())
+    session[_BEGUN] = second_factors.begin(database(), current.user().username, now=current.now()).isoformat()
     return redirect(url_for("second_factor.index"), 303)
 
 
@@ -41,15 +46,19 @@ def confirm() -> Response | str | tuple[str, int]:
     """Let the second factor count, and show the recovery codes in the answer itself: they stand nowhere else."""
     _require_account()
     form = CodeForm()
-    if not form.validate_on_submit():
+    # Whoever has begun has proven it, which counts no longer than elsewhere.
+    if not form.validate_on_submit() or not auth.is_proven():
         return _page(ProofForm(), form), 422
     if not auth.may_try_code(current.user().username):
         return _too_many()
     user = current.user()
-    codes = second_factors.confirm(database(), user.username, form.code.data, now=current.now(), keep_token=user.token)
+    codes = second_factors.confirm(
+        database(), user.username, form.code.data, begun=_begun(), now=current.now(), keep_token=user.token
+    )
     if codes is None:
         form.code.errors = [_("This code does not fit. Is the clock of your device right?")]
         return _page(ProofForm(), form), 422
+    session.pop(_BEGUN, None)
     return _codes_page(codes, is_new=True)
 
 
@@ -86,7 +95,8 @@ def _page(proof: ProofForm, code: CodeForm) -> str:
     if not user.is_authenticated:
         return render_template("second_factor/index.html", state=None, section="account")
     state = second_factors.state_of(database(), user.username)
-    waiting = None if state.is_on else second_factors.set_up_of(database(), user.username, now=current.now())
+    shows = not state.is_on and auth.is_proven()
+    waiting = second_factors.set_up_of(database(), user.username, begun=_begun(), now=current.now()) if shows else None
     return render_template(
         "second_factor/index.html",
         state=state,
@@ -98,6 +108,12 @@ def _page(proof: ProofForm, code: CodeForm) -> str:
         is_required=auth.must_set_up(),
         section="account",
     )
+
+
+def _begun() -> datetime | None:
+    """Return which set-up was begun in this browser: no other session of the account sees its secret."""
+    kept = session.get(_BEGUN)
+    return datetime.fromisoformat(kept) if isinstance(kept, str) else None
 
 
 def _picture(waiting: SetUp) -> str:

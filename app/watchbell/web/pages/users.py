@@ -6,8 +6,8 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.domain.permissions import Role
-from watchbell.errors import Conflict, InputError, Problem
-from watchbell.services import accounts, second_factors
+from watchbell.errors import Conflict, InputError, NotFound, Problem
+from watchbell.services import accounts, identities, second_factors
 from watchbell.store.accounts import Account
 from watchbell.web import current
 from watchbell.web.db import database
@@ -106,10 +106,27 @@ def end_other_sessions() -> AnyResponse:
 
 def _act_on(account: Account) -> AnyResponse | str | None:
     """Do what another button than that of the form asks for; None if it was that of the form."""
-    act = request.form.get("act")
+    act = request.form.get("act", "")
     if act == "link":
         return _link_page(account)
+    if act.startswith("unlink:"):
+        return _unlink(account, act.removeprefix("unlink:"))
     return _without_factor(account) if act == "factor-off" else None
+
+
+def _unlink(account: Account, number: str) -> AnyResponse:
+    if not (number.isascii() and number.isdigit()):
+        raise NotFound(_("this login is not linked any more"))
+    gone = identities.unlink(database(), account.username, int(number), now=current.now(), actor=current.actor())
+    flash(
+        _(
+            "%(login)s opens %(name)s no more. All sessions of the account have ended.",
+            login=gone.label,
+            name=account.username,
+        ),
+        "success",
+    )
+    return redirect(url_for("users.edit", account_id=account.id), 303)
 
 
 def _without_factor(account: Account) -> AnyResponse:
@@ -149,7 +166,8 @@ def _form_page(form: UserForm, account: Account | None) -> str:
     if account is not None:
         del form.username
     has_factor = account is not None and account.id in second_factors.list_accounts(database())
-    return render_template("users/form.html", form=form, account=account, has_factor=has_factor)
+    linked = identities.list_of(database(), account.username) if account is not None else []
+    return render_template("users/form.html", form=form, account=account, has_factor=has_factor, identities=linked)
 
 
 def _link_page(account: Account) -> str:
