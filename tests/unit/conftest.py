@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.api_fixtures import book, program  # noqa: F401
+from tests.provider_people import browser, config, issuer  # noqa: F401
 from tests.web_fixtures import (  # noqa: F401
     admin,
     admin_account,

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,97 +9,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 import pytest
-import requests
 from flask import Flask
-from werkzeug.test import TestResponse
 
 from tests.openid_provider import CLIENT_ID, CLIENT_SECRET
-from tests.unit.form_fields import soup
-from tests.waiting import wait_until
+from tests.provider_people import ANN, PASSWORD, ask, come_back, link, log_in, make_old, told, use
 from tests.web_fixtures import Person
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.errors import ConfigError
-from watchbell.services import accounts, identities, openid, second_factors
+from watchbell.services import accounts, second_factors
 from watchbell.store.session import Database
 from watchbell.web.factory import create_app
-
-ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "a bell at noon"
-FOUND = "/account/identities/found"
-ANN: dict[str, Any] = {"sub": "4711", "preferred_username": "ann", "email": "ann@corp.example", "email_verified": True}
-
-
-@pytest.fixture(scope="module")
-def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    place = tmp_path_factory.mktemp("provider") / "port"
-    with subprocess.Popen([sys.executable, "-m", "tests.openid_provider", str(place)], cwd=ROOT) as process:
-        try:
-            wait_until(place.exists, what="the provider listens")
-            yield f"http://127.0.0.1:{place.read_text()}"
-        finally:
-            process.kill()
-
-
-@pytest.fixture
-def config(web_config: Config, issuer: str) -> Config:
-    return dataclasses.replace(
-        web_config, oidc_issuer=issuer, oidc_client_id=CLIENT_ID, oidc_client_secret=CLIENT_SECRET, oidc_name="Corp"
-    )
-
-
-@pytest.fixture
-def browser(app: Flask, config: Config, db: Database) -> Person:
-    use(app, config)
-    accounts.ensure_first(db, now=clock.now())
-    accounts.add(db, "ann", role="operator", password=PASSWORD, now=clock.now())
-    return Person(app.test_client())
-
-
-def use(app: Flask, config: Config, **changes: object) -> None:
-    app.extensions["watchbell.config"] = dataclasses.replace(config, **changes)  # type: ignore[arg-type]
-
-
-def ask(person: Person, url: str = "/login/provider") -> str:
-    """Return the address at the provider that a page leads to."""
-    answer = person.get(url)
-    assert answer.status_code == 302, answer.headers.get("Location")
-    return answer.headers["Location"]
-
-
-def ask_link(person: Person) -> str:
-    """Return the address at the provider to which the button leads that links."""
-    answer = person.post("/account/identities/link")
-    assert answer.status_code == 200, answer.headers.get("Location")
-    way = soup(answer.text).find("a", string="Go on at Corp")
-    refresh = soup(answer.text).select_one("meta[http-equiv=refresh]")
-    assert way is not None and refresh is not None
-    assert refresh["content"] == f"0;url={way['href']}"  # type: ignore[index]
-    return str(way["href"])  # type: ignore[index]
-
-
-def come_back(address: str, **claims: Any) -> str:
-    """Log in at the provider as somebody and return the address on this server to which it leads back."""
-    answer = requests.get(address, params={"user": json.dumps(claims)}, allow_redirects=False, timeout=20)
-    assert answer.status_code == 302, answer.text
-    assert answer.headers["Location"].startswith("http://localhost/login/provider/callback?")
-    return answer.headers["Location"].removeprefix("http://localhost")
-
-
-def log_in(person: Person, url: str = "/login/provider", **claims: Any) -> TestResponse:
-    return person.get(come_back(ask(person, url), **claims))
-
-
-def told(person: Person, answer: TestResponse) -> str:
-    """Return what the page says to which a failed login leads."""
-    assert answer.headers["Location"] == "/login"
-    assert not person.is_in()
-    return " ".join(person.see("/login").select(".wb-notice")[-1].text.split())
-
-
-def link(db: Database, issuer: str, username: str = "ann", subject: str = "4711") -> None:
-    claims = openid.Claims(issuer, subject, None, None, subject, None)
-    identities.link(db, username, claims, now=clock.now())
 
 
 def test_whoever_is_linked_logs_in_by_the_button_and_goes_where_they_wanted(
@@ -299,99 +214,6 @@ def test_an_account_with_a_second_factor_is_asked_for_its_code_here_too(
     assert not browser.is_in()
     assert browser.post("/login/code", {"code": totp.at(clock.now() + timedelta(seconds=30))}).status_code == 303
     assert browser.is_in()
-
-
-def test_one_links_ones_own_account_and_unlinks_it_which_ends_its_other_sessions(
-    browser: Person, app: Flask, db: Database
-) -> None:
-    browser.client.post("/login", data={"username": "ann", "password": PASSWORD})
-    assert "Not linked" in browser.see("/account/identities").text
-
-    # Neither a page elsewhere can begin it, nor does it count before its owner has said that it is them.
-    assert browser.get("/account/identities/link").status_code == 405
-    assert browser.client.post("/account/identities/link").status_code == 400
-    assert browser.get(come_back(ask_link(browser), **ANN)).headers["Location"] == FOUND
-    assert "ann@corp.example" in browser.see(FOUND).text
-    assert identities.list_of(db, "ann") == []
-    assert browser.client.post(FOUND).status_code == 400
-    assert identities.list_of(db, "ann") == []
-
-    assert browser.post(FOUND).headers["Location"] == "/account/identities"
-
-    page = browser.see("/account/identities")
-    assert "ann@corp.example" in page.text
-    other = Person(app.test_client())
-    assert log_in(other, **ANN).headers["Location"] == "/"
-    form = page.select_one("form[action$='/remove']")
-    assert form is not None
-    browser.post(str(form["action"]))
-    assert browser.is_in()
-    assert not other.is_in()
-    assert "no account here" in told(other, log_in(other, **ANN))
-
-
-def test_whoever_has_logged_in_becomes_nobody_else_by_an_address_alone(
-    browser: Person, db: Database, issuer: str
-) -> None:
-    link(db, issuer, "admin")
-    browser.client.post("/login", data={"username": "ann", "password": PASSWORD})
-
-    assert browser.get("/login/provider?next=/runs").headers["Location"] == "/runs"
-
-
-def test_an_administrator_sees_and_removes_links_of_others(
-    browser: Person, app: Flask, db: Database, issuer: str
-) -> None:
-    link(db, issuer)
-    log_in(browser, **ANN)
-    boss = Person(app.test_client())
-    boss.get(f"/login/link/{accounts.make_link(db, 'admin', now=clock.now())}")
-    address = f"/users/{accounts.find(db, 'ann').id}"
-    button = boss.see(address).select_one("button[value^='unlink:']")
-    assert button is not None
-    assert "4711" in boss.see(address).text
-
-    assert boss.post(address, {"act": button["value"]}).status_code == 303
-
-    assert identities.list_of(db, "ann") == []
-    assert not browser.is_in()
-    (entry, *_rest) = boss.get("/audit.json").json  # type: ignore[misc]
-    assert (entry["action"], entry["actor"], entry["detail"]["did"]) == ("account.identity", "admin", "unlink")
-    assert boss.post(address, {"act": "unlink:x"}).status_code == 404
-
-
-def test_what_is_linked_with_one_account_is_not_linked_with_another(browser: Person, db: Database, issuer: str) -> None:
-    link(db, issuer, "admin")
-    browser.client.post("/login", data={"username": "ann", "password": PASSWORD})
-
-    browser.get(come_back(ask_link(browser), **ANN))
-    browser.post(FOUND)
-
-    assert "linked with another account already" in browser.see("/account/identities").text
-    assert identities.list_of(db, "ann") == []
-
-
-def test_linking_asks_for_the_password_if_the_login_is_not_of_just_now(
-    browser: Person, db: Database, issuer: str
-) -> None:
-    link(db, issuer)
-    browser.client.post("/login", data={"username": "ann", "password": PASSWORD})
-    make_old(db)
-    (identity,) = identities.list_of(db, "ann")
-
-    assert browser.post("/account/identities/link").headers["Location"] == "/account/identities"
-    browser.post(f"/account/identities/{identity.id}/remove")
-    assert identities.list_of(db, "ann")
-
-    assert browser.post("/account/identities", {"current": "wrong"}).status_code == 422
-    assert browser.post("/account/identities", {"current": PASSWORD}).status_code == 303
-    assert ask_link(browser)
-
-
-def make_old(db: Database) -> None:
-    with db.write() as session:
-        at = f"{clock.now() - timedelta(hours=3):%Y-%m-%d %H:%M:%S.%f}"
-        session.connection().exec_driver_sql("UPDATE session SET created_at = ?", (at,))
 
 
 def test_who_has_no_password_logs_in_there_again_before_a_token_is_made(

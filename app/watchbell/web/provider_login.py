@@ -130,9 +130,18 @@ def found() -> Claims | None:
     return Claims(issuer, subject, email=None, username=None, label=label, authenticated_at=None)
 
 
-def forget_found() -> None:
-    """Forget what ``found`` returns, which has been confirmed."""
+def link_found() -> None:
+    """Link the account of this request with what ``found`` returns, which has been confirmed, and say what came of it."""
+    claims = found()
     session.pop(_FOUND, None)
+    if claims is None or not auth.is_proven():
+        flash(_("This took too long. Begin again."), "warning")
+        return
+    try:
+        identities.link(database(), current.user().username, claims, now=current.now())
+        flash(_("Linked: from now on %(name)s logs this account in.", name=current.config().oidc_name), "success")
+    except Conflict as error:
+        flash(sentence(error.message), "warning")
 
 
 def _prove(claims: Claims, asked: Asked, target: str) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from watchbell.errors import Conflict
 from watchbell.services import identities
 from watchbell.web import auth, current, provider_login
 from watchbell.web.checks import safe_next
@@ -14,7 +13,6 @@ from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _
 from watchbell.web.provider_login import Purpose
 from watchbell.web.proving import asking, proves
-from watchbell.web.told import sentence
 
 blueprint = Blueprint("provider", __name__)
 
@@ -74,16 +72,7 @@ def found() -> Response | str:
 @blueprint.post("/account/identities/found")
 def confirm() -> Response:
     """Link one's account with whom the provider knows, as was shown."""
-    claims = provider_login.found()
-    if claims is None or not auth.is_proven():
-        flash(_("This took too long. Begin again."), "warning")
-        return redirect(url_for("provider.index"), 303)
-    try:
-        identities.link(database(), current.user().username, claims, now=current.now())
-        flash(_("Linked: from now on %(name)s logs this account in.", name=current.config().oidc_name), "success")
-    except Conflict as error:
-        flash(sentence(error.message), "warning")
-    provider_login.forget_found()
+    provider_login.link_found()
     return redirect(url_for("provider.index"), 303)
 
 

@@ -51,14 +51,10 @@ def confirm() -> Response | str | tuple[str, int]:
         return _page(ProofForm(), form), 422
     if not auth.may_try_code(current.user().username):
         return _too_many()
-    user = current.user()
-    codes = second_factors.confirm(
-        database(), user.username, form.code.data, begun=_begun(), now=current.now(), keep_token=user.token
-    )
+    codes = _confirmed(form.code.data)
     if codes is None:
         form.code.errors = [_("This code does not fit. Is the clock of your device right?")]
         return _page(ProofForm(), form), 422
-    session.pop(_BEGUN, None)
     return _codes_page(codes, is_new=True)
 
 
@@ -107,6 +103,13 @@ def _page(proof: ProofForm, code: CodeForm) -> str:
         form=code,
         is_required=auth.must_set_up(),
         section="account",
+    )
+
+
+def _confirmed(code: str) -> list[str] | None:
+    user = current.user()
+    return second_factors.confirm(
+        database(), user.username, code, begun=_begun(), now=current.now(), keep_token=user.token
     )
 
 
