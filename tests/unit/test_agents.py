@@ -167,6 +167,34 @@ def test_what_one_agent_has_begun_no_other_with_its_credentials_is_given_or_may_
     assert say(db, uuid, job, "succeeded", FIRST) == "succeeded"
 
 
+def test_while_there_are_two_agents_only_the_one_that_has_begun_a_job_ends_it(db: Database, uuid: str) -> None:
+    execute(db, uuid)
+    job = given(db, uuid, FIRST, 1)
+    say(db, uuid, job, "in_progress", FIRST)
+    ask(db, uuid, SECOND, 1, earlier=(FIRST,))
+    with pytest.raises(DuplicateIdentity):
+        ask(db, uuid, FIRST, 2)
+
+    with pytest.raises(ReportRefused, match="another agent"):
+        say(db, uuid, job, "failed", SECOND)
+    # Nor does it in the way of devices that know no such things.
+    with pytest.raises(ReportRefused, match="another agent"):
+        device_jobs.report(db, uuid, job.job_id, Report(DeviceJobState.FAILED), now=NOW)
+    assert say(db, uuid, job, "succeeded", FIRST) == "succeeded"
+
+
+def test_while_there_are_two_agents_neither_is_given_a_job_over_the_old_address(db: Database, uuid: str) -> None:
+    ask(db, uuid, FIRST, 1)
+    with pytest.raises(DuplicateIdentity):
+        ask(db, uuid, SECOND, 1)
+    execute(db, uuid)
+
+    assert device_jobs.poll(db, uuid, now=NOW).offer is None
+
+    agents.settle(db, uuid, now=NOW, actor="ann")
+    assert device_jobs.poll(db, uuid, now=NOW).offer is not None
+
+
 def test_a_job_that_was_given_to_two_is_begun_by_the_one_that_asked_last(db: Database, uuid: str) -> None:
     execute(db, uuid)
     job = given(db, uuid, FIRST, 1)

@@ -11,7 +11,7 @@ from tests.database import NOW
 from tests.fleet import DOCUMENT, add_device, execute, poll, say, state_of, states_of
 from watchbell.domain.fleet_state import DeviceJobState, may_follow
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import device_jobs, devices, fleet_jobs, job_library, outbox
+from watchbell.services import device_jobs, devices, fleet_jobs, job_handlers, job_library, outbox
 from watchbell.services.device_jobs import DeviceInactive, PartNotFound, ReportRefused
 from watchbell.store.session import Database
 
@@ -273,20 +273,20 @@ def test_a_handler_goes_with_the_job_that_names_it_and_to_nobody_else(db: Databa
     step = {"type": "runHandler", "input": {"handler": "download-file", "args": ["u", "d"]}}
     job_id = execute(db, uuid, document={"version": "1.0", "steps": [step]}).execution.job_id
     with pytest.raises(NotFound):
-        device_jobs.handler_for(db, uuid, "download-file")
+        job_handlers.handler_for(db, uuid, "download-file")
 
     offer = poll(db, uuid).offer
 
     assert offer is not None
     (sent,) = offer.handlers
     assert (sent.name, len(sent.sha256)) == ("download-file", 64)
-    assert device_jobs.handler_for(db, uuid, "download-file").script_content.startswith("#!/bin/bash")
+    assert job_handlers.handler_for(db, uuid, "download-file").script_content.startswith("#!/bin/bash")
     for who, name in ((other, "download-file"), (uuid, "backup-directory")):
         with pytest.raises(NotFound):
-            device_jobs.handler_for(db, who, name)
+            job_handlers.handler_for(db, who, name)
     say(db, uuid, job_id, "succeeded")
     with pytest.raises(NotFound):
-        device_jobs.handler_for(db, uuid, "download-file")
+        job_handlers.handler_for(db, uuid, "download-file")
 
 
 def test_the_history_of_a_device_is_newest_first_and_of_a_device_that_is_not_there_empty(db: Database) -> None:

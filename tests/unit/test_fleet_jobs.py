@@ -11,7 +11,7 @@ from tests.database import NOW
 from tests.fleet import DOCUMENT, add_device, execute, poll, say, state_of, states_of
 from watchbell.domain.fleet_state import ExecutionState
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import devices, fleet_jobs, job_library, outbox
+from watchbell.services import audit, devices, fleet_jobs, job_library, outbox
 from watchbell.services.fleet_jobs import ExecutionNotFound, InProgress, NoDevices
 from watchbell.services.fleet_orders import Order
 from watchbell.services.job_library import TemplateNotFound
@@ -265,6 +265,47 @@ def test_a_continuous_order_reaches_a_device_that_joins_later(db: Database) -> N
     add_device(db, tags=target_filter["tags"])
     assert states_of(db, job_id) == ["succeeded"]
     assert state_of(db, job_id) == "succeeded"
+
+
+def test_an_order_whose_last_device_is_deleted_is_taken_back_and_one_that_had_ended_stays_what_it_was(
+    db: Database,
+) -> None:
+    first, second = add_device(db), add_device(db)
+    waiting = execute(db, first).execution.job_id
+    done = execute(db, second).execution.job_id
+    poll(db, second)
+    say(db, second, done, "succeeded")
+
+    devices.delete(db, first, now=NOW, actor="ann")
+    devices.delete(db, second, now=NOW, actor="ann")
+
+    execution = fleet_jobs.get(db, waiting)[0].execution
+    assert (execution.state, execution.total, execution.paused_reason) == (
+        *("cancelled", 0),
+        "all of its devices were deleted",
+    )
+    assert execution.completed_at == NOW
+    assert [one.detail for one in audit.list_page(db, limit=10) if one.action == "device_job.cancel"] == [
+        {"reason": "all of its devices were deleted"}
+    ]
+    assert state_of(db, done) == "succeeded"
+
+
+def test_a_device_that_is_not_active_is_not_tried_again_and_none_for_ever(db: Database) -> None:
+    uuid = add_device(db)
+    job_id = execute(db, uuid).execution.job_id
+    for attempt in range(11):
+        poll(db, uuid)
+        say(db, uuid, job_id, "failed")
+        devices.set_active(db, uuid, False, now=NOW, actor="ann")
+        with pytest.raises(Conflict, match="no active device"):
+            fleet_jobs.retry(db, job_id, now=NOW, actor="ann")
+        devices.set_active(db, uuid, True, now=NOW, actor="ann")
+        if attempt < 10:
+            fleet_jobs.retry(db, job_id, now=NOW, actor="ann")
+
+    with pytest.raises(Conflict, match="which each may 10 times"):
+        fleet_jobs.retry(db, job_id, now=NOW, actor="ann")
 
 
 def test_an_order_goes_on_without_a_device_that_is_deleted(db: Database) -> None:

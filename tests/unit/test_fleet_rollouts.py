@@ -13,6 +13,7 @@ from tests.fleet import DOCUMENT, STEP, add_device, execute, poll, say, state_of
 from watchbell.domain.fleet_state import DeviceJobState
 from watchbell.errors import Conflict, InputError
 from watchbell.services import audit, devices, fleet_jobs, fleet_orders, fleet_rollouts
+from watchbell.services.device_jobs import ReportRefused
 from watchbell.services.fleet_jobs import ExecutionNotFound
 from watchbell.services.fleet_orders import Order
 from watchbell.services.fleet_rollouts import Moved, NotRolling
@@ -134,6 +135,69 @@ def test_who_tries_again_and_succeeds_opens_the_gate(db: Database) -> None:
     fleet_rollouts.resume(db, job_id, now=NOW, actor="ann")
 
     assert move_on(db) == Moved(waves=1)
+
+
+def test_a_failure_that_was_let_pass_and_tried_again_hides_no_other_one(db: Database) -> None:
+    uuids = add_many(db, 6)
+    job_id = execute(db, *uuids, rollout={"wave": 2}).execution.job_id
+    finish(db, job_id, uuids[:1], "failed")
+    finish(db, job_id, uuids[1:2])
+    assert move_on(db) == Moved(stopped=1)
+    fleet_rollouts.resume(db, job_id, now=NOW, actor="ann")
+    fleet_jobs.retry(db, job_id, now=NOW, actor="ann")
+    finish(db, job_id, uuids[:1])
+    assert move_on(db) == Moved(waves=1)
+
+    finish(db, job_id, uuids[2:3], "failed")
+    finish(db, job_id, uuids[3:4])
+
+    assert move_on(db) == Moved(stopped=1)
+    assert execution_of(db, job_id).paused_reason.startswith("3 of 4 devices have succeeded, 75 %")
+
+
+def test_a_wave_of_which_every_device_was_deleted_stops_a_rollout_until_somebody_lets_it_pass(db: Database) -> None:
+    uuids = add_many(db, 4)
+    job_id = execute(db, *uuids, rollout={"canary": 1, "wave": 2}).execution.job_id
+    assert offered(db, uuids) == uuids[:1]
+
+    devices.delete(db, uuids[0], now=NOW, actor="ann")
+
+    assert move_on(db) == Moved(stopped=1)
+    assert execution_of(db, job_id).paused_reason.startswith("no device is left in the last wave")
+    assert offered(db, uuids[1:]) == []
+    fleet_rollouts.resume(db, job_id, now=NOW, actor="ann")
+    assert move_on(db) == Moved(waves=1)
+    assert offered(db, uuids[1:]) == uuids[1:3]
+    for uuid in uuids[1:3]:
+        devices.delete(db, uuid, now=NOW, actor="ann")
+    assert move_on(db) == Moved(stopped=1)
+
+
+def test_nobody_tries_again_what_was_rolled_back(db: Database) -> None:
+    uuids = add_many(db, 2)
+    job_id = execute(db, *uuids, rollback_document=UNDO).execution.job_id
+    finish(db, job_id, uuids, "failed")
+    fleet_rollouts.roll_back(db, job_id, now=NOW, actor="ann")
+
+    with pytest.raises(Conflict, match="rolled back"):
+        fleet_jobs.retry(db, job_id, now=NOW, actor="ann")
+
+
+def test_who_has_to_wait_for_its_wave_or_for_a_pause_cannot_begin_by_saying_so(db: Database) -> None:
+    uuids = add_many(db, 2)
+    job_id = execute(db, *uuids, rollout={"wave": 1}).execution.job_id
+    with pytest.raises(ReportRefused, match="waits for its wave"):
+        say(db, uuids[1], job_id, "in_progress", report_id="1")
+    fleet_rollouts.pause(db, job_id, now=NOW, actor="ann")
+    with pytest.raises(ReportRefused, match="paused"):
+        say(db, uuids[0], job_id, "in_progress")
+
+    fleet_rollouts.resume(db, job_id, now=NOW, actor="ann")
+    finish(db, job_id, uuids[:1])
+    move_on(db)
+
+    # Under the same number as before.
+    assert say(db, uuids[1], job_id, "in_progress", report_id="1").state == "in_progress"
 
 
 def test_a_rule_that_cancels_takes_it_from_all_that_wait_and_undoes_it_where_it_was_begun(db: Database) -> None:

@@ -15,7 +15,7 @@ from tests.unit.test_pages_fleet_templates import HOSTILE, fields_of, send
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.errors import NotFound
-from watchbell.services import device_jobs, fleet_jobs, job_handlers, job_library
+from watchbell.services import fleet_jobs, job_handlers, job_library
 from watchbell.store.job_library import JobHandler
 from watchbell.store.session import Database
 
@@ -150,13 +150,13 @@ def test_a_device_gets_the_script_whose_digest_it_was_told_though_it_was_changed
 
     change(db, made, "another")
 
-    got = device_jobs.handler_for(db, device, "clean", digest(SCRIPT))
+    got = job_handlers.handler_for(db, device, "clean", digest(SCRIPT))
     assert (got.name, got.script_content, got.sha256) == ("clean", SCRIPT, digest(SCRIPT))
-    assert device_jobs.handler_for(db, device, "clean").script_content == "another"
+    assert job_handlers.handler_for(db, device, "clean").script_content == "another"
     again = poll(db, device).offer
     assert again is not None and [one.sha256 for one in again.handlers] == [digest("another")]
     with pytest.raises(NotFound):
-        device_jobs.handler_for(db, device, "clean", digest("never"))
+        job_handlers.handler_for(db, device, "clean", digest("never"))
 
 
 def test_a_program_of_a_device_asks_by_digest(program: Program, db: Database) -> None:

@@ -72,6 +72,9 @@ def test_every_device_is_in_exactly_one_wave_and_none_is_empty(total, canary, wa
             Rollout(abort=(AbortRule("REJECTED", 50, 2, AbortAction.CANCEL),)),
             {GOOD: 1, UNFIT: 1, BUSY: 8}, {BUSY: 8}, 1, 0, Step.CANCEL, "1 of 2 devices have rejected",
         ),
+        # Of nobody it cannot be said that it went well.
+        (Rollout(), {}, {}, 1, 0, Step.PAUSE, "no device is left in the last wave"),
+        (Rollout(), {GOOD: 5, DeviceJobState.CANCELLED: 1}, {DeviceJobState.CANCELLED: 1}, 1, 0, Step.PAUSE, "no device"),
         # What a person has taken back is neither good nor bad.
         (Rollout(), {GOOD: 4, DeviceJobState.CANCELLED: 1}, {GOOD: 4, DeviceJobState.CANCELLED: 1}, 1, 0, Step.RELEASE, ""),
     ],

@@ -113,11 +113,13 @@ def decide(
     *,
     waves_left: int,
     seconds_since: float,
+    lets_empty_pass: bool = False,
 ) -> Decision:
     """Return what a rollout does next.
 
     ``reached`` counts all devices of the waves so far by their states, without the failures that a person has looked at and
-    let pass, ``newest`` those of the last wave. ``seconds_since`` is how long ago the last wave went.
+    let pass, ``newest`` those of the last wave. ``seconds_since`` is how long ago the last wave went. ``lets_empty_pass`` says
+    that a person has seen that nobody is left in the last wave, and lets the next one go all the same.
     """
     for rule in rollout.abort:
         stop = _broken(rule, reached)
@@ -126,6 +128,9 @@ def decide(
     if not waves_left:
         return Decision(Step.WAIT)
     size, ended = _counted(newest), _ended(newest)
+    if not size and not lets_empty_pass:
+        # None of none says nothing of the order, and certainly not that it went well.
+        return Decision(Step.PAUSE, "no device is left in the last wave, so that nothing tells whether it went well")
     if size and ended * 100 < rollout.ended_percentage * size:
         return Decision(Step.WAIT, f"{ended} of the {size} devices of the last wave have ended")
     good, over = reached.get(DeviceJobState.SUCCEEDED, 0), _ended(reached)

@@ -115,11 +115,14 @@ class Report:
 def poll(db: Database, uuid: str, *, now: datetime) -> Poll:
     """Return what a device is to do next, which it has from now on, and what it is to stop.
 
-    What it has already comes again before anything new, so that a device that crashed finds it. Raises NotFound for a device
+    What it has already comes again before anything new, so that a device that crashed finds it. While two agents show its
+    credentials it is told nothing, here as there. Raises NotFound for a device
     that is not there and DeviceInactive.
     """
     with db.read() as session:
         device = require_active(session, uuid)
+        if device.conflict_at is not None:
+            return Poll(None, ())
         found = store.find_next(session, device.id, now)
         untold = store.list_untold(session, device.id)
         if not untold and (found is None or found.state == DeviceJobState.IN_PROGRESS.value):
@@ -181,30 +184,6 @@ def list_events(db: Database, uuid: str, job_id: str) -> Sequence[DeviceJobEvent
     with db.read() as session:
         _execution, _device, part = _require_part(session, uuid, job_id)
         return log_store.list_events(session, part.id)
-
-
-def handler_for(db: Database, uuid: str, name: str, sha256: str | None = None) -> JobHandler:
-    """Return a handler to a device that has a job which names it; raises NotFound, whatever the reason.
-
-    With the digest that the device was told it is the version of that digest, also if the handler was changed meanwhile.
-    """
-    with db.read() as session:
-        device = devices.require(session, uuid)
-        for _part, execution in store.list_held(session, device.id):
-            if name in job_document.read(execution.document, is_filled=True).handlers:
-                found = library_store.list_handlers(session, [name])
-                if found:
-                    return _with_digest(session, found[0], sha256)
-    raise NotFound("Handler not found")
-
-
-def _with_digest(session: Session, handler: JobHandler, sha256: str | None) -> JobHandler:
-    if sha256 is None or sha256 == handler.sha256:
-        return handler
-    version = library_store.find_version_by_digest(session, handler.id, sha256)
-    if version is None:
-        raise NotFound("Handler not found")
-    return library_store.as_in(handler, version)
 
 
 def time_out(db: Database, *, now: datetime, limit: int = 200) -> int:
@@ -301,6 +280,8 @@ def _take(
     foreign = _foreign(part, device, given)
     if foreign:
         return ReportRefused(foreign, part, is_lasting=False)
+    if before is DeviceJobState.QUEUED and part.is_held:
+        return ReportRefused("the job waits for its wave, or is paused", part, is_lasting=False)
     if part.report_digest == given.digest:
         # The device did not hear our answer.
         return None
@@ -329,15 +310,17 @@ def _take(
 
 def _foreign(part: DeviceJob, device: Device, given: Report) -> str:
     """Return why a report is not of whoever has the job, if it is not."""
+    two = "another agent with the same credentials has it"
     if given.fence is None:
-        return ""
+        return two if device.conflict_at is not None and part.begun_by else ""
     if given.fence != part.fence:
         return f"the job was given out under the fence {part.fence}, not {given.fence}"
-    if given.state is not DeviceJobState.IN_PROGRESS:
+    if given.state is not DeviceJobState.IN_PROGRESS and device.conflict_at is None:
+        # The process that follows one that has crashed says what has become of its job.
         return ""
-    # Only one process may begin it, and only the one that asks for the device.
+    # Only one process may begin it, and only the one that asks for the device; of two nothing else counts either.
     owner = part.begun_by or device.incarnation
-    return "" if given.incarnation == owner else "another agent with the same credentials has it"
+    return "" if given.incarnation == owner else two
 
 
 def _values(execution: Execution, part: DeviceJob, given: Report, to: DeviceJobState, now: datetime) -> dict[str, Any]:

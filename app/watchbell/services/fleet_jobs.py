@@ -22,12 +22,15 @@ from watchbell.services.fleet_orders import Order
 from watchbell.store import device_reports as log_store
 from watchbell.store import devices as device_store
 from watchbell.store import fleet_jobs as store
+from watchbell.store import rollouts as rollout_store
 from watchbell.store.devices import Device
 from watchbell.store.fleet_jobs import DeviceJob, Execution
 from watchbell.store.session import Database, Session
 
 #: A list shows so many of an order's devices; the order by itself shows all.
 LISTED_TARGETS = 100
+#: A device tries so many times again.
+MOST_RETRIES = 10
 
 
 class ExecutionNotFound(NotFound):
@@ -221,19 +224,27 @@ def take_back(session: Session, execution: Execution, *, now: datetime, actor: s
 def retry(db: Database, job_id: str, *, now: datetime, actor: str, uuids_of: Sequence[str] | None = None) -> int:
     """Let devices that failed or ran out of time try again, all of them or some; return how many those are.
 
-    What a device has rejected it would reject again. Raises ExecutionNotFound, and Conflict if there is nothing to try.
+    What a device has rejected it would reject again, and none tries for ever. Raises ExecutionNotFound, and Conflict if there
+    is nothing to try, or the order was cancelled or rolled back.
     """
     with db.write() as session:
         execution = require(session, job_id, lock=True)
         if execution.is_cancelled:
             raise Conflict("the job was cancelled; execute it anew")
+        if rollout_store.find_rollback(session, job_id) is not None:
+            raise Conflict("the job was rolled back; execute it anew")
         again = [
             (part, device)
             for part, device in store.list_parts(session, execution.id)
-            if DeviceJobState(part.state) in RETRYABLE and (uuids_of is None or device.uuid in uuids_of)
+            if DeviceJobState(part.state) in RETRYABLE
+            and device.is_active
+            and part.number <= MOST_RETRIES
+            and (uuids_of is None or device.uuid in uuids_of)
         ]
         if not again:
-            raise Conflict("no device has failed or run out of time that could try again")
+            raise Conflict(
+                f"no active device has failed or run out of time that could try again, which each may {MOST_RETRIES} times"
+            )
         store.replace_parts(session, [part.id for part, _device in again])
         log_store.add_events(session, [fleet_moves.retry_row(part, now=now, actor=actor) for part, _device in again])
         rows = [

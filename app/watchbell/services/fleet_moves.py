@@ -24,6 +24,8 @@ from watchbell.store.session import Session
 #: The names of the outbox events for a part and for an order.
 PART_CHANGED = "device_job_changed"
 ORDER_CHANGED = "execution_changed"
+#: Why an order was taken back whose devices were deleted, every one.
+NOBODY_LEFT = "all of its devices were deleted"
 
 
 def move(
@@ -102,6 +104,24 @@ def retry_row(part: DeviceJob, *, now: datetime, actor: str) -> dict[str, Any]:
 def recount(session: Session, execution: Execution, *, now: datetime) -> None:
     """Read the state of an order from its parts, whose rows are all written; the order is locked."""
     _settle(session, execution, store.count_states(session, execution.id), now=now)
+
+
+def go_on_without(session: Session, execution: Execution, *, now: datetime) -> bool:
+    """Read the state of an order that is locked after a device has left it; return whether that has ended the order.
+
+    One that has ended stays what it was when nobody is left of it, and one that waits for nobody any more is taken back.
+    """
+    counts = store.count_states(session, execution.id)
+    if any(counts.values()) or execution.is_open:
+        _settle(session, execution, counts, now=now)
+        return False
+    if ExecutionState(execution.state) in EXECUTION_FINAL:
+        execution.counts, execution.total = {}, 0
+        session.flush()
+        return False
+    execution.is_cancelled, execution.paused_reason = True, NOBODY_LEFT
+    _settle(session, execution, counts, now=now)
+    return True
 
 
 def _shift(

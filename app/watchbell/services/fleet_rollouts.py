@@ -87,9 +87,11 @@ def resume(db: Database, job_id: str, *, now: datetime, actor: str) -> Shown:
         execution = _require_active(session, job_id)
         if execution.paused_reason is None:
             raise Conflict("the job is not paused")
-        failures = FAILURE_TYPES["ALL"]
-        counts = store.count_states(session, execution.id)
-        execution.let_pass = {state.value: count for state, count in counts.items() if state in failures and count}
+        # These very attempts: one that follows them is looked at anew.
+        execution.let_pass = {
+            "parts": list(rollout_store.list_failed(session, execution.id)),
+            "empty_wave": execution.wave,
+        }
         execution.paused_reason = None
         execution.updated_at = now
         fleet_jobs.note(session, "resume", execution, now=now, actor=actor)
@@ -152,16 +154,24 @@ def _decide(session: Session, execution: Execution, now: datetime) -> rollout.De
         for state, count in wave.items():
             if number <= execution.wave:
                 reached[state] = reached.get(state, 0) + count
-    for word, count in execution.let_pass.items():
-        state = DeviceJobState(word)
-        reached[state] = max(0, reached.get(state, 0) - int(count))
+    for state, count in _let_pass(session, execution).items():
+        reached[state] = max(0, reached.get(state, 0) - count)
     return rollout.decide(
         rules_of(execution),
         reached,
         counts.get(execution.wave, {}),
         waves_left=execution.waves - execution.wave,
         seconds_since=(now - (execution.wave_at or execution.queued_at)).total_seconds(),
+        lets_empty_pass=execution.let_pass.get("empty_wave") == execution.wave,
     )
+
+
+def _let_pass(session: Session, execution: Execution) -> dict[DeviceJobState, int]:
+    """Return how many failures of each kind were looked at and still are what has become of their devices."""
+    told = execution.let_pass
+    if "parts" in told:
+        return rollout_store.count_newest_of(session, told["parts"])
+    return {state: int(told[state.value]) for state in FAILURE_TYPES["ALL"] if state.value in told}
 
 
 def rules_of(execution: Execution) -> Rollout:

@@ -1,4 +1,4 @@
-"""Handlers as people keep them: changing one, what it said before, who names it, and deleting it."""
+"""Handlers as people keep them and devices fetch them: changing one, what it said before, who names it, and deleting it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from watchbell.domain import job_document
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
-from watchbell.services import job_library
+from watchbell.services import devices, job_library
+from watchbell.store import fleet_jobs as fleet_store
 from watchbell.store import fleet_schedules as schedule_store
 from watchbell.store import job_library as store
 from watchbell.store import library_uses
@@ -201,3 +202,27 @@ def _named_in(document: Mapping[str, Any] | None) -> frozenset[str]:
     except InputError:
         # An older version took what this one does not; it is not executed any more either.
         return frozenset()
+
+
+def handler_for(db: Database, uuid: str, name: str, sha256: str | None = None) -> JobHandler:
+    """Return a handler to a device that has a job which names it; raises NotFound, whatever the reason.
+
+    With the digest that the device was told it is the version of that digest, also if the handler was changed meanwhile.
+    """
+    with db.read() as session:
+        device = devices.require(session, uuid)
+        for _part, execution in fleet_store.list_held(session, device.id):
+            if name in job_document.read(execution.document, is_filled=True).handlers:
+                found = store.list_handlers(session, [name])
+                if found:
+                    return _with_digest(session, found[0], sha256)
+    raise NotFound("Handler not found")
+
+
+def _with_digest(session: Session, handler: JobHandler, sha256: str | None) -> JobHandler:
+    if sha256 is None or sha256 == handler.sha256:
+        return handler
+    version = store.find_version_by_digest(session, handler.id, sha256)
+    if version is None:
+        raise NotFound("Handler not found")
+    return store.as_in(handler, version)

@@ -10,7 +10,7 @@ from watchbell.domain import maintenance
 from watchbell.domain.fleet_state import DeviceJobState
 from watchbell.domain.fleet_targets import read_filter
 from watchbell.domain.presence import DEVICE_ONLINE
-from watchbell.services import fleet_moves
+from watchbell.services import audit, fleet_moves
 from watchbell.store import devices as device_store
 from watchbell.store import fleet_jobs as store
 from watchbell.store.devices import Chosen, Device
@@ -75,10 +75,16 @@ def first_moment(schedule: Mapping[str, Any], zone: str, now: datetime) -> datet
 
 def leave(session: Session, device: Device, *, now: datetime) -> None:
     """Delete a device and let the orders that it had a part in go on without it."""
-    touched = store.list_executions_of(session, device.id)
+    touched = [one.id for one in store.list_executions_of(session, device.id)]
     device_store.delete_device(session, device)
-    for execution in touched:
-        fleet_moves.recount(session, execution, now=now)
+    for execution_id in touched:
+        execution = store.get_execution(session, execution_id, lock=True)
+        if fleet_moves.go_on_without(session, execution, now=now):
+            detail = {"reason": fleet_moves.NOBODY_LEFT}
+            subject = f"device_job:{execution.job_id}"
+            audit.note(
+                session, "device_job.cancel", subject, now=now, actor="watchbell", name=execution.name, detail=detail
+            )
 
 
 def _means(session: Session, execution: Execution, device: Device, now: datetime) -> bool:

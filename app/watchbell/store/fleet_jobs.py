@@ -81,7 +81,8 @@ class Execution(Base):
     wave_at: Mapped[datetime | None]
     #: Why no further device is offered it; None while it goes on.
     paused_reason: Mapped[str | None] = mapped_column(Text)
-    #: State -> how many failures a person has looked at and let pass.
+    #: What a person has looked at and let pass: ``parts``, the ids of those that had gone wrong, and ``empty_wave``, the number
+    #: of a wave in which no device was left. A state -> how many of it, in orders of earlier versions.
     let_pass: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     #: What devices that have had it are told to do when too much goes wrong, with all values in place.
     rollback_document: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

@@ -9,6 +9,8 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from watchbell.domain.fleet_state import DeviceJobState
+from watchbell.domain.rollout import FAILURE_TYPES
+from watchbell.store.base import in_lots
 from watchbell.store.devices import Device
 from watchbell.store.fleet_jobs import DeviceJob, Execution
 
@@ -35,6 +37,26 @@ def count_by_wave(session: Session, execution_id: int) -> dict[int, dict[DeviceJ
     found: dict[int, dict[DeviceJobState, int]] = {}
     for wave, state, count in session.connection().execute(statement):
         found.setdefault(int(wave), {})[DeviceJobState(state)] = int(count)
+    return found
+
+
+def list_failed(session: Session, execution_id: int) -> Sequence[int]:
+    """Return the ids of the newest parts of an order that have gone wrong."""
+    words = [state.value for state in FAILURE_TYPES["ALL"]]
+    statement = select(DeviceJob.id).where(
+        DeviceJob.execution_id == execution_id, DeviceJob.is_newest, DeviceJob.state.in_(words)
+    )
+    return session.scalars(statement.order_by(DeviceJob.id)).all()
+
+
+def count_newest_of(session: Session, part_ids: Sequence[int]) -> dict[DeviceJobState, int]:
+    """Return how many of these parts that are the newest of their devices still are in each state."""
+    found: dict[DeviceJobState, int] = {}
+    for some in in_lots(part_ids):
+        statement = select(_JOB.c.state, func.count()).where(_JOB.c.id.in_(some), _JOB.c.is_newest)
+        for word, count in session.connection().execute(statement.group_by(_JOB.c.state)):
+            state = DeviceJobState(word)
+            found[state] = found.get(state, 0) + int(count)
     return found
 
 

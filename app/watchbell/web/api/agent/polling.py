@@ -9,7 +9,7 @@ from flask import Response, jsonify
 from watchbell.domain import agent_protocol
 from watchbell.domain.fleet_state import DeviceJobState, from_wire, wire_word
 from watchbell.errors import NotAllowed, TooManyTries
-from watchbell.services import agents, device_jobs
+from watchbell.services import agents, device_jobs, job_handlers
 from watchbell.services.agents import Asked
 from watchbell.services.device_jobs import RESULT_FIELDS, Report
 from watchbell.web import current, device_signing
@@ -60,7 +60,7 @@ def report(given: dict[str, Any]) -> Response:
 @blueprint.answers(200, schemas.Script)
 def get_handler(asked: dict[str, Any], name: str) -> Response:
     """Get a handler that a job names which the device has: as it is now, or as it was with the digest that the job told."""
-    found = device_jobs.handler_for(database(), _device(), name, asked.get("sha256"))
+    found = job_handlers.handler_for(database(), _device(), name, asked.get("sha256"))
     return jsonify(name=found.name, sha256=found.sha256, script_content=found.script_content)
 
 

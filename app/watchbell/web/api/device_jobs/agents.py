@@ -8,7 +8,7 @@ from flask import Response, jsonify
 
 from watchbell.domain.fleet_state import from_wire
 from watchbell.errors import NotAllowed
-from watchbell.services import device_jobs, devices
+from watchbell.services import device_jobs, devices, job_handlers
 from watchbell.services.device_jobs import RESULT_FIELDS, Report
 from watchbell.web import current
 from watchbell.web.api.device_jobs import device_schemas, schemas, words
@@ -48,7 +48,7 @@ def report(given: dict[str, Any], uuid: str, job_id: str) -> Response:
 def get_handler(asked: dict[str, Any], uuid: str, name: str) -> Response:
     """Get a handler that a job names which the device has: as it is now, or as it was with the digest that the device was told."""
     _require_own(uuid)
-    return jsonify(words.handler(device_jobs.handler_for(database(), uuid, name, asked.get("sha256"))))
+    return jsonify(words.handler(job_handlers.handler_for(database(), uuid, name, asked.get("sha256"))))
 
 
 def _require_own(uuid: str) -> None:
