@@ -131,10 +131,15 @@ def file(value: str) -> str:
         raise ValueError("names a user that does not exist") from None
 
 
+def is_key(text: str) -> bool:
+    """Return whether a text can be a key: 64 hexadecimal digits, which are not all the same as those of a placeholder are."""
+    return bool(_KEY.fullmatch(text)) and len(set(text)) > 1
+
+
 def keys(value: str) -> str:
     """Return keys of 64 hexadecimal digits, separated by commas, in one spelling."""
     found = [part.strip().lower() for part in value.split(",") if part.strip()]
-    if not all(_KEY.fullmatch(key) for key in found):
+    if not found or not all(map(is_key, found)):
         raise ValueError("must be 64 hexadecimal digits, such as openssl rand -hex 32 makes; older keys behind a comma")
     return ",".join(found)
 

@@ -240,6 +240,18 @@ def test_what_is_wrong_is_told_as_problem_details(
 
 
 @pytest.mark.parametrize(
+    "body", [{"hunter2hunter2": ""}, {"value": "correct horse", "hunter2hunter2": 1}, {"value": ["hunter2hunter2"]}]
+)
+@pytest.mark.usefixtures("things")
+def test_a_secret_that_was_put_in_the_wrong_place_of_a_body_is_not_repeated(program: Program, body: Any) -> None:
+    answer = program.call("PUT", "/api/v2/secrets/db", body, headers=ANY)
+
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"]
+    assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize(
     ("data", "kind", "status"),
     [
         ("{", "application/json", 422),

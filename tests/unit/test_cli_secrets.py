@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 
@@ -112,6 +114,28 @@ def test_the_key_is_changed_and_doctor_tells_of_one_that_is_gone_or_wrong(shell,
     key.write_text(new)
     key.chmod(0o644)
     assert "encryption.key" in look()["home-open"]["words"]
+    found = look()["encryption-key"]
+    assert found["words"] == f"everybody on this machine can read or write {key}, so it is not used"
+    assert f"chmod 600 {key}" in found["remedy"]
+    assert "make it private with chmod 600" in shell("secret", "rotate-key").err
+
+
+def test_doctor_and_the_change_of_the_key_name_a_value_that_was_put_in_the_place_of_another(
+    shell, put, home, monkeypatch
+):
+    monkeypatch.setenv("WATCHBELL_PORT", "0")
+    put()
+    put("mail")
+    with closing(sqlite3.connect(home / "watchbell.db")) as connection, connection:
+        connection.execute("UPDATE secret_version SET sealed = (SELECT sealed FROM secret_version WHERE name = 'db')")
+    for _again in range(2):
+        done = shell("secret", "rotate-key", "--forget-old")
+        assert done.code == 0, done.err
+        assert "set them again: secret:mail, version 1" in done.err
+    found = {finding["code"]: finding for finding in shell("doctor", "--json").json()}
+    assert found["secret-damaged"]["level"] == "problem"
+    assert "secret:mail, version 1" in found["secret-damaged"]["words"]
+    assert not {"secrets", "encryption-key", "encryption-key-changing"} & set(found)
 
 
 def test_doctor_names_tasks_whose_secret_is_missing(shell, db, monkeypatch):

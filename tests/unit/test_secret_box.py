@@ -12,7 +12,7 @@ from watchbell.config import Config
 from watchbell.errors import ConfigError, KeyTrouble
 from watchbell.store.secret_box import NO_BOX, SecretBox, name_of
 
-ONE, TWO = "11" * 32, "2a" * 32
+ONE, TWO = "1b" * 32, "2a" * 32
 
 
 @pytest.fixture
@@ -86,16 +86,34 @@ def test_a_key_that_was_added_counts_at_once_and_the_others_stay_until_they_are_
         box.open("secret:db", sealed)
 
 
-@pytest.mark.parametrize("text", ["", "# only a comment\n", "short\n", f"{ONE}\nno key\n", "zz" * 32, "ünï"])
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "short\n", f"{ONE}\nno key\n", "zz" * 32, "0" * 64, "ünï"])
 def test_a_damaged_key_file_is_told_and_left_alone(box: SecretBox, tmp_path: Path, text: str) -> None:
     path = tmp_path / "home" / "encryption.key"
     path.parent.mkdir()
     path.write_text(text)
+    path.chmod(0o600)
     with pytest.raises(KeyTrouble, match="damaged"):
         box.seal("secret:db", "value")
     with pytest.raises(KeyTrouble, match="damaged"):
         box.add()
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o666, 0o644])
+def test_a_key_file_that_everybody_can_read_or_write_is_not_used(box: SecretBox, tmp_path: Path, mode: int) -> None:
+    sealed = box.seal("secret:db", "value")
+    path = tmp_path / "home" / "encryption.key"
+    before = path.read_text()
+    path.chmod(mode)
+    assert box.is_open()
+    for use in (lambda: box.seal("secret:db", "value"), lambda: box.open("secret:db", sealed), box.names, box.add):
+        with pytest.raises(KeyTrouble, match="everybody on this machine can read or write the key file"):
+            use()
+    assert path.read_text() == before
+    for private in (0o600, 0o400, 0o640):
+        path.chmod(private)
+        assert not box.is_open()
+        assert box.open("secret:db", sealed) == "value"
 
 
 def test_keys_of_a_setting_are_not_changed_here(tmp_path: Path) -> None:
@@ -122,3 +140,11 @@ def test_settings_name_the_key_or_its_file_and_a_wrong_key_is_not_repeated(tmp_p
     with pytest.raises(ConfigError, match="WATCHBELL_ENCRYPTION_KEY must be 64 hexadecimal digits") as caught:
         Config.load(environ={**home, "WATCHBELL_ENCRYPTION_KEY": "hunter2-hunter2"})
     assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize("given", [",", " ", " , ", "0" * 64, f"{ONE},{'f' * 64}"])
+def test_a_setting_that_holds_no_key_or_a_placeholder_is_refused_and_not_taken_for_none(
+    tmp_path: Path, given: str
+) -> None:
+    with pytest.raises(ConfigError, match="WATCHBELL_ENCRYPTION_KEY must be 64 hexadecimal digits"):
+        Config.load(environ={"WATCHBELL_HOME": str(tmp_path), "WATCHBELL_ENCRYPTION_KEY": given})

@@ -275,3 +275,27 @@ def test_a_value_moved_to_another_name_in_the_database_does_not_open(many: Datab
         connection.execute("UPDATE secret_version SET sealed = (SELECT sealed FROM secret_version WHERE name = 's1')")
     with pytest.raises(KeyTrouble, match="put in the place of another one"):
         secrets.take(many, ["s0"], ticket(many), now=NOW)
+
+
+def test_a_value_that_was_moved_keeps_nobody_from_changing_the_key_and_is_told(
+    many: Database, database_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "SEALED_AT_ONCE", 10)
+    for name in ("s0", "s7"):
+        with closing(sqlite3.connect(database_file)) as connection, connection:
+            moved = "UPDATE secret_version SET sealed = (SELECT sealed FROM secret_version WHERE name = 's1') WHERE name = ?"
+            connection.execute(moved, (name,))
+    (old,) = many.box.names()
+    broken = ("secret:s0, version 1", "secret:s7, version 1")
+    assert secrets.list_broken(many) == dict.fromkeys(broken, old)
+    for _again in range(2):
+        assert rotate(many)[-1] == secrets.Rotated(23, 0, more=False, broken=broken)
+    new = many.box.names()[0]
+    assert secrets.keys_in_use(many) == {new: 23, old: 2}
+    # One key for what cannot be opened, until that is set again.
+    assert secrets.forget_keys(many, now=LATER, actor="ann") == 1
+    for name in ("s0", "s7"):
+        put(many, name, f"value {name[1:]}")
+    assert secrets.list_broken(many) == {}
+    assert secrets.forget_keys(many, now=LATER, actor="ann") == 1
+    assert opens_all(many)

@@ -145,13 +145,19 @@ def rotate_key(program: Program, *, forget_old: bool, lost: bool, as_json: bool)
             note(f"{done.sealed} sealed with the new key")
     forgotten = service.forget_keys(db, now=now, actor=program.actor) if forget_old else 0
     if as_json:
-        print_json({"sealed": done.sealed, "unknown": done.unknown, "forgotten": forgotten, "keys": db.box.where})
+        told = {"sealed": done.sealed, "unknown": done.unknown, "broken": done.broken}
+        print_json({**told, "forgotten": forgotten, "keys": db.box.where})
         return
     say(
         f"{done.sealed} text(s) are sealed with the new key in {db.box.where}; keep a copy of it apart from the database."
     )
     if done.unknown:
         note(f"{done.unknown} text(s) are sealed with a key that is not here, and stay as they are")
+    if done.broken:
+        note(
+            f"{len(done.broken)} text(s) are damaged or were put in the place of others, and stay as they are; set them again: "
+            f"{', '.join(one_line(purpose) for purpose in done.broken[:_NAMED])}"
+        )
     if forget_old:
         say(f"{forgotten} old key(s) are forgotten.")
 

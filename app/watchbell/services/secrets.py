@@ -6,6 +6,7 @@ A value goes in here and comes out only for the environment of a command, and fo
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -181,6 +182,12 @@ def keys_in_use(db: Database) -> Mapping[str, int]:
         return sealed.keys_in_use(session)
 
 
+def list_broken(db: Database) -> Mapping[str, str]:
+    """Return what does not open although its key is here, with the name of that key; raises KeyTrouble without a usable one."""
+    with db.read() as session:
+        return sealed.list_broken(session, db.box)
+
+
 def trouble(db: Database) -> str:
     """Return what is wrong with the key that seals secrets, empty if nothing is or nothing is sealed."""
     in_use = keys_in_use(db)
@@ -225,6 +232,8 @@ class Rotated:
     unknown: int
     #: Whether there is more to do.
     more: bool
+    #: What does not open although its key is here, because it was damaged or moved; it stays as it is.
+    broken: tuple[str, ...] = ()
 
 
 def rotate(db: Database, *, now: datetime, actor: str, is_lost: bool = False) -> Iterator[Rotated]:
@@ -238,8 +247,11 @@ def rotate(db: Database, *, now: datetime, actor: str, is_lost: bool = False) ->
         if db.box.is_missing() and in_use and not is_lost:
             raise KeyTrouble(sealed.missing_words(in_use))
         audit.note(session, "secret.rotate", "encryption-key", now=now, actor=actor, detail={"lost": is_lost})
-    names = [] if db.box.is_missing() else list(db.box.names())
-    is_unfinished = bool(names) and any(key in names[1:] for key in in_use)
+        names = [] if db.box.is_missing() else list(db.box.names())
+        broken = sealed.list_broken(session, db.box) if names else {}
+    # What cannot be sealed anew must not keep the key from being changed for ever.
+    stuck = Counter(broken.values())
+    is_unfinished = any(in_use.get(key, 0) > stuck[key] for key in names[1:])
     if not is_unfinished:
         if db.box.is_given:
             raise KeyTrouble(
@@ -250,11 +262,11 @@ def rotate(db: Database, *, now: datetime, actor: str, is_lost: bool = False) ->
     done = 0
     while True:
         with db.write() as session:
-            sealed_now = sealed.seal_again(session, db.box, SEALED_AT_ONCE)
+            sealed_now = sealed.seal_again(session, db.box, SEALED_AT_ONCE, broken)
             first, *others = db.box.names()
             unknown = sum(count for key, count in sealed.keys_in_use(session).items() if key not in {first, *others})
         done += sealed_now
-        yield Rotated(done, unknown, more=sealed_now > 0)
+        yield Rotated(done, unknown, more=sealed_now > 0, broken=tuple(sorted(broken)))
         if not sealed_now:
             return
 

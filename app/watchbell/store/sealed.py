@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -40,8 +40,7 @@ def keys_in_use(session: Session) -> dict[str, int]:
     """Return how many texts are sealed with each key, by the name of the key."""
     found: dict[str, int] = {}
     for sealed in SEALED:
-        # A sealed text is 1:KEY:DATA.
-        key = func.substr(sealed.column, 3, 16)
+        key = _key_of(sealed)
         statement = select(key, func.count()).where(sealed.column.is_not(None)).group_by(key)
         for name, count in session.execute(statement):
             found[name] = found.get(name, 0) + int(count)
@@ -66,26 +65,51 @@ def seal(session: Session, box: SecretBox, purpose: str, text: str) -> str:
     return box.seal(purpose, text)
 
 
-def seal_again(session: Session, box: SecretBox, limit: int) -> int:
+def list_broken(session: Session, box: SecretBox) -> dict[str, str]:
+    """Return what does not open although its key is here, by what it is sealed for, with the name of its key.
+
+    Raises KeyTrouble if there is no usable key.
+    """
+    known = box.names()
+    found: dict[str, str] = {}
+    for sealed in SEALED:
+        rows = session.scalars(select(sealed.column.class_).where(_key_of(sealed).in_(known)))
+        for row in rows:
+            purpose, text = sealed.purpose(row), getattr(row, sealed.column.key)
+            try:
+                box.open(purpose, text)
+            except KeyTrouble:
+                found[purpose] = text[2:18]
+    return found
+
+
+def seal_again(session: Session, box: SecretBox, limit: int, broken: Collection[str] = ()) -> int:
     """Seal up to so many texts with the first key that were sealed with one of the others; return how many those were.
 
-    Raises KeyTrouble for one that does not open; nothing of the transaction should be kept then.
+    Those for the purposes ``broken`` are left as they are. Raises KeyTrouble for another one that does not open; nothing of the
+    transaction should be kept then.
     """
     done = 0
     _first, *others = box.names()
     for sealed in SEALED:
-        rows = _sealed_with(session, sealed, others, limit - done)
+        rows = _sealed_with(session, sealed, others, limit - done + len(broken))
         name = sealed.column.key
         for row in rows:
             purpose = sealed.purpose(row)
-            setattr(row, name, box.seal(purpose, box.open(purpose, getattr(row, name))))
+            if purpose not in broken and done < limit:
+                setattr(row, name, box.seal(purpose, box.open(purpose, getattr(row, name))))
+                done += 1
         session.flush()
-        done += len(rows)
     return done
+
+
+def _key_of(sealed: SealedColumn) -> Any:
+    # A sealed text is 1:KEY:DATA.
+    return func.substr(sealed.column, 3, 16)
 
 
 def _sealed_with(session: Session, sealed: SealedColumn, keys: Sequence[str], limit: int) -> Sequence[Any]:
     if limit <= 0 or not keys:
         return []
-    statement = select(sealed.column.class_).where(func.substr(sealed.column, 3, 16).in_(keys)).limit(limit)
+    statement = select(sealed.column.class_).where(_key_of(sealed).in_(keys)).limit(limit)
     return session.scalars(statement.with_for_update()).all()

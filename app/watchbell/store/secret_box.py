@@ -13,26 +13,28 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import re
 import secrets
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watchbell.config import Config
 from watchbell.errors import KeyTrouble
+from watchbell.settings_values import is_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _FORM = "1"
 _NONCE_BYTES = 12
-_KEY = re.compile(r"[0-9a-f]{64}")
 _HEAD = (
     "# Watchbell seals secrets with the first of these keys; the others open what was sealed before.\n"
     "# Keep a copy apart from the database and its backups: without it nothing that was sealed can be read.\n"
 )
 _MOST_BYTES = 64 * 1024
+#: What others than the owner and the group may do with a file of keys: nothing.
+_OF_OTHERS = stat.S_IRWXO
 
 
 class SecretBox:
@@ -61,6 +63,16 @@ class SecretBox:
     def is_missing(self) -> bool:
         """Return whether there is no key at all."""
         return not self._given and (self._path is None or not self._path.exists())
+
+    def is_open(self) -> bool:
+        """Return whether there is a file of keys that everybody can read or write; it is not used."""
+        if self._given or self._path is None:
+            return False
+        try:
+            return bool(self._path.stat().st_mode & _OF_OTHERS)
+        except OSError:
+            # Whoever needs the key is told why it cannot be reached.
+            return False
 
     def seal(self, purpose: str, text: str) -> str:
         """Return a text sealed for a purpose; the first one makes the key. Raises KeyTrouble."""
@@ -123,6 +135,11 @@ class SecretBox:
             raise KeyTrouble("this program was not told where the key of the secrets is")
         try:
             with self._path.open(encoding="ascii") as file:
+                if os.fstat(file.fileno()).st_mode & _OF_OTHERS:
+                    raise KeyTrouble(
+                        "everybody on this machine can read or write the key file of the secrets; make it private with "
+                        "chmod 600, watchbell doctor says where it is"
+                    )
                 lines = file.read(_MOST_BYTES).splitlines()
         except FileNotFoundError:
             raise KeyTrouble(
@@ -132,7 +149,7 @@ class SecretBox:
             reason = getattr(error, "strerror", None) or "it is damaged"
             raise KeyTrouble(f"the key of the secrets cannot be read: {reason}") from None
         found = [line.strip().lower() for line in lines if line.strip() and not line.startswith("#")]
-        if not found or not all(_KEY.fullmatch(key) for key in found):
+        if not found or not all(map(is_key, found)):
             raise KeyTrouble("the key file of the secrets is damaged; put the right one back")
         return found
 

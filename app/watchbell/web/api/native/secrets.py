@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import marshmallow
 from flask import Response
 
 from watchbell.domain.secret_names import LEAST_VALUE, VALUE_LIMIT
@@ -82,6 +84,13 @@ class SecretValue(fields.Schema):
         validate=fields.long(LEAST_VALUE, VALUE_LIMIT),
         metadata={"format": "password", "writeOnly": True},
     )
+
+    @marshmallow.pre_load
+    def _refuse_others(self, data: Any, **_how: Any) -> Any:
+        """Refuse other fields without their names: one may be the value that somebody put in the wrong place."""
+        if isinstance(data, Mapping) and set(data) - set(self.fields):
+            raise marshmallow.ValidationError("must hold the field value and no other")
+        return data
 
 
 class SecretDeletion(fields.Schema):
