@@ -226,12 +226,58 @@ def test_new_recovery_codes_ask_for_the_password_if_the_login_is_not_of_just_now
 ) -> None:
     make_old(db)
 
-    refused = ann.post(f"{PAGE}/codes", {"current": "wrong"})
+    refused = ann.post(f"{PAGE}/codes", {"current": "wrong", "code": code_of(db, secret)})
     assert refused.status_code == 422
     assert "Invalid password" in refused.text
 
-    answer = ann.post(f"{PAGE}/codes", {"current": PASSWORD})
+    answer = ann.post(f"{PAGE}/codes", {"current": PASSWORD, "code": code_of(db, secret)})
     assert len(soup(answer.text).select(".wb-factor__codes code")) == 10
+
+
+def test_new_recovery_codes_ask_for_a_code_however_new_the_login_is(ann: Person, db: Database) -> None:
+    _secret, codes = switch_on(db, ann)
+
+    for given in ({}, {"code": "000000"}, {"current": PASSWORD}):
+        answer = ann.post(f"{PAGE}/codes", given)
+        assert answer.status_code == 422, given
+        assert not soup(answer.text).select(".wb-factor__codes")
+    assert second_factors.state_of(db, "admin").codes_left == 10
+
+    made = soup(ann.post(f"{PAGE}/codes", {"code": codes[0]}).text).select(".wb-factor__codes code")
+    assert len(made) == 10
+    assert ann.post(f"{PAGE}/off", {"code": codes[1]}).status_code == 422
+
+
+def test_the_present_password_gives_no_tries_of_codes_back(ann: Person, db: Database, secret: str) -> None:
+    statuses = []
+    for _ in range(6):
+        statuses += [ann.post(f"{PAGE}/off", {"code": "000000"}).status_code for _ in range(2)]
+        ann.post("/account/password", {"current": PASSWORD, "password": "x", "repeat": "x"})
+
+    # One has switched it on.
+    assert statuses == [422] * 9 + [429] * 3
+    assert ann.post(f"{PAGE}/off", {"code": code_of(db, secret)}).status_code == 429
+
+
+def test_whoever_has_the_password_does_not_use_up_the_codes_of_its_owner(
+    ann: Person, app: Flask, db: Database, secret: str
+) -> None:
+    statuses = []
+    for number in range(4):
+        place = {"environ_base": {"REMOTE_ADDR": f"198.51.100.{number}"}}
+        thief = Person(app.test_client())
+        thief.client.environ_base["REMOTE_ADDR"] = f"198.51.100.{number}"
+        thief.client.post("/login", data={"password": PASSWORD}, **place)
+        statuses += [thief.post("/login/code", {"code": "000000"}).status_code for _ in range(4)]
+    assert statuses[0] == 200 and statuses[-1] == 429
+
+    owner = Person(app.test_client())
+    owner.client.post("/login", data={"password": PASSWORD})
+    assert owner.post("/login/code", {"code": code_of(db, secret)}).status_code == 303
+    elsewhere = Person(app.test_client())
+    elsewhere.client.environ_base["REMOTE_ADDR"] = "203.0.113.9"
+    elsewhere.get(f"/login/link/{accounts.make_link(db, 'admin', now=clock.now())}")
+    assert elsewhere.post("/login/code", {"code": code_of(db, secret)}).status_code == 303
 
 
 def test_setting_it_up_asks_for_the_password_if_the_login_is_not_of_just_now(ann: Person, db: Database) -> None:

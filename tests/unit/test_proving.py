@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.form_fields import soup
-from tests.web_fixtures import Person
+from tests.web_fixtures import Enter, Person
 from watchbell import clock
-from watchbell.services import accounts, second_factors, secrets, tokens
+from watchbell.services import accounts, devices, second_factors, secrets, tokens
 from watchbell.store.session import Database
 
 PASSWORD = "a bell at noon"
@@ -25,6 +25,8 @@ DEEDS = {
     "/secrets/named/old/replace": {"secret_value": "a value of its own"},
     "/secrets/named/old/delete": {},
     "/account/second-factor": {},
+    "/fleet/devices/new": {"name": "pi", "type": "gateway"},
+    "/fleet/devices/join/new": {"expires": "1h"},
 }
 
 
@@ -78,3 +80,43 @@ def test_with_the_password_each_is_done_and_a_while_after_it_is_not_asked_for(st
         assert answer.status_code in {200, 303}, (address, errors_on(answer.text))
 
     assert stale.post("/account/tokens/new", {**DEEDS["/account/tokens/new"], "name": "another"}).status_code == 200
+
+
+def test_whoever_has_no_password_needs_a_new_link(enter: Enter, db: Database) -> None:
+    boss = enter("admin")
+    make_old(db)
+    before = audit_entries(db)
+
+    for address, fields in DEEDS.items():
+        if "users/2" not in address and "1/rotate" not in address and "named" not in address:
+            answer = boss.post(address.strip(), fields)
+            assert answer.status_code == 422, address
+            assert "watchbell user link NAME" in answer.text, address
+    assert audit_entries(db) == before
+
+    boss.get(f"/login/link/{accounts.make_link(db, boss.username, now=clock.now())}")
+    assert boss.post("/account/tokens/new", DEEDS["/account/tokens/new"]).status_code == 200
+
+
+def test_a_device_gets_another_key_by_whoever_has_proven_who_they_are(stale: Person, db: Database) -> None:
+    made, first = devices.add(db, {"name": "pi", "type": "gateway"}, now=clock.now(), actor="admin")
+    address = f"/fleet/devices/{made.device.uuid}/key"
+
+    answer = stale.post(address)
+    assert answer.status_code == 422
+    assert devices.find_identified(db, devices.hash_of(first)) is not None
+
+    answer = stale.post(address, {"current": PASSWORD})
+    assert answer.status_code == 200
+    assert soup(answer.text).select("#key")
+
+
+def test_too_many_passwords_are_told_as_such_and_the_right_one_gives_back_no_tries_of_codes(
+    stale: Person, db: Database
+) -> None:
+    deed = "/account/tokens/new"
+    wrong = [stale.post(deed, {**DEEDS[deed], "current": "wrong"}).text for _ in range(11)]
+
+    assert "Invalid password." in wrong[9]
+    assert "Too many tries." in wrong[10]
+    assert "Too many tries." in stale.post(deed, {**DEEDS[deed], "current": PASSWORD}).text

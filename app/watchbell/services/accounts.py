@@ -132,6 +132,13 @@ def look_up(db: Database, username: str) -> Account | None:
     return found if found is not None and found.username == username else None
 
 
+def has_been_at(db: Database, username: str, address: str) -> bool:
+    """Return whether somebody has logged in to an account from an address before."""
+    with db.read() as session:
+        account = store.find_account_by_name(session, username)
+        return account is not None and bool(address) and store.has_been_at(session, account.id, address[:64])
+
+
 def list_roles(db: Database, usernames: Collection[str]) -> dict[str, str]:
     """Return the roles of those of some accounts that may log in, by name."""
     with db.read() as session:

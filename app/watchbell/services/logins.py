@@ -57,6 +57,7 @@ class Waiting:
 
     token: str
     account: Account
+    way: Way = Way.PASSWORD
 
 
 def digest(token: str) -> str:
@@ -75,7 +76,7 @@ def admit(session: Session, account: Account, way: Way, *, now: datetime, place:
     factor_store.add_waiting(session, waiting, now=now)
     # Whoever gets this far without the owner has the password, which the owner should be able to find out.
     note(session, "login.ask", account, now=now, detail={"way": way.value, "agent": place.agent})
-    return Waiting(token, account)
+    return Waiting(token, account, way)
 
 
 def grant(

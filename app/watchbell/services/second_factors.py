@@ -142,6 +142,11 @@ def switch_off(db: Database, username: str, *, now: datetime, actor: str = "") -
         return was_on
 
 
+def is_recovery(code: str) -> bool:
+    """Return whether what was typed can be a recovery code only, which nobody guesses."""
+    return not _DIGITS.fullmatch("".join(code.split()))
+
+
 def fits(db: Database, username: str, code: str, *, now: datetime, agent: str = "") -> bool:
     """Use up a code of the app, or a recovery code, of somebody who is logged in; a wrong one is written down."""
     with db.write() as session:

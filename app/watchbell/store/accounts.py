@@ -124,6 +124,12 @@ def list_logins(session: Session, account_id: int, *, now: datetime, seen_after:
     return session.scalars(statement.order_by(LoginSession.seen_at.desc(), LoginSession.id.desc())).all()
 
 
+def has_been_at(session: Session, account_id: int, address: str) -> bool:
+    """Return whether an account has, or had, a session that was begun at an address."""
+    statement = select(LoginSession.id).where(LoginSession.account_id == account_id, LoginSession.address == address)
+    return session.scalar(statement.limit(1)) is not None
+
+
 def end_login(session: Session, account_id: int, login_id: int, at: datetime) -> bool:
     """End an open session of an account; return whether there was one."""
     statement = update(LoginSession).where(

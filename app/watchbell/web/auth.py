@@ -23,15 +23,17 @@ from watchbell.services.logins import Grant, Place, Waiting, Way
 from watchbell.store.session import Database
 from watchbell.web import askers, current, proxy_login, throttle
 from watchbell.web.db import database
+from watchbell.web.i18n import _
 from watchbell.web.proxy_login import Named
 from watchbell.web.session_cookie import SessionCookie
-from watchbell.web.throttle import tries
+from watchbell.web.throttle import BY_LINK, INSIDE, tries
 
 #: Session key: when a login link was used, after which a forgotten password may be replaced for a while.
 _LINK_USED = "link_used_at"
 _LINK_MINUTES = 15
 #: Session key: the token of a login that waits for the code of its second factor.
 _WAITING = "login_waiting"
+_WAITING_WAY = "login_waiting_way"
 #: For so long after a login nobody is asked again who it is, before something that outlives the session is made.
 FRESH = timedelta(minutes=15)
 #: The way of somebody for whom a proxy vouches, beside those of sessions.
@@ -206,7 +208,7 @@ def log_in(username: str, password: str) -> Grant | Waiting | None:
 
 def wait(waiting: Waiting) -> None:
     """Keep in the cookie which login waits for a code; whoever has logged in stays so until the code has come."""
-    session[_WAITING] = waiting.token
+    session[_WAITING], session[_WAITING_WAY] = waiting.token, waiting.way.value
 
 
 def waiting_for() -> str | None:
@@ -238,10 +240,10 @@ def must_set_up() -> bool:
 
 
 def proof_needed() -> str:
-    """Return how whoever is at this browser has to prove once more to be who its session says: password, provider, or not.
+    """Return how whoever is at this browser has to prove once more to be who its session says: password, provider, link, or not.
 
-    A login of a short while ago is proof enough. An account without either can prove nothing more, and could be given a
-    password without a proof.
+    A login of a short while ago is proof enough; an account without either needs another login link. For whom a proxy
+    vouches, it does so with each request.
     """
     user = current.user()
     logged_in_at = getattr(user, "logged_in_at", None)
@@ -250,7 +252,9 @@ def proof_needed() -> str:
     if has_password():
         return "password"
     is_by_provider = getattr(user, "way", None) == Way.PROVIDER and bool(current.config().oidc_issuer)
-    return "provider" if is_by_provider else ""
+    if is_by_provider:
+        return "provider"
+    return "link" if user.is_authenticated and not user.by_token and not is_by_proxy() else ""
 
 
 def is_proven() -> bool:
@@ -258,11 +262,14 @@ def is_proven() -> bool:
     return not proof_needed()
 
 
-def prove(password: str) -> bool:
-    """Check the present password of whoever has logged in; if it fits, the session gets a new token and is a new one."""
+def prove(password: str) -> str:
+    """Check the present password of whoever has logged in; if it fits, the session gets a new token and is a new one.
+
+    Returns what is wrong, for people to read, or nothing.
+    """
     username = current.user().username
-    if not may_try(username):
-        return False
+    if not tries().count_proof(username):
+        return _("Too many tries. Wait a minute, then try again.")
     grant = accounts.prove(
         database(),
         username,
@@ -273,14 +280,14 @@ def prove(password: str) -> bool:
         agent=request.user_agent.string,
     )
     if grant is None:
-        return False
-    forget_tries(username)
+        return _("Invalid password.")
+    tries().forget_proofs(username)
     if current.user().token:
         enter(grant)
     else:
         # A proxy vouches for each request, and there is no session that could be a new one.
         accounts.log_out(database(), grant.token, now=current.now())
-    return True
+    return ""
 
 
 def credential() -> str:
@@ -309,12 +316,30 @@ def still_open(db: Database, credentials: Collection[str]) -> set[str]:
 
 def may_try(username: str) -> bool:
     """Count a try to log in as somebody and return whether it may be made."""
-    return tries().count(current.address(), username)
+    address = current.address()
+    return tries().count(address, username, is_known=accounts.has_been_at(database(), username, address))
 
 
-def may_try_code(username: str) -> bool:
-    """Count a try of a code, of which there are few enough to be guessed, and return whether it may be made."""
-    return may_try(username) and tries().count_code(username)
+def may_try_code(username: str, code: str) -> bool:
+    """Count a code that a login waits for, of which there are few enough to be guessed, and return whether it may be tried.
+
+    Strangers who have found out the password use up the tries of places where the account has not been, and of no login
+    link; recovery codes are none of them.
+    """
+    address = current.address()
+    if not tries().count(address, username, is_known=True):
+        return False
+    if second_factors.is_recovery(code):
+        return True
+    if session.get(_WAITING_WAY) == Way.LINK:
+        return tries().count_code(username, BY_LINK)
+    return tries().count_code(username, address if accounts.has_been_at(database(), username, address) else "")
+
+
+def may_try_own_code(code: str) -> bool:
+    """Count a code that somebody types who has logged in, and return whether it may be tried."""
+    kind = " recovery" if second_factors.is_recovery(code) else ""
+    return tries().count_code(current.user().username, f"{INSIDE}{kind}")
 
 
 def forget_tries(username: str) -> None:

@@ -11,10 +11,17 @@ from watchbell.services.device_lists import DeviceLine
 from watchbell.web import current
 from watchbell.web.db import database
 from watchbell.web.forms.device_form import DeviceForm, typed_tags
+from watchbell.web.forms.token_form import ProofForm
+from watchbell.web.proving import asking
 
 
 def page(form: DeviceForm, line: DeviceLine | None = None) -> str:
-    """Return the page with the form, of a device or of a new one."""
+    """Return the page with the form, of a device or of a new one, which asks who makes it: its key outlives the session."""
+    asking(form)
+    if line is not None:
+        # Nothing that outlives the session is made by changing one.
+        del form.current
+        form.again_at, form.needs_link = "", False
     marks = device_lists.list_marks(database())
     # A group that it is in is offered, however many others there are: whoever saves the form does not take it out.
     form.offer(sorted({*marks.groups, *(line.groups if line else ())}))
@@ -57,6 +64,11 @@ def key_page(line: DeviceLine, secret: str) -> str:
     """Return the page that shows the key of a device, this once, with how it is used."""
     url = f"{request.host_url}api/v1"
     return render_template("fleet/devices/key.html", line=line, secret=secret, url=url)
+
+
+def rotate_page(form: ProofForm, line: DeviceLine) -> str:
+    """Return the page that asks who gives a device another key."""
+    return render_template("fleet/devices/rotate.html", form=asking(form), line=line)
 
 
 def _read(form: DeviceForm) -> tuple[dict[str, str], dict[str, str]]:

@@ -16,6 +16,8 @@ from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
 _TRIES = (parse("10 per minute"), parse("60 per hour"))
+#: Of one account from all addresses together that are new to it, however many somebody has.
+_FROM_ANYWHERE = (parse("30 per minute"), parse("200 per hour"))
 #: A program whose token has expired asks again and again, and is told why so often before it is merely kept away.
 _TOKENS = (parse("30 per minute"), parse("300 per hour"))
 #: So many refusals of one account are written down, whatever it tries: the audit must not be a way to fill a disk.
@@ -32,6 +34,8 @@ _HEADERS = (parse("1 per day"),)
 _ENTRIES = (parse("1 per hour"),)
 #: An answer counts once, for as long as its question does and longer.
 _ANSWERS = (parse("1 per hour"),)
+#: Codes after a login link, and of somebody who has logged in, are counted apart.
+BY_LINK, INSIDE = "link", "inside"
 _NAME = "watchbell.tries"
 
 
@@ -45,17 +49,32 @@ class Tries:
         # collide with its own thread, which does not expect that.
         self._numbers: Counter[tuple[str, str]] = Counter()
 
-    def count(self, address: str, username: str) -> bool:
+    def count(self, address: str, username: str, *, is_known: bool) -> bool:
         """Count a try and return whether it may be made.
 
         It is counted before the password is looked at, so that many at once cannot slip through together; and by name
-        only if the address may still try, so that one address cannot fill the memory with names.
+        only if the address may still try, so that one address cannot fill the memory with names. Where an account has
+        been before (``is_known``), what strangers try elsewhere does not count: nobody locks its owner out.
         """
-        return self._hit("address", address) and self._hit("account", username.lower())
+        name = username.lower()
+        if not (self._hit("address", address) and self._hit("pair", f"{address} {name}")):
+            return False
+        return is_known or self._hit("account", name, _FROM_ANYWHERE)
 
-    def count_code(self, username: str) -> bool:
-        """Count a code of an account's second factor and return whether it may be tried."""
-        return self._hit("code", username.lower(), _FACTORS)
+    def count_code(self, username: str, of: str = "") -> bool:
+        """Count a code of an account's second factor and return whether it may be tried.
+
+        ``of`` is a place or a way whose tries are counted apart, because strangers do not get there.
+        """
+        return self._hit("code", f"{username.lower()} {of}", _FACTORS)
+
+    def count_proof(self, username: str) -> bool:
+        """Count a password that somebody types once more who has logged in, and return whether it may be tried."""
+        return self._hit("proof", username.lower())
+
+    def forget_proofs(self, username: str) -> None:
+        """Give those tries back, and no others: whoever has the password may still not guess codes by it."""
+        self._numbers["proof", username.lower()] += 1
 
     def count_token(self, address: str) -> bool:
         """Count a wrong token and return whether its sender may be told so once more."""
@@ -96,9 +115,11 @@ class Tries:
 
     def forget(self, address: str, username: str) -> None:
         """Give the tries back to an address and an account that have just logged in."""
-        self._numbers["address", address] += 1
-        self._numbers["account", username.lower()] += 1
-        self._numbers["code", username.lower()] += 1
+        name = username.lower()
+        for kind, who in (("address", address), ("pair", f"{address} {name}"), ("account", name)):
+            self._numbers[kind, who] += 1
+        for of in ("", address, BY_LINK):
+            self._numbers["code", f"{name} {of}"] += 1
 
     def _hit(self, kind: str, who: str, limits: Sequence[RateLimitItem] = _TRIES) -> bool:
         key = self._key(kind, who)

@@ -38,6 +38,17 @@ class CodeForm(FlaskForm):  # type: ignore[misc]
     )
 
 
+class RenewForm(FlaskForm):  # type: ignore[misc]
+    """A code of the app, or a recovery code, in a second form of the same page."""
+
+    code = StringField(
+        lazy("Code"),
+        [InputRequired(lazy("Type the code that the app shows, or a recovery code.")), Length(max=64)],
+        id="renewing_code",
+        render_kw={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"},
+    )
+
+
 class PasswordForm(FlaskForm):  # type: ignore[misc]
     """A new password, typed twice."""
 

@@ -13,6 +13,7 @@ from watchbell.errors import Conflict, InputError, Problem
 from watchbell.services.device_groups import DESCRIPTION_LIMIT, MOST_NAMED
 from watchbell.services.device_lists import DeviceLine
 from watchbell.services.devices import NAME_LIMIT
+from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _, lazy
 from watchbell.web.told import sentence
 
@@ -56,7 +57,7 @@ def typed_tags(typed: str) -> dict[str, str]:
     return found
 
 
-class DeviceForm(ProblemForm):
+class DeviceForm(ProblemForm, ProofForm):
     """What people say of a device; what it tells of itself is not theirs to say."""
 
     name = StringField(lazy("Name"), render_kw={"maxlength": NAME_LIMIT, "required": True, **PLAIN})

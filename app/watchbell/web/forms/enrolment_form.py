@@ -11,6 +11,7 @@ from watchbell.errors import InputError
 from watchbell.services.devices import NAME_LIMIT
 from watchbell.web.forms.device_form import PLAIN, ProblemForm, tags_field, typed_tags
 from watchbell.web.forms.policy_fields import choices
+from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _, lazy
 
 #: Choice -> how long, and its words.
@@ -22,7 +23,7 @@ LIFETIMES: dict[str, tuple[timedelta, Any]] = {
 }
 
 
-class EnrolmentForm(ProblemForm):
+class EnrolmentForm(ProblemForm, ProofForm):
     """What a device that joins by a code gets."""
 
     name = StringField(

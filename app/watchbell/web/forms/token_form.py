@@ -38,11 +38,9 @@ class ProofForm(FlaskForm):  # type: ignore[misc]
 
     #: Where to log in once more at the provider, for whoever has no password and whose login is not of just now.
     again_at = ""
+    #: Whether somebody has neither, so that only a new login link proves anything.
+    needs_link = False
     current = PasswordField(lazy("Your password"), description=lazy("Your login is not of just now."))
-
-    def show_wrong_password(self) -> None:
-        """Say at the field that the password does not fit, or is missing."""
-        self.current.errors = [_("Invalid password.") if self.current.data else _("Type your password.")]
 
 
 class TokenForm(ProofForm):

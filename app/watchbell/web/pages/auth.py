@@ -65,7 +65,7 @@ def code() -> Response | str:
         return redirect(url_for("auth.login", next=request.args.get("next")), 303)
     form = CodeForm()
     if form.validate_on_submit():
-        if not auth.may_try_code(username):
+        if not auth.may_try_code(username, form.code.data):
             return _too_many()
         grant = auth.finish(form.code.data)
         if grant is not None:
@@ -143,8 +143,8 @@ def _set_password(form: PasswordForm) -> bool:
     """Set the password, or say at the field what is wrong with it."""
     username = current.user().username
     # The session gets a new token together with the password.
-    if "current" in form and not auth.prove(form.current.data):
-        form.current.errors = [_("Invalid password")]
+    if "current" in form and (wrong := auth.prove(form.current.data)):
+        form.current.errors = [wrong]
         return False
     if "current" not in form and not (auth.came_by_link() or auth.is_proven()):
         form.password.errors = [_("Your login is not of just now.")]

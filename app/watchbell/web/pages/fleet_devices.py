@@ -27,8 +27,10 @@ from watchbell.web import (
 from watchbell.web.checks import with_filters
 from watchbell.web.db import database
 from watchbell.web.forms.device_form import DeviceForm
+from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _
 from watchbell.web.list_look import Look
+from watchbell.web.proving import proves
 
 blueprint = Blueprint("fleet_devices", __name__)
 
@@ -91,6 +93,8 @@ def new() -> str:
 def create() -> str | tuple[str, int]:
     """Make a device and show its key, in the answer itself: it stands nowhere from where it could be shown again."""
     form = DeviceForm()
+    if not proves(form):
+        return device_editing.page(form), 422
     try:
         line, secret = device_editing.create(form)
     except InputError as error:
@@ -172,9 +176,12 @@ def delete(uuid: str) -> AnyResponse:
 
 
 @blueprint.post("/fleet/devices/<uuid>/key")
-def rotate_key(uuid: str) -> str:
-    """Give a device another key and show it, in the answer itself."""
+def rotate_key(uuid: str) -> str | tuple[str, int]:
+    """Give a device another key and show it, in the answer itself, once it is proven who asks."""
     line = device_lists.line_of(database(), uuid, now=current.now())
+    form = ProofForm()
+    if not proves(form):
+        return device_editing.rotate_page(form, line), 422
     secret = devices.rotate_key(database(), uuid, now=current.now(), actor=current.actor())
     return device_editing.key_page(line, secret)
 

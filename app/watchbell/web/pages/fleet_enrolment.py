@@ -10,13 +10,14 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.errors import Conflict, InputError
 from watchbell.services import device_lists, enrolment
-from watchbell.services.enrolment import Code, CodeState, Pending
+from watchbell.services.enrolment import Code, CodeState, NewCode, Pending
 from watchbell.web import current, query, twins
 from watchbell.web.checks import is_loopback
 from watchbell.web.db import database
 from watchbell.web.forms.enrolment_form import EnrolmentForm
 from watchbell.web.i18n import _, ngettext
 from watchbell.web.presenters import local_text
+from watchbell.web.proving import asking, proves
 from watchbell.web.told import sentence
 
 blueprint = Blueprint("fleet_enrolment", __name__)
@@ -66,18 +67,14 @@ def new() -> str:
 def create() -> str | tuple[str, int]:
     """Make a code and show it, in the answer itself: it stands nowhere from where it could be shown again."""
     form = EnrolmentForm()
+    if not proves(form):
+        return _form_page(form), 422
     try:
         made = enrolment.create(database(), **form.given(), now=current.now(), actor=current.actor())
     except (Conflict, InputError) as error:
         form.show(error)
         return _form_page(form), 422
-    return render_template(
-        "fleet/enrolment/code.html",
-        code=made.code,
-        secret=made.secret,
-        is_plain=_is_plain(),
-        options=_options(made.secret),
-    )
+    return _code_page(made)
 
 
 @blueprint.post("/fleet/devices/join/<int:code_id>/revoke")
@@ -101,9 +98,19 @@ def _options(secret: str) -> str:
     return f"--url {request.host_url.rstrip('/')} --enroll {secret}{plain}"
 
 
+def _code_page(made: NewCode) -> str:
+    return render_template(
+        "fleet/enrolment/code.html",
+        code=made.code,
+        secret=made.secret,
+        is_plain=_is_plain(),
+        options=_options(made.secret),
+    )
+
+
 def _form_page(form: EnrolmentForm) -> str:
     groups = device_lists.list_marks(database()).groups
-    return render_template("fleet/enrolment/form.html", form=form, groups=groups)
+    return render_template("fleet/enrolment/form.html", form=asking(form), groups=groups)
 
 
 def _answer(found: Sequence[Code], waiting: Sequence[Pending]) -> str:

@@ -13,7 +13,7 @@ from watchbell.services import second_factors
 from watchbell.services.second_factors import SetUp
 from watchbell.web import auth, current, errors
 from watchbell.web.db import database
-from watchbell.web.forms.account import CodeForm
+from watchbell.web.forms.account import CodeForm, RenewForm
 from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _
 from watchbell.web.proving import asking, proves
@@ -49,7 +49,7 @@ def confirm() -> Response | str | tuple[str, int]:
     # Whoever has begun has proven it, which counts no longer than elsewhere.
     if not form.validate_on_submit() or not auth.is_proven():
         return _page(ProofForm(), form), 422
-    if not auth.may_try_code(current.user().username):
+    if not auth.may_try_own_code(form.code.data):
         return _too_many()
     codes = _confirmed(form.code.data)
     if codes is None:
@@ -59,12 +59,17 @@ def confirm() -> Response | str | tuple[str, int]:
 
 
 @blueprint.post("/account/second-factor/codes")
-def renew() -> str | tuple[str, int]:
-    """Make new recovery codes."""
+def renew() -> Response | str | tuple[str, int]:
+    """Make new recovery codes, by a code that counts now: each of the new ones can switch it off."""
     _require_account()
-    form = ProofForm()
-    if not proves(form):
-        return _page(form, CodeForm()), 422
+    proof, form = ProofForm(), RenewForm()
+    if not proves(proof) or not form.validate_on_submit():
+        return _page(proof, CodeForm(), form), 422
+    if not auth.may_try_own_code(form.code.data):
+        return _too_many()
+    if not second_factors.fits(database(), current.user().username, form.code.data, now=current.now()):
+        form.code.errors = [_("This code does not fit, or was used before.")]
+        return _page(proof, CodeForm(), form), 422
     return _codes_page(second_factors.renew_codes(database(), current.user().username, now=current.now()))
 
 
@@ -75,7 +80,7 @@ def switch_off() -> Response | tuple[str, int]:
     form = CodeForm()
     username = current.user().username
     if form.validate_on_submit():
-        if not auth.may_try_code(username):
+        if not auth.may_try_own_code(form.code.data):
             return _too_many()
         if second_factors.fits(database(), username, form.code.data, now=current.now()):
             second_factors.switch_off(database(), username, now=current.now())
@@ -85,7 +90,7 @@ def switch_off() -> Response | tuple[str, int]:
     return _page(ProofForm(), form), 422
 
 
-def _page(proof: ProofForm, code: CodeForm) -> str:
+def _page(proof: ProofForm, code: CodeForm, renewing: RenewForm | None = None) -> str:
     user = current.user()
     asking(proof)
     if not user.is_authenticated:
@@ -101,6 +106,7 @@ def _page(proof: ProofForm, code: CodeForm) -> str:
         grouped=" ".join(waiting.secret[at : at + 4] for at in range(0, len(waiting.secret), 4)) if waiting else "",
         proof=proof,
         form=code,
+        renewing=renewing or RenewForm(formdata=None),
         is_required=auth.must_set_up(),
         section="account",
     )

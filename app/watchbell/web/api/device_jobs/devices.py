@@ -9,7 +9,7 @@ from flask import Response, jsonify
 from watchbell.domain.fleet_state import from_wire
 from watchbell.domain.fleet_targets import Filter, read_tags
 from watchbell.services import agents, device_jobs, devices
-from watchbell.web import current
+from watchbell.web import current, proving
 from watchbell.web.api.device_jobs import device_schemas as schemas
 from watchbell.web.api.device_jobs import words
 from watchbell.web.api.device_jobs.family import blueprint
@@ -49,6 +49,7 @@ def get_device(uuid: str) -> Response:
 def create_device(given: dict[str, Any]) -> tuple[Response, int]:
     """Make a device; it is not active until that is said, and its key is told in this answer alone."""
     uuid = given.pop("uuid", None)
+    proving.require_proof()
     made, secret = devices.add(database(), _ours(given), now=current.now(), actor=current.actor(), uuid=uuid)
     return jsonify(success=True, device=words.device(made), api_key=secret), 201
 
@@ -94,6 +95,7 @@ def put_tags(given: dict[str, Any], uuid: str) -> Response:
 @blueprint.answers(200, schemas.Key)
 def rotate_key(uuid: str) -> Response:
     """Give a device another key; the one that it has is dead at once."""
+    proving.require_proof()
     return jsonify(success=True, api_key=devices.rotate_key(database(), uuid, now=current.now(), actor=current.actor()))
 
 

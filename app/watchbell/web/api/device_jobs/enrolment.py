@@ -9,7 +9,7 @@ from flask import Response, jsonify
 
 from watchbell.services import enrolment
 from watchbell.services.enrolment import Code, CodeState
-from watchbell.web import current
+from watchbell.web import current, proving
 from watchbell.web.api import fields
 from watchbell.web.api.device_jobs.family import blueprint
 from watchbell.web.api.device_jobs.words import moment
@@ -88,6 +88,7 @@ def list_codes() -> Response:
 def create_code(given: dict[str, Any]) -> tuple[Response, int]:
     """Make a code by which one device joins, once; it is told in this answer alone."""
     lifetime = timedelta(seconds=given.pop("expires_in_seconds"))
+    proving.require_proof()
     made = enrolment.create(database(), **given, lifetime=lifetime, now=current.now(), actor=current.actor())
     return jsonify(code=made.secret, enrolment=_told(made.code)), 201
 
