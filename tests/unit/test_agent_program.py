@@ -1,8 +1,7 @@
-"""The agent as a program: what it loads, whom it speaks to, what it keeps, and how it is set up and taken away."""
+"""The agent as a program: what it loads, whom it speaks to, what it keeps, and what it tells."""
 
 from __future__ import annotations
 
-import getpass
 import http.server
 import os
 import ssl
@@ -15,22 +14,20 @@ from pathlib import Path
 
 import pytest
 
-from watchbell.agent import environment, identity, install, joining
+from watchbell.agent import environment, identity, joining
 from watchbell.agent import main as program
 from watchbell.agent.client import Offline, Server
 from watchbell.agent.facts import AGAIN_SECONDS, Facts, lasting_facts, moving_facts
 from watchbell.agent.identity import Credentials, Process
-from watchbell.agent.install import Place, StepFailed
 from watchbell.agent.joining import Options
 from watchbell.agent.journal import Journal
 from watchbell.agent.loop import Agent
 from watchbell.domain.agent_protocol import MOST_EARLIER, Assignment
-from watchbell.errors import ConfigError, NotAllowed
+from watchbell.errors import ConfigError
 from watchbell.web.api.agent import schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ("127.0.0.1", 9)
-USER = getpass.getuser()
 CREDENTIALS = Credentials("8479359e-dbeb-4858-813c-e8a9008dde04", "wbd_key", "signing")
 
 
@@ -70,7 +67,7 @@ class _Busy(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(429)
-        self.send_header("Retry-After", "700")
+        self.send_header("Retry-After", self.path.split("/")[1])
         self.end_headers()
 
     def log_message(self, *_arguments: object) -> None:
@@ -81,12 +78,15 @@ def test_it_waits_as_long_as_the_server_asks_it_to_and_longer_and_longer_if_ther
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        agent = Agent(Server(url), CREDENTIALS, tmp_path)
+        agent = Agent(Server(f"{url}/400"), CREDENTIALS, tmp_path)
         waits = [agent.step() for _ in range(5)]
+        # Whoever says so may be anybody on the way, and does not silence it for a day.
+        bounded = Agent(Server(f"{url}/99999"), CREDENTIALS, tmp_path).step()
         server.shutdown()
     alone = Agent(Server("http://127.0.0.1:9"), CREDENTIALS, tmp_path)
 
-    assert all(700 * 0.8 <= wait <= 700 * 1.2 for wait in waits)
+    assert all(400 * 0.8 <= wait <= 400 * 1.2 for wait in waits)
+    assert 600 * 0.8 <= bounded <= 600 * 1.2
     assert len(set(waits)) == 5
     longer = [alone.step() for _ in range(9)]
     assert all(30 * 2**number * 0.8 <= wait <= 30 * 2**number * 1.2 for number, wait in enumerate(longer[:4]))
@@ -170,10 +170,37 @@ def test_a_key_is_not_sent_where_all_can_read_it_unless_that_is_said(url: str) -
     Server(url, is_plain_allowed=True)
 
 
-@pytest.mark.parametrize("url", ["", "bell.example.org", "file:///etc/passwd", "https://", "https://a?b=c", "ftp://a"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "",
+            "bell.example.org",
+            "file:///etc/passwd",
+            "https://",
+            "https://a?b=c",
+            "ftp://a",
+            "https://a:99999",
+            "https://a:x",
+        ),
+        *("https://a b", "https://a/b c", "https://[", "https://a:0", "https://a\n", "https://bünde.example.org"),
+    ],
+)
 def test_what_is_no_address_of_a_server_is_told(url: str) -> None:
     with pytest.raises(ConfigError, match="no address of a server"):
         Server(url)
+
+
+def test_an_address_holds_no_password_and_none_is_shown() -> None:
+    with pytest.raises(ConfigError, match="neither a name nor a password") as told:
+        Server("https://me:hunter2@bell.example.org")
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), -5.0, 0.0, 1e-6, 1e300])
+def test_what_is_no_interval_is_told(seconds: float) -> None:
+    with pytest.raises(ConfigError, match="asks every"):
+        Options("https://bell.example.org", poll_seconds=seconds)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:5000", "http://localhost:5000/", "http://[::1]:5000", "https://a/b"])
@@ -237,12 +264,15 @@ def test_an_assignment_is_new_once_and_an_older_one_never(tmp_path: Path) -> Non
     journal = Journal(tmp_path)
     older, job, newer = (Assignment(f"job-{fence}", 1, fence, {}) for fence in (3, 4, 5))
     assert journal.is_new(job)
-    journal.begin(job)
+    journal.ask(job)
     journal.drop()
 
     # It was not begun after all.
     assert journal.is_new(job)
+    journal.ask(job)
     journal.begin(job)
+    # It is begun never again, whether its result can be written down or not.
+    assert not Journal(tmp_path).is_new(job)
     journal.finish(job.job_id, job.fence, {})
 
     again = Journal(tmp_path)
@@ -270,102 +300,6 @@ def test_facts_are_told_at_the_start_and_again_when_the_server_has_not_heard_the
     facts.note_told()
     facts._told["zone"] = "Mars/Olympus"
     assert facts.due() is not None
-
-
-def options(tmp_path: Path, **more: object) -> Options:
-    folder = tmp_path / "state of it"
-    with joining.own_folder(folder):
-        identity.keep_credentials(folder, CREDENTIALS)
-    return Options("https://bell.example.org/100%", folder, code="wbe_secret", **more)  # type: ignore[arg-type]
-
-
-def test_a_unit_starts_the_light_program_and_holds_no_code(tmp_path: Path) -> None:
-    text = install.unit_text(options(tmp_path, ca_file=Path("/etc/my $HOME/ca.pem")), "nobody")
-
-    (line,) = [line for line in text.splitlines() if line.startswith("ExecStart=")]
-    assert line.startswith(
-        f'ExecStart="{sys.executable}" "-m" "watchbell.agent" "--url" "https://bell.example.org/100%%"'
-    )
-    assert f'"--state" "{tmp_path}/state of it"' in line
-    assert '"/etc/my $$HOME/ca.pem"' in line
-    assert "wbe_secret" not in text
-    assert "User=nobody" in text.splitlines()
-    with pytest.raises(ConfigError):
-        install.unit_text(Options("https://a/\nExecStartPre=/bin/sh"), "nobody")
-
-
-def systemctl(tmp_path: Path, code: int = 0) -> tuple[Place, Path]:
-    """Return a place whose systemctl writes down how it is called."""
-    calls, script = tmp_path / "calls", tmp_path / "systemctl"
-    script.write_text(f'#!/bin/sh\necho "$*" >> {calls}\necho no such unit >&2\nexit {code}\n')
-    script.chmod(0o755)
-    return Place(tmp_path / "units", str(script)), calls
-
-
-def test_it_is_set_up_and_all_of_it_goes_again(tmp_path: Path) -> None:
-    place, calls = systemctl(tmp_path)
-    given = options(tmp_path)
-
-    list(install.install(given, USER, place))
-    assert place.unit.read_text() == install.unit_text(given, USER)
-    list(install.uninstall(given.folder, place))
-
-    assert calls.read_text().splitlines() == [
-        *("daemon-reload", "enable --now watchbell-agent"),
-        *("disable --now watchbell-agent", "daemon-reload"),
-    ]
-    assert not place.unit.exists()
-    assert not given.folder.exists()
-
-
-def test_a_dry_run_does_nothing_and_says_everything(tmp_path: Path) -> None:
-    place, calls = systemctl(tmp_path)
-    given = options(tmp_path)
-
-    said = list(install.install(given, USER, place, is_dry=True))
-    list(install.install(given, USER, Place(place.units)))
-    gone = list(install.uninstall(given.folder, place, is_dry=True))
-
-    assert [line.split()[0] for line in said + gone] == ["Would"] * 7 + ["The"]
-    assert place.unit.exists()
-    assert given.folder.exists()
-    assert not calls.exists()
-
-
-def test_without_systemd_it_says_what_it_has_not_done(tmp_path: Path) -> None:
-    given = options(tmp_path)
-    place = Place(tmp_path / "units")
-
-    *_, last = install.install(given, USER, place)
-
-    assert "the unit is not started" in last
-    assert "watchbell.agent" in last
-    kept = list(install.uninstall(given.folder, place, keeps_state=True))
-    assert (given.folder / "credentials.json").exists()
-    assert kept[-1].endswith("is kept")
-
-
-def test_a_folder_that_is_none_of_an_agent_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "precious").touch()
-
-    with pytest.raises(ConfigError, match="left as it is"):
-        list(install.uninstall(tmp_path, Place(tmp_path / "units")))
-    assert (tmp_path / "precious").exists()
-
-
-def test_what_cannot_be_set_up_is_told_before_a_code_is_used_up(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no user"):
-        install.check(options(tmp_path), "nobody-of-this-name", Place(tmp_path))
-    if os.geteuid():
-        with pytest.raises(NotAllowed):
-            install.check(options(tmp_path), USER, Place(Path("/proc/sys/units")))
-
-
-def test_a_step_that_fails_is_told(tmp_path: Path) -> None:
-    place, _calls = systemctl(tmp_path, code=1)
-
-    with pytest.raises(StepFailed, match="daemon-reload has failed: no such unit"):
-        list(install.install(options(tmp_path), USER, place))
 
 
 def test_whoever_has_neither_joined_nor_a_code_is_told_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import tempfile
 import threading
 from pathlib import Path
@@ -139,6 +140,28 @@ def test_another_user_executes_a_handler_that_only_the_agent_can_reach(tmp_path:
 
     assert (done.exit_code, done.stdout) == (0, "nobody\nnobody x\n"), done.stderr
     assert set(Path(tempfile.gettempdir()).glob("watchbell-handler-*")) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_another_user_has_nothing_of_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whoever started the agent, as sudo or a shell says it, is not the user of a step.
+    monkeypatch.setenv("LOGNAME", "nobody")
+    monkeypatch.setenv("SUDO_USER", "somebody")
+    monkeypatch.setenv("KEPT", "yes")
+    groups = os.getgroups()
+    os.setgroups([0, 4, 24])
+    try:
+        told = "id -u; id -g; id -G; echo $HOME $USER $LOGNAME $SUDO_USER $KEPT; head -c 1 /etc/shadow || echo no"
+        done = do(tmp_path, command(told, runAsUser="nobody"))
+    finally:
+        os.setgroups(groups)
+
+    nobody = pwd.getpwnam("nobody")
+    own = " ".join(map(str, dict.fromkeys([nobody.pw_gid, *os.getgrouplist("nobody", nobody.pw_gid)])))
+    assert done.stdout.splitlines() == [
+        *(str(nobody.pw_uid), str(nobody.pw_gid), own),
+        *(f"{nobody.pw_dir} nobody nobody yes", "no"),
+    ], done.stderr
 
 
 def test_a_user_who_is_not_there_is_told(tmp_path: Path) -> None:

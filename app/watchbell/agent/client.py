@@ -15,6 +15,11 @@ from watchbell.errors import ConfigError
 
 _TIMEOUT_SECONDS = 30.0
 _MOST_BYTES = 4 * 1024 * 1024
+#: However long somebody between here and the server asks to be left alone, it is asked again after so long.
+LONGEST_WAIT = 600.0
+
+#: With which word the server says, under which status, that something is refused whenever it is asked again.
+_REFUSALS = {404: "not_found", 409: "conflict", 422: "invalid_input"}
 
 
 class Offline(Exception):
@@ -36,6 +41,16 @@ class Answer(NamedTuple):
     def error(self) -> str:
         """What is wrong, in the server's words."""
         return str(self.body.get("error", self.status))[:500]
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the server itself refuses what was asked, for good, and not something on the way to it."""
+        names = ("error", "code", "request_id")
+        return (
+            self.status in _REFUSALS
+            and self.body.get("code") == _REFUSALS[self.status]
+            and all(isinstance(self.body.get(name), str) for name in names)
+        )
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -90,23 +105,36 @@ class Server:
             headers["Content-Type"] = "application/json"
         asked = urllib.request.Request(self._base + path, data=data, method=method, headers=headers)  # noqa: S310
         try:
+            return self._open(asked)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            # The last of them is an address to which the answer leads, and which is none.
+            raise Offline(f"the server does not answer: {error}") from None
+
+    def _open(self, asked: urllib.request.Request) -> Answer:
+        try:
             with self._opener.open(asked, timeout=_TIMEOUT_SECONDS) as answer:
                 return Answer(answer.status, _read(answer.read(_MOST_BYTES)))
         except urllib.error.HTTPError as error:
-            if error.code in {429, 503} or error.code >= 500:
+            if error.code == 429 or error.code >= 500:
                 raise Offline(f"the server answers {error.code}", _seconds(error.headers.get("Retry-After"))) from None
             if 300 <= error.code < 400:
                 raise Offline("the server leads elsewhere, where the key of this device is not sent") from None
             return Answer(error.code, _read(error.read(_MOST_BYTES)))
-        except (OSError, http.client.HTTPException) as error:
-            raise Offline(f"the server does not answer: {error}") from None
 
 
 def _checked(url: str, *, is_plain_allowed: bool) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        # Of a port that is none, or brackets around nothing.
+        is_one = False
+    if not is_one or parts.query or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
         raise ConfigError(f"{url[:200]!r} is no address of a server, such as https://bell.example.org")
-    if parts.scheme == "http" and not is_plain_allowed and not _is_here(parts.hostname):
+    if parts.username is not None:
+        # Not shown: what stands there may be a password.
+        raise ConfigError("the address of a server holds neither a name nor a password; a device shows its key")
+    if parts.scheme == "http" and not is_plain_allowed and not _is_here(parts.hostname or ""):
         raise ConfigError(
             "over http:// anybody on the way reads the key of this device; use https://, or say --plain-http if nobody is there"
         )
@@ -136,11 +164,11 @@ def _tls(url: str, ca_file: Path | None) -> list[urllib.request.BaseHandler]:
 def _read(data: bytes) -> dict[str, Any]:
     try:
         body = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         # Something else than our server has answered.
         return {}
     return body if isinstance(body, dict) else {}
 
 
 def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 6 else None
+    return min(float(text), LONGEST_WAIT) if text and text.isascii() and text.isdigit() and len(text) < 10 else None

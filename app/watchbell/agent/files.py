@@ -25,10 +25,10 @@ def write(file: Path, value: dict[str, Any]) -> None:
 
 
 def load(file: Path) -> dict[str, Any] | None:
-    """Return the value in a file, None if it is not there or was broken off before it was in its place."""
+    """Return the value in a file, None if it is not there or holds none; raises OSError if it cannot be read now."""
     try:
         found = json.loads(file.read_text())
-    except (OSError, ValueError):
-        # Both mean that nothing was ever put there whole.
+    except (FileNotFoundError, ValueError, RecursionError):
+        # Nothing was ever put there whole.
         return None
     return found if isinstance(found, dict) else None

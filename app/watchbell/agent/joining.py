@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import logging
 import socket
@@ -18,6 +19,9 @@ from watchbell.errors import AlreadyRunning, ConfigError, NotAllowed
 
 #: Where an agent keeps what it must not forget, if nothing else is said.
 FOLDER = Path("/var/lib/watchbell-agent")
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 86_400.0
+#: What a disk says that is in need of somebody, and not what the agent was told wrongly.
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE})
 
 log = logging.getLogger("watchbell.agent")
 
@@ -36,6 +40,14 @@ class Options:
     is_plain_allowed: bool = False
     #: Where handlers are put; by default among what it keeps.
     handlers: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for an interval that is none."""
+        # Also of a number that is none, which is neither more nor less than another.
+        if not _SHORTEST_SECONDS <= self.poll_seconds <= _LONGEST_SECONDS:
+            raise ConfigError(
+                f"it asks every {_SHORTEST_SECONDS:g} to {_LONGEST_SECONDS:g} seconds, not {self.poll_seconds!r}"
+            )
 
     def server(self) -> Server:
         """Return the way to the server; raises ConfigError."""
@@ -85,6 +97,8 @@ def own_folder(folder: Path) -> Iterator[None]:
             folder.chmod(0o700)
         lock = (folder / "lock").open("w")
     except OSError as error:
+        if error.errno in _PASSING:
+            raise
         raise ConfigError(f"{folder} cannot be used: {error.strerror}") from None
     with lock:
         try:

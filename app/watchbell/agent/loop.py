@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from watchbell import clock
-from watchbell.agent import steps
-from watchbell.agent.client import Answer, Offline, Server
+from watchbell.agent import leftover, steps
+from watchbell.agent.client import LONGEST_WAIT, Offline, Server
 from watchbell.agent.facts import Facts
 from watchbell.agent.identity import Credentials, Process
 from watchbell.agent.journal import Journal
+from watchbell.agent.reports import Reports, bare, numbered
 from watchbell.domain import agent_protocol, job_document
 from watchbell.domain.agent_protocol import Assignment, NotTrusted, Told
 from watchbell.errors import InputError
@@ -26,12 +27,12 @@ log = logging.getLogger(__name__)
 #: So often it asks, a little sooner or later, so that a fleet does not ask at once.
 POLL_SECONDS = 30.0
 _JITTER = 0.2
-_LONGEST_WAIT = 600.0
 #: While a job goes it asks this often whether it is still wanted.
 BUSY_SECONDS = 5.0
 _UNKNOWN = "unknown: the agent ended while the job was going, and does not do it again by itself"
-#: A key that was taken away may come back, and what is to be reported waits for that.
-_NOT_ALLOWED = frozenset({401, 403})
+_LEFT = "; what was still going of it was ended"
+_NOT_BEGUN = "not begun: the agent has not heard in time that it may"
+_TROUBLE = "unknown: the agent could not do the job to its end: "
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -67,22 +68,28 @@ class Agent:
         self._seq = 0
         #: Why an answer was not trusted, until the server has heard of it.
         self._distrust = ""
+        self._reports = Reports(server, self._journal, self._process.number)
         self._worker: threading.Thread | None = None
         self._job: Assignment | None = None
+        #: The result of the job, while it could not be written down.
+        self._unkept: tuple[str, int, dict[str, Any]] | None = None
         self._stop = threading.Event()
         held = self._journal.held()
-        if held is not None:
+        if held is not None and held["is_begun"]:
             log.warning("Job %s was going when the agent ended", held["job_id"])
-            self._finish(held["job_id"], held["fence"], {"status": "FAILED", "reason": _UNKNOWN, "exit_code": 1})
+            reason = _UNKNOWN + (_LEFT if leftover.end(held.get("process")) else "")
+            self._finish(held["job_id"], held["fence"], {"status": "FAILED", "reason": reason, "exit_code": 1})
 
     def step(self) -> float:
         """Do what there is to do and return for how many seconds to wait."""
         try:
             self._send_reports()
             self._ask()
-        except Offline as error:
+        except (Offline, OSError) as error:
+            # A disk that is full, or does not answer, is waited for as a server that does not.
             self._failures += 1
-            wait = error.wait_seconds or min(self._poll_seconds * 2 ** min(self._failures - 1, 6), _LONGEST_WAIT)
+            asked = error.wait_seconds if isinstance(error, Offline) else None
+            wait = asked or min(self._poll_seconds * 2 ** min(self._failures - 1, 6), LONGEST_WAIT)
             # The same again and again is told once.
             level = logging.DEBUG if str(error) == self._told else logging.WARNING
             log.log(level, "%s; trying again in about %.0f s", error, wait)
@@ -99,34 +106,47 @@ class Agent:
             self._worker.join()
         try:
             self._send_reports()
-        except Offline as error:
+        except (Offline, OSError) as error:
             log.warning("%s; what is left is reported at the next start", error)
 
     def _is_busy(self) -> bool:
-        return self._worker is not None and self._worker.is_alive()
+        return self._unkept is not None or self._is_working()
 
     def _send_reports(self) -> None:
-        for file, kept in self._journal.reports():
-            answer = self._report(kept["job_id"], kept["fence"], kept["report"])
-            if answer.status in _NOT_ALLOWED:
-                raise Offline(f"the server refuses this device: {answer.error}")
-            if answer.status >= 400:
-                # The server knows better what has become of the job, and keeps ours beside it.
-                log.warning("The report of job %s was refused: %s", kept["job_id"], answer.error)
-            file.unlink(missing_ok=True)
+        self._keep_unkept()
+        self._reports.send_kept()
+        if self._unkept is not None and not self._is_working():
+            # It cannot be written down, and is told all the same.
+            job_id, fence, report = self._unkept
+            if not self._reports.deliver(job_id, fence, report):
+                self._unkept = (job_id, fence, bare(report))
+                self._reports.deliver(*self._unkept)
+            self._journal.forget(job_id, fence)
+            self._unkept = None
 
-    def _report(self, job_id: str, fence: int, report: dict[str, Any]) -> Answer:
-        return self._server.report({**report, "job_id": job_id, "fence": fence, "incarnation": self._process.number})
+    def _is_working(self) -> bool:
+        return self._worker is not None and self._worker.is_alive()
 
     def _ask(self) -> None:
         told = self._poll()
         if self._job is not None and self._job.job_id in told.cancelled and self._is_busy():
             self._stop.set()
-        if told.assignment is not None and not self._is_busy():
+        if self._is_busy():
+            return
+        self._give_up_unbegun(told.assignment)
+        if told.assignment is not None:
             if self._journal.is_new(told.assignment):
                 self._take(told.assignment)
             else:
                 log.warning("Job %s was given before and is not begun again", told.assignment.job_id)
+
+    def _give_up_unbegun(self, offered: Assignment | None) -> None:
+        """Report of a job that was about to be begun, and that the server, which may have it for begun, gives no more."""
+        held = self._journal.held()
+        if held is None or (offered is not None and (offered.job_id, offered.fence) == (held["job_id"], held["fence"])):
+            return
+        log.warning("Job %s was not begun, and is not given again", held["job_id"])
+        self._finish(held["job_id"], held["fence"], {"status": "FAILED", "reason": _NOT_BEGUN, "exit_code": 1})
 
     def _poll(self) -> Told:
         """Ask, and return what the server says, if it is the server that says it."""
@@ -181,17 +201,17 @@ class Agent:
         except (InputError, HandlerWrong) as error:
             self._finish(job.job_id, job.fence, {"status": "REJECTED", "reason": str(error)})
             return
-        # From here on it may have had an effect, whatever happens to the agent.
-        self._journal.begin(job)
-        try:
-            answer = self._report(job.job_id, job.fence, self._begun(job))
-        except Offline:
-            self._journal.drop()
-            raise
-        if answer.status != 200:
+        # From here on the server may hold it for begun, whether its answer comes or not.
+        self._journal.ask(job)
+        answer = self._reports.send(job.job_id, job.fence, self._begun(job))
+        if answer.is_refusal:
             self._journal.drop()
             log.warning("Job %s is not to be begun: %s", job.job_id, answer.error)
             return
+        if answer.status != 200:
+            raise Offline(f"job {job.job_id} is not begun: {answer.error}")
+        # And from here on it may have had an effect, whatever happens to the agent.
+        self._journal.begin(job)
         self._job, self._stop = job, threading.Event()
         self._worker = threading.Thread(target=self._work, args=(job, document, self._stop), name="job", daemon=True)
         self._worker.start()
@@ -205,9 +225,25 @@ class Agent:
         }
 
     def _work(self, job: Assignment, document: job_document.Document, stop: threading.Event) -> None:
+        try:
+            report = self._do(job, document, stop)
+        except Exception as error:
+            log.exception("Job %s", job.job_id)
+            report = {"status": "FAILED", "reason": f"{_TROUBLE}{error!r}", "exit_code": 1}
+        self._unkept = (job.job_id, job.fence, numbered(report))
+        try:
+            self._journal.finish(*self._unkept)
+        except OSError as error:
+            # The loop goes on trying, and says as long that the device is at this job.
+            log.error("The result of job %s cannot be written down: %s", job.job_id, error)
+            return
+        self._unkept = None
+        log.info("Job %s: %s %s", job.job_id, report["status"], report.get("reason", ""))
+
+    def _do(self, job: Assignment, document: job_document.Document, stop: threading.Event) -> dict[str, Any]:
         seconds = float(job.payload["timeout_seconds"])
-        done = steps.run(document, handlers=self._handlers, seconds=seconds, stop=stop)
-        report = {
+        done = steps.run(document, handlers=self._handlers, seconds=seconds, stop=stop, started=self._note_process)
+        return {
             "status": "SUCCEEDED" if done.succeeded else "FAILED",
             "exit_code": done.exit_code,
             "stdout": done.stdout,
@@ -215,12 +251,25 @@ class Agent:
             "executed_steps": done.executed_steps,
             **({"reason": done.reason, "failed_step": done.failed_step} if not done.succeeded else {}),
         }
-        self._finish(job.job_id, job.fence, report)
-        log.info("Job %s: %s %s", job.job_id, report["status"], done.reason)
+
+    def _note_process(self, pid: int) -> None:
+        try:
+            self._journal.note_process(leftover.mark(pid))
+        except OSError as error:
+            # It is for the case that the agent is killed, and no reason to end the step.
+            log.warning("It cannot be written down which process the job is: %s", error)
+
+    def _keep_unkept(self) -> None:
+        if self._unkept is not None and not self._is_working():
+            try:
+                self._journal.finish(*self._unkept)
+            except OSError as error:
+                log.debug("The result of job %s cannot be written down yet: %s", self._unkept[0], error)
+            else:
+                self._unkept = None
 
     def _finish(self, job_id: str, fence: int, report: dict[str, Any]) -> None:
-        # The same number each time it is sent, so that it is taken once.
-        self._journal.finish(job_id, fence, {**report, "report_id": os.urandom(12).hex()})
+        self._journal.finish(job_id, fence, numbered(report))
 
     def _fetch(self, told: dict[str, Any]) -> None:
         """Have a handler as the server says that it is; raises HandlerWrong."""
@@ -230,7 +279,12 @@ class Agent:
         file = self._handlers / name
         if file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == digest:
             return
-        content = str(self._server.handler(name, digest).body.get("script_content", "")).encode()
+        answer = self._server.handler(name, digest)
+        if answer.is_refusal:
+            raise HandlerWrong(f"the server does not give the handler {name}: {answer.error}")
+        if answer.status != 200 or not isinstance(answer.body.get("script_content"), str):
+            raise Offline(f"the handler {name} is not given: {answer.error}")
+        content = answer.body["script_content"].encode("utf-8", "replace")
         if hashlib.sha256(content).hexdigest() != digest:
             raise HandlerWrong(f"the handler {name} is not what its digest says")
         part = self._handlers / f".{name}.part"

@@ -22,6 +22,8 @@ from watchbell.version import __version__
 
 #: A server that is away is waited for.
 _JOIN_AGAIN_SECONDS = 10.0
+#: The word of sysexits.h for what may go well later.
+_EXIT_LATER = 75
 
 log = logging.getLogger("watchbell.agent")
 
@@ -63,8 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error("%s", error.message)
         return error.exit_code
     except OSError as error:
+        # A disk that is full or does not answer now may be well again when systemd starts the agent anew.
         log.error("%s", error)
-        return ConfigError.exit_code
+        return _EXIT_LATER
     return 0
 
 
@@ -87,8 +90,12 @@ def _do(given: argparse.Namespace) -> None:
 
 
 def _options(given: argparse.Namespace, adapter: Adapter) -> Options:
-    code = given.enroll_file.read_text().strip() if given.enroll_file else given.enroll
-    every = given.poll_seconds or adapter.poll_seconds or POLL_SECONDS
+    try:
+        code = given.enroll_file.read_text().strip() if given.enroll_file else given.enroll
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{given.enroll_file} holds no code that can be read: {error}") from None
+    told = [every for every in (given.poll_seconds, adapter.poll_seconds) if every is not None]
+    every = told[0] if told else POLL_SECONDS
     url = given.url or adapter.url or ""
     return Options(url, given.state, code, every, given.ca_file, given.plain_http, adapter.handlers)
 

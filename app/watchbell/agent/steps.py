@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
+import pwd
 import selectors
 import shutil
 import signal
@@ -23,6 +23,8 @@ OUTPUT_LIMIT = 16 * 1024
 GRACE_SECONDS = 5.0
 _LOOK_SECONDS = 0.2
 _READ_BYTES = 65536
+#: Variables that say of the one who has started the agent what is not so of another user.
+_OF_OWNER = ("SUDO_", "XDG_", "MAIL", "DBUS_", "SSH_")
 
 
 class Done(NamedTuple):
@@ -69,16 +71,28 @@ class Output:
         return self._head.decode("utf-8", "replace") + gap + self._tail.decode("utf-8", "replace")
 
 
-def run(document: Document, *, handlers: Path, seconds: float, stop: threading.Event) -> Done:
+def _nothing(_pid: int) -> None:
+    """Take note of nothing."""
+
+
+def run(
+    document: Document,
+    *,
+    handlers: Path,
+    seconds: float,
+    stop: threading.Event,
+    started: Callable[[int], None] = _nothing,
+) -> Done:
     """Do the steps of a document one after the other, and the final step if all went well.
 
-    The first failure that is not ignored ends it, and so do the end of its time and ``stop``.
+    The first failure that is not ignored ends it, and so do the end of its time and ``stop``. ``started`` is called with the
+    number of the process of each step, which leads a group of its own, as soon as it is there.
     """
     until = clock.monotonic() + seconds
     told: list[tuple[str, _Ended]] = []
     every = [*document.steps, *([document.final_step] if document.final_step else [])]
     for step in every:
-        ended = _run_step(step, handlers, until, stop)
+        ended = _run_step(step, handlers, until, stop, started)
         told.append((step.name, ended))
         reason = _failure(step, ended)
         if reason and (not step.ignores_failure or stop.is_set() or clock.monotonic() >= until):
@@ -110,13 +124,16 @@ def _failure(step: Step, ended: _Ended) -> str:
     return ""
 
 
-def _run_step(step: Step, handlers: Path, until: float, stop: threading.Event) -> _Ended:
+def _run_step(
+    step: Step, handlers: Path, until: float, stop: threading.Event, started: Callable[[int], None]
+) -> _Ended:
     limit = until if step.timeout_seconds is None else min(until, clock.monotonic() + step.timeout_seconds)
     with contextlib.ExitStack() as until_ended:
         try:
             process = _start(step, _reachable(step, handlers, until_ended))
         except (OSError, subprocess.SubprocessError, LookupError) as error:
             return _Ended(127, f"could not be started: {error}", "", "")
+        started(process.pid)
         return _watch(process, limit, stop)
 
 
@@ -143,7 +160,8 @@ def _reachable(step: Step, handlers: Path, until_ended: contextlib.ExitStack) ->
 
 
 def _is_another(user: str) -> bool:
-    return user != getpass.getuser()
+    """Return whether a user is not this process's own, whatever its environment says; raises KeyError for one that is not."""
+    return pwd.getpwnam(user).pw_uid != os.geteuid()
 
 
 def _start(step: Step, handlers: Path) -> subprocess.Popen[bytes]:
@@ -155,7 +173,7 @@ def _start(step: Step, handlers: Path) -> subprocess.Popen[bytes]:
     options: dict[str, Any] = {}
     if step.run_as_user and _is_another(step.run_as_user):
         if os.geteuid() == 0:
-            options["user"] = step.run_as_user
+            options = _identity(step.run_as_user)
         else:
             argv = ["sudo", "-n", "-u", step.run_as_user, "--", *argv]
     return subprocess.Popen(
@@ -166,6 +184,18 @@ def _start(step: Step, handlers: Path) -> subprocess.Popen[bytes]:
         start_new_session=True,
         **options,
     )
+
+
+def _identity(user: str) -> dict[str, Any]:
+    """Return what lets root start a process as another user wholly: groups and home are that user's, too."""
+    entry = pwd.getpwnam(user)
+    own = {"HOME": entry.pw_dir, "USER": user, "LOGNAME": user, "SHELL": entry.pw_shell or "/bin/sh"}
+    return {
+        "user": entry.pw_uid,
+        "group": entry.pw_gid,
+        "extra_groups": os.getgrouplist(user, entry.pw_gid),
+        "env": {**{name: value for name, value in os.environ.items() if not name.startswith(_OF_OWNER)}, **own},
+    }
 
 
 def _watch(process: subprocess.Popen[bytes], limit: float, stop: threading.Event) -> _Ended:

@@ -1,0 +1,95 @@
+"""What becomes of reports: they are made so small that the server takes them, sent, and kept until it has said so."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import Any
+
+from watchbell.agent.client import Answer, Offline, Server
+from watchbell.agent.journal import Journal
+
+#: The server takes 1 MiB at once; the rest is for what else stands in a report.
+MOST_BYTES = 1000 * 1024
+#: Of each output the server keeps no more characters.
+_MOST_CHARACTERS = 64 * 1024
+_MOST_REASON = 4096
+_OUTPUTS = ("stdout", "stderr")
+#: A key that was taken away may come back, and what is to be reported waits for that.
+_NOT_ALLOWED = frozenset({401, 403})
+_TOO_LARGE = frozenset({413, 422})
+
+log = logging.getLogger(__name__)
+
+
+def fitted(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report of a size that the server takes, as it is sent: of long texts the beginning and the end."""
+    most = _MOST_CHARACTERS
+    while True:
+        limits = {**dict.fromkeys(_OUTPUTS, most), **dict.fromkeys(("reason", "failed_step"), min(most, _MOST_REASON))}
+        found = {name: _cut(value, limits[name]) if name in limits else value for name, value in report.items()}
+        if most < 2 or len(json.dumps(found)) <= MOST_BYTES:
+            return found
+        most //= 2
+
+
+def _cut(text: object, most: int) -> object:
+    if not isinstance(text, str) or len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}\n[{len(text) - 2 * half} characters were not kept]\n{text[len(text) - half :]}"
+
+
+class Reports:
+    """The way of the reports of one process of an agent to the server."""
+
+    def __init__(self, server: Server, journal: Journal, process: str) -> None:
+        self._server = server
+        self._journal = journal
+        self._process = process
+
+    def send_kept(self) -> None:
+        """Send what is kept, oldest first; raises Offline at the first that the server has not answered."""
+        for file, kept in self._journal.reports():
+            job_id, fence, report = kept["job_id"], kept["fence"], kept["report"]
+            if not self.deliver(job_id, fence, report):
+                report = bare(report)
+                self._journal.replace(file, job_id, fence, report)
+                self.deliver(job_id, fence, report)
+            file.unlink(missing_ok=True)
+
+    def deliver(self, job_id: str, fence: int, report: dict[str, Any]) -> bool:
+        """Send the result of a job, and return False if it has to go without its outputs; raises Offline.
+
+        What the server refuses for good is delivered: it knows better what has become of the job, and keeps ours beside it.
+        """
+        answer = self.send(job_id, fence, report)
+        if answer.status in _TOO_LARGE and any(report.get(name) for name in _OUTPUTS):
+            log.warning("The report of job %s is refused with its outputs: %s", job_id, answer.error)
+            return False
+        if answer.is_refusal:
+            log.warning("The report of job %s was refused: %s", job_id, answer.error)
+        elif answer.status != 200:
+            raise Offline(f"the report of job {job_id} is not taken: {answer.error}")
+        return True
+
+    def send(self, job_id: str, fence: int, report: dict[str, Any]) -> Answer:
+        """Report of a job and return what the server says; raises Offline if it is not the server that says it."""
+        answer = self._server.report({**report, "job_id": job_id, "fence": fence, "incarnation": self._process})
+        if answer.status in _NOT_ALLOWED:
+            raise Offline(f"the server refuses this device: {answer.error}")
+        if answer.status < 400 and (answer.status != 200 or answer.body.get("job_id") != job_id):
+            raise Offline("something else than the server has answered a report")
+        return answer
+
+
+def numbered(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report of a size that is taken, with a number of its own, the same each time it is sent: it is taken once."""
+    return {**fitted(report), "report_id": os.urandom(12).hex()}
+
+
+def bare(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report without its outputs, as another one."""
+    without = {name: value for name, value in report.items() if name not in _OUTPUTS}
+    return numbered({**without, "status_details": {"message": "What it has written was too large for the server"}})
