@@ -75,6 +75,7 @@ def ask_link(person: Person) -> str:
     """Return the address at the provider to which the button leads that links."""
     answer = person.post("/account/identities/link")
     assert answer.status_code == 200, answer.headers.get("Location")
+    assert answer.mimetype == "text/html"
     way = soup(answer.text).find("a", string="Go on at Corp")
     refresh = soup(answer.text).select_one("meta[http-equiv=refresh]")
     assert way is not None and refresh is not None

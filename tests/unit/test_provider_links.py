@@ -60,6 +60,8 @@ def test_an_administrator_sees_and_removes_links_of_others(
     button = boss.see(address).select_one("button[value^='unlink:']")
     assert button is not None
     assert "4711" in boss.see(address).text
+    # The Enter key presses the first button of a form.
+    assert boss.see(address).select("main form[action^='/users/'] button")[0]["value"] == "save"
 
     assert boss.post(address, {"act": button["value"]}).status_code == 303
 

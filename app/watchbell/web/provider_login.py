@@ -6,7 +6,7 @@ import dataclasses
 from enum import StrEnum
 from typing import Any
 
-from flask import flash, redirect, render_template, request, session, url_for
+from flask import flash, make_response, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
 from watchbell.errors import Conflict, NotFound
@@ -64,7 +64,7 @@ def begin(purpose: Purpose) -> Response:
     }
     if purpose is Purpose.LINK:
         # A form of ours leads to no other server, as its policy has it, also where a browser is sent on.
-        return Response(render_template("provider/leave.html", address=address, name=current.config().oidc_name))
+        return make_response(render_template("provider/leave.html", address=address, name=current.config().oidc_name))
     return redirect(address, 302)
 
 
