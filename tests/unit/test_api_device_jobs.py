@@ -355,3 +355,27 @@ def test_a_report_that_cannot_follow_is_told_what_the_job_is(fleet: Program, db:
     told = report(fleet, job_id, "SUCCEEDED", 409)
 
     assert told["current"] == {"status": "QUEUED", "version_number": 1}
+
+
+@pytest.mark.parametrize("details", [{"a": "\ud800"}, {"a\0": 1}, {"a": [{"b": "\0"}]}])
+def test_details_with_half_characters_or_nul_are_refused(fleet: Program, details: dict[str, Any]) -> None:
+    job_id = order(fleet)
+    poll(fleet)
+
+    told = report(fleet, job_id, "IN_PROGRESS", 400, status_details=details)
+
+    assert "status_details" in str(told) and "half characters" in str(told)
+
+
+def test_a_group_that_a_schedule_or_an_open_order_names_is_not_deleted(fleet: Program) -> None:
+    fleet.want(200, "PUT", "/api/v1/devices/groups/kitchens", {"devices": [UUID]})
+    job_id = order(
+        fleet, target_type="group", target_devices=[], target_filter={"group": "kitchens"}, execution_type="continuous"
+    )
+
+    told = fleet.want(409, "DELETE", "/api/v1/devices/groups/kitchens")
+
+    assert "named by check" in str(told)
+    fleet.want(200, "POST", f"/api/v1/jobs/executions/{job_id}/cancel", {"force": True})
+    fleet.want(200, "DELETE", "/api/v1/devices/groups/kitchens")
+    fleet.want(400, "PUT", "/api/v1/devices/groups/%20%20%20", {"devices": [UUID]})

@@ -11,7 +11,7 @@ from tests.database import NOW
 from tests.fleet import add_device
 from watchbell.domain.fleet_targets import Filter
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import devices
+from watchbell.services import device_groups, devices
 from watchbell.services.tokens import TokenRefused
 from watchbell.store.session import Database
 
@@ -134,9 +134,9 @@ def test_a_group_is_of_the_devices_that_are_given_last(db: Database) -> None:
     assert [one.device.uuid for one in devices.find_chosen(db, Filter(group="kitchens"), now=NOW)] == [second]
     with pytest.raises(InputError):
         devices.put_group(db, "kitchens", [UUID], now=NOW, actor="ann")
-    devices.delete_group(db, "kitchens", now=NOW, actor="ann")
+    device_groups.delete_named(db, "kitchens", now=NOW, actor="ann")
     with pytest.raises(NotFound):
-        devices.delete_group(db, "kitchens", now=NOW, actor="ann")
+        device_groups.delete_named(db, "kitchens", now=NOW, actor="ann")
     assert devices.get(db, second, now=NOW).device.uuid == second
 
 

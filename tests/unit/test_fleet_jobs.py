@@ -362,3 +362,20 @@ def test_what_happens_is_told_in_the_outbox_in_its_order(db: Database) -> None:
         ("execution_changed", "SUCCEEDED"),
     ]
     assert {event.data["job_id"] for event in told} == {job_id}
+
+
+def test_a_handler_and_a_group_that_are_not_here_are_refused_when_an_order_is_given(db: Database) -> None:
+    uuid = add_device(db)
+    unknown = {"steps": [{"type": "runHandler", "input": {"handler": "nobodys"}}]}
+
+    for fields in ({"document": unknown}, {"rollback_document": unknown}):
+        with pytest.raises(InputError, match="names the handler 'nobodys'"):
+            execute(db, uuid, **fields)
+    with pytest.raises(InputError, match="is no group here"):
+        execute(db, target_type="group", target_filter={"group": "nobodys"}, execution_type="continuous")
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_a_moment_beyond_the_ends_of_time_is_refused(db: Database, moment: str) -> None:
+    with pytest.raises(InputError, match="scheduled_at"):
+        execute(db, add_device(db), schedule={"scheduled_at": moment})

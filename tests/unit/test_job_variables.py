@@ -175,3 +175,41 @@ def test_what_only_looks_like_a_variable_stays() -> None:
     text = "docker,ps,--format,{{.ID}},{{name}},{{A1}}"
 
     assert fill_in(command(text), {})["steps"][0]["input"]["command"] == text
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sh,-c,echo {{X}}",
+        "/bin/bash,-o,pipefail,-ec,echo {{X}}",
+        "env,A=1,sh,-c,-e,echo {{X}}",
+        "sudo,su,root,-c,echo {{X}}",
+        "su,--command=echo {{X}},root",
+        "sh -c 'echo {{X}}'",
+        "cd /tmp && sudo sh -ec \"echo '{{X}}'\"",
+        "eval echo {{X}}",
+        "true; 'eval' \"echo {{X}}\"",
+    ],
+)
+def test_a_variable_in_what_a_shell_reads_as_commands_is_refused(command: str) -> None:
+    with pytest.raises(InputError, match="shell or eval reads as commands"):
+        job_document.read({"steps": [{"type": "runCommand", "input": {"command": command}}]})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'sh,-c,echo "$1",_,{{X}}',
+        "sh -c 'echo \"$1\"' _ {{X}}",
+        "sh -c 'echo done' && echo {{X}}",
+        "sh,script.sh,{{X}}",
+        "bash,--rcfile,{{X}},script.sh",
+        "echo {{X}} | cut -c 3",
+        "grep,-c,{{X}},/etc/hosts",
+    ],
+)
+def test_a_variable_beside_a_script_is_taken(command: str) -> None:
+    document = {"steps": [{"type": "runCommand", "input": {"command": command}}]}
+    job_document.read(document)
+    # What is filled in may look like one.
+    job_document.read(fill_in(document, {"X": "{{Y}}"}), is_filled=True)

@@ -85,6 +85,19 @@ def test_another_number_of_devices_than_was_confirmed_is_asked_about_again(admin
     assert len(orders(db)[0].targets) == 2
 
 
+def test_what_was_changed_after_the_look_is_shown_again_before_it_is_given(admin: Person, db: Database) -> None:
+    add_device(db)
+    page = look(admin)
+    step = {"type": "runCommand", "input": {"command": "echo,other"}}
+    job_library.update_template(db, 3, {"document": {"steps": [step], "maxExecutions": 3}}, now=clock.now(), actor="a")
+
+    again = soup(give(admin, page).text)
+
+    assert "has changed meanwhile" in again.text and "echo,other" in again.text and not orders(db)
+    assert "say nothing here and change nothing: maxExecutions" in again.text
+    assert give(admin, again).status_code == 303
+
+
 def test_a_forged_or_missing_number_gives_nothing(admin: Person, db: Database) -> None:
     add_device(db)
     page = look(admin)

@@ -199,3 +199,13 @@ def test_why_an_order_stands_still_is_told_in_german(admin: Person, db: Database
 
     assert told.startswith("1 von 5 erledigt (1 fehlgeschlagen), Welle 1 von 3, durch Regel angehalten: ")
     assert "1 von 1 Geräten" in told and "limit" not in told
+
+
+def test_details_that_no_page_can_carry_are_shown_harmlessly(admin: Person, db: Database) -> None:
+    uuid = add_device(db)
+    job = give(db, [uuid])
+    finish(db, job, uuid, details={"step": "\ud800", "list": ["\ud800"]})
+
+    page = admin.see(f"/fleet/executions/{job}/devices/{uuid}")
+
+    assert "?" in page.text and admin.get(f"/fleet/devices/{uuid}").status_code == 200

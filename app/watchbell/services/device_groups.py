@@ -91,11 +91,20 @@ def change(db: Database, group_id: int, *, name: str, description: str, now: dat
 
 
 def delete(db: Database, group_id: int, *, now: datetime, actor: str) -> DeviceGroup:
-    """Delete a group and return it as it was; its devices stay. Raises NotFound."""
+    """Delete a group and return it as it was; its devices stay. Raises NotFound, and Conflict as ``change`` does."""
     with db.write() as session:
         group = _require(session, group_id)
-        devices.delete_group(db.within(session), group.name, now=now, actor=actor)
+        _delete(session, group, now=now, actor=actor)
         return group
+
+
+def delete_named(db: Database, name: str, *, now: datetime, actor: str) -> None:
+    """Delete the group of a name, as ``delete`` does."""
+    with db.write() as session:
+        group = device_store.find_group(session, name)
+        if group is None:
+            raise NotFound(f"there is no group {name[: devices.NAME_LIMIT]!r}")
+        _delete(session, group, now=now, actor=actor)
 
 
 def add(db: Database, group_id: int, device_ids: Sequence[int], *, now: datetime, actor: str) -> set[int]:
@@ -183,6 +192,14 @@ def _uses(session: Session, name: str) -> list[str]:
     schedules = schedule_store.list_schedules(session)
     found = [one.name for one in schedules if (one.target_filter or {}).get("group") == name]
     return found + [one.name for one in job_store.list_open(session) if (one.target_filter or {}).get("group") == name]
+
+
+def _delete(session: Session, group: DeviceGroup, *, now: datetime, actor: str) -> None:
+    uses = _uses(session, group.name)
+    if uses:
+        raise Conflict(f"it cannot be deleted while it is named by {', '.join(uses[:_TOLD])}")
+    _note(session, "delete", group, now=now, actor=actor)
+    session.delete(group)
 
 
 def _require(session: Session, group_id: int) -> DeviceGroup:

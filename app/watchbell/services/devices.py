@@ -242,6 +242,7 @@ def put_group(
     db: Database, name: str, members: Sequence[str], *, description: str = "", now: datetime, actor: str
 ) -> DeviceGroup:
     """Make a group of these devices, or let it be of them; raises InputError for devices that are not there."""
+    name = name.strip()
     if not (0 < len(name) <= NAME_LIMIT and name.isprintable()):
         raise InputError.of("name", f"must be 1 to {NAME_LIMIT} printable characters long", "kitchens")
     with db.write() as session:
@@ -264,16 +265,6 @@ def list_groups(db: Database) -> Sequence[tuple[DeviceGroup, int]]:
     """Return all groups by name, each with how many devices it has."""
     with db.read() as session:
         return store.list_groups(session)
-
-
-def delete_group(db: Database, name: str, *, now: datetime, actor: str) -> None:
-    """Delete a group; its devices stay. Raises NotFound."""
-    with db.write() as session:
-        group = store.find_group(session, name)
-        if group is None:
-            raise NotFound(f"there is no group {name[:NAME_LIMIT]!r}")
-        session.delete(group)
-        audit.note(session, "device_group.delete", f"device_group:{name}", now=now, actor=actor, name=name)
 
 
 def require(session: Session, uuid: str, *, lock: bool = False) -> Device:

@@ -162,6 +162,8 @@ def find_targets(session: Session, order: Order, *, now: datetime) -> Sequence[D
     if order.target_type == "group" and not order.target_filter:
         raise InputError.of("target_filter", "is needed by a group", '{"device_type": "gateway"}')
     chosen = read_filter(order.target_filter or {} if order.target_type == "group" else {})
+    if chosen.group is not None and device_store.find_group(session, chosen.group) is None:
+        raise InputError.of("target_filter.group", "is no group here")
     return device_store.list_chosen(session, devices.as_chosen(chosen, now))
 
 

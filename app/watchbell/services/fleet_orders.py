@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from watchbell.domain import job_document, maintenance, rollout
 from watchbell.domain.fleet_targets import TARGET_TYPES
 from watchbell.domain.job_document.reading import EXECUTION_TYPES
-from watchbell.errors import InputError
+from watchbell.errors import InputError, Problem
 from watchbell.services import job_library
+from watchbell.store import job_library as library_store
 from watchbell.store.session import Database, Session
 
 NAME_LIMIT = 255
@@ -91,7 +92,10 @@ def _moment(text: object) -> datetime:
     example = "2026-11-29T12:00:00Z"
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
+        if moment is not None and moment.tzinfo is not None:
+            # At the ends of time there is no such moment in UTC.
+            moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         moment = None
     if moment is None or moment.tzinfo is None:
         raise InputError.of("schedule.scheduled_at", "must be a time with its offset", example)
@@ -122,7 +126,26 @@ def final_documents(session: Session, order: Order) -> tuple[dict[str, Any], dic
         if name not in names or name in job_document.names_in(document)
     }
     theirs = {name: value for name, value in order.variables.items() if name in names}
-    return _fill(document, own), _fill(undo, theirs) if undo is not None else None
+    filled, undoing = _fill(document, own), _fill(undo, theirs) if undo is not None else None
+    for place, one in (("job_document", filled), ("rollback_document", undoing)):
+        _require_handlers(session, one, place)
+    return filled, undoing
+
+
+def _require_handlers(session: Session, document: Mapping[str, Any] | None, place: str) -> None:
+    """Raise InputError for handlers that a document names and no device could fetch."""
+    names = job_document.read(document, is_filled=True).handlers if document is not None else frozenset()
+    known = {one.name for one in library_store.list_handlers(session, names)} if names else set()
+    if names - known:
+        raise InputError(
+            *(Problem(place, f"names the handler {name!r}, which is not here") for name in sorted(names - known))
+        )
+
+
+def documents_of(db: Database, order: Order) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return what ``final_documents`` returns at this moment."""
+    with db.read() as session:
+        return final_documents(session, order)
 
 
 def document_of(db: Database, template_id: int, variables: Mapping[str, str]) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from watchbell.domain import json_text
+from watchbell.domain import job_document, json_text
 from watchbell.errors import InputError, NotFound
 from watchbell.services import device_choice, devices, fleet_jobs, fleet_orders, job_library
 from watchbell.services.device_choice import MOST_CHOSEN, Found
@@ -27,12 +29,17 @@ PREVIEW, GIVE, FIND, ALL, NONE = "preview", "give", "find", "all", "none"
 #: Devices that the look at an order lists.
 LISTED = 200
 _CONFIRMED = "confirmed"
+_LOOKED_AT = "looked_at"
 #: What the question adds to the form.
-_OF_THE_QUESTION = frozenset({"csrf_token", ACT, once.FIELD, _CONFIRMED})
+_OF_THE_QUESTION = frozenset({"csrf_token", ACT, once.FIELD, _CONFIRMED, _LOOKED_AT})
 
 
 class OtherNumber(Exception):
     """An order would go to another number of devices than was confirmed."""
+
+
+class OtherOrder(Exception):
+    """An order would not be what was looked at: a template or a group was changed meanwhile."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,6 +71,19 @@ class Look:
     document: Mapping[str, Any]
     devices: Sequence[Previewed]
     waves: Sequence[int]
+    #: What undoes it.
+    undo: Mapping[str, Any] | None = None
+
+    @property
+    def mark(self) -> str:
+        """A mark of all that is given: the documents, and the devices in their waves."""
+        given = [self.document, self.undo, [one.uuid for one in self.devices], list(self.waves)]
+        return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def unread(self) -> list[str]:
+        """Return the fields of the document that say nothing here."""
+        return job_document.unread_in(self.document)
 
     @property
     def rejecting(self) -> list[Previewed]:
@@ -152,14 +172,20 @@ def _look(form: ExecuteForm, uuids: Sequence[str]) -> Look:
     order = order_reading.order_of(form, uuids, total=1)
     document, found = fleet_jobs.preview(database(), order, now=current.now())
     order = order_reading.order_of(form, uuids, total=len(found))
-    look = Look(order, document, found, fleet_orders.sizes_of(order, len(found)))
+    _same, undo = fleet_orders.documents_of(database(), order)
+    look = Look(order, document, found, fleet_orders.sizes_of(order, len(found)), undo)
     if not found and not look.is_open:
         raise NoDevices
     return look
 
 
-def _confirm(form: ExecuteForm, picked: Picked, *, was: int | None = None) -> str | tuple[str, int]:
-    """Return the question with the number of devices; ``was`` is the number that was confirmed and is not right any more."""
+def _confirm(
+    form: ExecuteForm, picked: Picked, *, was: int | None = None, is_other: bool = False
+) -> str | tuple[str, int]:
+    """Return the question with the number of devices; ``was`` is the number that was confirmed and is not right any more.
+
+    ``is_other`` says that what was looked at is not what would be given any more.
+    """
     try:
         look = _look(form, picked.uuids)
     except (InputError, NotFound) as error:
@@ -176,6 +202,7 @@ def _confirm(form: ExecuteForm, picked: Picked, *, was: int | None = None) -> st
         kept=kept,
         key=once.new_key(),
         was=was,
+        is_other=is_other,
     )
 
 
@@ -188,15 +215,19 @@ def _give(form: ExecuteForm, picked: Picked) -> Response | str | tuple[str, int]
         return redirect(once.lead(lambda: _order(form, picked.uuids, number)), 303)
     except OtherNumber:
         return _confirm(form, picked, was=number)
+    except OtherOrder:
+        return _confirm(form, picked, is_other=True)
     except (InputError, NotFound) as error:
         order_reading.tell(form, error)
         return _page(form, picked), 422
 
 
 def _order(form: ExecuteForm, uuids: Sequence[str], number: int) -> str:
-    """Give the order and return the address of its page; raises OtherNumber."""
+    """Give the order and return the address of its page; raises OtherNumber and OtherOrder."""
     look = _look(form, uuids)
     if len(look.devices) != number:
         raise OtherNumber
+    if request.form.get(_LOOKED_AT) != look.mark:
+        raise OtherOrder
     made = fleet_jobs.execute(database(), look.order, now=current.now(), actor=current.actor())
     return url_for("fleet_executions.detail", job_id=made.execution.job_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from watchbell.domain import fleet_figures, maintenance
@@ -174,6 +174,16 @@ def _abort_words(rule: AbortRule) -> str:
 def output_text(text: str) -> str:
     """Return what a device has said as a page may show it."""
     return plain_text(text.encode("utf-8", "replace"))
+
+
+def whole(text: str) -> str:
+    """Return a text with whatever no page can carry replaced; what devices report now has none of it."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def plain_facts(facts: Iterable[tuple[object, object]]) -> list[tuple[str, str]]:
+    """Return names and values that a device has said as a page may show them."""
+    return [(whole(str(name)), whole(str(value))) for name, value in facts]
 
 
 def percent_words(percent: float | None) -> str:

@@ -289,6 +289,8 @@ def _place_of_target(form: ExecuteForm) -> str:
 def _field_of(field: str, form: ExecuteForm) -> str:
     if field in form:
         return field
+    if field == "target_filter.group" and form.target.data == "group":
+        return "group"
     if field.startswith("job_document"):
         return "document" if form.source.data == OWN else "template_id"
     for place, name in _PLACES.items():

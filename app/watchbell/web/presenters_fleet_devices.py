@@ -10,6 +10,7 @@ from watchbell.domain.presence import Standing
 from watchbell.services.device_history import Workload
 from watchbell.services.device_lists import DeviceLine, DevicePage
 from watchbell.store.device_history import JobLine
+from watchbell.web import fleet_words
 from watchbell.web.i18n import _, lazy, ngettext
 from watchbell.web.presenters import local_text
 
@@ -125,4 +126,4 @@ def success(done: Workload) -> str:
 def step_of(job: JobLine) -> str:
     """Return what a device says that it is at in a job, as far as it does."""
     step = job.details.get("step") or job.details.get("message")
-    return str(step)[:_LONGEST_STEP] if isinstance(step, str | int) else ""
+    return fleet_words.whole(str(step)[:_LONGEST_STEP]) if isinstance(step, str | int) else ""

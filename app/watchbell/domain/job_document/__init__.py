@@ -5,7 +5,7 @@ from __future__ import annotations
 from watchbell.domain.job_document.command import argv_of, command_of, is_shell_line
 from watchbell.domain.job_document.conditions import unmet
 from watchbell.domain.job_document.model import DEFAULT_TIMEOUT_SECONDS, Condition, Document, Schedule, Step, Variable
-from watchbell.domain.job_document.reading import read, read_timeout
+from watchbell.domain.job_document.reading import read, read_timeout, unread_in
 from watchbell.domain.job_document.variables import defaults_in, fill_in, names_in
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "read",
     "read_timeout",
     "unmet",
+    "unread_in",
 ]

@@ -35,6 +35,11 @@ class Fields:
         if known is not None:
             self.allow(known)
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether no name of a variable stands in it any more."""
+        return self._is_filled
+
     def complain(self, name: str, message: str, example: str | None = None) -> None:
         """Say what is wrong with a field."""
         self._add(f"{self._place}.{name}", message, example)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from watchbell.domain.job_document import scripts
 from watchbell.domain.job_document.command import argv_of
 from watchbell.domain.job_document.fields import Fields
 from watchbell.domain.job_document.model import (
@@ -38,6 +39,7 @@ _TOP = frozenset(
 )
 _STEP = frozenset({"name", "type", "input", "runAsUser", "allowStdErr", "ignoreStepFailure", "timeoutSeconds"})
 _LEGACY = "0.0"
+_UNREAD = ("schedule", "maxExecutions", "maxDurationMinutes")
 
 
 def read(document: object, place: str = "job_document", *, is_filled: bool = False) -> Document:
@@ -76,6 +78,12 @@ def read_timeout(seconds: int | None, minutes: int | None) -> int:
     if minutes is not None:
         return 60 * _within(minutes, "timeout_minutes", MOST_SECONDS // 60)
     return DEFAULT_TIMEOUT_SECONDS
+
+
+def unread_in(document: Mapping[str, Any]) -> list[str]:
+    """Return the fields of a document that are understood and that nobody acts on: an order and its schedule say them."""
+    found = [name for name in _UNREAD if document.get(name) is not None]
+    return found + ["executionType"] * (document.get("executionType") not in {None, "oneTime"})
 
 
 def _within(number: int, name: str, most: int) -> int:
@@ -147,7 +155,13 @@ def _step(found: Fields, default_name: str) -> Step:
     args: tuple[str, ...] = ()
     if kind == "runCommand":
         given.allow({"command"})
-        argv = tuple(argv_of(given.text("command") or ""))
+        argv = tuple(argv_of(text := given.text("command") or ""))
+        if scripts.reads_variable(text) and not found.is_filled:
+            given.complain(
+                "command",
+                "must not hold a variable in what a shell or eval reads as commands; give it as an argument beside the script",
+                'sh,-c,cat<"$1",_,{{FILE}}',
+            )
         if not argv:
             given.complain("command", "must say what is run", "df,-h")
     elif kind == "runHandler":

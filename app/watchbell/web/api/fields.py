@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import marshmallow
@@ -168,6 +168,11 @@ class Mapped(_Words, marshmallow.fields.Dict):
 
     default_error_messages: dict[str, Any] = {"invalid": "must be an object"}
 
+    def _validate(self, value: Any) -> None:
+        if any(map(_is_unkeepable, _characters(value))):
+            raise marshmallow.ValidationError("must not hold NUL or half characters")
+        super()._validate(value)
+
 
 def between(low: int, high: int) -> validate.Range:
     """Return the rule that a number lies within bounds, both included."""
@@ -198,6 +203,19 @@ def limit(default: int, highest: int) -> Whole:
 def words(**kwargs: Any) -> Text:
     """Return an argument that is a short text."""
     return Text(validate=long(0, _TEXT_LIMIT), **kwargs)
+
+
+def _characters(value: Any) -> Iterator[str]:
+    """Yield the characters of all names and texts in a value, however deep."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, str):
+            yield from one
 
 
 def _is_unkeepable(char: str) -> bool:

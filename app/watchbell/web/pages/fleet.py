@@ -18,6 +18,7 @@ blueprint.add_app_template_global(fleet_words.target_words, "fleet_target")
 blueprint.add_app_template_global(fleet_words.begin_words, "fleet_begin")
 blueprint.add_app_template_global(fleet_words.rules_words, "fleet_rules")
 blueprint.add_app_template_filter(fleet_words.output_text, "plain_output")
+blueprint.add_app_template_filter(fleet_words.plain_facts)
 blueprint.add_app_template_global(fleet_views.counts_of, "fleet_counts")
 blueprint.add_app_template_global(fleet_map.shares, "fleet_shares")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from watchbell.services import devices
+from watchbell.services import device_groups, devices
 from watchbell.web import current
 from watchbell.web.api.device_jobs import device_schemas as schemas
 from watchbell.web.api.device_jobs.family import blueprint
@@ -35,9 +35,9 @@ def put_group(given: dict[str, Any], name: str) -> Response:
 
 
 @blueprint.route("/devices/groups/<name>", methods=["DELETE"])
-@blueprint.errors(_404="There is no such group.")
+@blueprint.errors(_404="There is no such group.", _409="A schedule or an open order names it.")
 @blueprint.answers(200, schemas.Done)
 def delete_group(name: str) -> Response:
     """Delete a group; its devices stay."""
-    devices.delete_group(database(), name, now=current.now(), actor=current.actor())
+    device_groups.delete_named(database(), name, now=current.now(), actor=current.actor())
     return jsonify(success=True, message="Group deleted successfully")
