@@ -12,7 +12,7 @@ from tests.database import NOW
 from tests.fleet import DOCUMENT, STEP, add_device, execute, poll, say, state_of
 from watchbell.domain.fleet_state import DeviceJobState
 from watchbell.errors import Conflict, InputError
-from watchbell.services import audit, devices, fleet_jobs, fleet_orders, fleet_rollouts
+from watchbell.services import audit, devices, fleet_jobs, fleet_orders, fleet_rollouts, job_handlers, job_library
 from watchbell.services.device_jobs import ReportRefused
 from watchbell.services.fleet_jobs import ExecutionNotFound
 from watchbell.services.fleet_orders import Order
@@ -171,6 +171,28 @@ def test_a_wave_of_which_every_device_was_deleted_stops_a_rollout_until_somebody
     for uuid in uuids[1:3]:
         devices.delete(db, uuid, now=NOW, actor="ann")
     assert move_on(db) == Moved(stopped=1)
+
+
+def test_letting_failures_of_a_wave_pass_does_not_let_it_pass_once_nobody_is_left_in_it(db: Database) -> None:
+    uuids = add_many(db, 3)
+    job_id = execute(db, *uuids, rollout={"wave": 1}).execution.job_id
+    fleet_rollouts.pause(db, job_id, now=NOW, actor="ann")
+    fleet_rollouts.resume(db, job_id, now=NOW, actor="ann")
+
+    devices.delete(db, uuids[0], now=NOW, actor="ann")
+
+    assert move_on(db) == Moved(stopped=1)
+
+
+def test_what_undoes_an_order_is_given_also_when_its_handler_is_gone(db: Database) -> None:
+    uuids = add_many(db, 1)
+    handler = job_library.create_handler(db, {"name": "undo", "script_content": "true"}, now=NOW, actor="ann")
+    undo = {"steps": [{"type": "runHandler", "input": {"handler": "undo"}}]}
+    job_id = execute(db, *uuids, rollback_document=undo).execution.job_id
+    finish(db, job_id, uuids)
+    job_handlers.delete(db, handler.id, now=NOW, actor="ann")
+
+    assert fleet_rollouts.roll_back(db, job_id, now=NOW, actor="ann").execution.total == 1
 
 
 def test_nobody_tries_again_what_was_rolled_back(db: Database) -> None:

@@ -88,10 +88,10 @@ def resume(db: Database, job_id: str, *, now: datetime, actor: str) -> Shown:
         if execution.paused_reason is None:
             raise Conflict("the job is not paused")
         # These very attempts: one that follows them is looked at anew.
-        execution.let_pass = {
-            "parts": list(rollout_store.list_failed(session, execution.id)),
-            "empty_wave": execution.wave,
-        }
+        execution.let_pass = {"parts": list(rollout_store.list_failed(session, execution.id))}
+        newest = rollout_store.count_by_wave(session, execution.id).get(execution.wave, {})
+        if not any(count for state, count in newest.items() if state is not DeviceJobState.CANCELLED):
+            execution.let_pass["empty_wave"] = execution.wave
         execution.paused_reason = None
         execution.updated_at = now
         fleet_jobs.note(session, "resume", execution, now=now, actor=actor)
