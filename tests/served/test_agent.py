@@ -120,15 +120,20 @@ def test_a_job_that_is_cancelled_is_ended_on_the_device(lab: Lab, device: Device
 def test_an_agent_that_was_killed_in_the_middle_says_so_and_does_not_do_it_again(
     device: Device, tmp_path: Path
 ) -> None:
-    mark = tmp_path / "count"
-    job_id = device.give(run(f"echo x >> {mark}; exec sleep 600"))
+    mark, pid = tmp_path / "count", tmp_path / "pid"
+    job_id = device.give(run(f"echo $$ > {pid}; echo x >> {mark}; exec sleep 600"))
     wait_until(mark.exists, _PATIENCE, "the job to begin")
+    journal = device.folder / "journal.json"
+    wait_until(lambda: '"process"' in journal.read_text(), _PATIENCE, "what the job is known by")
     device.end(signal.SIGKILL)
 
     device.start()
 
     part = device.wait_for(job_id, "failed", "succeeded")
+    # What was left of it would else go on beside whatever is told next.
     assert part.reason.startswith("unknown")
+    left = Path(f"/proc/{int(pid.read_text())}/stat")
+    assert not left.exists() or left.read_text().split()[2] == "Z"
     after = device.give(run("echo,on"))
     assert device.wait_for(after, "failed", "succeeded").state == "succeeded"
     assert mark.read_text() == "x\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import json
@@ -44,8 +45,7 @@ class Peer:
         self.begun_by = ""
 
     def give(self, command: str, fence: int = 1, **more: Any) -> None:
-        step = {"type": "runCommand", "input": {"command": command}, **more}
-        self.give_document([step], fence)
+        self.give_document([{"type": "runCommand", "input": {"command": command}, **more}], fence)
 
     def give_document(self, steps: list[dict[str, Any]], fence: int = 1, **more: Any) -> None:
         payload = {"document": {"version": "1.0", "steps": steps}, "timeout_seconds": 60, "handlers": [], **more}
@@ -110,13 +110,16 @@ def work(agent: Agent) -> None:
     agent.step()
 
 
+def breaking(folder: Path) -> str:
+    """Return the command that lets nothing be written into a folder any more, also by root, once the job is noted there."""
+    noted = f"until grep -q process {folder}/journal.json; do sleep 0.02; done"
+    return f"{noted}; rm -r {folder}/spool; touch {folder}/spool; mkdir -p {folder}/journal.part/x || true"
+
+
 def break_disk(folder: Path) -> None:
-    """Let nothing be written into a folder any more, also by root."""
-    for name in ("journal.part", "spool"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / "spool").write_text("a file where a folder is to be")
-    (folder / "journal.part").mkdir()
-    (folder / "journal.part" / "x").touch()
+    (folder / "spool").rmdir()
+    (folder / "spool").touch()
+    (folder / "journal.part" / "x").mkdir(parents=True)
 
 
 def mend_disk(folder: Path) -> None:
@@ -128,20 +131,20 @@ def test_a_job_whose_result_cannot_be_written_down_is_told_and_not_done_again(pe
     mark, folder = tmp_path / "count", tmp_path / "state"
     agent = agent_of(peer, folder)
     peer.give(
-        f"echo x >> {mark}; echo out; rm -r {folder}/spool; touch {folder}/spool; mkdir -p {folder}/journal.part/x"
+        f"echo x >> {mark}; echo out; rm -r {folder}/spool; touch {folder}/spool; mkdir -p {folder}/journal.part/x || true"
     )
 
     for _ in range(4):
         work(agent)
 
-    assert [(one["status"], one["stdout"]) for one in peer.reported] == [("SUCCEEDED", "out\n")]
+    assert [(one["status"], one["stdout"]) for one in peer.reported] == [("SUCCEEDED", "out\n")], peer.reported
     assert mark.read_text() == "x\n"
 
 
 def test_a_job_is_held_while_its_result_can_neither_be_written_down_nor_told(peer: Peer, tmp_path: Path) -> None:
     mark, folder, held = tmp_path / "count", tmp_path / "state", []
     agent = agent_of(peer, folder)
-    peer.give(f"echo x >> {mark}; rm -r {folder}/spool; touch {folder}/spool; mkdir -p {folder}/journal.part/x")
+    peer.give(f"echo x >> {mark}; {breaking(folder)}")
     peer.between = lambda _path, body: (404, b"") if body.get("status") == "SUCCEEDED" else None
 
     for _ in range(3):
@@ -150,7 +153,6 @@ def test_a_job_is_held_while_its_result_can_neither_be_written_down_nor_told(pee
     mend_disk(folder)
     work(agent)
 
-    # It can be written down again, and is told when it is taken, also by the next process.
     assert not peer.reported
     assert (held, agent._is_busy()) == ([True] * 3, False)
     peer.between = lambda _path, _body: None
@@ -180,7 +182,6 @@ def test_an_agent_that_cannot_write_at_its_start_may_be_started_again(tmp_path: 
 
     code = program.main(["--url", "http://127.0.0.1:9", "--state", str(tmp_path)])
 
-    # None of those after which the unit lets it be.
     assert code == 75
 
 
@@ -317,9 +318,7 @@ def test_a_job_of_which_it_was_not_heard_that_it_may_begin_is_told_by_the_next_p
     agent_of(peer, tmp_path / "state").step()
     peer.between = lambda _path, _body: None
 
-    # As after a kill: another process in the same folder.
-    after = agent_of(peer, tmp_path / "state")
-    work(after)
+    work(agent_of(peer, tmp_path / "state"))
 
     assert [(one["status"], one["reason"][:9]) for one in peer.reported] == [("FAILED", "not begun")]
     assert not mark.exists()
@@ -355,14 +354,20 @@ def test_a_journal_that_is_damaged_is_put_aside(tmp_path: Path, held: str) -> No
 
 def test_what_an_agent_that_was_killed_has_left_is_ended_by_the_next(peer: Peer, tmp_path: Path) -> None:
     left = subprocess.Popen(["sh", "-c", "sleep 600 & wait"], start_new_session=True)
-    journal, job = Journal(tmp_path), Assignment("job-1", 1, 1, {})
-    journal.ask(job)
-    journal.begin(job)
-    journal.note_process(leftover.mark(left.pid))
+    try:
+        journal, job = Journal(tmp_path), Assignment("job-1", 1, 1, {})
+        journal.ask(job)
+        journal.begin(job)
+        journal.note_process(leftover.mark(left.pid))
 
-    work(agent_of(peer, tmp_path))
+        work(agent_of(peer, tmp_path))
 
-    assert left.wait(20) == -signal.SIGTERM
+        assert left.poll() == -signal.SIGTERM
+    finally:
+        # It has ended, unless the test fails.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(left.pid, signal.SIGKILL)
+        left.wait()
     (one,) = peer.reported
     assert one["reason"].endswith("what was still going of it was ended")
 
