@@ -130,9 +130,7 @@ def mend_disk(folder: Path) -> None:
 def test_a_job_whose_result_cannot_be_written_down_is_told_and_not_done_again(peer: Peer, tmp_path: Path) -> None:
     mark, folder = tmp_path / "count", tmp_path / "state"
     agent = agent_of(peer, folder)
-    peer.give(
-        f"echo x >> {mark}; echo out; rm -r {folder}/spool; touch {folder}/spool; mkdir -p {folder}/journal.part/x || true"
-    )
+    peer.give(f"echo x >> {mark}; echo out; {breaking(folder)}")
 
     for _ in range(4):
         work(agent)
