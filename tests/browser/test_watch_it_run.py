@@ -61,6 +61,7 @@ def test_the_steps_of_a_run_are_listed_in_their_order(page: Page, installation) 
     expect_run(page, "succeeded")
     page.get_by_role("link", name="History of states").click()
     steps = page.locator("[data-live-part=run-history] [data-state]")
+    expect(steps.last).to_have_attribute("data-state", "succeeded")
 
     passed = [step.get_attribute("data-state") for step in steps.all()]
     assert passed[0] == "queued"

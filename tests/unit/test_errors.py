@@ -39,7 +39,10 @@ def test_exit_codes_stay_what_scripts_rely_on(name: str, code: int) -> None:
 def test_no_two_kinds_share_a_word_and_an_exit_code_only_with_what_they_are_a_kind_of() -> None:
     assert len({kind.code for kind in KINDS}) == len(KINDS)
     # Only programs are refused by these, whose answers have a status of their own.
-    of_commands = set(KINDS) - {errors.VersionRequired, errors.TooMany}
+    of_commands = set(KINDS) - {errors.VersionRequired, errors.TooMany, errors.TooManyTries}
+    # To a program it is a collision with what there is, to whoever is at the shell a setting that has to be mended.
+    assert errors.KeyTrouble.exit_code == errors.ConfigError.exit_code
+    of_commands -= {errors.KeyTrouble}
     for kind in of_commands:
         for other in of_commands:
             assert kind.exit_code != other.exit_code or issubclass(kind, other) or issubclass(other, kind)

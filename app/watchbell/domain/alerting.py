@@ -72,12 +72,21 @@ def build_rule(fields: Mapping[str, object], base: RuleDefinition | None = None)
 
 def read_expression(text: str, *, reads_own: bool, known: Collection[str] = ()) -> Expression:
     """Return the condition of a rule; names that no run can have are refused. Raises InputError of the field expression."""
+    found = _parsed(text)
     try:
-        found = expressions.parse(text)
         if reads_own:
             expressions.check_slips(found, METRICS)
         else:
             expressions.check_names(found, {*METRICS, *known})
+    except ExpressionError as error:
+        raise InputError.of("expression", str(error), expressions.EXAMPLE) from None
+    return found
+
+
+def _parsed(text: str) -> Expression:
+    """Return a condition whose names a run can have, or a command can tell; raises InputError of the field expression."""
+    try:
+        found = expressions.parse(text)
         for name, position in found.names.items():
             if name not in METRICS and not _OWN_NAME.fullmatch(name):
                 raise ExpressionError(f"'{name[:60]}' is no metric, nor can a command tell one of that name", position)
@@ -98,7 +107,8 @@ def _name(value: object) -> str:
 def _expression(value: object) -> str:
     if not isinstance(value, str):
         raise InputError.of("expression", "must be a text", expressions.EXAMPLE)
-    return read_expression(value, reads_own=True).text
+    # Which names there are depends on the tasks that it is for, which is looked at where those are known.
+    return _parsed(value).text
 
 
 def _task_id(value: object) -> int | None:

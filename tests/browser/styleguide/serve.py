@@ -21,7 +21,7 @@ from flask import Flask
 from wtforms import BooleanField, Form, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 
-from watchbell.web import i18n, presenters, schedule_words, told
+from watchbell.web import i18n, presenters, schedule_words, times, told
 from watchbell.web.pictures import outcomes
 from watchbell.web.places import places
 
@@ -187,6 +187,9 @@ def environment() -> jinja2.Environment:
         utc=UTC,
         zone_named=ZoneInfo,
         draw_outcomes=outcomes.strip,
+        draw_time=times.tag,
+        exact_time=times.exact,
+        time_everywhere=times.everywhere,
     )
     made.filters.update(
         duration_words=presenters.duration_words,
