@@ -188,7 +188,8 @@ class Lab:
         life = self.start()
         life.wait_for_beat()
         yield life
-        assert life.stop() == 0
+        code = life.stop()
+        assert code == 0, f"the scheduler ended with {code}:\n{self.scheduler_words()}"
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with contextlib.closing(sqlite3.connect(self.file, timeout=20)) as connection:
