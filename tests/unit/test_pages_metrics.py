@@ -86,7 +86,8 @@ def test_of_several_tasks_no_regression_is_told(admin: Person, task: Task) -> No
 
 def test_an_own_time_has_two_ends(admin: Person, db: Database, task: Task) -> None:
     start, end = (
-        (clock.now() - timedelta(hours=hours)).isoformat(timespec="minutes").replace("+", "%2B") for hours in (40.5, 20.5)
+        (clock.now() - timedelta(hours=hours)).isoformat(timespec="minutes").replace("+", "%2B")
+        for hours in (40.5, 20.5)
     )
 
     assert len(admin.get(f"/metrics.json?task=nightly&from={start}&to={end}").json or ()) == 10
