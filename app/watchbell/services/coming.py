@@ -101,8 +101,7 @@ def count_tasks(db: Database, span: Span) -> int:
         return store.count_due(session, until=span.until, **_filters(span))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(NamedTuple):
     """Tasks that are due at the same moments, so that each schedule is worked out once."""
 
     line: PlanLine
@@ -140,9 +139,9 @@ def _before(db: Database, span: Span, place: Place, limit: int) -> list[_Told]:
     last = min(place[0], span.until)
     with db.read() as session:
         groups = _grouped(store.list_due(session, now=span.now, until=last, **_filters(span)), span.now)
-        # About as many moments as this has tasks are due at any time of that length, or more.
+        # About as many moments as this has tasks are due at any time of that length, or more. Twice that, as a second look costs as much as the first one.
         first = store.next_moment(session, limit, after=span.now, until=last, **_filters(span))
-    back = max(first - span.now, _LEAST) if first is not None else last - span.now
+    back = max(2 * (first - span.now), _LEAST) if first is not None else last - span.now
     most: int | None = _MANY_PAGES * limit
     while True:
         begin = span.now if span.each is not None else max(span.now, last - back)

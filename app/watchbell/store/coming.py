@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import String, case, cast, func, select
 from sqlalchemy.orm import Session
@@ -14,8 +13,7 @@ from watchbell.store.base import in_lots
 from watchbell.store.tasks import Task, filtered
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PlanLine:
+class PlanLine(NamedTuple):
     """Tasks that are due at the same moments: thousands of tasks have few schedules."""
 
     #: As it is stored.
@@ -42,7 +40,7 @@ def list_due(
     if after is not None:
         statement = statement.where(Task.next_due_at > after)
     statement = statement.group_by(*columns).order_by(func.min(Task.next_due_at)).limit(limit)
-    return [PlanLine(schedule, begin) for schedule, begin, _soonest in session.connection().execute(statement)]
+    return [PlanLine(schedule, begin) for schedule, begin, _soonest in session.connection().execute(statement).all()]
 
 
 def list_named(

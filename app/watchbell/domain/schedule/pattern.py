@@ -39,6 +39,10 @@ class DatePattern:
     day_of_week: str
 
 
+#: What most schedules say of dates; to see that today matches takes no calendar.
+_EVERY_DAY = DatePattern("*", "*", "*")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class CalendarPattern:
     """Times of day on the dates of a date pattern."""
@@ -70,6 +74,8 @@ def _at(day: date, second: int) -> datetime:
 
 def first_date_from(dates: DatePattern, day: date) -> date | None:
     """Return the first matching date that is not before this one."""
+    if dates == _EVERY_DAY and day.year < LAST_YEAR:
+        return day
     first_of_year = date(day.year, 1, 1)
     matching = _matching_days(dates, calendar.isleap(day.year), first_of_year.weekday())
     index = bisect_left(matching, day.toordinal() - first_of_year.toordinal())

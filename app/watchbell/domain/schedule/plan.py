@@ -49,6 +49,8 @@ def occurrences(schedule: Schedule, after: datetime, limit: int, until: datetime
 
 
 def _next_of_expressions(schedule: Schedule, after: datetime) -> Occurrence | None:
+    if len(schedule.expressions) == 1:
+        return next_in_zone(read_cron(schedule.expressions[0]).pattern, schedule.zone, schedule.dst, after)
     found = (next_in_zone(read_cron(text).pattern, schedule.zone, schedule.dst, after) for text in schedule.expressions)
     # Two texts may name one instant differently (one in a gap, one for real). The earlier name wins, whatever their
     # order, so that an instant has one key.
