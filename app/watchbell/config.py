@@ -142,6 +142,12 @@ SETTINGS: tuple[Setting, ...] = (
             "How many runs of each task are kept at the most; 0 for any number. A task may say otherwise."),
     Setting("retention_output_mib", ("WATCHBELL_RETENTION_OUTPUT_MIB",), values.whole(0, 1_073_741_824), lambda: 10_240,
             "Room for all kept output files, in MiB; beyond it the oldest go first. 0 for no bound."),
+    Setting("retention_execution_days", ("WATCHBELL_RETENTION_EXECUTION_DAYS",), values.whole(0, 36_500), lambda: 90,
+            "Days that ended orders to devices and their jobs are kept; 0 for ever."),
+    Setting("retention_executions", ("WATCHBELL_RETENTION_EXECUTIONS",), values.whole(0, 100_000_000), lambda: 10_000,
+            "How many orders to devices are kept at the most; 0 for any number."),
+    Setting("retention_device_jobs", ("WATCHBELL_RETENTION_DEVICE_JOBS",), values.whole(0, 1_000_000_000),
+            lambda: 1_000_000, "How many jobs of devices all kept orders may have together; 0 for any number."),
     Setting("url", ("WATCHBELL_URL",), values.text, lambda: "",
             "Server that commands ask instead of this machine's database.", "none"),
     Setting("token", ("WATCHBELL_TOKEN",), values.text, lambda: "", "API token with which they ask it.", "none"),
@@ -206,6 +212,9 @@ class Config:
     retention_days: int
     retention_runs: int
     retention_output_mib: int
+    retention_execution_days: int
+    retention_executions: int
+    retention_device_jobs: int
     url: str
     token: str = dataclasses.field(repr=False)
     python: str

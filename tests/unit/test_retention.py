@@ -15,6 +15,7 @@ from tests.unit.run_rows import add_attempt, add_output
 from watchbell.config import Config
 from watchbell.domain.run_state import ACTIVE, FINAL, RunState
 from watchbell.services import accounts, retention, runs, tasks, totals
+from watchbell.services.fleet_retention import OrderRules
 from watchbell.services.retention import Pass, Rules
 from watchbell.store import ledger
 from watchbell.store import retention as store
@@ -88,9 +89,12 @@ def test_without_rules_everything_is_kept(db: Database) -> None:
 
 
 def test_zero_in_the_settings_stands_for_ever(tmp_path: Path) -> None:
-    config = Config.load({"home": tmp_path, "retention_days": 0, "retention_runs": 0, "retention_output_mib": 0}, {})
+    bounds = ("days", "runs", "output_mib", "execution_days", "executions", "device_jobs")
+    config = Config.load({"home": tmp_path, **{f"retention_{bound}": 0 for bound in bounds}}, {})
     assert Rules.of(config) == Rules()
-    assert Rules.of(Config.load({"home": tmp_path}, {})) == Rules(90, 10_000, 10 * 1024**3)
+    assert Rules.of(Config.load({"home": tmp_path}, {})) == Rules(
+        90, 10_000, 10 * 1024**3, OrderRules(90, 10_000, 1_000_000)
+    )
 
 
 @pytest.mark.parametrize("rules", [Rules(days=1), Rules(runs=1)], ids=["age", "number"])

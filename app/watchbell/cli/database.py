@@ -14,6 +14,7 @@ from watchbell.config import MIB
 from watchbell.control import pidfile, pulse
 from watchbell.errors import WatchbellError
 from watchbell.services import output_files, restores, retention
+from watchbell.services.fleet_retention import OrderRules
 from watchbell.store import retention as retention_store
 from watchbell.store import schema
 
@@ -69,8 +70,8 @@ def check(program: Program, *, as_json: bool) -> None:
 def prune(program: Program, *, dry_run: bool, as_json: bool) -> None:
     """Delete runs that are older or more than the settings and their tasks say, with their output; daily totals stay.
 
-    The scheduler does the same by itself, a little at a time. Nothing is deleted that is not over, and the newest run of
-    each task stays. The room becomes free inside the database; "db compact" gives it back to the system.
+    So are orders to devices with what became of them. The scheduler does the same by itself, a little at a time. Nothing is
+    deleted that is not over, and the newest run of each task stays. The room becomes free inside the database; "db compact" gives it back to the system.
     """
     # The settings are told in words, so that a preview can be judged without looking them up.
     db, rules, now = program.existing_db, retention.Rules.of(program.config), clock.now()
@@ -85,6 +86,13 @@ def prune(program: Program, *, dry_run: bool, as_json: bool) -> None:
     )
     runs = found.runs if pruned is None else pruned["runs"]
     say(f"{runs:,} run(s) of {len(found.by_task):,} task(s) {verb} deleted; {kept}.")
+    executions, jobs = (
+        (found.executions, found.device_jobs) if pruned is None else (pruned["executions"], pruned["device_jobs"])
+    )
+    if executions:
+        say(
+            f"So {verb} {executions:,} order(s) to devices with {jobs:,} job(s); kept are {_order_bounds(rules.orders)}."
+        )
     others = {name: count for name, count in found.others.items() if count}
     if others:
         say(f"So {verb} {', '.join(f'{count:,} of {name}' for name, count in others.items())}.")
@@ -96,14 +104,20 @@ def _bound(number: int | None, what: str) -> str:
     return f"{number:,} {what}s" if number is not None else f"all {what}s"
 
 
+def _order_bounds(rules: OrderRules) -> str:
+    return f"{_bound(rules.days, 'day')}, {_bound(rules.orders, 'order')} and {_bound(rules.jobs, 'job')} of devices"
+
+
 def _prune(program: Program, rules: retention.Rules, now: datetime) -> dict[str, int]:
     db, root = program.db, program.config.output_path
-    counts = {"runs": 0, "files": 0, "others": 0, "given_up": 0}
+    counts = dict.fromkeys(("runs", "files", "others", "given_up", "executions", "device_jobs"), 0)
     work = retention.Pass(db, rules, now=now, output_root=root)
     while (done := work.step()).more:
         counts["runs"] += done.runs
         counts["files"] += done.files
         counts["others"] += done.others
+        counts["executions"] += done.executions
+        counts["device_jobs"] += done.device_jobs
     sweep = output_files.Sweep(db, root, rules.output_bytes, now=now)
     while (swept := sweep.step()).more:
         counts["files"] += swept.orphans + swept.given_up

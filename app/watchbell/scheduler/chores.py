@@ -133,10 +133,10 @@ class Chores:
         while tasks.finish_some_deletions(self._db, now=now, actor=self._actor):
             yield
         prune = Pass(self._db, self._rules, now=now, output_root=self._output_root)
-        runs = files = 0
+        runs = files = orders = 0
         while True:
             done = self._timed(prune.step)
-            runs, files = runs + done.runs, files + done.files
+            runs, files, orders = runs + done.runs, files + done.files, orders + done.executions
             if not done.more:
                 break
             yield
@@ -150,6 +150,8 @@ class Chores:
             yield
         while self._timed(lambda limit: secrets.sweep(self._db, limit)):
             yield
+        if orders:
+            log.info("Deleted %d old order(s) to devices", orders)
         if runs or files or given_up:
             log.info("Deleted %d old run(s) and %d file(s); %d output(s) gave way to newer ones", runs, files, given_up)
 

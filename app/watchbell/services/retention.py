@@ -1,8 +1,8 @@
 """How long things are kept, and deleting what is older in steps that nobody has to wait for.
 
-Never deleted: a run that is not over or waits for a person's decision, and the newest run of each task. A file goes only
-when the deletion of the row that names it is on disk: a process that is killed in between leaves a file without a row,
-which services.output_files finds.
+Never deleted: a run that is not over or waits for a person's decision, and the newest run of each task; of orders to devices
+services.fleet_retention decides. A file goes only when the deletion of the row that names it is on disk: a process that is
+killed in between leaves a file without a row, which services.output_files finds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pathlib import Path
 from watchbell.config import MIB, Config
 from watchbell.domain.run_state import ACTIVE
 from watchbell.services import idempotency, output_files
+from watchbell.services.fleet_retention import NO_BOUNDS, OldOrders, OrderRules
 from watchbell.store import failures as failure_store
+from watchbell.store import fleet_retention as order_store
 from watchbell.store import idempotency as answer_store
 from watchbell.store import metric_days as metric_store
 from watchbell.store import retention as store
@@ -34,6 +36,8 @@ ANSWER_AGE = idempotency.KEPT_FOR
 LOGIN_AGE = timedelta(days=7)
 FAILURE_AGE = timedelta(days=365)
 TOTALS_AGE = timedelta(days=3 * 366)
+#: The page of the fleet tells of a week.
+HOURS_AGE = timedelta(days=8)
 _ACTIVE = frozenset(state.value for state in ACTIVE)
 
 
@@ -44,6 +48,7 @@ class Rules:
     days: int | None = None
     runs: int | None = None
     output_bytes: int | None = None
+    orders: OrderRules = NO_BOUNDS
 
     @classmethod
     def of(cls, config: Config) -> Rules:
@@ -52,6 +57,11 @@ class Rules:
             config.retention_days or None,
             config.retention_runs or None,
             config.retention_output_mib * MIB or None,
+            OrderRules(
+                config.retention_execution_days or None,
+                config.retention_executions or None,
+                config.retention_device_jobs or None,
+            ),
         )
 
 
@@ -63,6 +73,9 @@ class Pruned:
     files: int = 0
     #: Rows of other kinds: events, heartbeats, lives, incidents, sessions, totals.
     others: int = 0
+    #: Orders to devices, and the jobs of devices in them.
+    executions: int = 0
+    device_jobs: int = 0
     more: bool = True
 
 
@@ -90,6 +103,7 @@ class Pass:
         self._output_root = output_root
         self._after_task: int | None = 0
         self._work: deque[_Work] = deque()
+        self._orders = OldOrders(db, rules.orders, now=now)
         self._others = deque(_other_kinds(now))
 
     def step(self, limit: int = BATCH) -> Pruned:
@@ -102,6 +116,8 @@ class Pass:
         if self._after_task is not None:
             self._find_work(self._after_task, limit)
             return Pruned()
+        if (gone := self._orders.step(limit)) is not None:
+            return Pruned(executions=gone.orders, device_jobs=gone.jobs)
         if self._others:
             with self._db.write() as session:
                 count = self._others[0](session, limit)
@@ -201,6 +217,7 @@ def _other_kinds(now: datetime) -> list[Callable[[Session, int], int]]:
         lambda session, limit: totals_store.delete_older(session, (now - TOTALS_AGE).date(), limit),
         lambda session, limit: failure_store.delete_forgotten(session, now - FAILURE_AGE, limit),
         lambda session, limit: metric_store.delete_older(session, (now - TOTALS_AGE).date(), limit),
+        lambda session, limit: order_store.delete_hours(session, now - HOURS_AGE, limit),
     ]
 
 
@@ -212,6 +229,9 @@ class Preview:
     by_task: Mapping[int, int]
     #: Rows of other kinds by the name of their table.
     others: Mapping[str, int]
+    #: Orders to devices, and the jobs of devices in them.
+    executions: int = 0
+    device_jobs: int = 0
 
     @property
     def runs(self) -> int:
@@ -230,4 +250,12 @@ def preview(db: Database, rules: Rules, *, now: datetime) -> Preview:
         others = store.count_old(
             session, outbox=now - OUTBOX_AGE, heartbeats=now - HEARTBEAT_AGE, incidents=now - INCIDENT_AGE
         )
-    return Preview({task_id: count for task_id, count in by_task.items() if count}, others)
+    orders, device_jobs = _preview_orders(db, rules, now)
+    return Preview({task_id: count for task_id, count in by_task.items() if count}, others, orders, device_jobs)
+
+
+def _preview_orders(db: Database, rules: Rules, now: datetime) -> tuple[int, int]:
+    look, orders, jobs = OldOrders(db, rules.orders, now=now), 0, 0
+    while (found := look.preview_step(BATCH)) is not None:
+        orders, jobs = orders + found.orders, jobs + found.jobs
+    return orders, jobs

@@ -34,7 +34,12 @@ class DeviceReport(Base):
     """A report under a number of the device's own, and what was answered to it."""
 
     __tablename__ = "device_report"
-    __table_args__ = (UniqueConstraint("device_id", "report_id"), Index("ix_device_report_at", "at"))
+    __table_args__ = (
+        UniqueConstraint("device_id", "report_id"),
+        Index("ix_device_report_at", "at"),
+        # A job that is deleted looks for its reports.
+        Index("ix_device_report_device_job_id", "device_job_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     device_id: Mapped[int] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"))

@@ -14,6 +14,7 @@ from watchbell.domain.fleet_state import ACTIVE, EXECUTION_FINAL, DeviceJobState
 from watchbell.store.base import pattern
 from watchbell.store.devices import Device, DeviceTag
 from watchbell.store.fleet_jobs import DeviceJob, Execution
+from watchbell.store.fleet_retention import count_hours
 from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.store.job_library import JobTemplate
 
@@ -129,10 +130,16 @@ def count_devices(session: Session, online_since: datetime) -> DeviceCounts:
 
 
 def count_given(session: Session, since: datetime) -> dict[DeviceJobState, int]:
-    """Return what has become of the jobs of all orders that were given since a moment, as these have counted them."""
+    """Return what has become of the jobs of all orders that were given since a moment, as these have counted them.
+
+    Of those that are deleted for their age or number, the ones of whole hours count.
+    """
     sums = [func.sum(Execution.counts[state.value].as_integer()) for state in DeviceJobState]
     row = session.execute(select(*sums).where(Execution.queued_at >= since)).one()
-    return {state: int(count or 0) for state, count in zip(DeviceJobState, row, strict=True)}
+    deleted = count_hours(session, since)
+    return {
+        state: int(count or 0) + deleted.get(state.value, 0) for state, count in zip(DeviceJobState, row, strict=True)
+    }
 
 
 def list_silent(session: Session, online_since: datetime, limit: int) -> Sequence[tuple[DeviceJob, Device, Execution]]:

@@ -12,6 +12,7 @@ from watchbell.store.enrolments import EnrolmentCode
 from watchbell.store.events import Outbox
 from watchbell.store.failures import Failure, FailureGroup
 from watchbell.store.fleet_jobs import DeviceJob, Execution
+from watchbell.store.fleet_retention import FleetHour
 from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.store.heartbeats import Heartbeat, Scheduler
 from watchbell.store.idempotency import KeptAnswer
@@ -57,6 +58,7 @@ __all__ = [
     "Execution",
     "Failure",
     "FailureGroup",
+    "FleetHour",
     "FleetSchedule",
     "Heartbeat",
     "Identity",
