@@ -199,6 +199,72 @@ def test_a_variable_in_what_a_shell_reads_as_commands_is_refused(command: str) -
 @pytest.mark.parametrize(
     "command",
     [
+        "python3,-c,print('{{X}}')",
+        "/usr/bin/python3.11,-Iuc,print({{X}})",
+        "python,-W,ignore,-cprint({{X}})",
+        "env,A=1,python3,-c,{{X}}",
+        'python3 -c "print({{X}})"',
+        "cat a | python3 -c 'print(\"{{X}}\")' | sort",
+        "perl,-lane,print {{X}}",
+        "perl,-pi.bak,-e,s/a/{{X}}/,file",
+        "perl,-e,1;,-e{{X}}",
+        "perl,-M{{X}},-e,1",
+        "ruby,-rjson,-ne,puts {{X}}",
+        "node,--eval=f({{X}})",
+        "nodejs,-r,fs,-p,{{X}}",
+        "php,-d,a=1,-r,echo {{X}};",
+        'awk,-F,:,-v,a=1,$1 == "{{X}}" {print},/etc/passwd',
+        "cat a | awk '/{{X}}/ {print $1}'",
+        "if true; then sudo gawk --source={{X}} a; fi",
+        "sed,-i,s/a/{{X}}/,file",
+        "sed,-n,-e,p,-e,{{X}}p,file",
+        "xargs,sed,-ne,{{X}}p",
+        "powershell.exe,-NoProfile,-ExecutionPolicy,Bypass,-Command,Get-Item,{{X}}",
+        "pwsh,-c,Get-Item {{X}}",
+        "powershell,Get-Item {{X}}",
+        "pwsh,-enc,{{X}}",
+        "lua5.4,-e,print({{X}})",
+        "Rscript,-e,cat({{X}})",
+        "docker,exec,box,python3,-c,print({{X}})",
+        "ssh,-p,22,host,echo {{X}}",
+        "watch,-n,1,echo {{X}}",
+        "cmd,/c,dir {{X}}",
+    ],
+)
+def test_a_variable_in_the_text_of_an_interpreter_is_refused_and_it_is_told_what_to_write(command: str) -> None:
+    with pytest.raises(
+        InputError, match=r"as an argument beside the text, or in the environment|write a handler"
+    ) as told:
+        job_document.read({"steps": [{"type": "runCommand", "input": {"command": command}}]})
+
+    (problem,) = told.value.problems
+    assert problem.field == "job_document.steps.0.input.command"
+    if problem.example is not None:
+        job_document.read({"steps": [{"type": "runCommand", "input": {"command": problem.example}}]})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python3,-c,import sys; print(sys.argv[1]),{{X}}",
+        "python3,-m,json.tool,{{X}}",
+        "python3,script.py,-c,{{X}}",
+        "env,X={{X}},perl,-e,print $ENV{X}",
+        "perl,-pie,{{X}}",
+        "perl -e 'print $ARGV[0]' {{X}}",
+        "php,-r,echo $argv[1];,--,{{X}}",
+        "awk,-v,a={{X}},{print a},{{X}}",
+        "awk,-F{{X}},{print $1},file",
+        "awk,-f,prog.awk,{{X}}",
+        "sed,-n,-e,p,{{X}}",
+        "sed,-i.bak,s/a/b/,{{X}}",
+        "sed,-nf,script.sed,{{X}}",
+        "pwsh,-NoProfile,-File,script.ps1,-Name,{{X}}",
+        "apt-get,install,-y,sed,gawk,{{X}}",
+        "watch,-x,ls,{{X}}",
+        "ssh,-i,{{X}},host,uptime",
+        "node,script.js,-e,{{X}}",
+        "cp,-r,{{X}},/tmp/x",
         'sh,-c,echo "$1",_,{{X}}',
         "sh -c 'echo \"$1\"' _ {{X}}",
         "sh -c 'echo done' && echo {{X}}",

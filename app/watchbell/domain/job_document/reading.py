@@ -156,12 +156,8 @@ def _step(found: Fields, default_name: str) -> Step:
     if kind == "runCommand":
         given.allow({"command"})
         argv = tuple(argv_of(text := given.text("command") or ""))
-        if scripts.reads_variable(text) and not found.is_filled:
-            given.complain(
-                "command",
-                "must not hold a variable in what a shell or eval reads as commands; give it as an argument beside the script",
-                'sh,-c,cat<"$1",_,{{FILE}}',
-            )
+        if not found.is_filled and (misplaced := scripts.misplaced(text)) is not None:
+            given.complain("command", misplaced.message, misplaced.example)
         if not argv:
             given.complain("command", "must say what is run", "df,-h")
     elif kind == "runHandler":

@@ -1,18 +1,21 @@
-"""Finding variables that stand in a text which a shell reads as its commands, where a value could be one as well.
+"""Finding variables that stand in a text which a program reads as commands, where a value could be one as well.
 
-That is the script after the ``-c`` of a shell, and whatever ``eval`` is given. Beside them a value is safe: as an argument of
-the script, which names it as ``$1``.
+That is the script after the ``-c`` of a shell, whatever ``eval`` is given, and the text of an interpreter. Beside them a value
+is safe: as an argument of the script, which names it as ``$1``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 
-from watchbell.domain.job_document import command
+from watchbell.domain.job_document import command, interpreters
 from watchbell.domain.job_document.variables import NAME
 
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "fish", "su", "runuser"})
+_SHELLS = frozenset(
+    {"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "fish", "csh", "tcsh", "rbash", "su", "runuser"}
+)
 #: These take the name of a user before their options, or behind them.
 _OF_USERS = frozenset({"su", "runuser"})
 _SCRIPT_OPTION = re.compile(r"-[A-Za-z]*c[A-Za-z]*|--command")
@@ -21,22 +24,45 @@ _QUOTES = re.compile(r"['\"\\]")
 _BETWEEN = frozenset(";|&()\n")
 
 
-def reads_variable(text: str) -> bool:
-    """Return whether a shell that a command starts reads a variable of it as its own commands."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Misplaced:
+    """What is wrong with a variable that stands in a program's text, and how it is said instead if there is such a way."""
+
+    message: str
+    example: str | None
+
+
+_IN_SCRIPT = Misplaced(
+    "must not hold a variable in what a shell or eval reads as commands; give it as an argument beside the script",
+    'sh,-c,cat<"$1",_,{{FILE}}',
+)
+_IN_TEXT = (
+    "must not hold a variable in the text of a program, as of python -c, perl -e, awk or sed; "
+    "give it as an argument beside the text, or in the environment"
+)
+_ELSEWHERE = "must not hold a variable in what ssh, watch or cmd give to a shell as its commands; write a handler"
+
+
+def misplaced(text: str) -> Misplaced | None:
+    """Return what is wrong if a program that a command starts reads a variable of it as commands, else None."""
     if NAME.search(text) is None:
-        return False
+        return None
     commands = _commands(text) if command.is_shell_line(text) else [command.split(text)]
-    return any(NAME.search(script) for words in commands for script in _scripts(words))
+    found = (why for words in commands for script, why in _scripts(words) if NAME.search(script))
+    return next(found, None)
 
 
-def _scripts(words: Sequence[str]) -> Iterator[str]:
-    """Yield the words of one command that a shell reads as commands."""
+def _scripts(words: Sequence[str]) -> Iterator[tuple[str, Misplaced]]:
+    """Yield the words of one command that a program reads as commands, with what is wrong about a variable in them."""
     for place, word in enumerate(words):
-        program = _QUOTES.sub("", word).rpartition("/")[2]
+        program, arguments = _QUOTES.sub("", word).rpartition("/")[2], words[place + 1 :]
         if program == "eval":
-            yield from words[place + 1 :]
+            yield from ((script, _IN_SCRIPT) for script in arguments)
         elif program in _SHELLS:
-            yield from _script_of(program, words[place + 1 :])
+            yield from ((script, _IN_SCRIPT) for script in _script_of(program, arguments))
+        elif (interpreter := interpreters.find(words, place)) is not None:
+            why = Misplaced(_IN_TEXT if interpreter.example else _ELSEWHERE, interpreter.example)
+            yield from ((script, why) for script in interpreters.texts_of(interpreter, arguments))
 
 
 def _script_of(program: str, arguments: Sequence[str]) -> Iterator[str]:
