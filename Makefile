@@ -13,7 +13,7 @@ WORKERS ?= 4
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint format types arch assets fault calendar bench compare screenshot translations clean
+.PHONY: help run test unit lint format types arch assets fault fuzz calendar bench compare screenshot translations clean
 
 help: ## Tell what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ arch: $(VENV)/.test ## Check the layers and the house rules
 fault: $(VENV)/.test assets ## Run the experiments at length, hours, and write what they claim to build/fault.md
 	@WATCHBELL_TEST_LONG=1 WATCHBELL_TEST_REPORT=$${WATCHBELL_TEST_REPORT:-build/fault.md} \
 		$(BIN)/python -m pytest tests/fault tests/process tests/served -o faulthandler_timeout=3600 $(ARGS)
+
+fuzz: $(VENV)/.test assets ## Feed everything that reads input with made-up input, ten minutes each, or ARGS="cron --seconds 60"
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 calendar: $(VENV)/.test ## Compare all cron texts, zones and years with a minute stepper, hours, resumable
 	@$(BIN)/python -m tests.fault.every_calendar $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from tests.database import DEFAULTS, NOW
 from tests.unit.test_transfer import definition_from, lines, plain, policies
 from watchbell.domain.crontab import read_crontab, write_crontab
 from watchbell.domain.crontab.lines import quote_percent, split_at_percent
-from watchbell.domain.crontab.naming import derive
+from watchbell.domain.crontab.naming import Names
 from watchbell.errors import InputError
 
 
@@ -151,13 +152,43 @@ def test_the_input_of_a_command_reaches_it_byte_for_byte():
     ],
 )  # fmt: skip
 def test_a_name_comes_from_what_is_run(command, name):
-    assert derive(command, ()) == name
+    assert Names(()).derive(command) == name
 
 
 def test_no_two_jobs_have_one_name():
     names = [job.name for job in read_crontab("@daily x\n@daily x\n@hourly y", taken={"y", "y-2"}).jobs]
 
     assert names == ["x", "x-2", "y-3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "jobs"),
+    [
+        ("30 2 * * * echo a\n" * 5_000, 5_000),
+        ("30 2 * * * echo a\n" * 20_001, None),
+        ("".join(f"A{number}=b\n@daily c{number}\n" for number in range(200)), 200),
+        ("".join(f"A{number}=b\n@daily c{number}\n" for number in range(201)), None),
+        (f"A=x{' ' * 30_000}y{' ' * 5_000}z\n" * 200 + "@daily a", 1),
+        ("#watchbell: {}\n" + "@daily a\n" * 30_000, 1),
+    ],
+    ids=["many of one name", "too many", "many variables", "too many variables", "wide gaps", "many times"],
+)
+def test_no_crontab_takes_longer_than_its_length_asks_for(text, jobs):
+    """What each of these cost grew with the square of its length: 8,000 lines of one name took 5 s, and 8 MB may be sent."""
+    begin = time.process_time()
+
+    if jobs is None:
+        with pytest.raises(InputError):
+            read_crontab(text)
+    else:
+        assert len(read_crontab(text).jobs) == jobs
+    assert time.process_time() - begin < 5
+
+
+def test_a_task_with_more_times_than_one_can_have_says_so():
+    (job,) = read_crontab("#watchbell: {}\n" + "@daily a\n" * 21).jobs
+
+    assert job.problem == "more than 20 lines of it say times"
 
 
 def exported(*definitions, **options):

@@ -53,6 +53,12 @@ def test_a_path_that_is_too_long_for_a_name_is_cut_and_stays_apart_from_others()
     assert max(map(len, names)) <= NAME_LIMIT
 
 
+def test_a_long_name_with_half_a_character_is_cut_as_well():
+    line = read_line([f"{'x' * 300}\ud800"], here="/", directory=None, python="py")
+
+    assert len(line.name) <= NAME_LIMIT
+
+
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), max_size=4))
 def test_arguments_reach_the_command_as_they_are(arguments):
     command = read_line(["/bin/program", *arguments], here="/", directory=None, python="py").command

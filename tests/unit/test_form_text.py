@@ -30,6 +30,15 @@ def test_a_form_in_parts_is_refused_as_well(admin: Person) -> None:
     assert "Comment: is not valid text" in answer.text
 
 
+def test_a_part_without_a_name_is_refused(admin: Person) -> None:
+    body = PARTS.replace(b' name="comment"', b"").replace(b"\xff", b"")
+
+    answer = admin.client.post("/tasks/new", data=body, content_type="multipart/form-data; boundary=X")
+
+    assert answer.status_code == 422
+    assert "has a part without a name" in answer.text
+
+
 def test_a_name_that_is_no_text_is_shown_as_far_as_it_can_be(admin: Person) -> None:
     answer = admin.client.post("/tasks/new", data=b"n%FFme=x", content_type="application/x-www-form-urlencoded")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from tests.shell import db, home, migrated_file, shell, typed  # noqa: F401 - fi
 from watchbell import errors
 from watchbell.domain.task_definition import build_definition
 from watchbell.domain.task_document import to_document
+from watchbell.errors import InputError
 from watchbell.services import task_files, tasks, transfer
 from watchbell.store.session import Database
 
@@ -247,6 +249,21 @@ def test_what_is_no_document_is_told_in_one_line(shell, home, text):
     assert done.code == errors.EXIT_USAGE
     assert done.err.count("\n") == 1
     assert len(done.err) < 500
+
+
+def test_half_a_character_is_refused_and_not_stumbled_over():
+    with pytest.raises(InputError, match="half a character"):
+        task_files.read("watchbell: 1\ntasks: [{name: '\ud800', command: a}]")
+
+
+def test_a_name_that_stands_twice_among_very_many_is_found_at_once():
+    text = "".join(f'"{number}": 0, ' for number in range(100_000))
+    begin = time.process_time()
+
+    with pytest.raises(InputError, match="'99999' stands twice"):
+        task_files.read(f'{{{text}"99999": 1}}')
+    # It was counted anew for each name: a minute and a half for this many.
+    assert time.process_time() - begin < 5
 
 
 def test_lines_are_told_of_json_too(shell, home):

@@ -59,5 +59,5 @@ def _short(name: str) -> str:
     """Return a name that a task may have: of a path that is too long the end, and what tells it from others."""
     if len(name) <= NAME_LIMIT:
         return name
-    mark = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    mark = hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:8]
     return f"{name[-(NAME_LIMIT - 9) :]}-{mark}"

@@ -81,11 +81,12 @@ def _read_json(text: str) -> tuple[object, Lines]:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    names = [name for name, _ in pairs]
-    double = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
-    if double is not None:
-        raise ValueError(f"{double[:40]!r} stands twice in one object")
-    return dict(pairs)
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name[:40]!r} stands twice in one object")
+        found[name] = value
+    return found
 
 
 def _read_yaml(text: str) -> tuple[object, Lines]:
@@ -99,7 +100,10 @@ class _Lines:
     """The nodes of a YAML text, which say on which line each thing stands; only plain values are let through."""
 
     def __init__(self, text: str) -> None:
-        loader = _Loader(text)
+        try:
+            loader = _Loader(text)
+        except UnicodeEncodeError:
+            raise InputError.of("the document", "this holds half a character, which no text may hold") from None
         try:
             self.root = loader.get_single_node()
             #: The line of each place.

@@ -14,7 +14,7 @@ _SHOWN_NAME = 60
 
 
 def refuse_broken() -> None:
-    """Raise InputError that names the first field of a form whose name or value is not UTF-8.
+    """Raise InputError that names the first field of a form whose name or value is not UTF-8, or that has no name.
 
     Browsers never send such a form. Read without a word, its bytes would be kept as escapes or as replacement signs.
     """
@@ -25,6 +25,9 @@ def refuse_broken() -> None:
             _require_text(unquote_to_bytes(name), unquote_to_bytes(value))
     elif request.mimetype == "multipart/form-data":
         for key, text in request.form.items(multi=True):
+            # What the library reads of a part that does not say its name.
+            if key is None:
+                raise InputError.of("form", "has a part without a name")
             if _REPLACEMENT in key + text:
                 raise _broken(key)
 

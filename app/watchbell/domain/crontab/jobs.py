@@ -10,14 +10,18 @@ from datetime import datetime
 
 from watchbell.domain.crontab import mark as marks
 from watchbell.domain.crontab.lines import HEAD, LONGEST_TEXT, Comment, Entry, Odd, Setting, read_entry, read_lines
-from watchbell.domain.crontab.naming import derive, unique
+from watchbell.domain.crontab.naming import Names
 from watchbell.domain.schedule.cron_text import read_cron
+from watchbell.domain.schedule.door import MOST_LINES
 from watchbell.domain.schedule.zones import zone_named
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
+from watchbell.domain.task_document import MOST_TASKS
 from watchbell.errors import InputError
 
 SHELL = "/bin/sh"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: Each entry has its own copy of them, since they change from line to line.
+_MOST_VARIABLES = 200
 _MAIL = frozenset({"MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING"})
 #: cron sets these itself, whatever a crontab says.
 _FIXED = frozenset({"LOGNAME", "USER"})
@@ -59,11 +63,11 @@ class Crontab:
 def read_crontab(text: str, *, system: bool = False, taken: Collection[str] = ()) -> Crontab:
     """Return what a crontab says; ``taken`` are names that no job may get unless a mark gives it.
 
-    Raises InputError only for a text that cannot be a crontab at all.
+    Raises InputError only for a text that cannot be a crontab at all, or is one without measure.
     """
     if len(text) > LONGEST_TEXT or "\0" in text:
         raise InputError.of("crontab", "this is no crontab: it is too long, or holds a NUL")
-    reader = _Reader(system, set(taken))
+    reader = _Reader(system, taken)
     for line in read_lines(text, system=system):
         match line:
             case Setting():
@@ -71,6 +75,8 @@ def read_crontab(text: str, *, system: bool = False, taken: Collection[str] = ()
             case Comment():
                 reader.comment(line)
             case Entry():
+                if len(reader.jobs) >= MOST_TASKS:
+                    raise InputError.of("crontab", f"has more than {MOST_TASKS:,} entries; import it in parts")
                 reader.add(line)
                 continue
             case Odd():
@@ -83,11 +89,11 @@ def read_crontab(text: str, *, system: bool = False, taken: Collection[str] = ()
 class _Reader:
     """What holds at a line: variables, the comment above it, and the names that are given away."""
 
-    def __init__(self, system: bool, taken: set[str]) -> None:
+    def __init__(self, system: bool, taken: Collection[str]) -> None:
         self.jobs: list[Job] = []
         self.remarks: list[str] = []
         self._system = system
-        self._taken = taken
+        self._names = Names(taken)
         self._variables: dict[str, str] = {}
         self._shell = SHELL
         self._zone = ""
@@ -129,6 +135,8 @@ class _Reader:
             self.remarks.append(f"line {line.number}: {name} is left out: it is set by the system, as by cron")
         elif not _NAME.fullmatch(name) or name.startswith("WATCHBELL_"):
             self.remarks.append(f"line {line.number}: {_printable(name)} is left out: it cannot be set for a task")
+        elif name not in self._variables and len(self._variables) >= _MOST_VARIABLES:
+            raise InputError.of("crontab", f"sets more than {_MOST_VARIABLES} variables")
         else:
             self._variables[name] = value
             if name == "TZ":
@@ -151,8 +159,7 @@ class _Reader:
             return
         fields, notes = self._fields(entry, mark, comment)
         name = str(fields.get("name") or "")
-        fields["name"] = unique(name, ()) if name else derive(entry.command, self._taken)
-        self._taken.add(str(fields["name"]))
+        fields["name"] = self._names.take(name) if name else self._names.derive(entry.command)
         problem = self._problem(entry)
         self.jobs.append(Job((entry.number,), (entry.times,), entry.user, fields, tuple(notes), problem, entry.raw))
         if mark is not None:
@@ -163,6 +170,10 @@ class _Reader:
         if entry.command != mark.command:
             self.forget()
             self.add(entry)
+            return
+        if len(last.times) >= MOST_LINES:
+            words = f"more than {MOST_LINES} lines of it say times"
+            self.jobs[-1] = dataclasses.replace(last, problem=last.problem or words)
             return
         fields = {**last.fields, "cron": [*last.times, entry.times]}
         self.jobs[-1] = dataclasses.replace(

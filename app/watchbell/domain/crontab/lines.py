@@ -11,7 +11,7 @@ LONGEST_TEXT = 8_000_000
 LONGEST_LINE = 40_000
 _SETTING = re.compile(
     r"\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<plain>[^\s=\"'#][^\s=]*))\s*=\s*"
-    r"(?:\"(?P<in_double>[^\"]*)\"\s*|'(?P<in_single>[^']*)'\s*|(?P<bare>(?![\"']).*?)\s*)\Z"
+    r"(?:\"(?P<in_double>[^\"]*)\"\s*|'(?P<in_single>[^']*)'\s*|(?P<bare>(?![\"']).*))\Z"
 )
 _TIMES = re.compile(r"(?P<times>@\w+|(?:\S+[ \t]+){4}\S+)[ \t]+(?P<rest>\S.*)", re.DOTALL)
 _USER = re.compile(r"(?P<user>\S+)[ \t]+(?P<command>\S.*)", re.DOTALL)
@@ -87,7 +87,7 @@ def _read(number: int, line: str, *, system: bool) -> Line:
     if setting is not None:
         name = next(setting[kind] for kind in ("double", "single", "plain") if setting[kind] is not None)
         value = next(setting[kind] for kind in ("in_double", "in_single", "bare") if setting[kind] is not None)
-        return Setting(number, name, value)
+        return Setting(number, name, value if setting["bare"] is None else value.rstrip())
     return read_entry(line, number=number, system=system) or Odd(number, line)
 
 

@@ -1,10 +1,10 @@
-"""A name for a command that has none: what it runs, without path and ending."""
+"""Names for commands that have none: what they run, without path and ending."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Iterable
 
 _LONGEST = 40
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
@@ -17,21 +17,31 @@ _ENDINGS = (".sh", ".py", ".pl", ".rb", ".php", ".js", ".bash")
 _ENDS = frozenset({"&&", ";", "||", "|", "&"})
 
 
-def derive(command: str, taken: Collection[str]) -> str:
-    """Return a name that is not taken, without asking anybody."""
-    word = _word(command)
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", word).strip("-._")[:_LONGEST] or "job"
-    # A number only would be taken for an id.
-    stem = f"job-{stem}" if stem.isdigit() else stem
-    return unique(stem, taken)
+class Names:
+    """The names that are given away."""
 
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        # Where counting goes on, so that the thousandth of a name costs no more than the second.
+        self._next: dict[str, int] = {}
 
-def unique(name: str, taken: Collection[str]) -> str:
-    """Return the name, with a number behind it if it is taken."""
-    number, candidate = 2, name
-    while candidate in taken:
-        candidate, number = f"{name}-{number}", number + 1
-    return candidate
+    def take(self, name: str) -> str:
+        """Give a name away, be it taken already or not, and return it."""
+        self._taken.add(name)
+        return name
+
+    def derive(self, command: str) -> str:
+        """Give a name away that says what a command is, with a number behind it if that is taken, and return it."""
+        word = _word(command)
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", word).strip("-._")[:_LONGEST] or "job"
+        # A number only would be taken for an id.
+        stem = f"job-{stem}" if stem.isdigit() else stem
+        candidate = stem
+        while candidate in self._taken:
+            number = self._next.get(stem, 2)
+            self._next[stem] = number + 1
+            candidate = f"{stem}-{number}"
+        return self.take(candidate)
 
 
 def _word(command: str) -> str:

@@ -29,7 +29,8 @@ _EXAMPLES = {
     ScheduleKind.WORDS: ("every_word", "day"),
 }
 FIELDS = ("kind", "cron", "every", "unit", "at", "zone", "every_word", "at_time", "anchor_at", "dst")
-_MOST_LINES = 20
+#: Of cron texts or moments of one schedule.
+MOST_LINES = 20
 _MOST_DIGITS = 20
 
 
@@ -149,11 +150,11 @@ def _lines(value: object, field: str, example: str) -> list[str]:
     texts = [text for text in values if isinstance(text, str)]
     if len(texts) != len(values):
         raise InputError.of(field, f"this is a text, not {type(value).__name__}", example)
-    if len(texts) > _MOST_LINES or sum(map(len, texts)) > _MOST_LINES * LONGEST_TEXT:
-        raise InputError.of(field, f"this is too long; at most {_MOST_LINES} lines are possible", example)
+    if len(texts) > MOST_LINES or sum(map(len, texts)) > MOST_LINES * LONGEST_TEXT:
+        raise InputError.of(field, f"this is too long; at most {MOST_LINES} lines are possible", example)
     lines = [" ".join(line.split()) for text in texts for line in text.splitlines() if line.strip()]
-    if not 1 <= len(lines) <= _MOST_LINES:
-        raise InputError.of(field, f"give 1 to {_MOST_LINES} lines, not {len(lines)}", example)
+    if not 1 <= len(lines) <= MOST_LINES:
+        raise InputError.of(field, f"give 1 to {MOST_LINES} lines, not {len(lines)}", example)
     return lines
 
 
