@@ -10,6 +10,7 @@ from watchbell.errors import Conflict, InputError, NotFound, Problem
 from watchbell.services import accounts, identities, second_factors
 from watchbell.store.accounts import Account
 from watchbell.web import current
+from watchbell.web.browsers import browser_words
 from watchbell.web.db import database
 from watchbell.web.forms.account import UserForm
 from watchbell.web.i18n import _, ngettext
@@ -84,7 +85,7 @@ def sessions() -> str:
     user = current.user()
     found = accounts.list_logins(database(), user.username, now=current.now()) if user.is_authenticated else []
     rows = [(login, accounts.is_login_of(login, user.token)) for login in found]
-    return render_template("users/sessions.html", rows=rows, section="account")
+    return render_template("users/sessions.html", rows=rows, browser_words=browser_words, section="account")
 
 
 @blueprint.post("/account/sessions/<int:login_id>/end")
