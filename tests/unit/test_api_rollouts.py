@@ -64,3 +64,16 @@ def test_an_order_goes_in_waves_is_paused_resumed_and_rolled_back(fleet: Program
 def test_rules_of_a_rollout_that_make_no_sense_are_refused(fleet: Program, fields: dict[str, Any], field: str) -> None:
     assert field in str(fleet.want(400, "POST", "/api/v1/jobs/execute", {**ORDER, **fields}))
     assert fleet.get("/api/v1/jobs/executions")["executions"] == []
+
+
+def test_a_preview_warns_of_fields_that_nothing_acts_on(fleet: Program) -> None:
+    undo = {**DOCUMENT, "maxExecutions": 1}
+    given = {"job_document": {**DOCUMENT, "maxExecutions": 3, "executionType": "recurring"}, "rollback_document": undo}
+
+    shown = fleet.want(200, "POST", "/api/v1/jobs/preview", {**ORDER, **given})
+
+    fields = [warning["field"] for warning in shown["warnings"]]
+    assert fields == ["job_document.maxExecutions", "job_document.executionType", "rollback_document.maxExecutions"]
+    assert shown["rollback_document"] == undo
+    plain = fleet.want(200, "POST", "/api/v1/jobs/preview", ORDER)
+    assert (plain["warnings"], plain["rollback_document"]) == ([], None)

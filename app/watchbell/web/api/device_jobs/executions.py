@@ -48,11 +48,14 @@ def execute(given: dict[str, Any]) -> tuple[Response, int]:
 @blueprint.errors(_404="There is no such template.")
 @blueprint.answers(200, schemas.Preview)
 def preview(given: dict[str, Any]) -> Response:
-    """Show the final document of an order and what each device would make of it; nothing is given."""
+    """Show the final documents of an order and what each device would make of it; nothing is given."""
     order = _order(given)
     document, found = fleet_jobs.preview(database(), order, now=current.now())
+    _same, undo = fleet_orders.documents_of(database(), order)
     return jsonify(
         job_document=document,
+        rollback_document=undo,
+        warnings=[*words.unread("job_document", document), *words.unread("rollback_document", undo or {})],
         devices=[words.previewed(one) for one in found],
         waves=fleet_orders.sizes_of(order, len(found)),
         total=len(found),

@@ -280,10 +280,21 @@ class Previewed(fields.Schema):
     )
 
 
+class Warned(fields.Schema):
+    """A field that is taken and does nothing."""
+
+    field = fields.Text(required=True, metadata={"example": "job_document.maxExecutions"})
+    message = fields.Text(required=True)
+
+
 class Preview(fields.Schema):
     """What an order would be; nothing has been given."""
 
     job_document = document_field(required=True)
+    rollback_document = document_field(required=True, allow_none=True)
+    warnings = fields.Many(
+        fields.Nested(Warned), required=True, metadata={"description": "Fields of both documents that nothing acts on."}
+    )
     devices = fields.Many(fields.Nested(Previewed), required=True)
     waves = fields.Many(fields.Whole(), required=True, metadata={"description": "How many devices each wave has."})
     total = fields.Whole(required=True)

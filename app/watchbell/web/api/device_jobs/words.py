@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from watchbell.domain import job_document
 from watchbell.domain.fleet_state import DeviceJobState, ExecutionState, wire_word
 from watchbell.services.device_jobs import Poll
 from watchbell.services.devices import DeviceView
@@ -95,6 +96,17 @@ def previewed(one: Previewed) -> dict[str, Any]:
         "unmet": one.unmet,
         "begins_at": moment(one.begins_at),
     }
+
+
+def unread(place: str, document: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return a warning for each field of a document that nothing acts on."""
+    return [
+        {
+            "field": f"{place}.{name}",
+            "message": "says nothing here and changes nothing; the order and its schedule say when, how often and for how long",
+        }
+        for name in job_document.unread_in(document)
+    ]
 
 
 def waves(found: Sequence[Wave]) -> list[dict[str, Any]]:
