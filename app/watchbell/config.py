@@ -98,6 +98,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("second_factor_from", ("WATCHBELL_SECOND_FACTOR_FROM",),
             values.one_of("never", "viewer", "operator", "editor", "admin"), lambda: "never",
             "Least role that must have a second factor to log in with a password: viewer, operator, editor, admin or never."),
+    Setting("own_tasks_only", ("WATCHBELL_OWN_TASKS_ONLY",), values.one_of("never", "edit", "run"), lambda: "never",
+            "What is kept for the owner and the team of a task, and for administrators: edit, run (which is both) or never."),
     Setting("login_header", ("WATCHBELL_LOGIN_HEADER",), values.header, lambda: "",
             "Header in which a proxy names whoever it has logged in, such as X-Remote-User.", "none"),
     Setting("login_header_from", ("WATCHBELL_LOGIN_HEADER_FROM",), values.networks, lambda: (),
@@ -188,6 +190,7 @@ class Config:
     allowed_hosts: tuple[str, ...]
     behind_proxy: str
     second_factor_from: str
+    own_tasks_only: str
     login_header: str
     login_header_from: tuple[str, ...]
     login_header_role: str

@@ -20,6 +20,7 @@ from watchbell.services import (
     queues,
     runs,
     secrets,
+    teams,
     tokens,
     triggers,
 )
@@ -74,6 +75,8 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
     fails = house.add(
         "fails", f"echo started; echo '{WORDS * 3}' >&2; exit 3", comment="Known: the disk of db1 is full."
     )
+    teams.create(house.db, LONG_NAME[:64], comment=WORDS * 3, members=["admin"], now=now, actor="admin")
+    house.add("of-a-team", "true", cron="0 3 * * *", team=LONG_NAME[:64])
     for name in ("database-password", "key-of-the-warehouse-and-of-the-reporting-database-of-the-office"):
         secrets.put(house.db, name, "correct horse battery", now=now, actor="admin")
     house.add(

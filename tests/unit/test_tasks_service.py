@@ -352,7 +352,7 @@ def test_what_comes_next_is_told_across_tasks_in_its_order(db: Database) -> None
     add_task(db, "off", every="1m", enabled=False)
     add_task(db, "by hand")
 
-    found = tasks.list_upcoming(db, now=NOW, limit=5)
+    found = upcoming.list_upcoming(db, now=NOW, limit=5)
 
     told = [(task.name, (occurrence.due_at - NOW).seconds // 60) for task, occurrence in found]
     # The anchor of an interval is the moment at which it was made, and it is a moment of its own.
@@ -362,7 +362,7 @@ def test_what_comes_next_is_told_across_tasks_in_its_order(db: Database) -> None
 def test_what_comes_later_than_the_hours_asked_for_is_left_out(db: Database) -> None:
     add_task(db, every="1h")
 
-    assert len(tasks.list_upcoming(db, now=NOW, hours=3)) == 3
+    assert len(upcoming.list_upcoming(db, now=NOW, hours=3)) == 3
 
 
 def test_what_comes_is_counted_as_it_is_listed_and_no_further_than_asked(db: Database) -> None:
@@ -372,7 +372,7 @@ def test_what_comes_is_counted_as_it_is_listed_and_no_further_than_asked(db: Dat
     add_task(db, "off", every="1h", enabled=False)
     add_task(db, "ahead", at=(NOW + timedelta(hours=2)).isoformat())
     add_task(db, "far", at=(NOW + timedelta(hours=30)).isoformat())
-    listed = len(tasks.list_upcoming(db, now=NOW, limit=1000))
+    listed = len(upcoming.list_upcoming(db, now=NOW, limit=1000))
 
     assert upcoming.count(db, now=NOW, at_most=1000) == listed > 50
     assert upcoming.count(db, now=NOW, at_most=7) == 7

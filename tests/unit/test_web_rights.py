@@ -22,7 +22,18 @@ _PEERS = itertools.count()
 #: One value for each parameter of a route; nothing of it exists.
 VALUES = {
     **dict.fromkeys(
-        ("task_id", "run_id", "token_id", "view_id", "account_id", "login_id", "identity_id", "rule_id", "code_id"),
+        (
+            "task_id",
+            "run_id",
+            "token_id",
+            "view_id",
+            "account_id",
+            "login_id",
+            "identity_id",
+            "rule_id",
+            "code_id",
+            "team_id",
+        ),
         999_999,
     ),
     "stream": "stdout",

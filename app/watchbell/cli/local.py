@@ -36,19 +36,27 @@ class LocalSource:
         self._streams: dict[tuple[int, str, int | None], Stream] = {}
 
     def list_tasks(
-        self, *, search: str = "", enabled: bool | None = None, owner: str | None = None, tag: str | None = None
+        self,
+        *,
+        search: str = "",
+        enabled: bool | None = None,
+        owner: str | None = None,
+        team: str | None = None,
+        tag: str | None = None,
     ) -> TaskList:
         """Return the tasks that fit, by name."""
         self._program.require_data()
         found = None if search else glance.list_tasks(self._program.config.database_url)
         if found is not None:
             tasks, newest = found
-            return TaskList([task for task in tasks if _fits(task, enabled, owner, tag)], newest, len(tasks))
+            return TaskList([task for task in tasks if _fits(task, enabled, owner, team, tag)], newest, len(tasks))
         from watchbell.services import tasks as service
 
-        page = service.list_page(self._program.existing_db, search=search, enabled=enabled, owner=owner, recent=1)
+        page = service.list_page(
+            self._program.existing_db, search=search, enabled=enabled, owner=owner, team=team, recent=1
+        )
         newest = {task_id: runs[0] for task_id, runs in page.recent.items() if runs}
-        return TaskList([task for task in page.tasks if _fits(task, None, None, tag)], newest, page.total)
+        return TaskList([task for task in page.tasks if _fits(task, None, None, None, tag)], newest, page.total)
 
     def find_task(self, name: str) -> Task:
         """Return the task of a name or an id."""
@@ -335,10 +343,11 @@ class LocalSource:
         return process.restart(self._program.config, self._program.db, actor=self._program.actor)
 
 
-def _fits(task: TaskRow, enabled: bool | None, owner: str | None, tag: str | None) -> bool:
+def _fits(task: TaskRow, enabled: bool | None, owner: str | None, team: str | None, tag: str | None) -> bool:
     return (
         (enabled is None or task.enabled == enabled)
         and (owner is None or task.owner.lower() == owner.lower())
+        and (team is None or task.team.lower() == team.lower())
         and (tag is None or tag in task.tags)
     )
 

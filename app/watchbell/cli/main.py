@@ -60,6 +60,7 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
     "Installation": {
         "db": Place(f"{_CLI}.database", "database", "Upgrade, check, prune and compact the database."),
         "user": Place(f"{_CLI}.accounts", "user", "Make accounts and set passwords."),
+        "team": Place(f"{_CLI}.teams", "team", "Make teams, which have tasks together."),
         "audit": Place(f"{_CLI}.audit", "audit", "Show who did what, and prove that nothing of it was changed."),
         "token": Place(f"{_CLI}.tokens", "token", "Make, list, replace and revoke API tokens."),
         "secret": Place(

@@ -48,10 +48,16 @@ class RemoteSource:
         self._client = client
 
     def list_tasks(
-        self, *, search: str = "", enabled: bool | None = None, owner: str | None = None, tag: str | None = None
+        self,
+        *,
+        search: str = "",
+        enabled: bool | None = None,
+        owner: str | None = None,
+        team: str | None = None,
+        tag: str | None = None,
     ) -> TaskList:
         """Return the tasks that fit, by name."""
-        filters = {"search": search or None, "enabled": enabled, "owner": owner, "tag": tag}
+        filters = {"search": search or None, "enabled": enabled, "owner": owner, "team": team, "tag": tag}
         rows = [_task(task.fields) for task in self._client.list_tasks(**filters)]
         total = int(self._client.ask("GET", "/overview")["total_tasks"])
         return TaskList(rows, self._newest_of(rows), total)
@@ -319,7 +325,8 @@ def _task(body: Mapping[str, Any]) -> TaskRow:
         plan["expressions"] = body["cron"].split("\n")
     if body.get("at"):
         plan["moments"] = body["at"]
-    row = _row(body)
+    # A server of before there were teams says nothing of them.
+    row = _row({"team": "", **body})
     row.schedule = schedules.to_json(schedules.from_json(plan))
     row.schedule_words = body["sentence"]
     row.policies = {name: value for name, value in body.items() if name in _POLICIES}

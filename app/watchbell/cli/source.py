@@ -50,6 +50,8 @@ class TaskRow(Protocol):
     @property
     def owner(self) -> str: ...
     @property
+    def team(self) -> str: ...
+    @property
     def host(self) -> str: ...
     @property
     def version(self) -> int: ...
@@ -214,7 +216,13 @@ class Source(Protocol):
     """Who answers. Each method raises a WatchbellError with one line for whoever typed the command."""
 
     def list_tasks(
-        self, *, search: str = "", enabled: bool | None = None, owner: str | None = None, tag: str | None = None
+        self,
+        *,
+        search: str = "",
+        enabled: bool | None = None,
+        owner: str | None = None,
+        team: str | None = None,
+        tag: str | None = None,
     ) -> TaskList:
         """Return the tasks that fit, by name; a tag is a whole member."""
 

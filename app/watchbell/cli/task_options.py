@@ -46,14 +46,14 @@ _OPTION_OF = {
     "task_id": "--task",
     "ids": "ID",
 }
-_FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "dst", "from", "comment", "owner", "host",
-           "overlap", "overlap_limit", "catch_up", "catch_up_limit", "uncertain", "retries", "retry_backoff",
+_FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "dst", "from", "comment", "owner", "team",
+           "host", "overlap", "overlap_limit", "catch_up", "catch_up_limit", "uncertain", "retries", "retry_backoff",
            "retry_multiplier", "retry_on", "retry_not_on", "output_excess", "process_limit", "niceness", "queue",
            "priority", "keep_days", "keep_runs", "own_metrics", "until", "max_running", "reason",
            "key", "role", "scope", "expires", "sort", "stream", "state")  # fmt: skip
 _OPTION_OF |= {name: f"--{name.replace('_', '-')}" for name in _FIELDS}
 #: Option parameters that become fields as they are.
-_SAME = ("command", "directory", "zone", "dst", "comment", "owner", "host", "overlap", "overlap_limit", "catch_up",
+_SAME = ("command", "directory", "zone", "dst", "comment", "owner", "team", "host", "overlap", "overlap_limit", "catch_up",
          "catch_up_limit", "uncertain", "every", "at_time", "retries", "retry_backoff", "retry_multiplier", "retry_on",
          "retry_not_on", "output_excess", "process_limit", "niceness", "queue", "priority", "keep_days",
          "keep_runs", "own_metrics")  # fmt: skip
@@ -115,6 +115,7 @@ def task_options() -> Callable[[F], F]:
             click.option("--tag", multiple=True, metavar="TAG", help="Tag; give it again for more."),
             click.option("--comment", metavar="TEXT", help="What people should know about it."),
             click.option("--owner", metavar="NAME", help="Whose task it is. Default: you."),
+            click.option("--team", metavar="NAME", help="Team that it belongs to as well; '' for none."),
             click.option("--host", metavar="NAME", help="Machine that runs it. Default: this one."),
             policy_options(),
         ]

@@ -34,7 +34,7 @@ from watchbell.errors import InputError, Problem
 
 COLUMNS = (
     "id", "name", "enabled", "command", "steps", "directory", "environment", "schedule", "schedule_words", "zone", "policies",
-    "tags", "comment", "owner", "host", "version", "next_due_at", "created_at", "created_by", "updated_at",
+    "tags", "comment", "owner", "team", "host", "version", "next_due_at", "created_at", "created_by", "updated_at",
     "updated_by",
 )  # fmt: skip
 _NAME = click.argument("name", metavar="NAME", shell_complete=complete_task)
@@ -82,14 +82,22 @@ def add(program: Program, /, *, name: str, as_json: bool, **options: Any) -> Non
 @click.option("--search", default="", metavar="WORDS", help="Only tasks that hold all these words.")
 @click.option("--enabled/--disabled", default=None, help="Only tasks that are, or are not, run on time.")
 @click.option("--owner", metavar="NAME", help="Only this owner's tasks.")
+@click.option("--team", metavar="NAME", help="Only this team's tasks.")
 @click.option("--tag", metavar="TAG", help="Only tasks with this tag.")
 @json_option
 @pass_program
 def list_tasks(
-    program: Program, *, search: str, enabled: bool | None, owner: str | None, tag: str | None, as_json: bool
+    program: Program,
+    *,
+    search: str,
+    enabled: bool | None,
+    owner: str | None,
+    team: str | None,
+    tag: str | None,
+    as_json: bool,
 ) -> None:
     """List tasks by name, with their next moment and their last result."""
-    page = program.source.list_tasks(search=search, enabled=enabled, owner=owner, tag=tag)
+    page = program.source.list_tasks(search=search, enabled=enabled, owner=owner, team=team, tag=tag)
     if as_json:
         print_json([{**columns_of(one, COLUMNS), "last_run": _last(page.newest.get(one.id))} for one in page.tasks])
         return
@@ -131,6 +139,7 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
             "Tags": ", ".join(found.tags),
             "Comment": found.comment,
             "Owner": f"{found.owner}@{found.host}",
+            "Team": found.team or None,
             "Policies": ", ".join(f"{key}={value}" for key, value in found.policies.items() if value is not None),
             "Changed": f"{moment(found.updated_at, program.zone)} by {found.updated_by}",
             f"Next ({program.zone.key})": ", ".join(moment(one, program.zone) for one in upcoming),

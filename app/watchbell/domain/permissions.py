@@ -146,6 +146,11 @@ ROUTES: dict[str, Right] = {
     "users.create": Right.PEOPLE,
     "users.edit": Right.PEOPLE,
     "users.update": Right.PEOPLE,
+    **dict.fromkeys((f"teams.{name}" for name in ("index", "index_json", "index_csv")), Right.VIEW),
+    # Who is in a team may change its tasks, so that this is as much as the role of an account.
+    **dict.fromkeys(
+        (f"teams.{name}" for name in ("new", "create", "edit", "update", "deletion", "delete")), Right.PEOPLE
+    ),
     "audit.index": Right.ADMINISTER,
     "audit.data": Right.ADMINISTER,
     "audit.index_csv": Right.ADMINISTER,

@@ -19,6 +19,7 @@ from watchbell.domain.steps import Step
 from watchbell.errors import InputError, Problem
 
 NAME_LIMIT = 100
+TEAM_LIMIT = 64
 COMMAND_LIMIT = 32_768
 TEXT_LIMIT = 4000
 TAG_LIMIT = 50
@@ -32,7 +33,7 @@ SCHEDULE_FIELDS = frozenset(
 POLICY_FIELDS = frozenset(field.name for field in dataclasses.fields(Policies))
 #: Fields that say what, where and for whom.
 PLAIN_FIELDS = frozenset(
-    {"name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "host", "enabled"}
+    {"name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "team", "host", "enabled"}
 )
 
 
@@ -63,6 +64,8 @@ class TaskDefinition:
     tags: tuple[str, ...] = ()
     comment: str = ""
     owner: str = ""
+    #: The name of the team that it belongs to beside its owner; empty for none.
+    team: str = ""
     host: str = ""
     enabled: bool = True
     #: What is run one after the other, in place of a command.
@@ -81,6 +84,7 @@ class TaskDefinition:
             "tags": list(self.tags),
             "comment": self.comment,
             "owner": self.owner,
+            "team": self.team,
             "host": self.host,
         }
 
@@ -97,6 +101,7 @@ class TaskDefinition:
             tags=tuple(data.get("tags") or ()),
             comment=data.get("comment", ""),
             owner=data.get("owner", ""),
+            team=data.get("team", ""),
             host=data.get("host", ""),
             enabled=enabled,
             steps=task_steps.from_json(data.get("steps")),
@@ -321,6 +326,7 @@ _READERS = {
     "tags": _tags,
     "comment": _text(TEXT_LIMIT, "why it is there", lines=True),
     "owner": _text(NAME_LIMIT, "ann"),
+    "team": _text(TEAM_LIMIT, "database"),
     "host": _text(255, "server-1"),
     "enabled": _enabled,
 }

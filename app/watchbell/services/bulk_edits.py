@@ -6,16 +6,17 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from watchbell.domain.permissions import Right
 from watchbell.domain.task_definition import Defaults, TaskDefinition
-from watchbell.errors import InputError, NotFound, Problem
-from watchbell.services import tasks, transfer
+from watchbell.errors import InputError, NotAllowed, NotFound, Problem
+from watchbell.services import ownership, tasks, transfer
 from watchbell.services.bulk import MOST_TASKS
 from watchbell.store import tasks as store
 from watchbell.store.session import Database, Session
 from watchbell.store.tasks import Task
 
 #: What can be given to many tasks at once.
-FIELDS = ("enabled", "zone", "owner", "host", "queue", "retries", "time_limit_seconds")
+FIELDS = ("enabled", "zone", "owner", "team", "host", "queue", "retries", "time_limit_seconds")
 _NAMED = 3
 
 
@@ -63,9 +64,12 @@ def find(db: Database, ids: Sequence[int]) -> Sequence[Task]:
 
 
 def plan(db: Database, ids: Sequence[int], changes: Changes, *, now: datetime, defaults: Defaults) -> list[Edited]:
-    """Return what would change, and change nothing; raises InputError for values that no task may have."""
+    """Return what would change, and change nothing; raises InputError for values that no task may have, and NotYours."""
     with db.read() as session:
         found = [(task, _definition(task, changes, now=now, defaults=defaults)) for task in _choose(session, ids)]
+        for task, definition in found:
+            ownership.require(session, Right.EDIT, task)
+            ownership.require_result(session, tasks.definition_of(task), definition)
     return [_edited(task, definition) for task, definition in found]
 
 
@@ -97,7 +101,12 @@ def undo(db: Database, done: Sequence[Edited], *, now: datetime, actor: str) -> 
                 left.append(task.name if task is not None else f"task {edited.task_id}")
                 continue
             definition = TaskDefinition.from_json(kept.definition, enabled=edited.was_enabled)
-            tasks.change_definition(session, task, definition, now=now, actor=actor)
+            try:
+                tasks.change_definition(session, task, definition, now=now, actor=actor)
+            except (InputError, NotAllowed):
+                # Its team is gone, or it has become somebody else's; what refuses has written nothing.
+                left.append(task.name)
+                continue
             names.append(task.name)
     return Undone(names, left)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from watchbell.domain.task_definition import Defaults
-from watchbell.errors import Conflict, InputError, NotFound
+from watchbell.errors import Conflict, InputError, NotAllowed, NotFound
 from watchbell.services import bulk, run_lists, runs, triggers
 from watchbell.services.bulk import UNCHANGED, Order
 from watchbell.store import history
@@ -63,12 +63,12 @@ def change_tasks(
         tell(len(done))
         try:
             done += _carry_out(db, order, lot, now=now, actor=actor, defaults=defaults)
-        except (Conflict, InputError, NotFound):
+        except (Conflict, InputError, NotAllowed, NotFound):
             # One of them is in the way of the lot, so each goes on its own.
             for number in lot:
                 try:
                     done += _carry_out(db, order, [number], now=now, actor=actor, defaults=defaults)
-                except (Conflict, InputError, NotFound) as error:
+                except (Conflict, InputError, NotAllowed, NotFound) as error:
                     done.append(Part(number, names[number], "", error.message))
     return done
 
@@ -102,7 +102,7 @@ def change_runs(
                 name = run_lists.name_of(run)
                 try:
                     done.append(Part(run.id, name, change(within, run, now, actor)))
-                except (Conflict, NotFound) as error:
+                except (Conflict, NotAllowed, NotFound) as error:
                     # What refuses has written nothing.
                     done.append(Part(run.id, name, "", error.message))
     return done

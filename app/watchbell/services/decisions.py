@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from watchbell.domain.decision import CHOICES, LEAVE, OPEN, RUN_AGAIN
+from watchbell.domain.permissions import Right
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import audit, triggers
+from watchbell.services import audit, ownership, triggers
 from watchbell.store import ledger
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
@@ -47,6 +48,7 @@ def decide(db: Database, run_id: int, choice: str, *, now: datetime, actor: str)
         run = store.find_run(session, run_id)
         if run is None:
             raise NotFound(f"there is no run {run_id}")
+        ownership.require_of_run(session, Right.OPERATE, run.task_id)
         if run.decision is None:
             raise Conflict(f"nothing is to be decided about run {run_id}")
         if not store.decide(session, run_id, choice):

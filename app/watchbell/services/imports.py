@@ -16,7 +16,7 @@ from watchbell.domain import schedule as schedules
 from watchbell.domain.crontab import Job, read_crontab
 from watchbell.domain.crontab.columns import has_users
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
-from watchbell.errors import Conflict, InputError, Problem
+from watchbell.errors import Conflict, InputError, NotAllowed, Problem
 from watchbell.services import task_files, transfer
 from watchbell.services.transfer import Action, Plan, Step
 from watchbell.store.session import Database
@@ -175,7 +175,11 @@ def _offers_of_jobs(db: Database, jobs: Sequence[Job], wish: Wish, asking: Askin
             continue
         is_foreign = job.user is not None and job.user != asking.user
         notes = (f"it ran as {job.user}, and would run as {asking.user}",) if is_foreign else ()
-        offer = _offer(db, plain, definition, works, asking)
+        try:
+            offer = _offer(db, plain, definition, works, asking)
+        except NotAllowed as error:
+            offers.append(dataclasses.replace(plain, problem=error.message))
+            continue
         offers.append(dataclasses.replace(offer, notes=(*notes, *offer.notes), is_foreign=is_foreign))
         works.setdefault(work_of(definition), where)
     return offers
@@ -196,6 +200,8 @@ def _offers_of_document(db: Database, wish: Wish, asking: Asking) -> list[Offer]
         except InputError as error:
             told = "; ".join(_told(problem) for problem in error.problems)
             offers.append(dataclasses.replace(plain, problem=told))
+        except NotAllowed as error:
+            offers.append(dataclasses.replace(plain, problem=error.message))
     return offers
 
 

@@ -19,10 +19,11 @@ from watchbell.domain.analysis.judgement import (
     judged_values,
     words,
 )
+from watchbell.domain.permissions import Right
 from watchbell.domain.run_state import RunState
 from watchbell.domain.samples import values_of
 from watchbell.errors import Conflict
-from watchbell.services import audit, runs
+from watchbell.services import audit, ownership, runs
 from watchbell.store import marks
 from watchbell.store import samples as sample_store
 from watchbell.store import verdicts as store
@@ -226,6 +227,7 @@ def retract(db: Database, run_id: int, *, now: datetime, actor: str) -> Told:
 
 
 def _note(session: Session, action: str, run: Run, *, now: datetime, actor: str, detail: dict[str, str]) -> None:
+    ownership.require_of_run(session, Right.OPERATE, run.task_id)
     marks.put(session, EXPECTED_MARK, marks.take(session, EXPECTED_MARK) + 1)
     audit.note(session, action, f"run:{run.id}", now=now, actor=actor, name=run.task_name, detail=detail)
 

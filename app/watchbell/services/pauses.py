@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from watchbell.domain.permissions import Right
 from watchbell.domain.policies import build_policies
 from watchbell.domain.scopes import EVERYTHING, QUEUE, TASK, describe_pause, minute, queue_scope, task_scope
 from watchbell.domain.shown_text import is_visible
 from watchbell.errors import InputError, NotFound
-from watchbell.services import audit
+from watchbell.services import audit, ownership
 from watchbell.services.tickets import Holds
 from watchbell.store import ledger
 from watchbell.store import pauses as store
@@ -62,6 +63,7 @@ def pause(
         raise InputError.of("until", "must be in the future", "2030-01-31 09:30")
     with db.write() as session:
         _check(session, scope)
+        _require_own(session, scope)
         store.delete_over(session, now)
         earlier = store.list_in_force(session, now, scopes=[scope])
         if earlier:
@@ -82,6 +84,7 @@ def pause(
 def resume(db: Database, scope: str, *, now: datetime, actor: str) -> bool:
     """End the pause of something and return whether it was paused."""
     with db.write() as session:
+        _require_own(session, scope)
         found = store.list_in_force(session, now, scopes=[scope])
         for pause in found:
             over = f"{_thing(scope)} was paused until {minute(now)}"
@@ -163,6 +166,13 @@ def _check(session: Session, scope: str) -> None:
             raise NotFound(f"there is no task {number[:20]}")
     elif scope != EVERYTHING:
         raise InputError.of("scope", "must be everything, queue:NAME or task:NUMBER", EVERYTHING)
+
+
+def _require_own(session: Session, scope: str) -> None:
+    """Raise NotYours for a task that is kept from whoever asks; a queue, and everything, is nobody's own."""
+    number = scope.removeprefix(TASK)
+    if scope.startswith(TASK) and number.isascii() and number.isdigit():
+        ownership.require_of_run(session, Right.OPERATE, int(number[:20]))
 
 
 def _thing(scope: str) -> str:

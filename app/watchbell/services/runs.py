@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from watchbell.domain.concealing import Concealer
+from watchbell.domain.permissions import Right
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.errors import Conflict, NotFound
-from watchbell.services import audit, concealers, transitions
+from watchbell.services import audit, concealers, ownership, transitions
 from watchbell.store import history, newest_runs
 from watchbell.store import retention as retention_store
 from watchbell.store import runs as store
@@ -75,8 +76,7 @@ def get(db: Database, run_id: int) -> Run:
 def get_known(db: Database, run_ids: Sequence[int]) -> Mapping[int, Run]:
     """Return those of a few runs that are there, by their numbers."""
     with db.read() as session:
-        found = [store.find_run(session, run_id) for run_id in run_ids]
-        return {run.id: run for run in found if run is not None}
+        return {number: run for number in run_ids if (run := store.find_run(session, number)) is not None}
 
 
 def get_detail(db: Database, run_id: int) -> RunDetail:
@@ -163,6 +163,7 @@ def cancel(db: Database, run_id: int, *, now: datetime, actor: str) -> Run:
     """
     with db.write() as session:
         run = _require(session, run_id)
+        ownership.require_of_run(session, Right.OPERATE, run.task_id)
         state = RunState(run.state)
         if state in FINAL:
             raise Conflict(f"run {run_id} has ended already: {state}")
@@ -342,10 +343,10 @@ class OwnedRuns:
     tasks: Mapping[int, Task]
 
 
-def list_rows_of_owner(db: Database, owner: str, *, limit: int) -> OwnedRuns:
-    """Return the newest runs of all tasks that are, or were when they were deleted, somebody's."""
+def list_rows_of_owner(db: Database, owner: str, *, teams: Sequence[str] = (), limit: int) -> OwnedRuns:
+    """Return the newest runs of all tasks that are, or were when they were deleted, somebody's or of some teams."""
     with db.read() as session:
-        owned = {task.id: task for task in task_store.list_of_owner(session, owner)}
+        owned = {task.id: task for task in task_store.list_tasks(session, mine=(owner, teams), deleted=True)}
         return OwnedRuns(history.list_of_tasks(session, owned.keys(), limit), owned)
 
 

@@ -31,6 +31,9 @@ class TaskFilter:
     search: str = ""
     enabled: bool | None = None
     owner: str | None = None
+    team: str | None = None
+    #: Those of an owner or of some teams.
+    mine: tuple[str, tuple[str, ...]] | None = None
     host: str | None = None
     tag: str | None = None
     queue: str | None = None
@@ -93,15 +96,16 @@ class Marks:
     tags: Sequence[str]
     hosts: Sequence[str]
     owners: Sequence[str]
+    teams: Sequence[str]
 
 
 def list_marks(db: Database) -> Marks:
-    """Return the tags, hosts and owners that tasks have, each in order and so many that people can choose from them."""
+    """Return the tags, hosts, owners and teams that tasks have, each in order and so many that people can choose from them."""
     with db.read() as session:
         found = store.list_marks(session)
     tags = {str(tag) for stored in {row.tags for row in found} for tag in decoded(stored)}
-    hosts, owners = {row.host for row in found} - {""}, {row.owner for row in found} - {""}
-    return Marks(*(sorted(some, key=str.lower)[:_MOST_MARKS] for some in (tags, hosts, owners)))
+    rest = ({getattr(row, name) for row in found} - {""} for name in ("host", "owner", "team"))
+    return Marks(*(sorted(some, key=str.lower)[:_MOST_MARKS] for some in (tags, *rest)))
 
 
 def list_names(db: Database, chosen: TaskFilter, limit: int) -> dict[int, str]:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import heapq
-import itertools
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
+from watchbell.domain.permissions import Right
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
 from watchbell.execution.far import leads_far
-from watchbell.services import left_over, pauses, task_audit, transitions
+from watchbell.services import left_over, ownership, pauses, task_audit, transitions
 from watchbell.store import ledger, newest_runs
 from watchbell.store import pauses as pause_store
 from watchbell.store import runs as run_store
@@ -44,6 +43,7 @@ def definition_of(task: Task) -> TaskDefinition:
         tags=tuple(task.tags),
         comment=task.comment,
         owner=task.owner,
+        team=task.team,
         host=task.host,
         enabled=task.enabled,
         steps=task_steps.from_json(task.steps),
@@ -86,6 +86,7 @@ def create(
 
 def add_definition(session: Session, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
     """Make a task within a transaction and return it; raises Conflict for a name that is taken."""
+    ownership.require_result(session, None, definition)
     _require_free(session, definition.name)
     return _add(session, definition, now=now, actor=actor)
 
@@ -117,6 +118,8 @@ def change_definition(session: Session, task: Task, definition: TaskDefinition, 
     base = definition_of(task)
     if definition == base:
         return task
+    ownership.require(session, Right.EDIT, task)
+    ownership.require_result(session, base, definition)
     _require_free(session, definition.name, but=task.id)
     if definition.schedule != base.schedule or definition.enabled != base.enabled:
         left_over.write_down(session, task, now=now, actor=actor, why="the task was changed")
@@ -138,6 +141,7 @@ def set_enabled(db: Database, task_id: int, enabled: bool, *, now: datetime, act
     with db.write() as session:
         task = _require(session, task_id)
         if task.enabled != enabled:
+            ownership.require(session, Right.OPERATE, task)
             left_over.write_down(session, task, now=now, actor=actor, why="the task was disabled")
             task.cursor_at = max(task.cursor_at, now)
             definition = dataclasses.replace(definition_of(task), enabled=enabled)
@@ -151,7 +155,8 @@ def copy(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
     """Make a disabled copy of a task under a free name and return it."""
     with db.write() as session:
         source = _require(session, task_id)
-        definition = dataclasses.replace(definition_of(source), name=_free_name(session, source.name), enabled=False)
+        definition = ownership.claim(session, definition_of(source))
+        definition = dataclasses.replace(definition, name=_free_name(session, source.name), enabled=False)
         return _add(session, definition, now=now, actor=actor)
 
 
@@ -164,6 +169,7 @@ def delete(db: Database, task_id: int, *, now: datetime, actor: str, expected_ve
     with db.write() as session:
         task = _require(session, task_id)
         _require_version(task, expected_version)
+        ownership.require(session, Right.EDIT, task)
         # What a pause held back must not start because the deletion is taken back, and the pause ends with its task.
         starts = task.enabled and not pause_store.list_in_force(session, now, scopes=[pauses.task_scope(task.id)])
         left_over.write_down(session, task, now=now, actor=actor, why="the task was deleted")
@@ -298,29 +304,10 @@ def upcoming(task: Task, *, after: datetime, limit: int, until: datetime | None 
     return list(schedules.occurrences(plan, max(after, task.cursor_at), limit, until))
 
 
-def list_upcoming(
-    db: Database, *, now: datetime, limit: int = 100, hours: int = 24, **filters: Any
-) -> list[tuple[Task, Occurrence]]:
-    """Return the next occurrences of all enabled tasks within some hours, in their order, as many as the limit."""
-    until = now + timedelta(hours=hours)
-    tasks = list_soonest(db, limit, **filters)
-    # Each stream is in its order and computes its next moment only when the one before has been taken, so the cost is
-    # that of the moments returned, not of all moments of all tasks.
-    streams = [_upcoming_of(task, after=now, limit=limit, until=until) for task in tasks]
-    merged = heapq.merge(*streams, key=lambda pair: (pair[1].due_at, pair[0].name))
-    return list(itertools.islice(merged, limit))
-
-
 def list_soonest(db: Database, limit: int, *, offset: int = 0, **filters: Any) -> list[Task]:
     """Return the enabled tasks that are due next, in the order of their next moments."""
     with db.read() as session:
         return list(store.list_tasks(session, enabled=True, sort="next", limit=limit, offset=offset, **filters))
-
-
-def _upcoming_of(task: Task, *, after: datetime, limit: int, until: datetime) -> Iterator[tuple[Task, Occurrence]]:
-    plan = schedules.from_json(task.schedule)
-    for occurrence in schedules.occurrences(plan, max(after, task.cursor_at), limit, until):
-        yield task, occurrence
 
 
 def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
@@ -383,6 +370,7 @@ def _write(session: Session, task: Task, definition: TaskDefinition, *, now: dat
     task.tags = list(definition.tags)
     task.comment = definition.comment
     task.owner = definition.owner
+    task.team = definition.team
     task.host = definition.host
     task.enabled = definition.enabled
     task.updated_at, task.updated_by = now, actor

@@ -8,10 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from watchbell.domain.permissions import Right
 from watchbell.domain.task_definition import Defaults, TaskDefinition
 from watchbell.domain.task_document import Document, QueueEntry
 from watchbell.errors import Conflict, InputError, NotFound, Problem
-from watchbell.services import queues, tasks
+from watchbell.services import ownership, queues, tasks
 from watchbell.store import queues as queue_store
 from watchbell.store import tasks as store
 from watchbell.store.session import Database, Session
@@ -133,10 +134,11 @@ def _plan(session: Session, document: Document, *, now: datetime, defaults: Defa
         earlier = tasks.definition_of(there) if there is not None else None
         try:
             definition = document.definition(entry, now=now, defaults=defaults, earlier=earlier)
+            step = _task_step(session, definition, defaults, replaces=replaces)
         except InputError as error:
             problems += error.problems
             continue
-        steps.append(_task_step(session, definition, defaults, replaces=replaces))
+        steps.append(step)
     if problems:
         raise InputError(*problems)
     return Plan(steps)
@@ -146,6 +148,10 @@ def _task_step(session: Session, definition: TaskDefinition, defaults: Defaults,
     there = store.find_task_by_name(session, definition.name)
     earlier = tasks.definition_of(there) if there is not None else None
     changed = differences(earlier, definition) if earlier is not None else ()
+    if there is None or changed:
+        if there is not None:
+            ownership.require(session, Right.EDIT, there)
+        ownership.require_result(session, earlier, definition)
     remarks = []
     here = definition.host in {"", defaults.host}
     if here and definition.directory and not Path(definition.directory).is_dir():

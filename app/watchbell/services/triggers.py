@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from watchbell.domain.catch_up import Trigger
+from watchbell.domain.permissions import Right
 from watchbell.domain.policies import HIGHEST_PRIORITY, Overlap, Policies
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import audit, pauses, transitions
+from watchbell.services import audit, ownership, pauses, transitions
 from watchbell.store import ledger
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
@@ -43,6 +44,7 @@ def run_now(db: Database, task_id: int, *, now: datetime, actor: str, key: str |
         task = task_store.find_task(session, task_id)
         if task is None:
             raise NotFound(f"there is no task {task_id}")
+        ownership.require(session, Right.OPERATE, task)
         occurrence_key = f"man:{key or uuid.uuid4().hex}"
         if key is None or store.find_run_by_key(session, task_id, occurrence_key) is None:
             _refuse_too_many(session, task)
@@ -69,6 +71,7 @@ def run_soon(db: Database, task_id: int, *, now: datetime, actor: str) -> Run:
         task = task_store.lock_task(session, task_id)
         if task is None:
             raise NotFound(f"there is no task {task_id}")
+        ownership.require(session, Right.OPERATE, task)
         if not task.enabled:
             raise Conflict(f"task {task.name!r} is disabled; enable it, or run it by hand")
         waiting = store.find_waiting(session, task.id, Trigger.ASAP.value)
@@ -90,6 +93,7 @@ def run_soon(db: Database, task_id: int, *, now: datetime, actor: str) -> Run:
 def forget_soon(db: Database, task_id: int, *, now: datetime, actor: str) -> None:
     """Cancel the run of a task that was asked for as soon as possible, if one still waits."""
     with db.write() as session:
+        ownership.require_of_run(session, Right.OPERATE, task_id)
         waiting = store.find_waiting(session, task_id, Trigger.ASAP.value)
         if waiting is not None:
             reason = f"{actor} has asked for it no longer"

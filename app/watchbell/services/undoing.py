@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from watchbell.errors import Conflict, NotFound
-from watchbell.services import tasks
+from watchbell.domain.permissions import Right
+from watchbell.errors import Conflict, NotAllowed, NotFound
+from watchbell.services import ownership, tasks, teams
 from watchbell.services.bulk_parts import Part, unheard
 from watchbell.store import audit
 from watchbell.store import runs as run_store
@@ -72,7 +73,7 @@ def _restore_some(db: Database, ids: Sequence[int], *, now: datetime, actor: str
             try:
                 _restore(session, task, now=now, actor=actor)
                 done.append(Part(task.id, task.name, "restored"))
-            except Conflict as error:
+            except (Conflict, NotAllowed) as error:
                 # What refuses has written nothing.
                 done.append(Part(task.id, task.name, "", error.message))
     return done
@@ -81,11 +82,15 @@ def _restore_some(db: Database, ids: Sequence[int], *, now: datetime, actor: str
 def _restore(session: Session, task: Task, *, now: datetime, actor: str) -> Task:
     if task.deleted_at is None:
         return task
+    ownership.require(session, Right.EDIT, task)
     if store.find_task_by_name(session, task.name) is not None:
         raise Conflict(f"another task is called {task.name!r} by now; rename it, then restore this one")
     if run_store.list_waiting(session, task.id, 1):
         raise Conflict(f"the runs of {task.name} that waited are still being cancelled; try again in a moment")
     definition = dataclasses.replace(tasks.definition_of(task), enabled=_started(session, task.id))
+    if not teams.is_there(session, task.team):
+        # The team was deleted after it.
+        definition = dataclasses.replace(definition, team="")
     task.deleted_at = None
     task.cursor_at = max(task.cursor_at, now)
     tasks.put_back(session, task, definition, now=now, actor=actor)

@@ -1,20 +1,45 @@
-"""How much is to come, without working out each moment of each task."""
+"""What is to come, and how much of it, without working out each moment of each task."""
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from watchbell.domain import schedule as schedules
-from watchbell.domain.schedule import Schedule
-from watchbell.store import tasks as store
+from watchbell.domain.schedule import Occurrence, Schedule
+from watchbell.services import tasks
+from watchbell.store import due_tasks as store
+from watchbell.store import tasks as task_store
 from watchbell.store.session import Database
+from watchbell.store.tasks import Task
 
 #: With more different schedules than this nobody waits until all of them have been looked at.
 MOST_SCHEDULES = 2000
 _MINUTE = timedelta(minutes=1)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+def list_upcoming(
+    db: Database, *, now: datetime, limit: int = 100, hours: int = 24, **filters: Any
+) -> list[tuple[Task, Occurrence]]:
+    """Return the next occurrences of all enabled tasks within some hours, in their order, as many as the limit."""
+    until = now + timedelta(hours=hours)
+    found = tasks.list_soonest(db, limit, **filters)
+    # Each stream is in its order and computes its next moment only when the one before has been taken, so the cost is
+    # that of the moments returned, not of all moments of all tasks.
+    streams = [_upcoming_of(task, after=now, limit=limit, until=until) for task in found]
+    merged = heapq.merge(*streams, key=lambda pair: (pair[1].due_at, pair[0].name))
+    return list(itertools.islice(merged, limit))
+
+
+def _upcoming_of(task: Task, *, after: datetime, limit: int, until: datetime) -> Iterator[tuple[Task, Occurrence]]:
+    plan = schedules.from_json(task.schedule)
+    for occurrence in schedules.occurrences(plan, max(after, task.cursor_at), limit, until):
+        yield task, occurrence
 
 
 def count(db: Database, *, now: datetime, at_most: int, hours: int = 24) -> int:
@@ -26,10 +51,10 @@ def count(db: Database, *, now: datetime, at_most: int, hours: int = 24) -> int:
             return at_most
         groups = store.list_schedules_due(session, now=now, until=until)
     total = 0
-    for schedule, after, tasks in groups:
+    for schedule, after, number in groups:
         plan = schedules.from_json(schedule)
-        each = sum(1 for _ in schedules.occurrences(plan, after, -(-(at_most - total) // tasks), until))
-        total = min(total + each * tasks, at_most)
+        each = sum(1 for _ in schedules.occurrences(plan, after, -(-(at_most - total) // number), until))
+        total = min(total + each * number, at_most)
         if total == at_most:
             break
     return total
@@ -45,13 +70,13 @@ def crowd(db: Database, moments: Sequence[datetime], *, now: datetime, but: int 
     minutes = [moment.replace(second=0, microsecond=0) for moment in moments]
     with db.read() as session:
         groups = store.list_schedules_due(session, now=now, until=minutes[-1] + _MINUTE)
-        itself = store.find_task(session, but) if but is not None else None
+        itself = task_store.find_task(session, but) if but is not None else None
     if len(groups) > MOST_SCHEDULES:
         return None
     found = [0] * len(minutes)
-    for schedule, after, tasks in groups:
+    for schedule, after, number in groups:
         for index in _due_in(schedules.from_json(schedule), minutes, after):
-            found[index] += tasks
+            found[index] += number
     if itself is not None and itself.enabled:
         for index in _due_in(schedules.from_json(itself.schedule), minutes, max(now, itself.cursor_at)):
             found[index] = max(0, found[index] - 1)

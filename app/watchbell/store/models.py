@@ -31,6 +31,7 @@ from watchbell.store.secrets import Secret, SecretUse, SecretVersion
 from watchbell.store.steps import AttemptStep
 from watchbell.store.task_templates import TaskTemplate
 from watchbell.store.tasks import ChangeMark, Task, TaskRevision
+from watchbell.store.teams import Team, TeamMember
 from watchbell.store.tokens import APIToken
 from watchbell.store.totals import RunDay
 from watchbell.store.verdicts import RunExpected, RunVerdict
@@ -91,6 +92,8 @@ __all__ = [
     "Task",
     "TaskRevision",
     "TaskTemplate",
+    "Team",
+    "TeamMember",
     "WaitingLogin",
     "metadata",
 ]

@@ -16,7 +16,6 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     bindparam,
-    case,
     cast,
     func,
     literal,
@@ -70,6 +69,8 @@ class Task(Base):
     tags: Mapped[list[Any]] = mapped_column(default=list)
     comment: Mapped[str] = mapped_column(default="")
     owner: Mapped[str] = mapped_column(default="")
+    #: The name of a team; empty for none.
+    team: Mapped[str] = mapped_column(default="", server_default=text("''"))
     host: Mapped[str] = mapped_column(default="")
     #: The last nominal moment that has become a row; occurrences after it are still to come.
     cursor_at: Mapped[datetime]
@@ -197,6 +198,8 @@ def filtered(
     search: str = "",
     enabled: bool | None = None,
     owner: str | None = None,
+    team: str | None = None,
+    mine: tuple[str, Sequence[str]] | None = None,
     host: str | None = None,
     tag: str | None = None,
     queue: str | None = None,
@@ -224,8 +227,12 @@ def filtered(
         statement = statement.where(Task.enabled.is_(enabled))
     if owner is not None:
         statement = statement.where(func.lower(Task.owner) == owner.lower())
+    if team is not None:
+        statement = statement.where(func.lower(Task.team) == team.lower())
+    if mine is not None:
+        statement = statement.where(or_(func.lower(Task.owner) == mine[0].lower(), Task.team.in_(mine[1])))
     for word in search.split()[:8]:
-        texts = (Task.name, Task.command, Task.schedule_words, Task.owner, Task.comment)
+        texts = (Task.name, Task.command, Task.schedule_words, Task.owner, Task.team, Task.comment)
         columns = (*texts, cast(Task.tags, String), cast(Task.steps, String))
         statement = statement.where(or_(*(column.ilike(pattern(word), escape="\\") for column in columns)))
     return statement
@@ -253,11 +260,6 @@ def list_ids_of_command(session: Session, command: str, limit: int) -> Sequence[
     return session.scalars(chosen.order_by(Task.id.desc()).limit(limit)).all() if can_hold(command) else []
 
 
-def list_of_owner(session: Session, owner: str) -> Sequence[Task]:
-    """Return somebody's tasks, whatever the case of the name, deleted ones included."""
-    return session.scalars(select(Task).where(func.lower(Task.owner) == owner.lower())).all() if can_hold(owner) else []
-
-
 def list_tasks(
     session: Session,
     *,
@@ -270,7 +272,7 @@ def list_tasks(
 ) -> Sequence[Task]:
     """Return the tasks that are not deleted, filtered and sorted by one of SORTS and then by name.
 
-    The filters are search (words), enabled, owner, host, tag (a whole one), queue, outcomes (states of the newest run, None
+    The filters are search (words), enabled, owner, team, mine (an owner and teams), host, tag (a whole one), queue, outcomes (states of the newest run, None
     for no run), ids, and whether deleted ones count, too. ``after`` is the place of the last task of the page before: its
     value of the column, name and id.
     """
@@ -313,26 +315,9 @@ def list_names(session: Session, limit: int, **filters: Any) -> dict[int, str]:
 
 
 def list_marks(session: Session) -> Sequence[Any]:
-    """Return each combination of stored tags, host and owner that tasks have, as many as a list of choices can use."""
-    statement: Any = select(cast(Task.tags, String).label("tags"), Task.host, Task.owner).distinct()
+    """Return each combination of stored tags, host, owner and team that tasks have, as many as a list of choices can use."""
+    statement: Any = select(cast(Task.tags, String).label("tags"), Task.host, Task.owner, Task.team).distinct()
     return session.connection().execute(filtered(statement).limit(2000)).all()
-
-
-def count_due(session: Session, *, after: datetime, until: datetime, at_most: int) -> int:
-    """Return how many enabled tasks have their next moment within a time, counting no further than a bound."""
-    chosen = filtered(select(Task.id), enabled=True).where(Task.next_due_at > after, Task.next_due_at <= until)
-    return int(session.scalar(select(func.count()).select_from(chosen.limit(at_most).subquery())) or 0)
-
-
-def list_schedules_due(session: Session, *, now: datetime, until: datetime) -> list[tuple[Any, datetime, int]]:
-    """Return the schedules of the enabled tasks that are due until a time, from when each counts, and how many tasks have it.
-
-    Thousands of tasks have few schedules between them, so each is told once.
-    """
-    ahead = case((Task.cursor_at > now, Task.cursor_at))
-    statement = filtered(select(cast(Task.schedule, String), ahead, func.count()), enabled=True)
-    rows = session.execute(statement.where(Task.next_due_at <= until).group_by(cast(Task.schedule, String), ahead))
-    return [(decoded(text), cursor or now, int(count)) for text, cursor, count in rows]
 
 
 def find_revision(session: Session, task_id: int, version: int) -> TaskRevision | None:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from flask import render_template, request
 
 from watchbell.domain import schedule as schedules
-from watchbell.errors import InputError
-from watchbell.services import bulk, bulk_edits
+from watchbell.errors import InputError, Problem
+from watchbell.services import bulk, bulk_edits, teams
 from watchbell.services.bulk_edits import Edited
+from watchbell.services.ownership import NotYours
 from watchbell.web import current, query
 from watchbell.web.db import database
 from watchbell.web.forms.bulk_edit_form import BulkEditForm
@@ -29,6 +30,8 @@ def chosen_ids() -> list[int]:
 def page(form: BulkEditForm, edits: Sequence[Edited] | None = None, status: int = 200) -> tuple[str, int]:
     """Return the page of the form, with what would change if that is known."""
     found = bulk_edits.find(database(), chosen_ids())
+    names = teams.list_names(database())
+    form.offer_teams(names)
     html = render_template(
         "bulk_edits/index.html",
         section="tasks",
@@ -36,6 +39,7 @@ def page(form: BulkEditForm, edits: Sequence[Edited] | None = None, status: int 
         tasks=found,
         edits=edits,
         named=_NAMED,
+        teams=names,
         zones=sorted(schedules.valid_zones()),
     )
     return html, status
@@ -59,6 +63,9 @@ def act(form: BulkEditForm) -> tuple[str, int]:
     except InputError as error:
         form.show_problems(error.problems)
         return page(form, status=422)
+    except NotYours as error:
+        form.show_problems([Problem("change", error.message)])
+        return page(form, status=403)
     changed = [edit for edit in done if edit.differences]
     return render_template(
         "bulk_edits/done.html", section="tasks", edits=changed, total=len(done), undo=_undo_text(changed)

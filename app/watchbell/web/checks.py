@@ -17,9 +17,11 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.config import Config
+from watchbell.domain.ownership import OwnOnly
 from watchbell.domain.permissions import ROUTES, Right, rights_of, scope_for
-from watchbell.services import audit
+from watchbell.services import audit, ownership
 from watchbell.services.audit import Origin
+from watchbell.services.ownership import Doer
 from watchbell.web import askers, auth, bearer, current, errors, form_text
 from watchbell.web.current import User
 from watchbell.web.db import database
@@ -82,9 +84,12 @@ def init_app(app: Flask, config: Config) -> None:
     for check in (
         *(_refuse_foreign_host, _refuse_remote_without_login, bearer.check),
         *(_refuse_foreign_origin, _refuse_without_right, _refuse_without_factor, form_text.refuse_broken),
+        # Last, so that nothing before it asks who somebody is where nobody need be known.
+        _say_for_whom,
     ):
         app.before_request(check)
     csrf.init_app(app)
+    app.teardown_request(lambda _error: ownership.act_for(None))
     app.after_request(_finish)
 
 
@@ -205,6 +210,17 @@ def _refuse_without_factor() -> AnyResponse | None:
     return redirect(url_for("second_factor.index"), 303)
 
 
+def _say_for_whom() -> None:
+    """Keep tasks for those whose they are, where the settings say so, from here on until the next request."""
+    config = current.config()
+    rule = OwnOnly(config.own_tasks_only)
+    if ROUTES.get(request.endpoint or "") in {None, Right.PUBLIC} or rule is OwnOnly.NEVER:
+        ownership.act_for(None)
+        return
+    user = current.user()
+    ownership.act_for(Doer(user.username, user.role, rule))
+
+
 def _too_few(user: User, right: Right | None) -> Response:
     _note_refusal(user)
     if not user.by_token or right is None or right not in rights_of(user.role):
@@ -227,6 +243,8 @@ def _note_refusal(user: User) -> None:
 
 
 def _finish(response: AnyResponse) -> AnyResponse:
+    if response.status_code == 403 and g.get("is_not_theirs"):
+        _note_refusal(current.user())
     headers = response.headers
     # What a route has set itself, such as a policy of its own, stays.
     there = {name.lower() for name, _value in headers}

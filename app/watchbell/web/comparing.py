@@ -75,7 +75,7 @@ def environment_changes(sides: Sides) -> list[FieldChange]:
 
 def _fields(definition: Mapping[str, object], rules: Rules) -> dict[str, str]:
     plain = (("name", _("Name")), ("command", _("Command")), ("directory", _("Working directory")), ("owner", _("Owner")),
-             ("host", _("Host")), ("comment", _("Comment")))  # fmt: skip
+             ("team", _("Team")), ("host", _("Host")), ("comment", _("Comment")))  # fmt: skip
     fields = {label: str(definition.get(key) or "") for key, label in plain}
     stored = task_steps.from_json(definition.get("steps"))
     fields[_("Steps")] = told(task_steps.describe(stored)) if stored else ""

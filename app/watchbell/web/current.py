@@ -19,6 +19,7 @@ from watchbell.domain.permissions import Right
 from watchbell.domain.presence import SchedulerState
 from watchbell.domain.task_definition import Defaults
 from watchbell.errors import ConfigError, Unavailable
+from watchbell.services import teams
 from watchbell.services.retention import Rules
 from watchbell.web import families
 from watchbell.web import reader_zone as reader_zones
@@ -118,6 +119,11 @@ def actor() -> str:
 def owner() -> str:
     """Return whose tasks are "mine": the account, or the server's user where nobody logs in."""
     return actor() if config().uses_login else config().user
+
+
+def mine() -> tuple[str, tuple[str, ...]]:
+    """Return whose tasks are "mine": the owner, and the teams of the account."""
+    return owner(), tuple(teams.list_names_of(database(), actor())) if config().uses_login else ()
 
 
 def defaults() -> Defaults:

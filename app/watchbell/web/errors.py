@@ -26,6 +26,7 @@ from watchbell.errors import (
     VersionRequired,
     WatchbellError,
 )
+from watchbell.services.ownership import NotYours
 from watchbell.services.runs import RunDeleted
 from watchbell.services.triggers import QuotaReached
 from watchbell.web import askers, current, families
@@ -146,6 +147,7 @@ def _on_ours(error: WatchbellError) -> Response:
     if status >= 500:
         _log.error("request %s: %s", request_id(), error.message)
     text = "" if isinstance(error, _PRIVATE) else error.message
+    g.is_not_theirs = isinstance(error, NotYours)
     made = answer(status, text, bare=status >= 500, error=error)
     if isinstance(error, TooManyTries):
         made.headers["Retry-After"] = str(error.retry_seconds)

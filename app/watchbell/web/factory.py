@@ -72,6 +72,7 @@ from watchbell.web.pages import (
     task_metrics,
     task_templates,
     tasks,
+    teams,
     timeline,
     tokens,
     transfer,
@@ -89,7 +90,7 @@ PAGES = (
     *(search, scheduler_control, pauses, auth_pages, tokens, views, api_docs, earlier, language, audit, users),
     *(timeline, calendars, failures, task_metrics, settings, task_templates, bulk_edits, alerts, secrets),
     *(fleet, fleet_executions, fleet_schedules),
-    *(second_factor, provider),
+    *(second_factor, provider, teams),
     *(fleet_devices, fleet_groups, fleet_enrolment),
     *(fleet_templates, fleet_handlers, fleet_execute),
 )

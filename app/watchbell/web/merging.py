@@ -22,7 +22,20 @@ TAKE = "take-"
 MINE, THEIRS = "mine", "theirs"
 _WHAT = ("what", "command", "steps")
 _WHEN = ("kind", *(name for names in FIELDS_OF_KIND.values() for name in names))
-_PLAIN = ("name", "directory", "environment", "tags", "comment", "owner", "host", "enabled", "zone", "dst", *HOW_FIELDS)
+_PLAIN = (
+    "name",
+    "directory",
+    "environment",
+    "tags",
+    "comment",
+    "owner",
+    "team",
+    "host",
+    "enabled",
+    "zone",
+    "dst",
+    *HOW_FIELDS,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,7 +97,7 @@ def _rows(form: TaskForm, stored: Mapping[str, object]) -> list[tuple[str, str, 
     kinds = {"steps" if form.has_steps else "command", str(stored["what"])}
     what = _("Command or steps") if len(kinds) > 1 else str(form[kinds.pop()].label.text)
     plain = [(name, str(form[name].label.text), (name,)) for name in _PLAIN]
-    return [plain[0], ("what", what, _WHAT), *plain[1:8], ("when", _("Schedule"), _WHEN), *plain[8:]]
+    return [plain[0], ("what", what, _WHAT), *plain[1:9], ("when", _("Schedule"), _WHEN), *plain[9:]]
 
 
 def _data_of(task: Task, version: int) -> dict[str, object]:

@@ -49,6 +49,7 @@ class NextQuery:
     tag: str = ""
     host: str = ""
     user: str = ""
+    team: str = ""
     after: Place | None = None
     before: Place | None = None
     look: Look | None = None
@@ -61,7 +62,7 @@ class NextQuery:
     @property
     def more(self) -> int:
         """Return how many of the filters are set that stand behind a button."""
-        return sum(map(bool, (self.tag, self.host, self.user)))
+        return sum(map(bool, (self.tag, self.host, self.user, self.team)))
 
     def address(self, **changes: Any) -> dict[str, Any]:
         """Return the arguments of an address with these filters and changes; the place is not kept.
@@ -75,6 +76,7 @@ class NextQuery:
             "tag": self.tag,
             "host": self.host,
             "user": self.user,
+            "team": self.team,
             **(self.look.given if self.look else {}),
             **changes,
         }
@@ -96,7 +98,7 @@ def read(args: Mapping[str, str], look: Look | None = None, *, each: str = "few"
         within=query.word(args, "within", RANGES, _USUAL_RANGE),
         each=query.word(args, "each", EACH, each),
         search=query.text(args, "q"),
-        **{name: query.text(args, name) for name in ("tag", "host", "user")},
+        **{name: query.text(args, name) for name in ("tag", "host", "user", "team")},
         after=after,
         before=before,
         look=look,
@@ -112,7 +114,13 @@ def read_script(args: Mapping[str, str]) -> tuple[NextQuery, Look]:
 
 def as_span(asked: NextQuery, now: datetime) -> Span:
     """Return what the service is asked for."""
-    chosen = TaskFilter(search=asked.search, tag=asked.tag or None, host=asked.host or None, owner=asked.user or None)
+    chosen = TaskFilter(
+        search=asked.search,
+        tag=asked.tag or None,
+        host=asked.host or None,
+        owner=asked.user or None,
+        team=asked.team or None,
+    )
     return Span(chosen, now, now + timedelta(hours=RANGES[asked.within]), EACH[asked.each])
 
 

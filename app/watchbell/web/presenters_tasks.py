@@ -20,7 +20,7 @@ from watchbell.web.presenters_runs import usual_seconds
 STRIP_RUNS = 30
 CSV_COLUMNS = (
     "id", "name", "enabled", "paused", "schedule", "zone", "next_due_at", "last_state", "last_run_id", "usual_seconds", "owner",
-    "host", "tags", "command", "steps", "directory", "comment", "version",
+    "team", "host", "tags", "command", "steps", "directory", "comment", "version",
 )  # fmt: skip
 
 
@@ -72,6 +72,7 @@ def task_json(row: TaskRow) -> dict[str, object]:
         "last_run_id": last.id if last else None,
         "usual_seconds": row.usual_seconds,
         "owner": task.owner,
+        "team": task.team,
         "host": task.host,
         "tags": list(task.tags),
         "command": task.command,

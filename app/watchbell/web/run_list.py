@@ -87,6 +87,7 @@ class RunQuery:
     tag: str = ""
     host: str = ""
     user: str = ""
+    team: str = ""
     #: "open" for those about which a person is to decide.
     decision: str = ""
     #: Whether the oldest come first.
@@ -106,12 +107,13 @@ class RunQuery:
     @property
     def more(self) -> int:
         """Return how many of the filters are set that stand behind a button."""
-        return sum(map(bool, (self.start, self.end, self.queue, self.tag, self.host, self.user)))
+        return sum(map(bool, (self.start, self.end, self.queue, self.tag, self.host, self.user, self.team)))
 
     @property
     def can_be_turned(self) -> bool:
         """Return whether an index leads to the oldest of these runs as it does to the newest."""
-        return not (self.search or self.queue or self.tag or self.host or self.user or self.decision)
+        marks = (self.search, self.queue, self.tag, self.host, self.user, self.team, self.decision)
+        return not any(marks)
 
     @property
     def is_first_page(self) -> bool:
@@ -135,6 +137,7 @@ class RunQuery:
             "tag": self.tag,
             "host": self.host,
             "user": self.user,
+            "team": self.team,
             "decision": self.decision,
             "order": "id" if self.oldest_first else "",
             **(self.look.given if self.look else {}),
@@ -169,7 +172,7 @@ def read(args: Mapping[str, str], many: MultiArgs, db: Database, look: Look | No
         start=read_moment(args, "from"),
         end=read_moment(args, "to"),
         search=query.text(args, "q"),
-        **{name: query.text(args, name) for name in ("queue", "tag", "host", "user")},
+        **{name: query.text(args, name) for name in ("queue", "tag", "host", "user", "team")},
         decision=query.word(args, "decision", ("", "open"), ""),
         oldest_first=query.word(args, "order", ("", "id", "-id"), "") == "id",
         before=before,
@@ -223,7 +226,7 @@ def as_filter(db: Database, asked: RunQuery, *, now: datetime, zone: ZoneInfo) -
     # No task has the id 0, so a name that nobody has finds nothing.
     task_id = (asked.task.id if asked.task else 0) if asked.task_text else None
     starts = [found for found in (since_of(asked.since, now, zone), _start_of(asked.start, zone)) if found is not None]
-    marks = {"tag": asked.tag or None, "owner": asked.user or None}
+    marks = {"tag": asked.tag or None, "owner": asked.user or None, "team": asked.team or None}
     return RunFilter(
         task_id=task_id,
         states=states,

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from flask import url_for
 from markupsafe import Markup, escape
 
+from watchbell.domain.permissions import Right
+from watchbell.services import ownership
 from watchbell.store.tasks import Task
 from watchbell.web import offers
+from watchbell.web.db import database
 from watchbell.web.i18n import _
 
 #: Act -> its icon, how it is asked for, and where below the address of the task.
@@ -52,11 +55,15 @@ class RowActs:
                 self._parts[act] = (str(escape(words[act])), str(icon(symbol)), "" if method == "GET" else below)
         if offers.may(url_for("pauses.new")):
             self._parts["pause"] = (str(escape(words["pause"])), str(icon("pause")), "")
+        edits, runs = (ownership.judge(database(), right) for right in (Right.EDIT, Right.OPERATE))
+        self._judges = {"edit": edits, "delete": edits, **dict.fromkeys(("run", "enable", "disable", "pause"), runs)}
 
     def draw(self, task: Task, resume: Markup | None = None) -> Markup:
         """Return the buttons of a task; ``resume`` is the one that takes the place of the pause of a paused one."""
         name, shown = str(escape(task.name)), []
         for act in ("run", "edit", "disable" if task.enabled else "enable", "pause", "copy", "delete"):
+            if act in self._judges and not self._judges[act](task):
+                continue
             if act == "pause" and resume is not None:
                 shown.append(str(resume))
             elif act in self._parts:

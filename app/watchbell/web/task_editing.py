@@ -10,7 +10,8 @@ from flask import render_template, request
 
 from watchbell.domain import schedule as schedules
 from watchbell.errors import Conflict, InputError, Problem
-from watchbell.services import secrets, tasks, triggers
+from watchbell.services import secrets, tasks, teams, triggers
+from watchbell.services.ownership import NotYours
 from watchbell.store.tasks import Task
 from watchbell.web import current, merging, starting, task_preview
 from watchbell.web.db import database
@@ -74,6 +75,9 @@ def save(form: TaskForm, task: Task | None) -> Task | Refusal:
     except InputError as error:
         form.show_problems(error.problems)
         return Refusal(422)
+    except NotYours as error:
+        form.show_problems([Problem("owner", error.message)])
+        return Refusal(403)
     except Conflict as error:
         return _conflict(form, task, error)
 
@@ -158,6 +162,7 @@ def _version_or_newest(form: TaskForm, task: Task) -> int:
 def page(form: TaskForm, task: Task | None, refusal: Refusal | None = None) -> tuple[str, int]:
     """Return the page of the form and its status."""
     pasted = refusal.pasted if refusal else None
+    form.offer_teams(teams.list_names(database()))
     shown = task_preview.of_form(form, task, pasted) if (task or refusal or START in request.args) else None
     html = render_template(
         "tasks/form.html",

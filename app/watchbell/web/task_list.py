@@ -30,6 +30,7 @@ SHAPE = Shape(
         Column("strip", "wb-cell--wide"),
         Column("usual", "wb-number"),
         Column("owner", sorts=True),
+        Column("team", is_shown=False),
         Column("queue", is_shown=False),
         Column("command", "wb-cell--wide", is_shown=False),
         Column("comment", "wb-cell--wide", is_shown=False),
@@ -61,6 +62,7 @@ class TaskQuery:
     tag: str = ""
     host: str = ""
     user: str = ""
+    team: str = ""
     whose: str = "all"
     sort: str = "name"
     descending: bool = False
@@ -74,7 +76,7 @@ class TaskQuery:
     @property
     def more(self) -> int:
         """Return how many of the filters are set that stand behind a button."""
-        return sum(map(bool, (self.last, self.tag, self.host, self.user)))
+        return sum(map(bool, (self.last, self.tag, self.host, self.user, self.team)))
 
     def address(self, **changes: Any) -> dict[str, Any]:
         """Return the arguments of an address with these filters, this order and changes; the place is not kept.
@@ -88,6 +90,7 @@ class TaskQuery:
             "tag": self.tag,
             "host": self.host,
             "user": self.user,
+            "team": self.team,
             "owner": "mine" if self.whose == "mine" else "",
             "order": f"{'-' * self.descending}{self.sort}" if (self.sort, self.descending) != ("name", False) else "",
             **self.look.given,
@@ -140,6 +143,7 @@ def _filters(args: Mapping[str, str], look: Look) -> TaskQuery:
         tag=query.text(args, "tag"),
         host=query.text(args, "host"),
         user=query.text(args, "user"),
+        team=query.text(args, "team"),
         whose=query.word(args, "owner", ("mine", "all"), "all"),
     )
 
@@ -158,7 +162,9 @@ def as_filter(asked: TaskQuery) -> TaskFilter:
     return TaskFilter(
         search=asked.search,
         enabled={"enabled": True, "disabled": False}.get(asked.status),
-        owner=current.owner() if asked.whose == "mine" else asked.user or None,
+        owner=asked.user or None,
+        team=asked.team or None,
+        mine=current.mine() if asked.whose == "mine" else None,
         host=asked.host or None,
         tag=asked.tag or None,
         outcomes=OUTCOMES[asked.last] if asked.last else None,

@@ -15,7 +15,18 @@ from watchbell.web.spans import seconds_text
 from watchbell.web.told import sentence
 
 _PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
-NAMES = ("enabled", "add_tags", "remove_tags", "zone", "owner", "host", "queue", "retries", "time_limit_seconds")
+NAMES = (
+    "enabled",
+    "add_tags",
+    "remove_tags",
+    "zone",
+    "owner",
+    "team",
+    "host",
+    "queue",
+    "retries",
+    "time_limit_seconds",
+)
 
 
 class BulkEditForm(FlaskForm):  # type: ignore[misc]
@@ -33,10 +44,15 @@ class BulkEditForm(FlaskForm):  # type: ignore[misc]
     remove_tags = StringField(lazy("Remove tags"), render_kw=_PLAIN)
     zone = StringField(lazy("Time zone"), render_kw={"list": "zones", **_PLAIN})
     owner = StringField(lazy("Owner"), render_kw=_PLAIN)
+    team = SelectField(lazy("Team"), choices=[], validate_choice=False)
     host = StringField(lazy("Host"), render_kw=_PLAIN)
     queue = StringField(lazy("Queue"), render_kw=_PLAIN)
     retries = StringField(lazy("Retries"), render_kw={"inputmode": "numeric", **_PLAIN})
     time_limit_seconds = StringField(lazy("Time limit"), render_kw=_PLAIN)
+
+    def offer_teams(self, names: Sequence[str]) -> None:
+        """Let one of these teams be chosen, or none."""
+        self.team.choices = choices([("", _("none")), *((name, name) for name in names)])
 
     def changes(self) -> Changes:
         """Return what is ticked; raises InputError if that is nothing."""

@@ -44,7 +44,19 @@ FIELDS_OF_KIND = {
 #: What a pasted crontab line may fill.
 PASTED_FIELDS = ("kind", "cron", "command", "name", "environment", "zone", "directory", "comment", "spread_seconds")
 WHAT_CHOICES = (("command", lazy("One command")), ("steps", lazy("Steps in order")))
-WHAT_FIELDS = ("name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "host", "enabled")
+WHAT_FIELDS = (
+    "name",
+    "command",
+    "steps",
+    "directory",
+    "environment",
+    "tags",
+    "comment",
+    "owner",
+    "team",
+    "host",
+    "enabled",
+)
 UNITS = {"seconds": lazy("seconds"), "minutes": lazy("minutes"), "hours": lazy("hours"), "days": lazy("days")}
 #: The words of a schedule, as they are offered.
 _EVERY_NAMES = {
@@ -109,6 +121,8 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     tags = StringField(lazy("Tags"))
     comment = TextAreaField(lazy("Comment"), render_kw={"rows": 2})
     owner = StringField(lazy("Owner"), render_kw={"maxlength": NAME_LIMIT})
+    #: Its choices are given to the form; without a team there is nothing to choose.
+    team = SelectField(lazy("Team"), choices=[], validate_choice=False)
     host = StringField(lazy("Host"))
     enabled = BooleanField(lazy("Enabled"))
     #: Not a property of the task: what else is to happen when it is saved.
@@ -155,6 +169,11 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     def leaves_enabled(self) -> bool:
         """Return whether whoever filled this in has left it as it was whether the task starts by itself."""
         return bool(self.enabled.data) == bool(self.was_enabled.data)
+
+    def offer_teams(self, names: Iterable[str]) -> None:
+        """Let one of these teams be chosen, the one that was chosen before, or none."""
+        offered = dict.fromkeys([*names, *filter(None, [self.team.data])])
+        self.team.choices = choices([("", _("none")), *((name, name) for name in offered)])
 
     def schedule_fields(self) -> dict[str, object]:
         """Return what the task service is told about when: the fields of the chosen kind and no others."""
@@ -238,6 +257,7 @@ def new_task_data(defaults: Defaults) -> dict[str, object]:
         "zone": defaults.zone,
         "dst": "cron_like",
         "owner": defaults.owner,
+        "team": "",
         "host": "",
         "version": "",
         **policy_data(Policies()),
@@ -256,6 +276,7 @@ def task_data(definition: TaskDefinition, version: int) -> dict[str, object]:
         "tags": ", ".join(definition.tags),
         "comment": definition.comment,
         "owner": definition.owner,
+        "team": definition.team,
         "host": definition.host,
         "enabled": definition.enabled,
         "was_enabled": "1" if definition.enabled else "",

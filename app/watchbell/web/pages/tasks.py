@@ -10,8 +10,9 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.domain.masking import mask_all
+from watchbell.domain.permissions import Right
 from watchbell.errors import Conflict, NotFound
-from watchbell.services import pauses, runs, tasks, triggers, undoing
+from watchbell.services import ownership, pauses, runs, tasks, triggers, undoing
 from watchbell.services.runs import RunFilter
 from watchbell.services.tasks import TaskPage
 from watchbell.store.tasks import Task, TaskRevision
@@ -148,6 +149,7 @@ def edit(task_id: int) -> tuple[str, int]:
         task = tasks.get(database(), task_id)
     except NotFound:
         return deleted_task.page(task_id)
+    ownership.require_known(database(), Right.EDIT, task)
     return task_editing.page(task_editing.form_of(task), task)
 
 

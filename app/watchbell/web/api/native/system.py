@@ -9,7 +9,7 @@ from flask import Response, current_app
 
 from watchbell.domain.presence import SchedulerState
 from watchbell.domain.run_state import RunState
-from watchbell.services import attention, decisions, runs, tasks
+from watchbell.services import attention, decisions, runs, upcoming
 from watchbell.services.attention import Trouble
 from watchbell.version import __version__
 from watchbell.web import current, run_list
@@ -176,7 +176,7 @@ def list_troubles() -> Response:
 @blueprint.answers(200, NextRuns)
 def list_next_runs(asked: dict[str, Any]) -> Response:
     """List the next moments of all enabled tasks, in their order."""
-    found = tasks.list_upcoming(database(), now=current.now(), limit=asked["limit"], hours=asked["hours"])
+    found = upcoming.list_upcoming(database(), now=current.now(), limit=asked["limit"], hours=asked["hours"])
     items = [{**words.moment(moment), "task_id": task.id, "task_name": task.name} for task, moment in found]
     return answers.answer({"items": items})
 

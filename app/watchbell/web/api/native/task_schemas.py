@@ -12,7 +12,7 @@ from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import DSTRule, ScheduleKind
 from watchbell.domain.steps import LONGEST_SECONDS
-from watchbell.domain.task_definition import COMMAND_LIMIT, NAME_LIMIT, TEXT_LIMIT
+from watchbell.domain.task_definition import COMMAND_LIMIT, NAME_LIMIT, TEAM_LIMIT, TEXT_LIMIT
 from watchbell.services import bulk
 from watchbell.store.tasks import SORTS
 from watchbell.web.api import fields
@@ -157,6 +157,11 @@ class TaskChange(ScheduleFields):
         validate=fields.long(0, TEXT_LIMIT), allow_none=True, metadata={"example": "for the auditors"}
     )
     owner = fields.Text(validate=fields.long(0, NAME_LIMIT), metadata={"example": "ann"})
+    team = fields.Text(
+        validate=fields.long(0, TEAM_LIMIT),
+        allow_none=True,
+        metadata={"description": "A team that there is; empty or null for none.", "example": ""},
+    )
     host = fields.Text(
         allow_none=True, metadata={"description": "Empty or null for wherever its scheduler runs.", "example": ""}
     )
@@ -195,6 +200,7 @@ class Task(fields.Schema):
     tags = fields.Many(fields.Text(), required=True, metadata={**_TAGS})
     comment = fields.Text(required=True)
     owner = fields.Text(required=True)
+    team = fields.Text(required=True, metadata={"description": "Empty for none."})
     host = fields.Text(required=True)
     kind = fields.Word(list(ScheduleKind), required=True)
     cron = fields.Text(required=True, allow_none=True, metadata={"description": "One cron text in each line."})
@@ -232,9 +238,10 @@ _ORDERS = [*SORTS, *(f"-{name}" for name in SORTS)]
 class TaskFilters(fields.Schema):
     """Which tasks."""
 
-    search = fields.words(metadata={"description": "Words in name, command, schedule, owner, comment or tags."})
+    search = fields.words(metadata={"description": "Words in name, command, schedule, owner, team, comment or tags."})
     enabled = fields.Flag(texts=True, allow_none=True)
     owner = fields.words(metadata={"example": "ann"})
+    team = fields.words(metadata={"example": "database"})
     host = fields.words()
     tag = fields.words(metadata={"description": "A whole tag.", "example": "backup"})
     queue = fields.words(metadata={"example": "nightly"})

@@ -141,7 +141,7 @@ def filter_of(asked: dict[str, Any]) -> TaskFilter:
     return TaskFilter(
         search=asked.get("search", ""),
         enabled=asked.get("enabled"),
-        **{name: asked.get(name) or None for name in ("owner", "host", "tag", "queue")},
+        **{name: asked.get(name) or None for name in ("owner", "team", "host", "tag", "queue")},
     )
 
 

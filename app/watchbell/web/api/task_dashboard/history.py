@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from watchbell.services import heartbeats, runs, tasks
+from watchbell.services import heartbeats, runs, upcoming
 from watchbell.web import current
 from watchbell.web.api.task_dashboard import schemas, words
 from watchbell.web.api.task_dashboard.family import blueprint
@@ -18,12 +18,12 @@ from watchbell.web.db import database
 @blueprint.answers(200, schemas.Scheduled(many=True))
 def list_scheduled(asked: dict[str, str]) -> Response:
     """List what is due within a day, the next one first."""
-    owner, host = _whose(asked)
+    owner, teams, host = _whose(asked)
     zone, now, session = current.zone(), current.now(), current.scheduler().session_id or None
     found = [
         (task, occurrence)
-        for task, occurrence in tasks.list_upcoming(database(), now=now, limit=schemas.MOST_ROWS)
-        if task.owner.lower() == owner.lower() and task.host.lower() in {"", host.lower()}
+        for task, occurrence in upcoming.list_upcoming(database(), now=now, limit=schemas.MOST_ROWS)
+        if (task.owner.lower() == owner.lower() or task.team in teams) and task.host.lower() in {"", host.lower()}
     ]
     rows = [
         words.scheduled_row(number, task, occurrence, now=now, host=host, session=session, zone=zone)
@@ -37,8 +37,8 @@ def list_scheduled(asked: dict[str, str]) -> Response:
 @blueprint.answers(200, schemas.LogRow(many=True))
 def list_logs(asked: dict[str, Any]) -> Response:
     """List the runs of a user's tasks on a host, newest first."""
-    owner, host = _whose(asked)
-    found = runs.list_rows_of_owner(database(), owner, limit=asked["limit"])
+    owner, teams, host = _whose(asked)
+    found = runs.list_rows_of_owner(database(), owner, teams=teams, limit=asked["limit"])
     lives = heartbeats.find_all(database(), {row.holder for row in found.runs if row.holder})
     zone = current.zone()
     rows = [
@@ -48,5 +48,7 @@ def list_logs(asked: dict[str, Any]) -> Response:
     return jsonify([row for row in rows if str(row["InsertedHost"]).lower() == host.lower()])
 
 
-def _whose(asked: dict[str, Any]) -> tuple[str, str]:
-    return asked.get("user") or current.owner(), asked.get("host") or current.config().hostname
+def _whose(asked: dict[str, Any]) -> tuple[str, tuple[str, ...], str]:
+    """Return the owner, the teams, which are those of whoever asks for nobody else's, and the host."""
+    host = asked.get("host") or current.config().hostname
+    return (asked["user"], (), host) if asked.get("user") else (*current.mine(), host)

@@ -30,8 +30,10 @@ _SET_BY_US = frozenset({"ID", "InsertedAt", "InsertedBy", "InsertedHost"})
 @blueprint.answers(200, schemas.Task(many=True))
 def list_tasks(asked: dict[str, str]) -> Response:
     """List the tasks of a user on a host, enabled ones first."""
-    owner, host = asked.get("user") or current.owner(), asked.get("host") or current.config().hostname
-    found = tasks.list_page(database(), owner=owner).tasks
+    host = asked.get("host") or current.config().hostname
+    # One's own are also those of one's teams.
+    whose = {"owner": asked["user"]} if asked.get("user") else {"mine": current.mine()}
+    found = tasks.list_page(database(), **whose).tasks
     # A task that names no host runs here as well.
     return _listed(task for task in found if task.host.lower() in {"", host.lower()})
 

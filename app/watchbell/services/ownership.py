@@ -1,0 +1,153 @@
+"""Keeping tasks for those whose they are, where the settings say so; domain.ownership decides.
+
+Whoever serves a request says for whom; everything that changes a task asks here, in its transaction. Where nobody has said
+so, as in the scheduler and in commands on the machine itself, nothing is kept from anybody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import dataclasses
+from collections.abc import Callable, Iterator
+
+from watchbell.domain.ownership import OwnOnly, is_kept, is_theirs
+from watchbell.domain.permissions import Right
+from watchbell.domain.task_definition import TaskDefinition
+from watchbell.errors import InputError, NotAllowed
+from watchbell.store import tasks as task_store
+from watchbell.store import teams as store
+from watchbell.store.session import Database, Session
+from watchbell.store.tasks import Task
+
+#: So many teams are named to somebody who has named another one.
+_NAMED = 5
+
+
+class NotYours(NotAllowed):
+    """This is for the owner of the task, its team and administrators."""
+
+    code = "not_yours"
+
+
+@dataclasses.dataclass(slots=True)
+class Doer:
+    """For whom something is done."""
+
+    username: str
+    role: str | None
+    own_only: OwnOnly = OwnOnly.NEVER
+    #: The teams of the account, once somebody has asked.
+    teams: frozenset[str] | None = None
+
+
+_doer: contextvars.ContextVar[Doer | None] = contextvars.ContextVar("watchbell_doer", default=None)
+
+
+def act_for(doer: Doer | None) -> None:
+    """Say for whom this thread does what it does from now on; None is for the installation itself."""
+    _doer.set(doer)
+
+
+@contextlib.contextmanager
+def acting_for(doer: Doer | None) -> Iterator[None]:
+    """Say for whom everything in this block is done."""
+    token = _doer.set(doer)
+    try:
+        yield
+    finally:
+        _doer.reset(token)
+
+
+def may(session: Session, right: Right, *, owner: str, team: str) -> bool:
+    """Return whether whoever asks may use a right, which the role has, with a task of this owner and team."""
+    doer = _doer.get()
+    if doer is None or not is_kept(doer.own_only, right, doer.role):
+        return True
+    return is_theirs(doer.username, _teams_of(session, doer), owner=owner, team=team)
+
+
+def require(session: Session, right: Right, task: Task) -> None:
+    """Raise NotYours unless whoever asks may use a right with a task."""
+    if not may(session, right, owner=task.owner, team=task.team):
+        raise NotYours(_refusal(right, task))
+
+
+def require_of_run(session: Session, right: Right, task_id: int) -> None:
+    """Raise NotYours unless whoever asks may use a right with the task of a run, be it deleted by now or not."""
+    task = task_store.find_task(session, task_id, deleted=True)
+    if task is not None:
+        require(session, right, task)
+
+
+def require_result(session: Session, before: TaskDefinition | None, after: TaskDefinition) -> None:
+    """Raise what speaks against the owner and team that a definition gives a task: InputError for a team that there is not, NotYours.
+
+    Nobody gives a task away whom it would be kept from then.
+    """
+    if before is not None and (before.owner, before.team) == (after.owner, after.team):
+        return
+    if after.team and (before is None or before.team != after.team):
+        require_team(session, after.team)
+    if not may(session, Right.EDIT, owner=after.owner, team=after.team):
+        raise NotYours(
+            f"task {after.name!r} would not be yours: only an administrator gives tasks away; name yourself as its "
+            "owner, or a team of yours"
+        )
+
+
+def require_team(session: Session, name: str) -> None:
+    """Raise InputError unless there is a team of exactly this name."""
+    found = store.find_team_by_name(session, name)
+    if found is None or found.name != name:
+        names = [one.name for one in store.list_teams(session)][:_NAMED]
+        known = found.name if found is not None else ", ".join(names)
+        told = f"; there are: {', '.join(names)}" if names else "; administrators make teams"
+        raise InputError.of("team", f"there is no team {name[:50]!r}{told}", known or None)
+
+
+def claim(session: Session, definition: TaskDefinition) -> TaskDefinition:
+    """Return the definition as one of whoever asks, if it would be kept from them otherwise; so somebody copies a task of others."""
+    doer = _doer.get()
+    if doer is None or may(session, Right.EDIT, owner=definition.owner, team=definition.team):
+        return definition
+    return dataclasses.replace(definition, owner=doer.username, team="")
+
+
+def may_task(db: Database, right: Right, task_id: int) -> bool:
+    """Return whether whoever asks may use a right with a task, for a page that offers it; True for one that there is not."""
+    doer = _doer.get()
+    if doer is None or not is_kept(doer.own_only, right, doer.role):
+        return True
+    with db.read() as session:
+        task = task_store.find_task(session, task_id, deleted=True)
+        return task is None or may(session, right, owner=task.owner, team=task.team)
+
+
+def require_known(db: Database, right: Right, task: Task) -> None:
+    """Raise NotYours unless whoever asks may use a right with a task, before they have typed anything."""
+    if not judge(db, right)(task):
+        raise NotYours(_refusal(right, task))
+
+
+def judge(db: Database, right: Right) -> Callable[[Task], bool]:
+    """Return a function that says of tasks whether whoever asks may use a right with them, for a list that offers it."""
+    doer = _doer.get()
+    if doer is None or not is_kept(doer.own_only, right, doer.role):
+        return lambda _task: True
+    with db.read() as session:
+        teams = _teams_of(session, doer)
+    return lambda task: is_theirs(doer.username, teams, owner=task.owner, team=task.team)
+
+
+def _teams_of(session: Session, doer: Doer) -> frozenset[str]:
+    if doer.teams is None:
+        doer.teams = frozenset(store.list_names_of(session, doer.username))
+    return doer.teams
+
+
+def _refusal(right: Right, task: Task) -> str:
+    who = ", ".join(filter(None, (task.owner, f"team {task.team}" if task.team else ""))) or "nobody"
+    if right is Right.EDIT:
+        return f"task {task.name!r} is not yours: it is changed by its owner, its team and administrators ({who})"
+    return f"task {task.name!r} is not yours: it is run and stopped by its owner, its team and administrators ({who})"
