@@ -13,7 +13,7 @@ WORKERS ?= 4
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint format types arch assets fault fuzz calendar bench compare screenshot translations clean
+.PHONY: help run test unit lint format types arch assets fault fuzz audit calendar bench compare screenshot translations clean
 
 help: ## Tell what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ fault: $(VENV)/.test assets ## Run the experiments at length, hours, and write w
 
 fuzz: $(VENV)/.test assets ## Feed everything that reads input with made-up input, ten minutes each, or ARGS="cron --seconds 60"
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+audit: $(VENV)/.test ## Look for holes in the code and for known ones in what it is built on; ARGS=--offline without a registry
+	@$(BIN)/python -m tests.audit $(ARGS)
 
 calendar: $(VENV)/.test ## Compare all cron texts, zones and years with a minute stepper, hours, resumable
 	@$(BIN)/python -m tests.fault.every_calendar $(ARGS)

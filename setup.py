@@ -24,9 +24,10 @@ import setup_assets  # noqa: E402
 RESOURCES = ("templates", "static", "migrations")
 
 #: Logging in through a provider of OpenID Connect.
-OIDC = ["authlib>=1.6", "requests>=2.32"]
+OIDC = ["authlib>=1.6.5", "requests>=2.32.4"]
 TEST = [
     "axe-playwright-python>=0.1.4",
+    "bandit>=1.9",
     "beautifulsoup4>=4.12",
     "build>=1.2",
     "codespell>=2.3",
@@ -34,6 +35,7 @@ TEST = [
     "import-linter>=2.5",
     "jsonschema>=4.23",
     "mypy>=1.14",
+    "pip-audit>=2.10",
     "playwright>=1.49",
     "pytest>=8.3",
     "pytest-xdist>=3.6",

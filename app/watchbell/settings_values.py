@@ -95,7 +95,7 @@ def networks(value: str) -> tuple[str, ...]:
             found.append(str(ip_network(part)))
         except ValueError:
             raise ValueError(
-                f"must be IP addresses or networks such as 10.0.0.5 or 10.0.0.0/24, and {part} is none"
+                f"must be IP addresses or networks such as 10.0.0.5 or 10.0.0.0/24, and {part[:80]} is none"
             ) from None
     return tuple(found)
 

@@ -37,10 +37,3 @@ def test_a_row_names_tests_that_are_there_or_says_why_it_has_none(row: list[str]
     assert named or held.startswith(("Does not apply: ", "Not yet: "))
     assert held.count("::") == len(named)
     assert [f"{file}::{name}" for file, name in named if name not in names_in(file)] == []
-
-
-def test_everything_that_is_installed_with_it_is_listed_with_its_licence() -> None:
-    listed = {row[0]: row[1] for row in rows(section("docs/hardening.md", "## Updates"))}
-    needed = re.findall(r"^[\w-]+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-
-    assert [name for name in needed if not listed.get(name)] == []

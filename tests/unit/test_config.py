@@ -331,3 +331,10 @@ def test_a_mutated_file_is_either_understood_or_refused_in_one_line(home: Path, 
     assert str(path) in said
     assert "\n" not in said
     assert KEY not in said
+
+
+def test_what_is_wrong_with_a_list_of_networks_is_told_in_a_line_of_bounded_length(tmp_path):
+    with pytest.raises(ConfigError) as told:
+        Config.load({"home": tmp_path}, {"WATCHBELL_LOGIN_HEADER_FROM": "x" * 100_000})
+
+    assert len(str(told.value)) < 500
