@@ -104,7 +104,13 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
         {"name": "not there", "command": "no-such-program-on-this-machine"},
         {"name": "never", "command": "true"},
     ]
-    in_steps = house.add("in-steps", "", steps=steps)
+    parameters = [
+        {"name": "day", "type": "date", "default": "2026-11-30", "help": "The day to report on."},
+        {"name": "target", "type": "choice", "choices": ["staging", "live"], "default": "staging", "required": True},
+    ]
+    in_steps = house.add(
+        "in-steps", "", steps=steps, parameters=parameters, parameter_sets={"live": {"target": "live"}}
+    )
     long = house.add("stopped-by-hand", "echo begun; exec sleep 600")
     for fields in (
         {"name": "failing", "expression": "success == 0", "throttle_seconds": 0},

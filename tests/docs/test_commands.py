@@ -97,7 +97,9 @@ def test_the_configuration_file_in_the_documentation_is_accepted(tmp_path) -> No
 
 def test_every_variable_in_the_documentation_is_a_setting() -> None:
     known = {name for setting in SETTINGS for name in setting.env} | {"WATCHBELL_CONFIG"}
-    given = {f"WATCHBELL_{name}" for name in ("RUN_ID", "TASK", "ATTEMPT", "FENCE", "SCHEDULED_FOR", "STEP")}
+    given = {
+        f"WATCHBELL_{name}" for name in ("RUN_ID", "TASK", "ATTEMPT", "FENCE", "SCHEDULED_FOR", "STEP", "PARAM_DAY")
+    }
     told = {name for path in PAGES.values() for name in re.findall(r"\bWATCHBELL_[A-Z_]+[A-Z]\b", path.read_text())}
 
     assert told <= known | given

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.database import NOW, add_task
 from watchbell.services import tasks
+from watchbell.store import cursors
 from watchbell.store import tasks as store
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
@@ -118,7 +119,7 @@ def test_a_cursor_moves_only_if_the_task_is_as_it_was_read(db: Database, three: 
     moves = [(task.id, change, later, None) for task, change in zip(three, known, strict=True)]
 
     with db.write() as session:
-        held_back = store.move_cursors(session, moves)
+        held_back = cursors.move_cursors(session, moves)
 
     assert edited.change != three[0].change
     assert held_back == [three[0].id, three[1].id, three[2].id]
@@ -130,8 +131,8 @@ def test_one_task_that_was_edited_holds_no_other_back(db: Database, three: list[
     moves = [(three[0].id, three[0].change, later, later), (three[2].id, three[2].change - 1, later, None)]
 
     with db.write() as session:
-        assert store.move_cursors(session, moves) == [three[2].id]
-        assert store.move_cursors(session, []) == []
+        assert cursors.move_cursors(session, moves) == [three[2].id]
+        assert cursors.move_cursors(session, []) == []
 
     assert (_cursor(db, three[0]), _cursor(db, three[2])) == (later, NOW)
 

@@ -107,14 +107,16 @@ class LocalSource:
 
         return tasks.delete(self._program.existing_db, task.id, now=clock.now(), actor=self._program.actor)
 
-    def trigger_task(self, task: TaskRow, *, key: str | None = None, asap: bool = False) -> Run:
+    def trigger_task(
+        self, task: TaskRow, *, key: str | None = None, asap: bool = False, given: Mapping[str, object] | None = None
+    ) -> Run:
         """Ask for a run."""
         from watchbell.services import triggers
 
         db, actor = self._program.existing_db, self._program.actor
         if asap:
             return triggers.run_soon(db, task.id, now=clock.now(), actor=actor)
-        return triggers.run_now(db, task.id, now=clock.now(), actor=actor, key=key)
+        return triggers.run_now(db, task.id, now=clock.now(), actor=actor, key=key, given=given)
 
     def list_runs(self, query: RunQuery) -> RunList:
         """Return the runs that fit, newest first."""

@@ -112,9 +112,11 @@ class RemoteSource:
         self._client.ask("DELETE", f"/tasks/{task.id}", version=task.version)
         return task
 
-    def trigger_task(self, task: TaskRow, *, key: str | None = None, asap: bool = False) -> RunRow:
+    def trigger_task(
+        self, task: TaskRow, *, key: str | None = None, asap: bool = False, given: Mapping[str, object] | None = None
+    ) -> RunRow:
         """Ask for a run."""
-        return self._client.run_task(task.id, asap=asap, key=key)
+        return self._client.run_task(task.id, asap=asap, key=key, parameters=given)
 
     def list_runs(self, query: RunQuery) -> RunList:
         """Return the runs that fit, newest first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from watchbell import clock
+from watchbell.cli import parameters
 from watchbell.cli.complete import complete_task
 from watchbell.cli.output import LOOK_SECONDS, STREAMS, print_all, readers_of
 from watchbell.cli.program import Program, pass_program
@@ -28,7 +29,7 @@ from watchbell.domain.run_state import RunState
 _COLUMNS = (
     "id", "task_id", "task_name", "task_version", "trigger", "due_at", "local_time", "zone", "state", "reason",
     "stands_for", "requested_by", "attempts", "created_at", "started_at", "ended_at", "exit_code", "queue", "priority",
-    "start_by", "retry_at", "rerun_of", "decision",
+    "start_by", "retry_at", "rerun_of", "decision", "parameters",
 )  # fmt: skip
 _ATTEMPT = (
     "number", "pid", "started_at", "ended_at", "exit_code", "signal", "reason", "user_seconds", "system_seconds",
@@ -140,6 +141,7 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
             "Run": run.id,
             "Task": f"{run.task_name} (version {run.task_version}{'' if detail.task_exists else ', deleted'})",
             "Command": detail.definition.get("command") or None,
+            "Parameters": parameters.given_words(detail.definition.get("parameters"), run.parameters),
             "State": run.state,
             "Why": run.reason,
             "Due": f"{moment(run.due_at, zone)} {zone.key} ({run.trigger})",

@@ -36,6 +36,10 @@ class TaskRow(Protocol):
     @property
     def environment(self) -> Mapping[str, Any]: ...
     @property
+    def parameters(self) -> Sequence[Mapping[str, Any]]: ...
+    @property
+    def parameter_sets(self) -> Mapping[str, Mapping[str, str]]: ...
+    @property
     def schedule(self) -> Mapping[str, Any]: ...
     @property
     def schedule_words(self) -> str: ...
@@ -110,6 +114,8 @@ class RunRow(Protocol):
     def rerun_of(self) -> int | None: ...
     @property
     def decision(self) -> str | None: ...
+    @property
+    def parameters(self) -> Mapping[str, Any] | None: ...
 
 
 class PauseRow(Protocol):
@@ -247,8 +253,10 @@ class Source(Protocol):
     def delete_task(self, task: TaskRow) -> TaskRow:
         """Delete a task."""
 
-    def trigger_task(self, task: TaskRow, *, key: str | None = None, asap: bool = False) -> RunRow:
-        """Ask for a run."""
+    def trigger_task(
+        self, task: TaskRow, *, key: str | None = None, asap: bool = False, given: Mapping[str, object] | None = None
+    ) -> RunRow:
+        """Ask for a run with these values of the task's parameters; raises InputError."""
 
     def list_runs(self, query: RunQuery) -> RunList:
         """Return the runs that fit, newest first."""

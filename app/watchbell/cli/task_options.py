@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from watchbell.cli import parameters
 from watchbell.cli.program import not_empty
 from watchbell.domain.policies import Backoff, CatchUp, OutputExcess, Overlap, OwnMetrics, Uncertain
 from watchbell.domain.schedule import EVERY_WORDS, DSTRule
@@ -26,6 +27,8 @@ _OPTION_OF = {
     "tags": "--tag",
     "gates": "--gate",
     "steps": "--step",
+    "parameters": "--parameter",
+    "parameter_sets": "--value-set",
     "enabled": "--disabled",
     "every_word": "--word",
     "unit": "--every",
@@ -79,6 +82,8 @@ WHEN = ("cron", "every", "at", "word", "manual")
 
 def option_of(field: str) -> str:
     """Return what a person typed for a field; a name that is not ours stays as it is."""
+    if field.startswith("parameters."):
+        return f"--param {field.removeprefix('parameters.')}"
     return _OPTION_OF.get(field, field)
 
 
@@ -112,6 +117,7 @@ def task_options() -> Callable[[F], F]:
             click.option("--anchor", metavar="MOMENT", help="First moment of an interval. Default: now."),
             click.option("--directory", metavar="DIR", help="Working directory."),
             click.option("--env", multiple=True, metavar="K=V", help="Environment variable; give it again for more."),
+            *parameters.OPTIONS,
             click.option("--tag", multiple=True, metavar="TAG", help="Tag; give it again for more."),
             click.option("--comment", metavar="TEXT", help="What people should know about it."),
             click.option("--owner", metavar="NAME", help="Whose task it is. Default: you."),
@@ -204,6 +210,7 @@ def fields_of(options: Mapping[str, Any], *, environment: Mapping[str, str] | No
     steps = _steps(given)
     if steps is not None:
         fields["steps"] = steps
+    fields |= parameters.fields_of(given)
     if "gate" in given:
         fields["gates"] = "\n".join(given["gate"])
     if "tag" in given:

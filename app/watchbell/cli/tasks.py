@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from watchbell.cli import parameters
 from watchbell.cli.complete import complete_task
 from watchbell.cli.program import Program, pass_program
 from watchbell.cli.results import follow_to_end, require_success
@@ -33,7 +34,7 @@ from watchbell.domain.scopes import describe_pause, task_scope
 from watchbell.errors import InputError, Problem
 
 COLUMNS = (
-    "id", "name", "enabled", "command", "steps", "directory", "environment", "schedule", "schedule_words", "zone", "policies",
+    "id", "name", "enabled", "command", "steps", "directory", "environment", "parameters", "parameter_sets", "schedule", "schedule_words", "zone", "policies",
     "tags", "comment", "owner", "team", "host", "version", "next_due_at", "created_at", "created_by", "updated_at",
     "updated_by",
 )  # fmt: skip
@@ -135,6 +136,8 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
             "Enabled": "yes" if found.enabled else "no",
             "Paused": _pause_words(paused) if paused else None,
             "Directory": found.directory,
+            "Parameters": parameters.told(found.parameters),
+            "Value sets": ", ".join(found.parameter_sets),
             "Environment": " ".join(f"{key}={value}" for key, value in found.environment.items()),
             "Tags": ", ".join(found.tags),
             "Comment": found.comment,
@@ -157,6 +160,7 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
 @task_options()
 @click.option("--unset-env", multiple=True, metavar="K", help="Take an environment variable away.")
 @click.option("--no-tags", is_flag=True, help="Take all tags away.")
+@click.option("--no-parameters", is_flag=True, help="Take all parameters and sets of values away.")
 @json_option
 @pass_program
 def edit(program: Program, /, *, name: str, as_json: bool, **options: Any) -> None:
@@ -171,6 +175,8 @@ def edit(program: Program, /, *, name: str, as_json: bool, **options: Any) -> No
         fields.setdefault("environment", kept)
     if options["no_tags"]:
         fields["tags"] = []
+    if options["no_parameters"]:
+        fields |= {"parameters": [], "parameter_sets": {}}
     if options["new_name"] is not None:
         fields["name"] = options["new_name"]
     if not fields:
@@ -210,20 +216,39 @@ def delete(program: Program, *, name: str, yes: bool, as_json: bool) -> None:
 
 @task.command(
     short_help="Run a task now.",
-    epilog=examples("watchbell task trigger backup", "watchbell task trigger deploy --wait --key deploy-2026-11-22"),
+    epilog=examples(
+        "watchbell task trigger report --param day=2026-11-30",
+        "watchbell task trigger deploy --wait --key deploy-2026-11-22",
+    ),
 )
 @_NAME
 @click.option("--wait", is_flag=True, help="Wait for the end; the exit code is 0 only if the run succeeded.")
 @click.option("--key", metavar="TEXT", help="The same key asked for again answers with the same run.")
+@click.option("--param", "pairs", multiple=True, metavar="NAME=VALUE", help="A value; give it again for more.")
+@click.option("--value-set", "title", metavar="SET", help="The values of this set of the task, but for those given.")
 @click.option("--asap", is_flag=True, help="Ahead of everything that waits, and only once: not for a disabled task.")
 @json_option
 @pass_program
-def trigger(program: Program, *, name: str, wait: bool, key: str | None, asap: bool, as_json: bool) -> None:
+def trigger(
+    program: Program,
+    *,
+    name: str,
+    wait: bool,
+    key: str | None,
+    pairs: tuple[str, ...],
+    title: str | None,
+    asap: bool,
+    as_json: bool,
+) -> None:
     """Ask for a run at once and print its id. A disabled task can be run by hand, too."""
     if asap and key is not None:
         raise click.UsageError("Give one of --asap and --key: only one --asap run of a task can wait anyway.")
+    if asap and (pairs or title is not None):
+        raise click.UsageError("Give one of --asap and --param: an --asap run that waits already keeps its own values.")
     source = program.source
-    run = source.trigger_task(source.find_task(name), key=key, asap=asap)
+    found = source.find_task(name)
+    given = parameters.chosen_values(found.parameter_sets, title, pairs)
+    run = source.trigger_task(found, key=key, asap=asap, given=given)
     if not as_json:
         say(str(run.id))
         sys.stdout.flush()

@@ -80,9 +80,17 @@ class Client:
         """Disable a task."""
         return Task.of(self.ask("POST", f"/tasks/{task_id}/disable"))
 
-    def run_task(self, task_id: int, *, asap: bool = False, key: str | None = None) -> Run:
-        """Run a task now; asked again with the same ``key`` it is the same run."""
-        return Run.of(self.ask("POST", f"/tasks/{task_id}/runs", body={"asap": asap}, key=key))
+    def run_task(
+        self,
+        task_id: int,
+        *,
+        asap: bool = False,
+        key: str | None = None,
+        parameters: Mapping[str, object] | None = None,
+    ) -> Run:
+        """Run a task now, with values of its parameters; asked again with the same ``key`` it is the same run."""
+        body = {"asap": asap, **({"parameters": dict(parameters)} if parameters else {})}
+        return Run.of(self.ask("POST", f"/tasks/{task_id}/runs", body=body, key=key))
 
     # Runs.
 

@@ -92,6 +92,8 @@ class Run(_Row):
     retry_at: datetime | None
     rerun_of: int | None
     decision: str | None
+    #: What it was given of the parameters of its task; empty for the defaults of its version.
+    parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def is_final(self) -> bool:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from watchbell.domain import parameters as task_parameters
+from watchbell.domain import placeholders, secret_names
 from watchbell.domain import schedule as schedules
-from watchbell.domain import secret_names
 from watchbell.domain import steps as task_steps
+from watchbell.domain.parameters import FIELD, SETS_FIELD, Parameter
 from watchbell.domain.policies import Policies, build_policies
 from watchbell.domain.schedule import Schedule, ScheduleKind
 from watchbell.domain.shown_text import is_visible
@@ -33,7 +35,22 @@ SCHEDULE_FIELDS = frozenset(
 POLICY_FIELDS = frozenset(field.name for field in dataclasses.fields(Policies))
 #: Fields that say what, where and for whom.
 PLAIN_FIELDS = frozenset(
-    {"name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "team", "host", "enabled"}
+    {
+        *(
+            "name",
+            "command",
+            "steps",
+            "directory",
+            "environment",
+            "tags",
+            "comment",
+            "owner",
+            "team",
+            "host",
+            "enabled",
+        ),
+        *(FIELD, SETS_FIELD),
+    }
 )
 
 
@@ -70,6 +87,9 @@ class TaskDefinition:
     enabled: bool = True
     #: What is run one after the other, in place of a command.
     steps: tuple[Step, ...] = ()
+    #: What can be said to each run, and named sets of values for that.
+    parameters: tuple[Parameter, ...] = ()
+    parameter_sets: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Return what a revision keeps: all but whether the task is enabled."""
@@ -79,6 +99,8 @@ class TaskDefinition:
             "steps": [step.to_json() for step in self.steps],
             "directory": self.directory,
             "environment": dict(self.environment),
+            "parameters": [parameter.to_json() for parameter in self.parameters],
+            "parameter_sets": {title: dict(values) for title, values in self.parameter_sets.items()},
             "schedule": schedules.to_json(self.schedule),
             "policies": self.policies.to_json(),
             "tags": list(self.tags),
@@ -105,6 +127,8 @@ class TaskDefinition:
             host=data.get("host", ""),
             enabled=enabled,
             steps=task_steps.from_json(data.get("steps")),
+            parameters=task_parameters.from_json(data.get("parameters")),
+            parameter_sets=data.get("parameter_sets") or {},
         )
 
 
@@ -145,8 +169,20 @@ def build_definition(
         raise InputError(*problems)
     if base is None:
         changes.setdefault("owner", defaults.owner)
-        return TaskDefinition(**changes)  # type: ignore[arg-type]
-    return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
+        return _settled(TaskDefinition(**changes), is_given=SETS_FIELD in fields)  # type: ignore[arg-type]
+    return _settled(dataclasses.replace(base, **changes), is_given=SETS_FIELD in fields)  # type: ignore[arg-type]
+
+
+def _settled(made: TaskDefinition, *, is_given: bool) -> TaskDefinition:
+    """Return a definition whose parameters fit to the rest of it; raises InputError if they cannot."""
+    declared, has_schedule = made.parameters, made.schedule.kind is not ScheduleKind.MANUAL
+    problems = task_parameters.check_together(declared, made.environment, has_schedule=has_schedule)
+    problems += placeholders.check(made.command, [step.command for step in made.steps], declared)
+    if problems:
+        raise InputError(*problems)
+    # Sets of which nobody has said anything must not keep a parameter from being changed.
+    settle = task_parameters.check_sets if is_given else task_parameters.pruned_sets
+    return dataclasses.replace(made, parameter_sets=settle(declared, made.parameter_sets))
 
 
 def _settle_what(
@@ -317,7 +353,15 @@ def _name(name: str, value: object) -> str:
     return text
 
 
-_READERS = {
+def _parameters(_name: str, value: object) -> tuple[Parameter, ...]:
+    return task_parameters.build_parameters(value)
+
+
+def _parameter_sets(_name: str, value: object) -> dict[str, dict[str, object]]:
+    return task_parameters.build_sets(value)
+
+
+_READERS: dict[str, Callable[[str, object], object]] = {
     "name": _name,
     "command": _command,
     "steps": lambda _name, value: task_steps.build_steps(value),
@@ -329,4 +373,6 @@ _READERS = {
     "team": _text(TEAM_LIMIT, "database"),
     "host": _text(255, "server-1"),
     "enabled": _enabled,
+    FIELD: _parameters,
+    SETS_FIELD: _parameter_sets,
 }

@@ -10,15 +10,16 @@ from typing import Protocol
 
 from watchbell import clock
 from watchbell.config import MIB, Config
-from watchbell.domain import secret_names
+from watchbell.domain import placeholders, secret_names
 from watchbell.domain import steps as task_steps
 from watchbell.domain.concealing import Concealer
+from watchbell.domain.parameters import Parameter, ParameterType
 from watchbell.domain.policies import OutputExcess, Policies
 from watchbell.domain.steps import Step
 from watchbell.errors import KeyTrouble, NotFound
 from watchbell.execution import Bundle, Bundles, Command, Limits, Reader, Watcher, plain_argv, shell_command
 from watchbell.execution.command import SHELL
-from watchbell.services import concealers, secrets, tasks
+from watchbell.services import concealers, parameters, secrets, tasks
 from watchbell.services.tickets import Ticket
 from watchbell.store.session import Database
 
@@ -38,6 +39,9 @@ class Job:
     steps: tuple[Step, ...] = ()
     #: What its environment names.
     secrets: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    #: Its arguments with the places of parameters in them, if it has any.
+    template: tuple[str, ...] | None = None
 
 
 class Definitions(Protocol):
@@ -76,13 +80,15 @@ class Launcher:
         Raises NotFound if a secret that it needs is not there, and Unavailable if that cannot be known. With ``more`` it may wait for those that follow, until the watcher is flushed. ``readers`` pass its output on.
         """
         job = self.job(ticket.task_id, ticket.task_version)
-        own, concealer = self._fill(job, ticket) if job.secrets else (job.environment, None)
+        values = parameters.of_run(self._db, ticket.run_id, job.parameters) if job.parameters else {}
+        own, concealer = self._fill(job, ticket, values)
         # What a command writes to tmpfs would count as memory of its own.
         on_disk = job.limits.memory_bytes is not None
         bundle = self._bundles.claim(str(ticket.run_id), ticket.number, on_disk=on_disk)
         bundle.concealer = concealer
         common = self._config.child_environment
-        command = Command(job.argv, self._environment(own, ticket), job.directory, common, job.steps, readers)
+        argv = placeholders.fill(job.template, values) if job.template else job.argv
+        command = Command(argv, self._environment(own, ticket), job.directory, common, job.steps, readers)
         self._watcher.launch((ticket.run_id, ticket.number), bundle, command, job.limits, more=more)
         return bundle
 
@@ -103,13 +109,20 @@ class Launcher:
         if bundle.is_unmasked:
             log.error("The secrets that run %d was given cannot be read; its output is shown to nobody", ticket.run_id)
 
-    def _fill(self, job: Job, ticket: Ticket) -> tuple[Mapping[str, str], Concealer]:
-        """Return a job's environment with the values of its secrets, and what masks those in its output."""
+    def _fill(self, job: Job, ticket: Ticket, given: Mapping[str, str]) -> tuple[Mapping[str, str], Concealer | None]:
+        """Return a job's environment with its values and those of its secrets, and what masks the latter in its output."""
+        texts = {one.variable_name: given.get(one.name, "") for one in job.parameters}
+        hidden = [one.variable_name for one in job.parameters if one.type is ParameterType.SECRET]
+        named = tuple(dict.fromkeys([*job.secrets, *filter(None, (texts[name] for name in hidden))]))
+        if not named:
+            return {**job.environment, **texts}, None
         try:
-            values = secrets.take(self._db, job.secrets, ticket, now=clock.now())
+            values = secrets.take(self._db, named, ticket, now=clock.now())
         except KeyTrouble as error:
             raise NotFound(error.message) from None
-        return secret_names.fill(job.environment, values), Concealer(values.values())
+        # Only what the task itself says names secrets: in a value of a run the same signs are nothing but signs.
+        texts |= {name: values[texts[name]] if texts[name] else "" for name in hidden}
+        return {**secret_names.fill(job.environment, values), **texts}, Concealer(values.values())
 
     def _environment(self, own: Mapping[str, str], ticket: Ticket) -> dict[str, str]:
         return {
@@ -129,6 +142,7 @@ class Launcher:
         text = str(definition["command"])
         # A revision that an earlier version has made knows none.
         steps = task_steps.from_json(definition.get("steps"))
+        declared = parameters.declared(definition)
         output_mib = policies.output_limit_mib or self._config.output_limit_mib
         return Job(
             name=str(definition["name"]),
@@ -139,6 +153,8 @@ class Launcher:
             policies=policies,
             steps=steps,
             secrets=secret_names.names_of(own),
+            parameters=declared,
+            template=placeholders.template_of(text, declared),
         )
 
 

@@ -171,6 +171,7 @@ def _entry(task: PlannedTask | Task) -> Entry:
             "environment": task.environment,
             "policies": task.policies,
             "steps": task.steps,
+            "parameters": task.parameters,
         },
     )
 

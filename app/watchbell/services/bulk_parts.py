@@ -102,7 +102,7 @@ def change_runs(
                 name = run_lists.name_of(run)
                 try:
                     done.append(Part(run.id, name, change(within, run, now, actor)))
-                except (Conflict, NotAllowed, NotFound) as error:
+                except (Conflict, InputError, NotAllowed, NotFound) as error:
                     # What refuses has written nothing.
                     done.append(Part(run.id, name, "", error.message))
     return done
@@ -117,7 +117,7 @@ def _cancel(db: Database, run: Run, now: datetime, actor: str) -> str:
 
 
 def _again(db: Database, run: Run, now: datetime, actor: str) -> str:
-    triggers.run_now(db, run.task_id, now=now, actor=actor)
+    triggers.run_like(db, run, now=now, actor=actor)
     return "queued"
 
 

@@ -112,7 +112,9 @@ def _find_version(session: Session, task: Task, definition: TaskDefinition) -> i
     """Return the newest version of a task that says the same, or None."""
     wanted = definition.to_json()
     known = reversed(task_store.list_revisions(session, task.id)[-_LOOKED_AT:])
-    return next((revision.version for revision in known if revision.definition == wanted), None)
+    # Versions of an earlier Watchbell do not say what it did not know.
+    said = ((one.version, TaskDefinition.from_json(one.definition).to_json()) for one in known)
+    return next((version for version, definition in said if definition == wanted), None)
 
 
 def _make(session: Session, task: Task, version: int, key: str, *, call: str, now: datetime, actor: str) -> Run:

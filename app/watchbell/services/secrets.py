@@ -9,8 +9,9 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from watchbell.domain import secret_names
+from watchbell.domain import parameters, secret_names
 from watchbell.errors import Conflict, KeyTrouble, NotFound, VersionConflict
 from watchbell.services import audit
 from watchbell.services.tickets import Ticket
@@ -209,7 +210,7 @@ def list_missing(db: Database) -> Mapping[str, Sequence[str]]:
         known = set(store.list_names(session))
         found: dict[str, list[str]] = {}
         for row in store.list_tasks_with(session, secret_names.OPENING):
-            for name in secret_names.names_of(row.environment) if row.enabled else ():
+            for name in secret_names.names_of(_variables(row.environment, row.parameters)) if row.enabled else ():
                 if name not in known:
                     found.setdefault(name, []).append(row.name)
     return found
@@ -306,10 +307,14 @@ def _places_of(session: Session, name: str) -> Sequence[Place]:
 
 def _places(session: Session, words: str) -> dict[str, list[Place]]:
     """Return what names secrets, by their names, among the tasks and templates that hold some words."""
-    rows = [("task", row.id, row.name, row.environment) for row in store.list_tasks_with(session, words)]
+    rows = [
+        ("task", row.id, row.name, _variables(row.environment, row.parameters))
+        for row in store.list_tasks_with(session, words)
+    ]
     rows += [
-        ("template", row.id, row.name, row.definition.get("environment") or {})
+        ("template", row.id, row.name, _variables(said.get("environment") or {}, said.get("parameters")))
         for row in store.list_templates_with(session, words)
+        for said in [row.definition]
     ]
     found: dict[str, list[Place]] = {}
     for kind, number, title, environment in rows:
@@ -317,6 +322,13 @@ def _places(session: Session, words: str) -> dict[str, list[Place]]:
             variables = tuple(key for key, text in environment.items() if name in secret_names.names_in(str(text)))
             found.setdefault(name, []).append(Place(kind, number, title, variables))
     return found
+
+
+def _variables(environment: Mapping[str, Any], declared: object) -> dict[str, str]:
+    """Return the variables of a task as they name secrets, also those that a parameter may be given."""
+    named = parameters.secrets_named(parameters.from_json(declared))
+    chosen = {variable: " ".join(map(secret_names.reference, names)) for variable, names in named.items()}
+    return {**environment, **chosen}
 
 
 def _told(places: Sequence[Place]) -> str:

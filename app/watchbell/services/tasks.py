@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from watchbell.domain import schedule as schedules
-from watchbell.domain import steps as task_steps
 from watchbell.domain.permissions import Right
-from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
 from watchbell.execution.far import leads_far
-from watchbell.services import left_over, ownership, pauses, task_audit, transitions
+from watchbell.services import left_over, ownership, pauses, task_audit, task_rows, transitions
 from watchbell.store import ledger, newest_runs
 from watchbell.store import pauses as pause_store
 from watchbell.store import runs as run_store
@@ -27,27 +25,10 @@ from watchbell.store.newest_runs import RunLine
 from watchbell.store.session import Database, Session
 from watchbell.store.tasks import PlannedTask, Task, TaskRevision
 
+#: What a stored task says, for whoever knows tasks by this module.
+definition_of = task_rows.definition_of
 #: So many waiting runs of a deleted task are cancelled in one transaction, during which nobody else can write.
 _CANCELLED_AT_ONCE = 500
-
-
-def definition_of(task: Task) -> TaskDefinition:
-    """Return what a stored task says."""
-    return TaskDefinition(
-        name=task.name,
-        command=task.command,
-        schedule=schedules.from_json(task.schedule),
-        directory=task.directory,
-        environment=task.environment,
-        policies=Policies.from_json(task.policies),
-        tags=tuple(task.tags),
-        comment=task.comment,
-        owner=task.owner,
-        team=task.team,
-        host=task.host,
-        enabled=task.enabled,
-        steps=task_steps.from_json(task.steps),
-    )
 
 
 def check(
@@ -127,7 +108,7 @@ def change_definition(session: Session, task: Task, definition: TaskDefinition, 
     if definition.to_json() != base.to_json():
         task.version += 1
         _keep_revision(session, task, definition, now=now, actor=actor)
-    _write(session, task, definition, now=now, actor=actor)
+    task_rows.write(session, task, definition, now=now, actor=actor)
     _tell(session, task, "task_updated", now)
     task_audit.note(session, task, "task.change", now=now, actor=actor, detail=task_audit.difference(base, definition))
     return task
@@ -145,7 +126,7 @@ def set_enabled(db: Database, task_id: int, enabled: bool, *, now: datetime, act
             left_over.write_down(session, task, now=now, actor=actor, why="the task was disabled")
             task.cursor_at = max(task.cursor_at, now)
             definition = dataclasses.replace(definition_of(task), enabled=enabled)
-            _write(session, task, definition, now=now, actor=actor)
+            task_rows.write(session, task, definition, now=now, actor=actor)
             _tell(session, task, "task_updated", now)
             task_audit.note(session, task, "task.enable" if enabled else "task.disable", now=now, actor=actor)
         return task
@@ -190,7 +171,7 @@ def delete(db: Database, task_id: int, *, now: datetime, actor: str, expected_ve
 
 def put_back(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:
     """Let a task that was deleted say this from now on, within a transaction."""
-    _write(session, task, definition, now=now, actor=actor)
+    task_rows.write(session, task, definition, now=now, actor=actor)
     _tell(session, task, "task_created", now)
     task_audit.note(session, task, "task.restore", now=now, actor=actor, detail={"enabled": task.enabled})
 
@@ -312,7 +293,7 @@ def list_soonest(db: Database, limit: int, *, offset: int = 0, **filters: Any) -
 
 def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
     task = Task(created_at=now, created_by=actor, version=1, cursor_at=_count_from(definition, now))
-    _write(session, task, definition, now=now, actor=actor)
+    task_rows.write(session, task, definition, now=now, actor=actor)
     session.add(task)
     session.flush()
     _keep_revision(session, task, definition, now=now, actor=actor)
@@ -355,28 +336,6 @@ def _free_name(session: Session, name: str) -> str:
         if store.find_task_by_name(session, candidate) is None:
             return candidate
     return f"{stem}-{uuid.uuid4().hex[:8]}"
-
-
-def _write(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:
-    task.name = definition.name
-    task.command = definition.command
-    task.steps = [step.to_json() for step in definition.steps]
-    task.directory = definition.directory
-    task.environment = dict(definition.environment)
-    task.schedule = schedules.to_json(definition.schedule)
-    task.schedule_words = schedules.describe(definition.schedule)
-    task.zone = definition.schedule.zone
-    task.policies = definition.policies.to_json()
-    task.tags = list(definition.tags)
-    task.comment = definition.comment
-    task.owner = definition.owner
-    task.team = definition.team
-    task.host = definition.host
-    task.enabled = definition.enabled
-    task.updated_at, task.updated_by = now, actor
-    task.change = store.next_change(session)
-    following = schedules.next_occurrence(definition.schedule, task.cursor_at) if definition.enabled else None
-    task.next_due_at = following.due_at if following else None
 
 
 def _keep_revision(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:

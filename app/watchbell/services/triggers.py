@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from watchbell.domain.permissions import Right
 from watchbell.domain.policies import HIGHEST_PRIORITY, Overlap, Policies
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import audit, ownership, pauses, transitions
+from watchbell.services import audit, ownership, parameters, pauses, task_rows, transitions
 from watchbell.store import ledger
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
@@ -32,11 +33,19 @@ class QuotaReached(Conflict):
     code = "quota_reached"
 
 
-def run_now(db: Database, task_id: int, *, now: datetime, actor: str, key: str | None = None) -> Run:
+def run_now(
+    db: Database,
+    task_id: int,
+    *,
+    now: datetime,
+    actor: str,
+    key: str | None = None,
+    given: Mapping[str, object] | None = None,
+) -> Run:
     """Ask for a run of a task at once and return it, queued; a disabled task may be run by hand, too.
 
-    The same ``key`` asked for again answers with the run that it made the first time. Raises NotFound, and QuotaReached
-    when too many wait.
+    ``given`` are values of its parameters. The same ``key`` asked for again answers with the run that it made the first
+    time. Raises NotFound, InputError for values that it does not take, and QuotaReached when too many wait.
     """
     if key is not None and not (0 < len(key) <= KEY_LIMIT and key.isprintable()):
         raise InputError.of("key", f"must be 1 to {KEY_LIMIT} printable characters", "deploy-2026-11-22")
@@ -49,7 +58,16 @@ def run_now(db: Database, task_id: int, *, now: datetime, actor: str, key: str |
         if key is None or store.find_run_by_key(session, task_id, occurrence_key) is None:
             _refuse_too_many(session, task)
             audit.note(session, "task.run", f"task:{task_id}", now=now, actor=actor, name=task.name)
-        return ask(session, task, occurrence_key, now=now, actor=actor, reason=f"run by hand by {actor}")
+        reason = f"run by hand by {actor}"
+        return ask(session, task, occurrence_key, now=now, actor=actor, reason=reason, given=given)
+
+
+def run_like(db: Database, run: Run, *, now: datetime, actor: str) -> Run:
+    """Ask for another run of the task of a run, as it is defined now, with those values that it still takes."""
+    with db.read() as session:
+        task = task_store.find_task(session, run.task_id)
+        given = parameters.fitting(task_rows.definition_of(task).to_json(), run.parameters) if task else {}
+    return run_now(db, run.task_id, now=now, actor=actor, given=given)
 
 
 def _refuse_too_many(session: Session, task: Task) -> None:
@@ -107,10 +125,24 @@ def list_soon(db: Database) -> set[int]:
 
 
 def ask(
-    session: Session, task: Task, occurrence_key: str, *, now: datetime, actor: str, reason: str, **values: Any
+    session: Session,
+    task: Task,
+    occurrence_key: str,
+    *,
+    now: datetime,
+    actor: str,
+    reason: str,
+    given: Mapping[str, object] | None = None,
+    **values: Any,
 ) -> Run:
-    """Put a run of a task into its queue, unless there is one under this key, and return it; ``values`` are columns."""
+    """Put a run of a task into its queue, unless there is one under this key, and return it; ``values`` are columns.
+
+    Raises InputError if its parameters do not take what is ``given``, or need more.
+    """
     policies = Policies.from_json(task.policies)
+    read = parameters.read({"command": task.command, "parameters": task.parameters}, given or {})
+    if read:
+        values["parameters"] = read
     reason = "; ".join([reason, *pauses.why_held(session, task.id, policies.queue, now)])
     row = {
         "task_id": task.id,

@@ -15,12 +15,11 @@ from watchbell.services import births, deadlines, pauses
 from watchbell.services.claims import Seats
 from watchbell.services.tickets import DueTask, Result, Started, Ticket, Turn, Turned
 from watchbell.services.transitions import log_moves
+from watchbell.store import cursors, waiting
 from watchbell.store import ledger as store
 from watchbell.store import runs as run_store
 from watchbell.store import secrets as secret_store
 from watchbell.store import steps as step_store
-from watchbell.store import tasks as task_store
-from watchbell.store import waiting
 from watchbell.store.session import Database, Session
 
 __all__ = ["DueTask", "Result", "Started", "Ticket", "Turn", "Turned", "take_turn"]
@@ -40,7 +39,7 @@ def take_turn(db: Database, turn: Turn) -> Turned:
         if claimed is not None:
             tickets += claimed.tickets
         moves = [(due.task_id, due.change, due.cursor_at, due.next_due_at) for due in turn.due]
-        stale = set(task_store.move_cursors(session, moves))
+        stale = set(cursors.move_cursors(session, moves))
         current = [due for due in turn.due if due.task_id not in stale]
         born = births.materialise(session, turn, current, turn.room - len(tickets), seats)
         tickets += born.tickets

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, exists, func, select, text, update
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, UniqueConstraint, exists, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.domain.foreground import HOLDER_PREFIX
@@ -112,6 +112,8 @@ class Run(Base):
     retry_at: Mapped[datetime | None]
     #: The run that this one repeats, by a person's decision.
     rerun_of: Mapped[int | None]
+    #: What it was given of the parameters of its task, by their names; None for the defaults of its version.
+    parameters: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     #: What a person decides about a lost run of a task that asks: open, run_again or leave; None where nothing was asked.
     decision: Mapped[str | None]
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Index, String, cast, delete, func, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from watchbell.domain.parameters import ParameterType
 from watchbell.store.base import Base, can_hold, id_list, ids_select, pattern
 from watchbell.store.runs import Attempt
 from watchbell.store.task_templates import TaskTemplate
@@ -214,21 +215,31 @@ def list_ids(session: Session) -> Sequence[int]:
     return session.scalars(select(Secret.id).order_by(Secret.id)).all()
 
 
+#: Stands in what is stored of a parameter whose values are names of secrets.
+_TYPE_SECRET = f'"{ParameterType.SECRET}"'
+
+
 def list_tasks_with(session: Session, words: str) -> Sequence[Any]:
-    """Return the tasks whose environment holds some words: id, name, enabled, environment."""
+    """Return the tasks whose environment holds some words, or one of whose parameters is a secret.
+
+    Each has id, name, enabled, environment and parameters.
+    """
+    holds = cast(Task.environment, String).like(pattern(words), escape="\\")
+    asks = cast(Task.parameters, String).like(pattern(_TYPE_SECRET), escape="\\")
     statement = (
-        select(Task.id, Task.name, Task.enabled, Task.environment)
-        .where(Task.deleted_at.is_(None), cast(Task.environment, String).like(pattern(words), escape="\\"))
+        select(Task.id, Task.name, Task.enabled, Task.environment, Task.parameters)
+        .where(Task.deleted_at.is_(None), or_(holds, asks))
         .order_by(func.lower(Task.name), Task.id)
     )
     return session.execute(statement).all()
 
 
 def list_templates_with(session: Session, words: str) -> Sequence[Any]:
-    """Return the templates of tasks that hold some words anywhere: id, name, definition."""
+    """Return the templates of tasks that hold some words, or a parameter that is a secret: id, name, definition."""
+    stored = cast(TaskTemplate.definition, String)
     statement = (
         select(TaskTemplate.id, TaskTemplate.name, TaskTemplate.definition)
-        .where(cast(TaskTemplate.definition, String).like(pattern(words), escape="\\"))
+        .where(or_(*(stored.like(pattern(text), escape="\\") for text in (words, _TYPE_SECRET))))
         .order_by(func.lower(TaskTemplate.name), TaskTemplate.id)
     )
     return session.execute(statement).all()

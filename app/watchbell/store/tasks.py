@@ -15,7 +15,6 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     and_,
-    bindparam,
     cast,
     func,
     literal,
@@ -24,14 +23,11 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
-    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.base import Base, can_hold, id_list, ids_select, pattern
-from watchbell.store.batch import Batch
-from watchbell.store.session import all_or_none
 
 
 class Task(Base):
@@ -60,6 +56,9 @@ class Task(Base):
     steps: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     directory: Mapped[str | None]
     environment: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: What domain.parameters.Parameter.to_json made of the parameters, and named sets of values.
+    parameters: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    parameter_sets: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     #: What domain.schedule.to_json made of the schedule.
     schedule: Mapped[dict[str, Any]]
     schedule_words: Mapped[str] = mapped_column(default="")
@@ -159,9 +158,10 @@ class PlannedTask(NamedTuple):
     policies: Mapping[str, Any]
     environment: Mapping[str, Any]
     steps: Sequence[Any]
+    parameters: Sequence[Any]
 
 
-_READ_AS_TEXT = ("schedule", "policies", "environment", "steps")
+_READ_AS_TEXT = ("schedule", "policies", "environment", "steps", "parameters")
 _PLANNED: Any = select(
     *(getattr(Task, name) for name in PlannedTask._fields if name not in _READ_AS_TEXT),
     *(cast(getattr(Task, name), String) for name in _READ_AS_TEXT),
@@ -176,7 +176,8 @@ def list_changed_tasks(session: Session, since: int) -> Sequence[PlannedTask]:
     A scheduler reads all of them at its start, however many there are: no objects with a state, and no text read twice.
     """
     rows = session.connection().execute(_PLANNED.where(Task.change > since).order_by(Task.change))
-    return [PlannedTask(*row[:-4], *map(decoded, row[-4:])) for row in rows]
+    plain = -len(_READ_AS_TEXT)
+    return [PlannedTask(*row[:plain], *map(decoded, row[plain:])) for row in rows]
 
 
 def list_ahead(session: Session, moment: datetime) -> Sequence[Task]:
@@ -358,25 +359,3 @@ def list_enabled(session: Session, task_ids: Sequence[int]) -> set[int]:
     """Return which of the given tasks are enabled and not deleted."""
     chosen = select(Task.id).where(Task.id.in_(task_ids), Task.enabled, Task.deleted_at.is_(None))
     return set(session.scalars(chosen))
-
-
-_TASK: Any = Task.__table__
-_MOVE_CURSOR = Batch(
-    update(_TASK)
-    .where(_TASK.c.id == bindparam("task"), _TASK.c.change == bindparam("known"))
-    .where(_TASK.c.enabled, _TASK.c.deleted_at.is_(None))
-    .values(cursor_at=bindparam("cursor"), next_due_at=bindparam("next_due"))
-)
-
-
-def move_cursors(session: Session, moves: Sequence[tuple[int, int, datetime, datetime | None]]) -> list[int]:
-    """Set the cursor and the next moment of tasks, given as (task id, known change mark, cursor, next moment).
-
-    Returns the ids of those that have changed since, are off or deleted: they keep what they have.
-    """
-    if not moves:
-        return []
-    rows = [{"task": task, "known": known, "cursor": cursor, "next_due": due} for task, known, cursor, due in moves]
-    if all_or_none(session, len(rows), lambda: _MOVE_CURSOR.execute(session, rows)):
-        return []
-    return [move[0] for move, row in zip(moves, rows, strict=True) if _MOVE_CURSOR.execute(session, [row]) != 1]

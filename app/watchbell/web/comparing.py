@@ -11,10 +11,12 @@ from watchbell.domain import steps as task_steps
 from watchbell.domain.likeness import FieldChange
 from watchbell.domain.masking import mask
 from watchbell.domain.policies import Policies
+from watchbell.services import parameters
 from watchbell.services.comparisons import Sides
 from watchbell.services.retention import Rules
 from watchbell.services.runs import RunDetail
 from watchbell.web import schedule_words
+from watchbell.web.forms.parameter_fields import parameter_lines, parameter_rows
 from watchbell.web.i18n import _
 from watchbell.web.presenters import size_words, state_word
 from watchbell.web.presenters_policies import policy_facts
@@ -73,11 +75,21 @@ def environment_changes(sides: Sides) -> list[FieldChange]:
     return changes
 
 
+def parameter_changes(sides: Sides) -> list[FieldChange]:
+    """Return the parameters of which both were given different values."""
+    assert sides.other is not None
+    old, new = ({one.name: one.value for one in parameters.told(side.definition, side.run.parameters)}
+                for side in (sides.other, sides.run))  # fmt: skip
+    return likeness.changed_fields(old, new)
+
+
 def _fields(definition: Mapping[str, object], rules: Rules) -> dict[str, str]:
     plain = (("name", _("Name")), ("command", _("Command")), ("directory", _("Working directory")), ("owner", _("Owner")),
              ("team", _("Team")), ("host", _("Host")), ("comment", _("Comment")))  # fmt: skip
     fields = {label: str(definition.get(key) or "") for key, label in plain}
     stored = task_steps.from_json(definition.get("steps"))
+    declared = parameter_rows(parameters.declared(definition))
+    fields[_("Parameters")] = parameter_lines(declared)
     fields[_("Steps")] = told(task_steps.describe(stored)) if stored else ""
     schedule, policies = definition.get("schedule"), definition.get("policies")
     if isinstance(schedule, Mapping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flask import request
 
@@ -12,29 +13,22 @@ from watchbell.errors import NotFound
 from watchbell.services import tasks
 from watchbell.store.tasks import Task
 from watchbell.web.db import database
+from watchbell.web.forms.parameter_fields import parameter_lines
 from watchbell.web.forms.policy_fields import HOW_FIELDS
-from watchbell.web.forms.step_fields import StepRow, rows_text
+from watchbell.web.forms.step_fields import rows_text
 from watchbell.web.forms.task_form import FIELDS_OF_KIND, UNITS, TaskForm, task_data
 from watchbell.web.i18n import _
 
 #: What a choice is sent as: take-NAME, with one of these.
 TAKE = "take-"
 MINE, THEIRS = "mine", "theirs"
+#: Fields that are rows of controls.
+_IN_ROWS = frozenset({"steps", "parameters"})
 _WHAT = ("what", "command", "steps")
 _WHEN = ("kind", *(name for names in FIELDS_OF_KIND.values() for name in names))
 _PLAIN = (
-    "name",
-    "directory",
-    "environment",
-    "tags",
-    "comment",
-    "owner",
-    "team",
-    "host",
-    "enabled",
-    "zone",
-    "dst",
-    *HOW_FIELDS,
+    *("name", "directory", "environment", "tags", "comment", "owner", "team", "host", "enabled"),
+    *("zone", "dst", *HOW_FIELDS, "parameters"),
 )
 
 
@@ -67,7 +61,7 @@ def differences(form: TaskForm, task: Task, version: int) -> list[Difference]:
     stored, began = _data_of(task, task.version), _data_of(task, version)
     began = {**began, "enabled": bool(form.was_enabled.data)}
     typed = {name: field.data for name, field in form._fields.items()}
-    typed["steps"] = form.steps.rows if form.has_steps else []
+    typed |= {"steps": form.steps.rows if form.has_steps else [], "parameters": form.parameters.rows}
     found = []
     for name, label, covers in _rows(form, stored):
         before, theirs, mine = (_text(name, data) for data in (began, stored, typed))
@@ -86,9 +80,9 @@ def apply_choices(form: TaskForm, task: Task, version: int) -> None:
         if name not in chosen:
             continue
         for field in covers:
-            if field == "steps":
-                form.steps.rows = list(_steps(stored))
-                form.steps.drop_blank_rows()
+            if field in _IN_ROWS:
+                form[field].rows = list(_in_rows(field, stored))
+                form[field].drop_blank_rows()
             else:
                 form[field].data = stored.get(field, "")
 
@@ -113,16 +107,18 @@ def _data_of(task: Task, version: int) -> dict[str, object]:
     return task_data(definition, version)
 
 
-def _steps(data: Mapping[str, object]) -> Sequence[StepRow]:
-    rows = data.get("steps")
+def _in_rows(field: str, data: Mapping[str, object]) -> Sequence[Any]:
+    rows = data.get(field)
     return rows if isinstance(rows, list) else []
 
 
 def _text(name: str, data: Mapping[str, object]) -> str:
     if name == "what":
-        text = rows_text(_steps(data)) if data.get("what") == "steps" else str(data.get("command") or "")
+        text = rows_text(_in_rows("steps", data)) if data.get("what") == "steps" else str(data.get("command") or "")
     elif name == "when":
         text = _when(data)
+    elif name == "parameters":
+        text = parameter_lines(_in_rows(name, data))
     else:
         value = data.get(name)
         text = (_("yes") if value else _("no")) if name == "enabled" else str(value or "")

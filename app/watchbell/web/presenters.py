@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -181,6 +182,8 @@ class RunView:
     rerun_of: int | None
     #: Whether a process of it may exist.
     is_in_flight: bool
+    #: What it was given of the parameters of its task; nothing for the defaults of its version.
+    parameters: Mapping[str, str]
 
 
 def run_view(run: Run, now: datetime) -> RunView:
@@ -211,6 +214,7 @@ def run_view(run: Run, now: datetime) -> RunView:
         decision=run.decision,
         rerun_of=run.rerun_of,
         is_in_flight=RunState(run.state) in IN_FLIGHT and run.started_at is not None,
+        parameters=run.parameters or {},
     )
 
 

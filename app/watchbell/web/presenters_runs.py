@@ -20,7 +20,7 @@ from watchbell.store.alerts import Alert
 from watchbell.store.runs import Attempt, Run, RunEvent
 from watchbell.web import verdict_words
 from watchbell.web.i18n import _, lazy, ngettext
-from watchbell.web.presenters import Outcome, RunView, run_view, state_word
+from watchbell.web.presenters import Outcome, RunView, run_json, run_view, state_word
 from watchbell.web.told import sentence
 
 TRIGGER_WORDS = {
@@ -31,8 +31,17 @@ TRIGGER_WORDS = {
 }
 CSV_COLUMNS = (
     "id", "task_id", "task_name", "state", "trigger", "due_at", "started_at", "ended_at", "duration_seconds",
-    "delay_seconds", "exit_code", "attempts", "stands_for", "queue", "priority", "decision", "rerun_of", "reason",
+    "delay_seconds", "exit_code", "attempts", "stands_for", "queue", "priority", "decision", "rerun_of", "parameters",
+    "reason",
 )  # fmt: skip
+
+
+def run_csv(view: RunView, zone: ZoneInfo) -> dict[str, object]:
+    """Return a run as a row of CSV_COLUMNS."""
+    return {
+        **run_json(view, zone),
+        "parameters": " ".join(f"{name}={value}" for name, value in view.parameters.items()),
+    }
 
 
 def run_views(runs: Iterable[Run], now: datetime) -> list[RunView]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from watchbell.domain import steps as task_steps
+from watchbell.domain.parameters import SETS_FIELD
 from watchbell.errors import NotFound
 from watchbell.services import task_templates
 from watchbell.store.task_templates import TaskTemplate
 from watchbell.web import current, schedule_words
 from watchbell.web.db import database
+from watchbell.web.forms.parameter_fields import ParameterRow, parameter_rows
 from watchbell.web.forms.presets import PRESETS, Preset
 from watchbell.web.forms.task_form import new_task_data, task_data
 from watchbell.web.i18n import _
@@ -32,6 +34,16 @@ def data_from(word: str) -> dict[str, object]:
         said = task_data(task_templates.definition_of(template), 0)
         return {**said, "name": "", "owner": data["owner"], "version": ""}
     raise NotFound(_("there is nothing like this to begin from"))
+
+
+def sets_from(word: str, rows: Sequence[ParameterRow]) -> dict[str, object]:
+    """Return the sets of values that a new task begins with: those of its template, if it has its parameters still."""
+    kind, _colon, key = word.partition(":")
+    if kind != "template" or not (key.isascii() and key.isdigit() and len(key) < 19):
+        return {}
+    definition = task_templates.definition_of(task_templates.get(database(), int(key)))
+    is_same = list(rows) == parameter_rows(definition.parameters)
+    return {SETS_FIELD: definition.parameter_sets} if is_same else {}
 
 
 def presets() -> list[tuple[str, Preset]]:

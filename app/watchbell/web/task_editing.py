@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
-from flask import render_template, request
+from flask import flash, render_template, request
 
 from watchbell.domain import schedule as schedules
 from watchbell.errors import Conflict, InputError, Problem
@@ -15,6 +15,7 @@ from watchbell.services.ownership import NotYours
 from watchbell.store.tasks import Task
 from watchbell.web import current, merging, starting, task_preview
 from watchbell.web.db import database
+from watchbell.web.forms import parameter_fields
 from watchbell.web.forms.step_fields import ACT, NAMES
 from watchbell.web.forms.task_form import Taken, TaskForm, moment_widget, task_data
 from watchbell.web.i18n import _
@@ -27,7 +28,8 @@ START = "start"
 #: The button that takes back what a pasted line has changed; its value holds what was there before.
 UNDO = "undo_pasted"
 #: What a form may send beside the fields of a task.
-_BESIDE = frozenset({"csrf_token", "preview", "submit", UNDO, *NAMES})
+_MANY = frozenset({*NAMES, *parameter_fields.NAMES})
+_BESIDE = frozenset({"csrf_token", "preview", "submit", UNDO}) | _MANY
 _SHOWN_NAME = 60
 
 
@@ -58,6 +60,9 @@ def save(form: TaskForm, task: Task | None) -> Task | Refusal:
     if ACT in request.form:
         # Without scripts the rows of steps are changed by the server, and nothing is saved yet.
         form.steps.act(request.form[ACT])
+        return Refusal(200)
+    if parameter_fields.ACT in request.form:
+        form.parameters.act(request.form[parameter_fields.ACT])
         return Refusal(200)
     if UNDO in request.form:
         form.put_back(_earlier_fields(request.form[UNDO]))
@@ -94,6 +99,7 @@ def _store(form: TaskForm, task: Task | None) -> Task:
     fields = form.task_fields()
     now, actor = current.now(), current.actor()
     if task is None:
+        fields |= starting.sets_from(request.args.get(START, ""), form.parameters.rows)
         saved = tasks.create(database(), fields, now=now, actor=actor, defaults=current.defaults())
     else:
         version = _version(form)
@@ -104,8 +110,15 @@ def _store(form: TaskForm, task: Task | None) -> Task:
             database(), task.id, fields, now=now, actor=actor, defaults=current.defaults(), expected_version=version
         )
     if form.asap.data:
-        triggers.run_soon(database(), saved.id, now=now, actor=actor)
+        _run_soon(saved)
     return saved
+
+
+def _run_soon(task: Task) -> None:
+    try:
+        triggers.run_soon(database(), task.id, now=current.now(), actor=current.actor())
+    except InputError:
+        flash(_("It was not run: its parameters need values first."), "warning")
 
 
 def _problems(form: TaskForm, task: Task | None) -> list[Problem]:
@@ -127,7 +140,7 @@ def _strange_entries(form: TaskForm) -> list[Problem]:
     for name, values in request.form.lists():
         if name not in form._fields and name not in _BESIDE and not name.startswith(TAKE):
             problems.append(Problem(name, _("the form has no field %(name)s", name=repr(name[:_SHOWN_NAME]))))
-        elif len(values) > 1 and name not in NAMES:
+        elif len(values) > 1 and name not in _MANY:
             problems.append(Problem(name, _("was sent more than once; send it once")))
     return problems
 

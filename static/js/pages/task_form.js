@@ -10,7 +10,7 @@ import { t } from "../lib/words.js";
 const DELAY_MS = 300;
 const TIMEOUT_MS = 10000;
 /** What says nothing of the task itself. */
-const BESIDE = ["preview", "step_act", "undo_pasted"];
+const BESIDE = ["preview", "step_act", "param_act", "undo_pasted"];
 
 /** @param {HTMLFormElement} form @param {AbortSignal} signal @returns {Promise<Document>} */
 async function ask(form, signal) {
@@ -99,7 +99,7 @@ function problemsOf(answer) {
 function follow(form, place) {
   let timer = 0;
   let running = new AbortController();
-  const errors = new FieldErrors(form, { kind: "kind", steps: "steps" });
+  const errors = new FieldErrors(form, { kind: "kind", steps: "steps", parameters: "parameters" });
   /** @type {Map<string, string>} */
   let problems = new Map();
   let isFresh = false;
@@ -151,7 +151,7 @@ function follow(form, place) {
 function keepMine(form) {
   form.addEventListener("input", (event) => {
     const name = event.target instanceof Element ? (event.target.getAttribute("name") ?? "") : "";
-    const field = name.startsWith("step_") ? "steps" : name;
+    const field = name.startsWith("step_") ? "steps" : name.startsWith("param_") ? "parameters" : name;
     for (const mine of document.querySelectorAll("input[data-covers][value=mine]")) {
       const covers = mine.getAttribute("data-covers")?.split(" ") ?? [];
       if (mine instanceof HTMLInputElement && covers.includes(field)) mine.checked = true;

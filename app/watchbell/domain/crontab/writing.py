@@ -72,6 +72,8 @@ def _why_not(definition: TaskDefinition) -> str:
     schedule = definition.schedule
     if definition.steps:
         return "it has steps"
+    if definition.parameters:
+        return "it has parameters, which cron does not give it"
     if schedule.kind is not ScheduleKind.CRON:
         return f"it is due in a way that cron does not know ({schedule.kind})"
     if any(_portable(text) is None for text in schedule.expressions):

@@ -20,6 +20,7 @@ from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import EVERY_WORDS, Schedule, ScheduleKind
 from watchbell.domain.task_definition import NAME_LIMIT, Defaults, TaskDefinition
 from watchbell.errors import Problem
+from watchbell.web.forms.parameter_fields import ParametersField, parameter_rows
 from watchbell.web.forms.policy_fields import SPAN_FIELDS, PolicyFields, choices, in_spans, policy_data
 from watchbell.web.forms.step_fields import StepsField, rows_of
 from watchbell.web.i18n import _, lazy
@@ -44,19 +45,8 @@ FIELDS_OF_KIND = {
 #: What a pasted crontab line may fill.
 PASTED_FIELDS = ("kind", "cron", "command", "name", "environment", "zone", "directory", "comment", "spread_seconds")
 WHAT_CHOICES = (("command", lazy("One command")), ("steps", lazy("Steps in order")))
-WHAT_FIELDS = (
-    "name",
-    "command",
-    "steps",
-    "directory",
-    "environment",
-    "tags",
-    "comment",
-    "owner",
-    "team",
-    "host",
-    "enabled",
-)
+WHAT_FIELDS = ("name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "team", "host", "enabled",
+               "parameters")  # fmt: skip
 UNITS = {"seconds": lazy("seconds"), "minutes": lazy("minutes"), "hours": lazy("hours"), "days": lazy("days")}
 #: The words of a schedule, as they are offered.
 _EVERY_NAMES = {
@@ -118,6 +108,7 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     steps = StepsField(lazy("Steps"))
     directory = StringField(lazy("Working directory"))
     environment = TextAreaField(lazy("Environment variables"), render_kw={"rows": 2, "spellcheck": "false"})
+    parameters = ParametersField(lazy("Parameters"))
     tags = StringField(lazy("Tags"))
     comment = TextAreaField(lazy("Comment"), render_kw={"rows": 2})
     owner = StringField(lazy("Owner"), render_kw={"maxlength": NAME_LIMIT})
@@ -273,6 +264,7 @@ def task_data(definition: TaskDefinition, version: int) -> dict[str, object]:
         "steps": rows_of(definition.steps),
         "directory": definition.directory or "",
         "environment": "\n".join(f"{key}={value}" for key, value in definition.environment.items()),
+        "parameters": parameter_rows(definition.parameters),
         "tags": ", ".join(definition.tags),
         "comment": definition.comment,
         "owner": definition.owner,

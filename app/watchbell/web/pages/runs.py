@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.domain.masking import mask_all
 from watchbell.domain.policies import Policies
 from watchbell.errors import Conflict
-from watchbell.services import alerts, comparisons, decisions, failures, judgements, runs, triggers
+from watchbell.services import alerts, comparisons, decisions, failures, judgements, parameters, runs, tasks, triggers
 from watchbell.web import (
     both_outputs,
     bulk_forms,
@@ -90,7 +90,7 @@ def index_json() -> Response:
 @blueprint.get("/runs.csv")
 def index_csv() -> Response:
     zone = current.zone()
-    rows = (presenters.run_json(view, zone) for view in run_page.twin_rows())
+    rows = (presenters_runs.run_csv(view, zone) for view in run_page.twin_rows())
     return twins.csv_response("runs", presenters_runs.CSV_COLUMNS, rows)
 
 
@@ -110,6 +110,7 @@ def compare(run_id: int) -> str:
         "runs/compare.html",
         sides=sides,
         rows=comparing.outcome_rows(sides),
+        given=comparing.parameter_changes(sides),
         fields=comparing.definition_changes(sides, current.rules()),
         variables=comparing.environment_changes(sides),
         streams=comparisons.compare_outputs(database(), current.config().output_path, sides.other, sides.run),
@@ -178,7 +179,9 @@ def cancel(run_id: int) -> AnyResponse:
 @blueprint.post("/runs/<int:run_id>/again")
 def again(run_id: int) -> AnyResponse:
     run = runs.get(database(), run_id)
-    made = triggers.run_now(database(), run.task_id, now=current.now(), actor=current.actor())
+    if tasks.get(database(), run.task_id).parameters:
+        return redirect(url_for("tasks.ask", task_id=run.task_id, run=run_id), 303)
+    made = triggers.run_like(database(), run, now=current.now(), actor=current.actor())
     notices.warn_unless_running()
     return redirect(url_for("runs.detail", run_id=made.id), 303)
 
@@ -261,6 +264,7 @@ def _tab_context(page: presenters_runs.RunPageView, tab: str) -> Mapping[str, ob
             if isinstance(stored, Mapping)
             else (),
             "environment": _environment(page),
+            "given": parameters.told(page.definition, page.run.parameters),
         }
     if tab == "why":
         known = runs.get_known(database(), presenters_why.others(page))

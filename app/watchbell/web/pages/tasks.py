@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.domain.masking import mask_all
 from watchbell.domain.permissions import Right
-from watchbell.errors import Conflict, NotFound
+from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import ownership, pauses, runs, tasks, triggers, undoing
 from watchbell.services.runs import RunFilter
 from watchbell.services.tasks import TaskPage
@@ -26,6 +26,7 @@ from watchbell.web import (
     pausing,
     presenters_policies,
     presenters_tasks,
+    run_asking,
     task_editing,
     task_list,
     task_preview,
@@ -34,6 +35,7 @@ from watchbell.web import (
 from watchbell.web.checks import with_filters
 from watchbell.web.day_totals import year_of
 from watchbell.web.db import database
+from watchbell.web.forms.parameter_fields import type_words
 from watchbell.web.i18n import _
 from watchbell.web.list_look import Look
 from watchbell.web.pictures import durations
@@ -46,6 +48,7 @@ from watchbell.web.told import sentence
 
 blueprint = Blueprint("tasks", __name__)
 blueprint.add_app_template_global(flow, "step_flow")
+blueprint.add_app_template_global(type_words, "parameter_types")
 
 #: How many runs and revisions the page of a task shows.
 _SHOWN_RUNS = 20
@@ -167,11 +170,46 @@ def update(task_id: int) -> AnyResponse | tuple[str, int]:
     return redirect(url_for("tasks.detail", task_id=saved.id), 303)
 
 
+@blueprint.get("/tasks/<int:task_id>/run")
+def ask(task_id: int) -> str | tuple[str, int]:
+    """Ask what a run is to be told; the address may fill the form, and runs nothing."""
+    try:
+        return run_asking.page(tasks.get(database(), task_id))
+    except NotFound:
+        return deleted_task.page(task_id)
+
+
 @blueprint.post("/tasks/<int:task_id>/run")
-def run(task_id: int) -> AnyResponse:
-    made = triggers.run_now(database(), task_id, now=current.now(), actor=current.actor())
+def run(task_id: int) -> AnyResponse | tuple[str, int]:
+    task = tasks.get(database(), task_id)
+    if task.parameters and run_asking.MARK not in request.form:
+        return redirect(url_for("tasks.ask", task_id=task_id), 303)
+    try:
+        given = run_asking.values_sent()
+        made = triggers.run_now(database(), task_id, now=current.now(), actor=current.actor(), given=given)
+    except InputError as error:
+        return run_asking.again(task, error)
     notices.warn_unless_running()
     return redirect(url_for("runs.detail", run_id=made.id), 303)
+
+
+@blueprint.post("/tasks/<int:task_id>/sets")
+def keep_set(task_id: int) -> AnyResponse | tuple[str, int]:
+    """Keep the values of the form as a named set."""
+    task = tasks.get(database(), task_id)
+    try:
+        title = run_asking.keep_set(task, request.form.get("set_name", ""))
+    except InputError as error:
+        return run_asking.again(task, error, set_error=sentence(error.problems[0].message))
+    flash(_("The set %(name)s is kept.", name=title), "success")
+    return redirect(url_for("tasks.ask", task_id=task_id, set=title), 303)
+
+
+@blueprint.post("/tasks/<int:task_id>/sets/delete")
+def drop_set(task_id: int) -> AnyResponse:
+    run_asking.drop_set(tasks.get(database(), task_id), request.form.get("set", ""))
+    flash(_("The set %(name)s is deleted.", name=request.form.get("set", "")), "success")
+    return redirect(url_for("tasks.ask", task_id=task_id), 303)
 
 
 @blueprint.post("/tasks/<int:task_id>/soon")
@@ -179,6 +217,9 @@ def soon(task_id: int) -> AnyResponse:
     """Ask for a run as soon as possible; asked again while it waits, it is the same one."""
     try:
         made = triggers.run_soon(database(), task_id, now=current.now(), actor=current.actor())
+    except InputError:
+        # The form says which values it needs.
+        return redirect(url_for("tasks.ask", task_id=task_id), 303)
     except Conflict as error:
         flash(sentence(error.message), "warning")
         return redirect(url_for("tasks.detail", task_id=task_id), 303)

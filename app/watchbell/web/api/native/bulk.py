@@ -13,17 +13,17 @@ from watchbell.services import bulk
 from watchbell.services.bulk import Action, Order
 from watchbell.web import current
 from watchbell.web.api.idempotency import idempotent
-from watchbell.web.api.native import answers, task_schemas
+from watchbell.web.api.native import answers, bulk_schemas
 from watchbell.web.api.native.family import blueprint
 from watchbell.web.api.native.tasks import filter_of
 from watchbell.web.db import database
 
 
 @blueprint.route("/tasks/bulk", methods=["POST"])
-@blueprint.body(task_schemas.BulkOrder)
+@blueprint.body(bulk_schemas.BulkOrder)
 @idempotent()
 @blueprint.errors(_409="What is to be done collides with the state of one of the tasks.")
-@blueprint.answers(200, task_schemas.BulkResult)
+@blueprint.answers(200, bulk_schemas.BulkResult)
 def change_tasks(given: dict[str, Any]) -> Response:
     """Do one thing with many tasks, in one transaction: with all of them or, if one refuses, with none.
 

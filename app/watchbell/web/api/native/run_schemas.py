@@ -46,6 +46,15 @@ class Run(fields.Schema):
     retry_at = fields.Moment(required=True, allow_none=True)
     rerun_of = fields.Whole(required=True, allow_none=True)
     decision = fields.Word([OPEN, *CHOICES], required=True, allow_none=True, metadata={"description": "Of a lost run."})
+    parameters = fields.Mapped(
+        required=True,
+        keys=fields.Text(),
+        values=fields.Text(),
+        metadata={
+            "description": "What it was given of the parameters of its task; empty for the defaults of its version.",
+            "example": {"day": "2026-11-30"},
+        },
+    )
 
 
 class Attempt(fields.Schema):

@@ -87,9 +87,9 @@ def cancel_run(run_id: str) -> Response:
 @blueprint.errors(_404="There is no such run, or its task was deleted.", _410=GONE, _422=NO_NUMBER)
 @blueprint.answers(201, run_schemas.Run)
 def rerun(run_id: str) -> Response:
-    """Run the task of a run once more, as it is defined now; the answer is the new run."""
+    """Run the task of a run once more, as it is defined now, with the values that it still takes; the answer is the new run."""
     run = runs.get(database(), parsing.path_id("run_id", run_id))
-    return run_made(triggers.run_now(database(), run.task_id, now=current.now(), actor=current.actor()))
+    return run_made(triggers.run_like(database(), run, now=current.now(), actor=current.actor()))
 
 
 @blueprint.route("/runs/<run_id>/decide", methods=["POST"])

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, url_for
 
+from watchbell.errors import InputError
 from watchbell.services import pauses, runs, task_lists, tasks, triggers
 from watchbell.services.runs import RunFilter
 from watchbell.store.runs import Run
@@ -33,9 +34,11 @@ _OUTCOME_NAMES = ("run_id", *_OUTCOME_COLUMNS[1:])
 def run_task(wanted: dict[str, Any], task_id: str) -> Response:
     """Run a task now, also one that is disabled; the answer is the run, which is queued."""
     number, now, actor = parsing.path_id("task_id", task_id), current.now(), current.actor()
+    if wanted["asap"] and wanted["parameters"]:
+        raise InputError.of("parameters", "cannot stand beside asap: a run that waits already keeps its own")
     if wanted["asap"]:
         return run_made(triggers.run_soon(database(), number, now=now, actor=actor))
-    return run_made(triggers.run_now(database(), number, now=now, actor=actor))
+    return run_made(triggers.run_now(database(), number, now=now, actor=actor, given=wanted["parameters"]))
 
 
 def run_made(run: Run) -> Response:

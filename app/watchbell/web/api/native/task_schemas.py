@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import marshmallow
-from marshmallow import validate
 
 from watchbell.domain import gates, policies
 from watchbell.domain.policies import Policies
@@ -13,10 +12,10 @@ from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import DSTRule, ScheduleKind
 from watchbell.domain.steps import LONGEST_SECONDS
 from watchbell.domain.task_definition import COMMAND_LIMIT, NAME_LIMIT, TEAM_LIMIT, TEXT_LIMIT
-from watchbell.services import bulk
 from watchbell.store.tasks import SORTS
 from watchbell.web.api import fields
 from watchbell.web.api.native import schemas
+from watchbell.web.api.native.parameter_schemas import PLAIN_VALUE, SETS, Parameter, ToldParameter
 
 #: What the policies are for; the rest of each is in docs/policies.md.
 _POLICY_WORDS = {
@@ -81,7 +80,7 @@ _WHOLE_OR_TEXT: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "strin
 _TEXT_OR_MANY: dict[str, Any] = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]
 }
-_TAGS: dict[str, Any] = {"example": ["backup", "daily"]}
+TAGS: dict[str, Any] = {"example": ["backup", "daily"]}
 _ENVIRONMENT: dict[str, Any] = {"example": {"LANG": "C.UTF-8"}}
 
 
@@ -152,7 +151,16 @@ class TaskChange(ScheduleFields):
     )
     directory = fields.Text(allow_none=True, metadata={"description": "Where it runs.", "example": "/var/backups"})
     environment = fields.Mapped(keys=fields.Text(), values=fields.Text(), allow_none=True, metadata={**_ENVIRONMENT})
-    tags = fields.Many(fields.Text(), allow_none=True, metadata={**_TAGS})
+    parameters = fields.Many(
+        fields.Nested(Parameter), allow_none=True, metadata={"description": "What can be said to each run."}
+    )
+    parameter_sets = fields.Mapped(
+        keys=fields.Text(),
+        values=fields.Mapped(keys=fields.Text(), values=fields.Shaped(PLAIN_VALUE, allow_none=True)),
+        allow_none=True,
+        metadata={**SETS},
+    )
+    tags = fields.Many(fields.Text(), allow_none=True, metadata={**TAGS})
     comment = fields.Text(
         validate=fields.long(0, TEXT_LIMIT), allow_none=True, metadata={"example": "for the auditors"}
     )
@@ -197,7 +205,14 @@ class Task(fields.Schema):
     steps = fields.Many(fields.Nested(ToldStep), required=True)
     directory = fields.Text(required=True, allow_none=True)
     environment = fields.Mapped(required=True, keys=fields.Text(), values=fields.Text(), metadata={**_ENVIRONMENT})
-    tags = fields.Many(fields.Text(), required=True, metadata={**_TAGS})
+    parameters = fields.Many(fields.Nested(ToldParameter), required=True)
+    parameter_sets = fields.Mapped(
+        required=True,
+        keys=fields.Text(),
+        values=fields.Mapped(keys=fields.Text(), values=fields.Text()),
+        metadata={**SETS},
+    )
+    tags = fields.Many(fields.Text(), required=True, metadata={**TAGS})
     comment = fields.Text(required=True)
     owner = fields.Text(required=True)
     team = fields.Text(required=True, metadata={"description": "Empty for none."})
@@ -321,6 +336,15 @@ class RunWanted(fields.Schema):
         load_default=False,
         metadata={"description": "Ahead of everything that waits; at most one such run of a task waits."},
     )
+    parameters = fields.Mapped(
+        keys=fields.Text(),
+        values=fields.Shaped(PLAIN_VALUE, allow_none=True),
+        load_default=dict,
+        metadata={
+            "description": "Values of its parameters; the defaults of the others.",
+            "example": {"day": "2026-11-30"},
+        },
+    )
 
 
 class ClockChange(fields.Schema):
@@ -342,37 +366,3 @@ class Preview(fields.Schema):
     ends = fields.Flag(required=True, metadata={"description": "Whether nothing comes after these moments."})
     clock_changes = fields.Many(fields.Nested(ClockChange), required=True)
     clock_note = fields.Text(required=True)
-
-
-class BulkOrder(fields.Schema):
-    """One thing to be done with many tasks: with all of them or with none."""
-
-    action = fields.Word(list(bulk.Action), required=True)
-    ids = fields.Many(
-        fields.Whole(),
-        validate=validate.Length(1, bulk.MOST_TASKS, error=f"must be 1 to {bulk.MOST_TASKS} ids"),
-        metadata={"description": "Exactly these tasks.", "example": [7, 8]},
-    )
-    filter = fields.Nested(TaskFilters, metadata={"description": "Or all that a list with these filters shows."})
-    tags = fields.Many(fields.Text(), load_default=list, metadata={"description": "For tag and untag.", **_TAGS})
-    reason = fields.Text(load_default="", metadata={"description": "For pause."})
-    until = fields.Moment(load_default=None, allow_none=True, metadata={"description": "For pause."})
-    dry_run = fields.Flag(load_default=False, metadata={"description": "Only say what would be done."})
-
-
-class BulkDone(fields.Schema):
-    """What was done with one task, or would be."""
-
-    task_id = fields.Whole(required=True)
-    name = fields.Text(required=True)
-    outcome = fields.Text(
-        required=True, metadata={"description": "unchanged if it was so already.", "example": "enabled"}
-    )
-    run_id = fields.Whole(required=True, allow_none=True)
-
-
-class BulkResult(fields.Schema):
-    """What was done with each task, or would be."""
-
-    dry_run = fields.Flag(required=True)
-    items = fields.Many(fields.Nested(BulkDone), required=True)

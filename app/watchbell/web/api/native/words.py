@@ -15,15 +15,15 @@ from watchbell.store.runs import Run
 from watchbell.store.tasks import Task
 
 _PLAIN_FIELDS = (
-    *("id", "version", "name", "enabled", "command", "steps", "directory", "environment"),
-    *("tags", "comment", "owner", "team", "host"),
+    *("id", "version", "name", "enabled", "command", "steps", "directory", "environment", "parameters"),
+    *("parameter_sets", "tags", "comment", "owner", "team", "host"),
 )
 _RECORD_FIELDS = ("next_due_at", "created_at", "created_by", "updated_at", "updated_by")
 #: The columns of a run, which are its fields but for how long it took.
 RUN_COLUMNS = (
     *("id", "task_id", "task_name", "task_version", "state", "reason", "trigger", "due_at", "local_time", "zone"),
     *("created_at", "started_at", "ended_at", "exit_code", "attempts", "queue", "priority", "stands_for"),
-    *("requested_by", "start_by", "retry_at", "rerun_of", "decision"),
+    *("requested_by", "start_by", "retry_at", "rerun_of", "decision", "parameters"),
 )
 
 
@@ -35,6 +35,7 @@ def run(found: Run) -> dict[str, object]:
 def run_row(row: Sequence[Any]) -> dict[str, object]:
     """Return a run from its RUN_COLUMNS."""
     told = dict(zip(RUN_COLUMNS, row, strict=True))
+    told["parameters"] = told["parameters"] or {}
     begin, end = told["started_at"], told["ended_at"]
     told["duration_seconds"] = (end - begin).total_seconds() if begin is not None and end is not None else None
     return told

@@ -1,0 +1,47 @@
+"""What routes of tasks take and answer with of their parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from watchbell.domain.parameters import ParameterType
+from watchbell.web.api import fields
+
+PLAIN_VALUE: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "null"}]}
+SETS: dict[str, Any] = {
+    "description": "Named sets of values, to be chosen from when somebody runs it.",
+    "example": {"yesterday": {"day": "2026-11-29"}},
+}
+
+
+class Parameter(fields.Schema):
+    """What can be said to each run of a task."""
+
+    name = fields.Text(required=True, metadata={"example": "day"})
+    type = fields.Word(list(ParameterType), load_default=ParameterType.TEXT.value)
+    default = fields.Shaped(
+        PLAIN_VALUE,
+        load_default="",
+        allow_none=True,
+        metadata={"description": "What a run has where nothing is said, so also by schedule.", "example": "2026-11-30"},
+    )
+    choices = fields.Many(fields.Text(), load_default=list, metadata={"description": "For choice and secret."})
+    pattern = fields.Text(load_default="", metadata={"description": "A regular expression for the whole of a text."})
+    required = fields.Flag(load_default=False)
+    help = fields.Text(load_default="", metadata={"example": "The day to report on."})
+    variable = fields.Text(
+        load_default="", metadata={"description": "Empty for WATCHBELL_PARAM_ and its name.", "example": "DAY"}
+    )
+
+
+class ToldParameter(fields.Schema):
+    """What can be said to each run of a task."""
+
+    name = fields.Text(required=True)
+    type = fields.Word(list(ParameterType), required=True)
+    default = fields.Text(required=True, metadata={"description": "Empty for none."})
+    choices = fields.Many(fields.Text(), required=True)
+    pattern = fields.Text(required=True)
+    required = fields.Flag(required=True)
+    help = fields.Text(required=True)
+    variable = fields.Text(required=True)

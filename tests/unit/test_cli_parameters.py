@@ -1,0 +1,28 @@
+"""Parameters of tasks on the command line."""
+
+from __future__ import annotations
+
+from tests.shell import db, home, migrated_file, shell  # noqa: F401 - fixtures.
+from watchbell import errors
+
+# ruff: noqa: F811
+
+
+def test_parameters_are_declared_shown_given_and_taken_away(shell):
+    shell(
+        "task", "add", "report", "--command", "true", "--manual", "--parameter", "day:date=2026-11-30",
+        "--parameter", "target!:choice(staging,live)", "--value-set", "go:target=live", "--value-set", "go:day=2026-01-02",
+    )  # fmt: skip
+
+    told = shell("task", "show", "report").out
+    refused = shell("task", "trigger", "report", "--param", "day=x", "--param", "hue=red")
+    made = shell("task", "trigger", "report", "--value-set", "go", "--param", "target=staging", "--json").json()
+
+    assert "day:date=2026-11-30; target!:choice(staging,live)" in told
+    assert refused.code == errors.EXIT_USAGE
+    assert "--param day: must be a date" in refused.err
+    assert "--param hue: is not a parameter of this task" in refused.err
+    assert "day=2026-01-02, target=staging" in shell("runs", "show", str(made["run_id"])).out
+    assert shell("task", "trigger", "report", "--value-set", "none").code == errors.EXIT_USAGE
+    assert shell("task", "edit", "report", "--no-parameters", "--json").json()["parameters"] == []
+    assert shell("task", "trigger", "report", "--json").json()["state"] == "queued"
