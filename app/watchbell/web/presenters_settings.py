@@ -15,6 +15,8 @@ from watchbell.web.told import told
 
 #: Settings that may name places on the server's disk.
 _PLACES = frozenset({"home", "database_url", "log_dir", "runtime_dir", "python", "cron_folder"})
+#: Settings that are addresses in which a password may stand.
+_ADDRESSES = frozenset({"database_url", "tries_store"})
 _HIDDEN = SECRETS | {"token"}
 
 
@@ -76,7 +78,7 @@ def _row(config: Config, setting: Setting, *, with_places: bool) -> SettingRow:
     text = ", ".join(value) if isinstance(value, tuple) else str(value)
     if setting.name in _HIDDEN and text:
         text = "••••••"
-    elif setting.name == "database_url":
+    elif setting.name in _ADDRESSES and "://" in text:
         text = _without_password(text, with_places=with_places)
     elif setting.name in _PLACES:
         text = _place(text, with_places=with_places)

@@ -1,7 +1,8 @@
-"""How often somebody may try to log in, by address and by account, and to show a token; in the memory of this process.
+"""How often somebody may try to log in, by address and by account, and to show a token.
 
-The tries run out slowly enough for a person and come back by themselves, so nobody is locked out for good. Each worker of
-the server counts for itself.
+The tries run out slowly enough for a person and come back by themselves, so nobody is locked out for good. What somebody could
+guess by is counted by all web processes together (``tries_store``); what only keeps the audit and the machine from being
+flooded by each for itself, so that an ordinary request costs no write.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from flask import Flask, current_app
 from limits import RateLimitItem, parse
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter, RateLimiter
+
+from watchbell.config import Config
+from watchbell.web.shared_tries import SharedTries, shared_by
 
 _TRIES = (parse("10 per minute"), parse("60 per hour"))
 #: Of one account from all addresses together that are new to it, however many somebody has.
@@ -37,13 +41,20 @@ _ANSWERS = (parse("1 per hour"),)
 #: Codes after a login link, and of somebody who has logged in, are counted apart.
 BY_LINK, INSIDE = "link", "inside"
 _NAME = "watchbell.tries"
+#: What all processes count together.
+_SHARED = frozenset({"address", "pair", "account", "code", "proof", "token", "enrolment", "question", "answer"})
 
 
 class Tries:
-    """The tries of late."""
+    """The tries of late: in the memory of this process, and where others count as well, there first.
 
-    def __init__(self, limiter: RateLimiter) -> None:
+    Where that does not answer, this process counts alone until it does: a login is slowed down all the same, and nobody is
+    kept out by a server that is down.
+    """
+
+    def __init__(self, limiter: RateLimiter, shared: SharedTries | None = None) -> None:
         self.limiter = limiter
+        self._shared = shared
         self._salt = secrets.token_hex(8)
         # Whoever has logged in counts anew under another number. Taking entries out of the storage instead would
         # collide with its own thread, which does not expect that.
@@ -74,7 +85,7 @@ class Tries:
 
     def forget_proofs(self, username: str) -> None:
         """Give those tries back, and no others: whoever has the password may still not guess codes by it."""
-        self._numbers["proof", username.lower()] += 1
+        self._forget([("proof", username.lower())])
 
     def count_token(self, address: str) -> bool:
         """Count a wrong token and return whether its sender may be told so once more."""
@@ -82,6 +93,8 @@ class Tries:
 
     def may_enrol(self, address: str) -> bool:
         """Return whether somebody at an address may try an enrolment code."""
+        if self._shared is not None and (found := self._shared.has_room("enrolment", address, _CODES)) is not None:
+            return found
         key = self._key("enrolment", address)
         return all(self.limiter.test(limit, *key) for limit in _CODES)
 
@@ -116,12 +129,20 @@ class Tries:
     def forget(self, address: str, username: str) -> None:
         """Give the tries back to an address and an account that have just logged in."""
         name = username.lower()
-        for kind, who in (("address", address), ("pair", f"{address} {name}"), ("account", name)):
-            self._numbers[kind, who] += 1
-        for of in ("", address, BY_LINK):
-            self._numbers["code", f"{name} {of}"] += 1
+        tried = [("address", address), ("pair", f"{address} {name}"), ("account", name)]
+        self._forget([*tried, *(("code", f"{name} {of}") for of in ("", address, BY_LINK))])
+
+    def _forget(self, tried: Sequence[tuple[str, str]]) -> None:
+        for one in tried:
+            self._numbers[one] += 1
+        if self._shared is not None:
+            self._shared.forget(tried)
 
     def _hit(self, kind: str, who: str, limits: Sequence[RateLimitItem] = _TRIES) -> bool:
+        if self._shared is not None and kind in _SHARED:
+            found = self._shared.hit(kind, who, limits)
+            if found is not None:
+                return found
         key = self._key(kind, who)
         hits = [self.limiter.hit(limit, *key) for limit in limits]
         return all(hits)
@@ -130,9 +151,10 @@ class Tries:
         return self._salt, kind, who, str(self._numbers.get((kind, who), 0))
 
 
-def init_app(app: Flask) -> None:
-    """Attach the count to the application."""
-    app.extensions[_NAME] = Tries(MovingWindowRateLimiter(storage_from_string("memory://")))
+def init_app(app: Flask, config: Config) -> None:
+    """Attach the count to the application; raises ConfigError for a store that cannot be used here."""
+    limiter = MovingWindowRateLimiter(storage_from_string("memory://"))
+    app.extensions[_NAME] = Tries(limiter, shared_by(config))
 
 
 def tries() -> Tries:
