@@ -19,17 +19,18 @@ from tests.process.lives import ROOT, Lab
 from tests.served.wire import Wire
 from tests.waiting import wait_until
 from watchbell import clock
-from watchbell.services import agents, audit, device_jobs, devices, enrolment, fleet_jobs
+from watchbell.services import agents, audit, device_jobs, devices, enrolment, fleet_jobs, secrets
 from watchbell.services.fleet_orders import Order
 
 _PATIENCE = 60
+SECRET = "correct horse battery"
 
 
 class Device:
     """A device with its agent, which has joined by a code."""
 
     def __init__(self, lab: Lab, wire: Wire, folder: Path) -> None:
-        self._lab, self.wire, self.folder = lab, wire, folder
+        self._lab, self.wire, self.folder, self.db = lab, wire, folder, lab.db
         self.process: subprocess.Popen[bytes] | None = None
         code = enrolment.create(lab.db, name="pi", now=clock.now(), actor="tester")
         self.start(code.secret)
@@ -94,7 +95,11 @@ def test_an_agent_does_its_jobs_with_the_handlers_of_the_server_and_reports_of_t
         "type": "runHandler",
         "input": {"handler": "download-file", "args": ["file:///etc/hostname", f"{tmp_path}/got"]},
     }
-    good = device.give(run("echo,hello"), handler)
+    secrets.put(device.db, "registry", SECRET, now=clock.now(), actor="tester")
+    named = {"TOKEN": "${secret:registry}"}
+    good = device.give(
+        run("echo hello; echo $TOKEN; printenv TOKEN > " + f"{tmp_path}/token", environment=named), handler
+    )
     bad = device.give(run("echo out; echo err >&2; exit 3", name="worse"))
 
     done = device.wait_for(good, "succeeded", "failed")
@@ -102,6 +107,10 @@ def test_an_agent_does_its_jobs_with_the_handlers_of_the_server_and_reports_of_t
 
     assert (done.state, done.exit_code, done.executed_steps) == ("succeeded", 0, 2), done.stderr
     assert (tmp_path / "got").read_text() == Path("/etc/hostname").read_text()
+    assert (tmp_path / "token").read_text() == f"{SECRET}\n"
+    assert "hello\n" + "*" * len(SECRET) in done.stdout
+    assert [use.device_name for use in secrets.get(device.db, "registry").uses] == ["pi"]
+    assert not any(SECRET.encode() in file.read_bytes() for file in device.folder.rglob("*") if file.is_file())
     assert (failed.state, failed.exit_code, failed.failed_step) == ("failed", 3, "worse")
     assert (failed.stdout, failed.stderr, failed.reason) == ("out\n", "err\n", "worse: exit code 3")
 

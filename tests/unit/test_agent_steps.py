@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import pwd
 import tempfile
@@ -24,8 +25,10 @@ def command(text: str, **more: Any) -> dict[str, Any]:
 def do(
     folder: Path, *given: dict[str, Any], seconds: float = 60, stop: threading.Event | None = None, **more: Any
 ) -> Done:
+    secrets = more.pop("secrets", None)
     document = job_document.read({"version": "1.0", "steps": list(given), **more}, is_filled=True)
-    return steps.run(document, handlers=folder, seconds=seconds, stop=stop or threading.Event())
+    stop = stop or threading.Event()
+    return steps.run(document, handlers=folder, seconds=seconds, stop=stop, secrets=secrets)
 
 
 def test_steps_are_done_one_after_the_other_and_what_they_say_is_told_by_step(tmp_path: Path) -> None:
@@ -169,3 +172,54 @@ def test_a_user_who_is_not_there_is_told(tmp_path: Path) -> None:
     step = {"type": "runHandler", "input": {"handler": "who"}, "runAsUser": "nobody-of-this-name"}
 
     assert do(tmp_path, step).exit_code != 0
+
+
+SECRET = "correct horse battery staple"
+NAMED = {"TOKEN": "Bearer ${secret:db}", "PLAIN": "as it is"}
+
+
+def test_a_step_has_its_variables_and_no_other_step_and_no_argument_has_them(tmp_path: Path) -> None:
+    look = f"echo $PLAIN; printenv TOKEN > {tmp_path}/token; tr '\\0' ' ' < /proc/$$/cmdline > {tmp_path}/argv"
+    done = do(tmp_path, command(look, environment=NAMED), command("echo ${TOKEN-none}"), secrets={"db": SECRET})
+
+    assert done.stdout == "== step 1\nas it is\n\n== step 2\nnone\n"
+    assert (tmp_path / "token").read_text() == f"Bearer {SECRET}\n"
+    assert SECRET not in (tmp_path / "argv").read_text()
+
+
+def test_what_a_step_says_of_a_secret_is_masked_also_in_base64_and_at_the_edges_of_what_is_kept(tmp_path: Path) -> None:
+    # It lies across the end of what is kept of the beginning, and of the end.
+    fill = "head -c $1 /dev/zero | tr '\\0' x"
+    half = steps.OUTPUT_LIMIT // 2
+    script = tmp_path / "say"
+    script.write_text(
+        f'#!/bin/sh\nset -- {half - 9}\n{fill}\nprintf %s "$S"\nset -- 70000\n{fill}\nprintf %s "$S"\nset -- {half - 9}\n{fill}\n'
+        'printf %s "user:$S" | base64 >&2\nprintf %s "$S" | cut -c1-20 | tr -d "\\n" >&2; kill -9 $$\n'
+    )
+    script.chmod(0o700)
+    handler = {"type": "runHandler", "input": {"handler": "say"}, "environment": {"S": "${secret:db}"}}
+
+    done = do(tmp_path, handler, secrets={"db": SECRET})
+
+    head, _gap, tail = done.stdout.partition("\n[")
+    assert head == "x" * (half - 9) + "*" * 9
+    assert tail.endswith("]\n" + "*" * 9 + "x" * (half - 9))
+    assert "horse" not in done.stderr
+    assert base64.b64encode(SECRET.encode())[4:-4].decode() not in done.stderr
+    assert done.stderr.endswith("*" * 20)
+
+
+def test_a_step_whose_secret_was_not_given_is_not_begun(tmp_path: Path) -> None:
+    done = do(tmp_path, command("touch,x", environment=NAMED))
+
+    assert (done.exit_code, done.reason) == (
+        127,
+        "step 1: could not be started: the server has not given the secret db",
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_another_user_has_the_variables_of_the_step_too(tmp_path: Path) -> None:
+    done = do(tmp_path, command("id -un; echo $PLAIN", runAsUser="nobody", environment={"PLAIN": "seen"}))
+
+    assert done.stdout == "nobody\nseen\n", done.stderr

@@ -14,7 +14,7 @@ from tests.fleet import add_device, execute
 from watchbell import clock
 from watchbell.domain import agent_protocol
 from watchbell.domain.agent_protocol import BadlySigned, Told
-from watchbell.services import audit, devices, enrolment, job_handlers, job_library, tokens
+from watchbell.services import audit, devices, enrolment, job_handlers, job_library, secrets, tokens
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database
 
@@ -271,3 +271,22 @@ def test_a_handler_that_was_changed_meanwhile_comes_as_the_signed_digest_says(de
     assert (fetched["sha256"], fetched["script_content"]) == (told["sha256"], handler.script_content)
     assert device.want(200, "GET", "handlers/backup-directory")["script_content"] == "another"
     device.want(404, "GET", f"handlers/backup-directory?sha256={'0' * 64}")
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_given"),
+    [({}, True), ({"X-Forwarded-For": "10.0.0.9"}, False), ({"X-Forwarded-Proto": "https"}, False)],
+)
+def test_secrets_go_nowhere_where_somebody_on_the_way_could_read_them(
+    device: Device, remote: Program, db: Database, headers: dict[str, str], is_given: bool
+) -> None:
+    secrets.put(db, "db", "correct horse", now=NOW, actor="ann")
+    step = {"type": "runCommand", "input": {"command": "true"}, "environment": {"P": "${secret:db}"}}
+    execute(db, device.uuid, document={"version": "1.0", "steps": [step]})
+    body = device.body(knows=["step-environment"])
+    headers = {"Authorization": f"Bearer {device.key}", **headers}
+
+    answer = remote.want(200, "POST", "/agent/v1/poll", body, headers=headers)
+
+    assert ("correct horse" in str(answer["payload"])) is is_given
+    assert (device.unseal(answer, body["nonce"]).assignment is not None) is is_given

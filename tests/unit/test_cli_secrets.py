@@ -142,4 +142,4 @@ def test_doctor_names_tasks_whose_secret_is_missing(shell, db, monkeypatch):
     monkeypatch.setenv("WATCHBELL_PORT", "0")
     add_task(db, "backup", environment={"P": "${secret:mail}"})
     found = {finding["code"]: finding for finding in shell("doctor", "--json").json()}
-    assert found["secret-missing"]["words"] == "there is no secret mail, and these tasks name it: backup"
+    assert found["secret-missing"]["words"] == "there is no secret mail, and these name it: backup"

@@ -17,7 +17,13 @@ WHOLE: dict[str, Any] = {
     "version": "1.0",
     "reportProgress": True,
     "steps": [
-        {"name": " spaced ", "type": "runCommand", "input": {"command": "echo,\r\n a\\, b ,,c"}, "allowStdErr": 3},
+        {
+            "name": " spaced ",
+            "type": "runCommand",
+            "input": {"command": "echo,\r\n a\\, b ,,c"},
+            "allowStdErr": 3,
+            "environment": {"A": "1", "B": " x=${secret:a} ", "C": 7, "D": "a\nb"},
+        },
         {"action": {"type": "runHandler", "input": {"handler": "x", "args": ["", "a", "b c", ""], "path": "/opt"}}},
         {"type": "runCommand", "input": {"command": "docker ps | grep web"}, "timeoutSeconds": "soon"},
         {"name": 7, "type": "runCommand", "input": {"command": "true"}, "ignoreStepFailure": "true", "x": [1]},
@@ -100,6 +106,20 @@ def test_a_step_is_made_of_what_is_typed() -> None:
         "variables": {"URL": {"defaultValue": "http://h"}},
         "includeStdOut": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("typed", "made"),
+    [
+        ("A=2\r\n\r\n B=x=y ", {"A": "2", "B": "x=y "}),
+        ("no sign", {"no sign": None}),
+        ("", None),
+    ],
+)
+def test_variables_of_a_step_are_typed_one_a_line(typed: str, made: object) -> None:
+    document = {**SMALL, "steps": [{**SMALL["steps"][0], "environment": {"A": "1"}}]}
+
+    assert changed(document, step_environment=[typed])["steps"][0].get("environment") == made
 
 
 def test_another_kind_of_step_leaves_the_old_input_behind() -> None:

@@ -8,12 +8,15 @@ import pytest
 
 from tests.api_fixtures import Program
 from tests.database import NOW, add_run, add_task
+from tests.fleet import STEP, execute
 from tests.unit.form_fields import soup
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.config import Config
+from watchbell.domain.agent_protocol import STEP_ENVIRONMENT
 from watchbell.errors import NotFound
-from watchbell.services import accounts, audit, secrets, tokens
+from watchbell.services import accounts, agents, audit, enrolment, secrets, tokens
+from watchbell.services.agents import Asked
 from watchbell.services.tickets import Ticket
 from watchbell.store.runs import Attempt
 from watchbell.store.session import Database
@@ -75,9 +78,9 @@ def test_a_secret_is_made_named_used_replaced_and_deleted_and_no_page_ever_shows
     assert "${secret:db}" in admin.see("/tasks/1/edit").select_one("#environment-help").text  # type: ignore[union-attr]
     assert admin.post("/secrets/named/db/replace", {"secret_value": "another\r\nvalue\r\n"}).status_code == 303
     assert secrets.get(db, "db").secret.version == 2
-    assert "One task or template names it. Its next run fails." in admin.see("/secrets/named/db/delete").text
+    assert "It is named in 1 place, which fails without it the next time." in admin.see("/secrets/named/db/delete").text
     assert admin.post("/secrets/named/db/delete").status_code == 303
-    assert "There is no secret db, and a task names it: backup." in admin.see("/secrets").text
+    assert "There is no secret db, and backup names it, which fails the next time." in admin.see("/secrets").text
     told = [(one.action, one.actor, one.way) for one in audit.list_page(db, limit=20) if one.subject == "secret:db"]
     assert told == [(f"secret.{deed}", "admin", "page") for deed in ("delete", "replace", "create")]
 
@@ -158,7 +161,7 @@ def test_the_api_takes_values_and_gives_none_back(program: Program, db: Database
         assert "battery" not in str(program.want(200, "GET", url, None))
     found = program.want(200, "GET", "/api/v2/secrets/db", None)
     assert [one["run_id"] for one in found["uses"]] == [run]
-    assert found["named_by"] == [{"kind": "task", "id": 1, "name": "backup", "variables": ["P"]}]
+    assert found["named_by"] == [{"kind": "task", "id": 1, "key": "1", "name": "backup", "variables": ["P"]}]
     stale = program.want(412, "PUT", "/api/v2/secrets/db", {"value": VALUE}, headers={"If-Match": '"7"'})
     assert stale["current"]["version"] == 1
     program.want(428, "PUT", "/api/v2/secrets/db", {"value": VALUE}, headers={})
@@ -177,3 +180,24 @@ def test_a_token_needs_the_scope_for_it(anonymous: Person, db: Database, put: ob
         headers["If-Match"] = "*"
         answer = anonymous.client.put("/api/v2/secrets/db", json={"value": "another value"}, headers=headers)
         assert answer.status_code == changes, answer.text
+
+
+def test_the_pages_of_a_secret_tell_of_the_device_that_was_given_it_and_of_what_names_it_in_the_fleet(
+    admin: Person, db: Database, put: secrets.Secret
+) -> None:
+    uuid = enrolment.join(db, enrolment.create(db, name="pi", now=NOW, actor="ann").secret, now=NOW).uuid
+    step = {**STEP, "environment": {"TOKEN": "${secret:db}"}}
+    job_id = execute(db, uuid, document={"version": "1.0", "steps": [step]}, now=clock.now()).execution.job_id
+    assert agents.poll(
+        db, uuid, Asked("1" * 32, (), 1, knows=frozenset({STEP_ENVIRONMENT}), is_private=True), now=clock.now()
+    )
+
+    listed, shown = admin.see("/secrets"), admin.see("/secrets/named/db")
+    job = admin.see(f"/fleet/executions/{job_id}/devices/{uuid}").text
+
+    assert f"/fleet/devices/{uuid}" in str(listed) and "device pi" in listed.text
+    assert f"/fleet/executions/{job_id}" in str(shown) and "execution check" in shown.text
+    assert "TOKEN=${secret:db}" in job
+    found = admin.client.get("/api/v2/secrets/db").get_json()
+    assert [(use["device_name"], use["job_id"], use["run_id"]) for use in found["uses"]] == [("pi", job_id, 0)]
+    assert not any(VALUE in text for text in (listed.text, shown.text, job, str(found)))

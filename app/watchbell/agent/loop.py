@@ -164,6 +164,7 @@ class Agent:
             "clock": clock.now().isoformat(),
             "round_trip_ms": self._round_trip_ms,
             "facts": facts,
+            "knows": [agent_protocol.STEP_ENVIRONMENT],
         }
         asked_at = clock.boot_time()
         answer = self._server.poll(asked)
@@ -242,7 +243,11 @@ class Agent:
 
     def _do(self, job: Assignment, document: job_document.Document, stop: threading.Event) -> dict[str, Any]:
         seconds = float(job.payload["timeout_seconds"])
-        done = steps.run(document, handlers=self._handlers, seconds=seconds, stop=stop, started=self._note_process)
+        # They are kept nowhere but here: whoever follows after a crash does not begin the job again, or is given them anew.
+        given = job.payload.get("secrets") or {}
+        done = steps.run(
+            document, handlers=self._handlers, seconds=seconds, stop=stop, started=self._note_process, secrets=given
+        )
         return {
             "status": "SUCCEEDED" if done.succeeded else "FAILED",
             "exit_code": done.exit_code,

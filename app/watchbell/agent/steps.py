@@ -11,12 +11,16 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from watchbell import clock
+from watchbell.domain import secret_names
 from watchbell.domain.job_document import Document, Step
+
+if TYPE_CHECKING:
+    from watchbell.domain.concealing import Concealer
 
 #: So much of each stream of a step is kept, half of it from the beginning and half from the end.
 OUTPUT_LIMIT = 16 * 1024
@@ -48,27 +52,60 @@ class _Ended(NamedTuple):
 
 
 class Output:
-    """The beginning and the end of what a stream has said."""
+    """The beginning and the end of what a stream has said, with secrets masked."""
 
-    def __init__(self) -> None:
+    def __init__(self, concealer: Concealer | None = None) -> None:
+        self._concealer = concealer
+        # So much more is read at each edge as decides whether what is kept is part of a secret.
+        self._half = OUTPUT_LIMIT // 2 + (concealer.reach if concealer is not None else 0)
         self._head = b""
         self._tail = b""
         self._dropped = 0
 
     def add(self, data: bytes) -> None:
         """Take more of it."""
-        half = OUTPUT_LIMIT // 2
-        room = half - len(self._head)
+        room = self._half - len(self._head)
         self._head += data[:room]
         tail = self._tail + data[room:] if room < len(data) else self._tail
-        self._dropped += max(len(tail) - half, 0)
-        self._tail = tail[-half:]
+        self._dropped += max(len(tail) - self._half, 0)
+        self._tail = tail[-self._half :]
 
     @property
     def text(self) -> str:
         """All that is kept of it."""
-        gap = f"\n[{self._dropped} bytes were not kept]\n" if self._dropped else ""
-        return self._head.decode("utf-8", "replace") + gap + self._tail.decode("utf-8", "replace")
+        half = OUTPUT_LIMIT // 2
+        if self._dropped:
+            head = self._masked(self._head, is_cut_behind=True)
+            tail = self._masked(self._tail, is_cut_before=True, is_end=True)
+        else:
+            whole = self._masked(self._head + self._tail, is_end=True)
+            head, tail = whole[:half], whole[half:]
+        dropped = self._dropped + max(len(head) - half, 0) + max(len(tail) - half, 0)
+        gap = f"\n[{dropped} bytes were not kept]\n" if dropped else ""
+        return head[:half].decode("utf-8", "replace") + gap + tail[-half:].decode("utf-8", "replace")
+
+    def _masked(self, data: bytes, **edges: bool) -> bytes:
+        return self._concealer.conceal(data, **edges) if self._concealer is not None else data
+
+
+class Secrets:
+    """The secrets of one job: they go into the environment of the steps that name them, and are masked in what those say."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self.concealer: Concealer | None = None
+        if values:
+            # Only a device that is given secrets takes the memory for it.
+            from watchbell.domain.concealing import Concealer
+
+            self.concealer = Concealer(values.values())
+
+    def environment_of(self, step: Step) -> dict[str, str]:
+        """Return the variables of a step as its command gets them; raises LookupError for a secret that was not given."""
+        missing = [name for name in secret_names.names_of(step.environment) if name not in self._values]
+        if missing:
+            raise LookupError(f"the server has not given the secret {', '.join(missing)}")
+        return secret_names.fill(step.environment, self._values)
 
 
 def _nothing(_pid: int) -> None:
@@ -82,17 +119,20 @@ def run(
     seconds: float,
     stop: threading.Event,
     started: Callable[[int], None] = _nothing,
+    secrets: Mapping[str, str] | None = None,
 ) -> Done:
     """Do the steps of a document one after the other, and the final step if all went well.
+
+    ``secrets`` are the values of those that the environments of its steps name; in what any step says they are masked.
 
     The first failure that is not ignored ends it, and so do the end of its time and ``stop``. ``started`` is called with the
     number of the process of each step, which leads a group of its own, as soon as it is there.
     """
     until = clock.monotonic() + seconds
     told: list[tuple[str, _Ended]] = []
-    every = [*document.steps, *([document.final_step] if document.final_step else [])]
-    for step in every:
-        ended = _run_step(step, handlers, until, stop, started)
+    held = Secrets(secrets or {})
+    for step in document.every_step:
+        ended = _run_step(step, handlers, until, stop, started, held)
         told.append((step.name, ended))
         reason = _failure(step, ended)
         if reason and (not step.ignores_failure or stop.is_set() or clock.monotonic() >= until):
@@ -125,16 +165,16 @@ def _failure(step: Step, ended: _Ended) -> str:
 
 
 def _run_step(
-    step: Step, handlers: Path, until: float, stop: threading.Event, started: Callable[[int], None]
+    step: Step, handlers: Path, until: float, stop: threading.Event, started: Callable[[int], None], held: Secrets
 ) -> _Ended:
     limit = until if step.timeout_seconds is None else min(until, clock.monotonic() + step.timeout_seconds)
     with contextlib.ExitStack() as until_ended:
         try:
-            process = _start(step, _reachable(step, handlers, until_ended))
+            process = _start(step, _reachable(step, handlers, until_ended), held.environment_of(step))
         except (OSError, subprocess.SubprocessError, LookupError) as error:
             return _Ended(127, f"could not be started: {error}", "", "")
         started(process.pid)
-        return _watch(process, limit, stop)
+        return _watch(process, limit, stop, held.concealer)
 
 
 def _reachable(step: Step, handlers: Path, until_ended: contextlib.ExitStack) -> Path:
@@ -164,18 +204,21 @@ def _is_another(user: str) -> bool:
     return pwd.getpwnam(user).pw_uid != os.geteuid()
 
 
-def _start(step: Step, handlers: Path) -> subprocess.Popen[bytes]:
+def _start(step: Step, handlers: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     argv = list(step.argv)
     if step.handler is not None:
         folder = Path(step.path) if step.path is not None else handlers
         # The first argument of a handler is the user of its step, named or not.
         argv = [str(folder / step.handler), step.run_as_user or "", *step.args]
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"env": {**os.environ, **variables}} if variables else {}
     if step.run_as_user and _is_another(step.run_as_user):
         if os.geteuid() == 0:
             options = _identity(step.run_as_user)
+            options["env"].update(variables)
         else:
-            argv = ["sudo", "-n", "-u", step.run_as_user, "--", *argv]
+            # Their names alone: a value among the arguments could be read by everybody on the machine.
+            kept = [f"--preserve-env={','.join(variables)}"] if variables else []
+            argv = ["sudo", "-n", *kept, "-u", step.run_as_user, "--", *argv]
     return subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
@@ -198,11 +241,13 @@ def _identity(user: str) -> dict[str, Any]:
     }
 
 
-def _watch(process: subprocess.Popen[bytes], limit: float, stop: threading.Event) -> _Ended:
+def _watch(
+    process: subprocess.Popen[bytes], limit: float, stop: threading.Event, concealer: Concealer | None
+) -> _Ended:
     """Read what a process says until it ends, and end its whole group when its time is over or nobody wants it any more."""
     assert process.stdout is not None
     assert process.stderr is not None
-    outputs = {process.stdout: Output(), process.stderr: Output()}
+    outputs = {process.stdout: Output(concealer), process.stderr: Output(concealer)}
     why = ""
     with selectors.DefaultSelector() as selector:
         for stream, output in outputs.items():

@@ -12,7 +12,8 @@ from watchbell.cli.program import Program, pass_program
 from watchbell.cli.screen import examples, json_option, moment, note, one_line, pairs, print_json, say, table
 from watchbell.errors import InputError
 from watchbell.services import secrets as service
-from watchbell.services.secrets import Place, SecretView
+from watchbell.services.secret_places import Place
+from watchbell.services.secrets import SecretView
 
 _NAME = click.argument("name", metavar="NAME")
 _NAMED = 3
@@ -53,7 +54,7 @@ def set_secret(program: Program, *, name: str, as_json: bool) -> None:
 @json_option
 @pass_program
 def list_secrets(program: Program, *, as_json: bool) -> None:
-    """List secrets by name: who changed each, which run was given it last, and what names it. Values are never shown."""
+    """List secrets by name: who changed each, which run or device was given it last, and what names it. Values are never shown."""
     found = service.list_all(program.existing_db)
     if as_json:
         print_json([_json(one) for one in found])
@@ -61,11 +62,11 @@ def list_secrets(program: Program, *, as_json: bool) -> None:
     rows = [
         (
             one.secret.name, one.secret.version, moment(one.secret.changed_at, program.zone), one_line(one.secret.changed_by) or "-",
-            moment(one.secret.used_at, program.zone), one_line(one.secret.used_task_name) or "-", _places(one.places),
+            moment(one.secret.used_at, program.zone), _last_user(one), _places(one.places),
         )
         for one in found
     ]  # fmt: skip
-    heads = ("NAME", "VERSION", f"CHANGED ({program.zone.key})", "BY", "LAST USED", "BY TASK", "NAMED BY")
+    heads = ("NAME", "VERSION", f"CHANGED ({program.zone.key})", "BY", "LAST USED", "USED BY", "NAMED BY")
     table(heads, rows, right=(1,), flexible=6)
 
 
@@ -76,7 +77,7 @@ def list_secrets(program: Program, *, as_json: bool) -> None:
 @json_option
 @pass_program
 def show(program: Program, *, name: str, as_json: bool) -> None:
-    """Show what names a secret and which runs were given which version of it; never its value."""
+    """Show what names a secret and which runs and devices were given which version of it; never its value."""
     found = service.get(program.existing_db, name)
     if as_json:
         print_json(_json(found, with_uses=True))
@@ -93,14 +94,17 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
     )
     if found.uses:
         say()
-    rows = [(moment(use.at, program.zone), use.run_id, one_line(use.task_name), use.version) for use in found.uses]
+    rows = [
+        (moment(use.at, program.zone), use.run_id or use.job_id, _user(use.task_name, use.device_name), use.version)
+        for use in found.uses
+    ]
     if rows:
-        table((f"USED ({program.zone.key})", "RUN", "TASK", "VERSION"), rows, right=(1, 3), flexible=2)
+        table((f"USED ({program.zone.key})", "RUN OR JOB", "BY", "VERSION"), rows, right=(3,), flexible=2)
 
 
 @secret.command("delete", short_help="Delete a secret.", epilog=examples("watchbell secret delete old-password --yes"))
 @_NAME
-@click.option("-y", "--yes", is_flag=True, help="Do not ask, also while tasks name it.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, also while something names it.")
 @json_option
 @pass_program
 def delete(program: Program, *, name: str, yes: bool, as_json: bool) -> None:
@@ -175,6 +179,14 @@ def _value() -> str:
     return text if "\n" in line else line
 
 
+def _last_user(view: SecretView) -> str:
+    return _user(view.secret.used_task_name, view.secret.used_device_name) or "-"
+
+
+def _user(task: str, device: str) -> str:
+    return f"device {one_line(device)}" if device else one_line(task)
+
+
 def _places(places: Sequence[Place], *, most: int = _NAMED) -> str:
     shown = ", ".join(f"{place.kind} {one_line(place.name)}" for place in places[:most])
     return f"{shown} and {len(places) - most} more" if len(places) > most else shown or "-"
@@ -191,6 +203,8 @@ def _json(found: SecretView, *, with_uses: bool = False) -> dict[str, object]:
         "used_at",
         "used_run_id",
         "used_task_name",
+        "used_device_uuid",
+        "used_device_name",
     )
     told: dict[str, object] = {name: getattr(found.secret, name) for name in names}
     told["named_by"] = [
@@ -198,7 +212,16 @@ def _json(found: SecretView, *, with_uses: bool = False) -> dict[str, object]:
     ]
     if with_uses:
         told["uses"] = [
-            {"at": use.at, "run_id": use.run_id, "attempt": use.attempt, "task": use.task_name, "version": use.version}
+            {
+                "at": use.at,
+                "run_id": use.run_id or None,
+                "attempt": use.attempt,
+                "task": use.task_name,
+                "version": use.version,
+                "device_uuid": use.device_uuid,
+                "device_name": use.device_name,
+                "job_id": use.job_id,
+            }
             for use in found.uses
         ]
     return told

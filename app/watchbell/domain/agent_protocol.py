@@ -21,6 +21,8 @@ VERSION = 1
 VALID_FOR = timedelta(seconds=120)
 #: Of the processes of an agent, so many are told that have drawn a number and have not heard from the server since.
 MOST_EARLIER = 50
+#: What an agent says that it knows, of those that know the variables of steps and secrets in them.
+STEP_ENVIRONMENT = "step-environment"
 _SIGNED = b"watchbell agent answer v1\n"
 
 

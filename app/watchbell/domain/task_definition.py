@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from watchbell.domain import environments, placeholders, secret_names
 from watchbell.domain import parameters as task_parameters
-from watchbell.domain import placeholders, secret_names
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
+from watchbell.domain.environments import shown as _shown
 from watchbell.domain.parameters import FIELD, SETS_FIELD, Parameter
 from watchbell.domain.policies import Policies, build_policies
 from watchbell.domain.schedule import Schedule, ScheduleKind
@@ -25,7 +25,6 @@ TEAM_LIMIT = 64
 COMMAND_LIMIT = 32_768
 TEXT_LIMIT = 4000
 TAG_LIMIT = 50
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 #: Fields that say when; together they replace the schedule that was there.
 SCHEDULE_FIELDS = frozenset(
@@ -246,11 +245,6 @@ def _unknown(name: str, known: Collection[str]) -> Problem:
     return Problem(_shown(name), "is not a field of a task", near[0] if near else "command")
 
 
-def _shown(text: str) -> str:
-    """Return the beginning of a text of unknown origin, in a form that every screen and log can show."""
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text[:40])
-
-
 def _text(limit: int, example: str, *, required: bool = False, lines: bool = False) -> Callable[[str, object], str]:
     def read(name: str, value: object) -> str:
         text = _require_text(name, value, example)
@@ -294,7 +288,7 @@ def _directory(name: str, value: object) -> str | None:
 
 
 def _environment(name: str, value: object) -> dict[str, str]:
-    example = "LANG=C.UTF-8"
+    example = environments.EXAMPLE
     pairs: list[tuple[str, str]] = []
     if isinstance(value, Mapping):
         pairs = [(str(key), str(text)) for key, text in value.items()]
@@ -307,14 +301,9 @@ def _environment(name: str, value: object) -> dict[str, str]:
                 raise InputError.of(name, f"line '{_shown(line)}' has no '='", example)
             pairs.append((key.strip(), text))
     for key, text in pairs:
-        if not _VARIABLE.match(key) or len(key) > NAME_LIMIT:
-            raise InputError.of(name, f"'{_shown(key)}' is not the name of a variable", example)
-        if key.startswith("WATCHBELL_"):
-            raise InputError.of(name, f"{key[:40]} is set by Watchbell itself", example)
-        if any(char in "\0\n\r" or 0xD800 <= ord(char) <= 0xDFFF for char in text):
-            raise InputError.of(name, f"the value of {_shown(key)} must be one line of text without NUL", example)
-        if len(text) > COMMAND_LIMIT:
-            raise InputError.of(name, f"the value of {_shown(key)} must be at most {COMMAND_LIMIT} characters", example)
+        wrong = environments.problem_of(key, text)
+        if wrong is not None:
+            raise InputError.of(name, wrong, example)
     secret_names.check_environment(pairs)
     return dict(pairs)
 

@@ -12,15 +12,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from watchbell.domain import job_document
 from watchbell.domain.agent_protocol import Assignment, Told
 from watchbell.domain.fleet_state import FINAL, DeviceJobState
 from watchbell.errors import Conflict
-from watchbell.services import audit, device_jobs, devices, joining
+from watchbell.services import audit, device_jobs, device_secrets, devices, joining
 from watchbell.services.device_jobs import Offer
+from watchbell.services.device_secrets import Way
 from watchbell.store import devices as device_store
 from watchbell.store import fleet_jobs as store
 from watchbell.store.devices import Device
 from watchbell.store.fleet_jobs import DeviceJob
+from watchbell.store.secret_box import SecretBox
 from watchbell.store.session import Database, Session
 
 #: Fences count the seconds since then, or one by one where that is more: so that they grow on when an older database is
@@ -63,6 +66,10 @@ class Asked:
     #: What its clock says, and how long its last request took.
     clock: datetime | None = None
     round_trip_ms: int | None = None
+    #: What it says that it knows beside what every agent does.
+    knows: frozenset[str] = frozenset()
+    #: Whether nobody between reads the answer.
+    is_private: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ def poll(db: Database, uuid: str, asked: Asked, *, now: datetime, address: str =
         else:
             if asked.facts is not None:
                 _keep_facts(session, device, asked, asked.facts, now=now)
-            told = _tell(session, device, asked, now)
+            told = _tell(session, device, asked, now, db.box)
     if told is None:
         raise DuplicateIdentity
     return told
@@ -190,14 +197,15 @@ def _keep_facts(session: Session, device: Device, asked: Asked, facts: Mapping[s
         joining.take_in(session, device, now=now)
 
 
-def _tell(session: Session, device: Device, asked: Asked, now: datetime) -> Answer:
+def _tell(session: Session, device: Device, asked: Asked, now: datetime, box: SecretBox) -> Answer:
     untold = store.list_untold(session, device.id)
     if untold:
         store.note_told(session, [part.id for part, _job_id in untold])
     cancelled = dict.fromkeys([*(job_id for _part, job_id in untold), *_stopped(session, device, asked)])
-    offer = device_jobs.take_next(session, device, now)
+    way = Way(box, asked.knows, asked.is_private)
+    offer = device_jobs.take_next(session, device, now, way)
     is_given = offer is not None and _may_begin(offer.part, asked)
-    assignment = _assign(device, offer, now) if offer is not None and is_given else None
+    assignment = _assign(session, device, offer, now, way) if offer is not None and is_given else None
     return _answer(device, Told(assignment, tuple(cancelled)))
 
 
@@ -210,8 +218,15 @@ def _may_begin(part: DeviceJob, asked: Asked) -> bool:
     return not part.begun_by or (part.begun_by == asked.incarnation and asked.holds is None)
 
 
-def _assign(device: Device, offer: Offer, now: datetime) -> Assignment:
+def _assign(session: Session, device: Device, offer: Offer, now: datetime, way: Way) -> Assignment | None:
+    """Return a job as it is signed, with the values of the secrets that it names; None if those cannot be given any more."""
     part = offer.part
+    document = job_document.read(offer.execution.document, is_filled=True)
+    refusal = device_secrets.refusal(session, document, way)
+    if refusal is not None:
+        # It was given before, and could be then.
+        device_jobs.reject(session, offer.execution, part, device, refusal, now=now)
+        return None
     if part.fence == 0:
         device.last_fence = max(device.last_fence + 1, int((now - _FIRST_FENCE).total_seconds()))
         part.fence = device.last_fence
@@ -222,6 +237,9 @@ def _assign(device: Device, offer: Offer, now: datetime) -> Assignment:
         "timeout_seconds": max(math.ceil(left), 1),
         "handlers": [{"name": one.name, "sha256": one.sha256} for one in offer.handlers],
     }
+    values = device_secrets.give(session, way.box, document, device, part, offer.execution.job_id, now=now)
+    if values:
+        payload["secrets"] = dict(values)
     return Assignment(offer.execution.job_id, part.number, part.fence, payload)
 
 

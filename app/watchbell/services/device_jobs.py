@@ -20,7 +20,8 @@ from watchbell.domain.fleet_state import (
     wire_word,
 )
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import devices, fleet_jobs, fleet_moves, joining
+from watchbell.services import device_secrets, devices, fleet_jobs, fleet_moves, joining
+from watchbell.services.device_secrets import Way
 from watchbell.store import device_reports as log_store
 from watchbell.store import devices as device_store
 from watchbell.store import fleet_jobs as store
@@ -132,7 +133,7 @@ def poll(db: Database, uuid: str, *, now: datetime) -> Poll:
         untold = store.list_untold(session, device.id)
         if untold:
             store.note_told(session, [part.id for part, _job_id in untold])
-        return Poll(take_next(session, device, now), [job_id for _part, job_id in untold])
+        return Poll(take_next(session, device, now, Way(db.box)), [job_id for _part, job_id in untold])
 
 
 def report(db: Database, uuid: str, job_id: str, given: Report, *, now: datetime) -> tuple[DeviceJob, str]:
@@ -225,8 +226,11 @@ def forget_reports(db: Database, *, now: datetime, limit: int = 500) -> int:
         return log_store.delete_older(session, before, limit)
 
 
-def take_next(session: Session, device: Device, now: datetime) -> Offer | None:
-    """Return what a device is to do next, which it has from now on, or None."""
+def take_next(session: Session, device: Device, now: datetime, way: Way) -> Offer | None:
+    """Return what a device is to do next, which it has from now on, or None.
+
+    What it would need secrets for that cannot be given ``way``, it does not get: that is rejected in its place.
+    """
     for _ in range(_MOST_REJECTED):
         part = store.find_next(session, device.id, now)
         if part is None:
@@ -242,7 +246,7 @@ def take_next(session: Session, device: Device, now: datetime) -> Offer | None:
             # Its window has closed since it was asked for last.
             store.swap_part(session, part, {"not_before": opening})
             continue
-        if not _reject(session, execution, part, device, now):
+        if not _reject(session, execution, part, device, now, way):
             deadline = now + timedelta(seconds=execution.timeout_seconds)
             values = {"started_at": now, "deadline_at": deadline}
             to = DeviceJobState.IN_PROGRESS
@@ -251,19 +255,30 @@ def take_next(session: Session, device: Device, now: datetime) -> Offer | None:
     return None
 
 
-def _reject(session: Session, execution: Execution, part: DeviceJob, device: Device, now: datetime) -> bool:
-    """Reject a part for a device that does not meet the conditions of the document; return whether it does not."""
+def _reject(session: Session, execution: Execution, part: DeviceJob, device: Device, now: datetime, way: Way) -> bool:
+    """Reject a part for a device that does not meet the conditions, or cannot be given the secrets; return whether it was."""
     document = job_document.read(execution.document, is_filled=True)
-    if not document.conditions:
-        return False
-    known = fleet_jobs.known_of(device, device_store.tags_of(session, [device.id])[device.id])
-    unmet = job_document.unmet(document, known)
-    if unmet is None:
-        return False
-    reason = f"{unmet.key} is {known.get(unmet.key, 'not known')}, not {' or '.join(unmet.values)}"
+    reason = _unmet_words(session, document, device) or device_secrets.refusal(session, document, way)
+    if reason is not None:
+        reject(session, execution, part, device, reason, now=now)
+    return reason is not None
+
+
+def reject(
+    session: Session, execution: Execution, part: DeviceJob, device: Device, reason: str, *, now: datetime
+) -> None:
+    """End the part of a device which is not to do it, for a reason of the server's."""
     to = DeviceJobState.REJECTED
     fleet_moves.move(session, execution, part, to, uuid=device.uuid, now=now, actor="watchbell", reason=reason)
-    return True
+
+
+def _unmet_words(session: Session, document: job_document.Document, device: Device) -> str | None:
+    """Return in words which condition of a document a device does not meet, None if it meets all."""
+    if not document.conditions:
+        return None
+    known = fleet_jobs.known_of(device, device_store.tags_of(session, [device.id])[device.id])
+    unmet = job_document.unmet(document, known)
+    return f"{unmet.key} is {known.get(unmet.key, 'not known')}, not {' or '.join(unmet.values)}" if unmet else None
 
 
 def _offer(session: Session, part: DeviceJob) -> Offer:

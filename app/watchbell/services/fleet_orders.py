@@ -13,6 +13,7 @@ from watchbell.domain.job_document.reading import EXECUTION_TYPES
 from watchbell.errors import InputError, Problem
 from watchbell.services import job_library
 from watchbell.store import job_library as library_store
+from watchbell.store import secrets as secret_store
 from watchbell.store.session import Database, Session
 
 NAME_LIMIT = 255
@@ -128,9 +129,10 @@ def final_documents(session: Session, order: Order) -> tuple[dict[str, Any], dic
     theirs = {name: value for name, value in order.variables.items() if name in names}
     filled, undoing = _fill(document, own), _fill(undo, theirs) if undo is not None else None
     for place, one in (("job_document", filled), ("rollback_document", undoing)):
-        # What undoes an order is given as it was kept, whatever has become of its handlers: devices say so.
+        # What undoes an order is given as it was kept, whatever has become of what it names: devices say so.
         if order.rollback_of is None:
             _require_handlers(session, one, place)
+            _require_secrets(session, one, place)
     return filled, undoing
 
 
@@ -142,6 +144,14 @@ def _require_handlers(session: Session, document: Mapping[str, Any] | None, plac
         raise InputError(
             *(Problem(place, f"names the handler {name!r}, which is not here") for name in sorted(names - known))
         )
+
+
+def _require_secrets(session: Session, document: Mapping[str, Any] | None, place: str) -> None:
+    """Raise InputError for secrets that a document names and that are not there to be given."""
+    names = job_document.read(document, is_filled=True).secrets if document is not None else ()
+    missing = sorted(set(names) - set(secret_store.list_names(session))) if names else ()
+    if missing:
+        raise InputError(*(Problem(place, f"names the secret {name!r}, which is not here") for name in missing))
 
 
 def documents_of(db: Database, order: Order) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -165,7 +175,9 @@ def _template_document(session: Session, template_id: int, place: str) -> Mappin
 
 
 def _fill(document: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    job_document.read(document)
+    named = job_document.read(document).secrets
     filled = job_document.fill_in(document, values)
-    job_document.read(filled, is_filled=True)
+    if job_document.read(filled, is_filled=True).secrets != named:
+        # Whoever may only execute a template does not choose what its devices are given.
+        raise InputError.of("variables", "must not name a secret; the environment of a step does, in the document")
     return filled

@@ -9,14 +9,15 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from watchbell.domain import parameters, secret_names
+from watchbell.domain import secret_names
 from watchbell.errors import Conflict, KeyTrouble, NotFound, VersionConflict
-from watchbell.services import audit
+from watchbell.services import audit, secret_places
+from watchbell.services.secret_places import Place
 from watchbell.services.tickets import Ticket
 from watchbell.store import sealed
 from watchbell.store import secrets as store
+from watchbell.store.secret_box import SecretBox
 from watchbell.store.secrets import Secret, SecretUse, SecretVersion
 from watchbell.store.session import Database, Session
 
@@ -25,18 +26,6 @@ KEPT_USES = 1000
 SHOWN_USES = 50
 #: Sealed again in one transaction, during which nobody else can write.
 SEALED_AT_ONCE = 100
-_NAMED = 3
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Place:
-    """What names a secret: a task, or a template of tasks."""
-
-    kind: str
-    id: int
-    name: str
-    #: The variables that hold it.
-    variables: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +41,7 @@ class SecretView:
 def list_all(db: Database) -> list[SecretView]:
     """Return all secrets by name, with what names them."""
     with db.read() as session:
-        places = _places(session, secret_names.OPENING)
+        places = secret_places.by_name(session)
         return [SecretView(secret, places.get(secret.name, ())) for secret in store.list_secrets(session)]
 
 
@@ -66,7 +55,7 @@ def get(db: Database, name: str, *, uses: int = SHOWN_USES) -> SecretView:
     """Return a secret with its newest uses; raises NotFound."""
     with db.read() as session:
         secret = _require(session, name)
-        return SecretView(secret, _places_of(session, name), store.list_uses(session, secret.id, limit=uses))
+        return SecretView(secret, secret_places.of_one(session, name), store.list_uses(session, secret.id, limit=uses))
 
 
 def put(
@@ -134,9 +123,9 @@ def delete(
     with db.write() as session:
         secret = _require(session, name)
         _require_version(secret, expected_version)
-        places = _places_of(session, name)
+        places = secret_places.of_one(session, name)
         if places and not is_forced:
-            raise Conflict(f"{_told(places)} would fail without the secret {name}")
+            raise Conflict(f"{secret_places.told(places)} would fail without the secret {name}")
         secret.deleted_at = now
         secret.changed_at, secret.changed_by = now, actor
         session.flush()
@@ -152,13 +141,8 @@ def take(db: Database, names: Sequence[str], ticket: Ticket, *, now: datetime) -
     there is not, KeyTrouble and Unavailable.
     """
     with db.write() as session:
-        found = {value.name: value for value in store.list_values(session, names)}
-        missing = [name for name in names if name not in found]
-        if missing:
-            raise NotFound(f"there is no secret {', '.join(missing)}")
-        values = {
-            name: db.box.open(sealed.purpose_of_secret(name, one.version), one.sealed) for name, one in found.items()
-        }
+        found = versions_of(session, names)
+        values = opened(db.box, found)
         uses = [
             {
                 "secret_id": one.secret_id,
@@ -168,6 +152,7 @@ def take(db: Database, names: Sequence[str], ticket: Ticket, *, now: datetime) -
                 "attempt": ticket.number,
                 "task_id": ticket.task_id,
                 "task_name": ticket.task_name,
+                **dict.fromkeys(("device_uuid", "device_name", "job_id"), ""),
                 "at": now,
                 "is_unmasked": False,
             }
@@ -175,6 +160,20 @@ def take(db: Database, names: Sequence[str], ticket: Ticket, *, now: datetime) -
         ]
         store.note_uses(session, uses)
     return values
+
+
+def versions_of(session: Session, names: Sequence[str]) -> Mapping[str, SecretVersion]:
+    """Return the values in force of secrets, sealed; raises NotFound that names what there is not."""
+    found = {value.name: value for value in store.list_values(session, names)}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise NotFound(f"there is no secret {', '.join(missing)}")
+    return found
+
+
+def opened(box: SecretBox, found: Mapping[str, SecretVersion]) -> Mapping[str, str]:
+    """Return the values of secrets by name; raises KeyTrouble."""
+    return {name: box.open(sealed.purpose_of_secret(name, one.version), one.sealed) for name, one in found.items()}
 
 
 def keys_in_use(db: Database) -> Mapping[str, int]:
@@ -205,14 +204,20 @@ def trouble(db: Database) -> str:
 
 
 def list_missing(db: Database) -> Mapping[str, Sequence[str]]:
-    """Return the secrets that enabled tasks name and that are not there, with the names of those tasks."""
+    """Return the secrets that enabled tasks and fleet schedules name and that are not there, with the names of those."""
     with db.read() as session:
         known = set(store.list_names(session))
         found: dict[str, list[str]] = {}
         for row in store.list_tasks_with(session, secret_names.OPENING):
-            for name in secret_names.names_of(_variables(row.environment, row.parameters)) if row.enabled else ():
+            for name in (
+                secret_names.names_of(secret_places.of_task(row.environment, row.parameters)) if row.enabled else ()
+            ):
                 if name not in known:
                     found.setdefault(name, []).append(row.name)
+        for schedule, names in secret_places.named_by_schedules(session):
+            for name in names:
+                if name not in known:
+                    found.setdefault(name, []).append(schedule.name)
     return found
 
 
@@ -299,39 +304,3 @@ def _require_version(secret: Secret | None, expected: int | None) -> None:
 def _note(session: Session, action: str, secret: Secret, *, now: datetime, actor: str, **detail: object) -> None:
     said = {"version": secret.version, **detail}
     audit.note(session, action, f"secret:{secret.name}", now=now, actor=actor, name=secret.name, detail=said)
-
-
-def _places_of(session: Session, name: str) -> Sequence[Place]:
-    return _places(session, secret_names.reference(name)).get(name, ())
-
-
-def _places(session: Session, words: str) -> dict[str, list[Place]]:
-    """Return what names secrets, by their names, among the tasks and templates that hold some words."""
-    rows = [
-        ("task", row.id, row.name, _variables(row.environment, row.parameters))
-        for row in store.list_tasks_with(session, words)
-    ]
-    rows += [
-        ("template", row.id, row.name, _variables(said.get("environment") or {}, said.get("parameters")))
-        for row in store.list_templates_with(session, words)
-        for said in [row.definition]
-    ]
-    found: dict[str, list[Place]] = {}
-    for kind, number, title, environment in rows:
-        for name in secret_names.names_of(environment):
-            variables = tuple(key for key, text in environment.items() if name in secret_names.names_in(str(text)))
-            found.setdefault(name, []).append(Place(kind, number, title, variables))
-    return found
-
-
-def _variables(environment: Mapping[str, Any], declared: object) -> dict[str, str]:
-    """Return the variables of a task as they name secrets, also those that a parameter may be given."""
-    named = parameters.secrets_named(parameters.from_json(declared))
-    chosen = {variable: " ".join(map(secret_names.reference, names)) for variable, names in named.items()}
-    return {**environment, **chosen}
-
-
-def _told(places: Sequence[Place]) -> str:
-    named = ", ".join(f"{place.kind} {place.name}" for place in places[:_NAMED])
-    more = len(places) - _NAMED
-    return f"{named} and {more} more" if more > 0 else named

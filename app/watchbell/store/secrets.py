@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,10 +33,12 @@ class Secret(Base):
     changed_at: Mapped[datetime]
     changed_by: Mapped[str] = mapped_column(default="")
     deleted_at: Mapped[datetime | None]
-    #: When it was last given to a run, and to which.
+    #: When it was last given to a run or to a device, and to which; of the other of the two there is nothing.
     used_at: Mapped[datetime | None]
     used_run_id: Mapped[int | None]
     used_task_name: Mapped[str] = mapped_column(default="")
+    used_device_uuid: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    used_device_name: Mapped[str] = mapped_column(default="", server_default=text("''"))
 
 
 class SecretVersion(Base):
@@ -53,7 +55,10 @@ class SecretVersion(Base):
 
 
 class SecretUse(Base):
-    """An attempt of a run was given a secret; kept for a bounded number of them, and longer than the run may be."""
+    """An attempt of a run, or of a device at an order, was given a secret.
+
+    A bounded number of them is kept, and longer than the run may be. Of a device the numbers of run and task are 0.
+    """
 
     __tablename__ = "secret_use"
     __table_args__ = (
@@ -70,6 +75,10 @@ class SecretUse(Base):
     attempt: Mapped[int]
     task_id: Mapped[int]
     task_name: Mapped[str] = mapped_column(default="")
+    device_uuid: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    device_name: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    #: The name of the order by which the device was given it.
+    job_id: Mapped[str] = mapped_column(default="", server_default=text("''"))
     at: Mapped[datetime]
     #: Its output was kept as it is, because the key was not there when it ended; it is masked whenever it is read.
     is_unmasked: Mapped[bool] = mapped_column(default=False)
@@ -116,8 +125,28 @@ def note_uses(session: Session, uses: Sequence[dict[str, Any]]) -> None:
         session.execute(
             update(Secret)
             .where(Secret.id == use["secret_id"])
-            .values(used_at=use["at"], used_run_id=use["run_id"], used_task_name=use["task_name"])
+            .values(
+                used_at=use["at"], used_run_id=use["run_id"], used_task_name=use["task_name"],
+                used_device_uuid="", used_device_name="",
+            )
+        )  # fmt: skip
+
+
+def note_device_use(session: Session, use: Mapping[str, Any]) -> None:
+    """Write down that a device is given a secret, once for each attempt of it at an order and each version."""
+    names = ("secret_id", "version", "device_uuid", "job_id", "attempt")
+    same = (getattr(SecretUse, name) == use[name] for name in names)
+    if session.scalar(select(SecretUse.id).where(*same).limit(1)) is not None:
+        return
+    session.add(SecretUse(run_id=0, attempt_id=0, task_id=0, is_unmasked=False, **use))
+    session.execute(
+        update(Secret)
+        .where(Secret.id == use["secret_id"])
+        .values(
+            used_at=use["at"], used_run_id=None, used_task_name="",
+            used_device_uuid=use["device_uuid"], used_device_name=use["device_name"],
         )
+    )  # fmt: skip
 
 
 def list_uses(session: Session, secret_id: int, *, limit: int) -> Sequence[SecretUse]:

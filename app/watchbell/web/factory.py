@@ -15,6 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from watchbell import resources
 from watchbell.config import Config
+from watchbell.domain import masking
 from watchbell.errors import ConfigError
 from watchbell.version import __version__
 from watchbell.web import (
@@ -165,6 +166,7 @@ def _give_to_templates(app: Flask) -> None:
     app.add_template_filter(presenters.duration_words)
     app.add_template_filter(presenters.size_words)
     app.add_template_filter(schedule_words.sentence_of, "schedule_sentence")
+    app.add_template_filter(masking.mask_all, "masked_environment")
     app.add_template_filter(told.told)
     app.add_template_filter(told.sentence)
     app.add_template_global(schedule_words.sentence, "schedule_words")

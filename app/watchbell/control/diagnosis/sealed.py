@@ -50,9 +50,9 @@ def look_at_secrets(_config: Config, db: Database, _now: datetime) -> Iterator[F
 
 
 def look_at_named_secrets(_config: Config, db: Database, _now: datetime) -> Iterator[Finding]:
-    """Look whether enabled tasks name secrets that are not there."""
+    """Look whether enabled tasks, or schedules of the fleet, name secrets that are not there."""
     missing = secrets.list_missing(db)
     for name, tasks in missing.items():
         shown = ", ".join(tasks[:_NAMED]) + (f" and {len(tasks) - _NAMED} more" if len(tasks) > _NAMED else "")
-        yield Finding("secret-missing", Level.PROBLEM, f"there is no secret {name}, and these tasks name it: {shown}",
-                      f"watchbell secret set {name}, or change the tasks")  # fmt: skip
+        yield Finding("secret-missing", Level.PROBLEM, f"there is no secret {name}, and these name it: {shown}",
+                      f"watchbell secret set {name}, or change what names it")  # fmt: skip

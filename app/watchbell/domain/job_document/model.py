@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from watchbell.domain import secret_names
+
 #: An hour, for what says nothing of its time; a week is the longest.
 DEFAULT_TIMEOUT_SECONDS = 3600
 MOST_SECONDS = 7 * 86_400
@@ -21,6 +23,8 @@ class Step:
     args: tuple[str, ...] = ()
     #: The directory of the handler; None for the device's own.
     path: str | None = None
+    #: Variables of its own; a value may name secrets, which the server gives only with the job.
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     run_as_user: str | None = None
     #: With more lines than this on its standard error it has failed; None for no such check.
     allow_stderr: int | None = None
@@ -74,7 +78,22 @@ class Document:
     progress_interval_seconds: int = 60
 
     @property
+    def every_step(self) -> tuple[Step, ...]:
+        """The steps with the final one behind them."""
+        return (*self.steps, *([self.final_step] if self.final_step else ()))
+
+    @property
     def handlers(self) -> frozenset[str]:
         """The names of the server's handlers that the steps name."""
-        every = [*self.steps, *([self.final_step] if self.final_step else [])]
-        return frozenset(step.handler for step in every if step.handler is not None and step.path is None)
+        return frozenset(step.handler for step in self.every_step if step.handler is not None and step.path is None)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the secrets that the environments of the steps name, each once, in their order."""
+        named = (name for step in self.every_step for name in secret_names.names_of(step.environment))
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def has_environment(self) -> bool:
+        """Whether any step has variables of its own, which older agents know nothing of."""
+        return any(step.environment for step in self.every_step)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from watchbell.domain.job_document import scripts
+from watchbell.domain.job_document import environment, scripts
 from watchbell.domain.job_document.command import argv_of
 from watchbell.domain.job_document.fields import Fields
 from watchbell.domain.job_document.model import (
@@ -37,7 +37,9 @@ _TOP = frozenset(
         *("operation", "args", "path", "allowStdErr"),
     }
 )
-_STEP = frozenset({"name", "type", "input", "runAsUser", "allowStdErr", "ignoreStepFailure", "timeoutSeconds"})
+_STEP = frozenset(
+    {"name", "type", "input", "environment", "runAsUser", "allowStdErr", "ignoreStepFailure", "timeoutSeconds"}
+)
 _LEGACY = "0.0"
 _UNREAD = ("schedule", "maxExecutions", "maxDurationMinutes")
 
@@ -64,6 +66,8 @@ def read(document: object, place: str = "job_document", *, is_filled: bool = Fal
         reports_progress=found.flag("reportProgress"),
         progress_interval_seconds=found.whole("progressIntervalSeconds", 1, 86_400) or 60,
     )
+    if not is_filled and environment.names_elsewhere(document):
+        found.complain(environment.FIELD, "of a step is the only place that can name a secret", environment.EXAMPLE)
     if found.problems:
         raise InputError(*found.problems)
     return made
@@ -170,6 +174,7 @@ def _step(found: Fields, default_name: str) -> Step:
         handler=handler,
         args=args,
         path=path,
+        environment=environment.read(found),
         run_as_user=found.pattern("runAsUser", _USER, "must be the name of a user"),
         allow_stderr=found.whole("allowStdErr", 0, 1_000_000),
         ignores_failure=found.flag("ignoreStepFailure"),

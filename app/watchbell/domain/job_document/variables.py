@@ -83,7 +83,8 @@ def _fill(value: Any, values: Mapping[str, str], path: str) -> Any:
     if isinstance(value, Mapping):
         return {
             name: _fill_command(below, values, f"{path}{name}")
-            if name == "command" and isinstance(below, str)
+            # A variable of an environment may have that name, too.
+            if name == "command" and isinstance(below, str) and not path.endswith("environment.")
             else _fill(below, values, f"{path}{name}.")
             for name, below in value.items()
         }

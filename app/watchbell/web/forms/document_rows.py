@@ -11,13 +11,14 @@ import dataclasses
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
 from watchbell.domain import json_text
 from watchbell.errors import InputError, Problem
+from watchbell.web.forms import document_texts
 from watchbell.web.i18n import _
 from watchbell.web.spans import seconds_text
 
@@ -39,6 +40,8 @@ class StepRow:
     handler: str = ""
     #: One argument a line.
     args: str = ""
+    #: One NAME=value a line.
+    environment: str = ""
     user: str = ""
     limit: str = ""
     failure: str = STOP
@@ -48,7 +51,8 @@ class StepRow:
     @property
     def is_blank(self) -> bool:
         """Return whether nothing was typed into it."""
-        return not any(map(str.strip, (self.name, self.command, self.handler, self.args, self.user, self.limit)))
+        typed = (self.name, self.command, self.handler, self.args, self.environment, self.user, self.limit)
+        return not any(map(str.strip, typed))
 
     @property
     def others(self) -> dict[str, str]:
@@ -192,7 +196,7 @@ def refusal(document: object) -> str | None:
         return _("Its final step or its variables are no object.")
     if not all(isinstance(one, Mapping) for one in (variables or {}).values()):
         return _("Its variables are no objects.")
-    if any("\0" in text for text in _texts(document)):
+    if any("\0" in text for text in document_texts.texts_in(document)):
         return _("It holds a character that cannot be typed.")
     return None
 
@@ -258,6 +262,7 @@ def _step_row(item: Mapping[str, Any], place: str = STEP) -> StepRow:
         command=_area(told.get("command")),
         handler=_line(told.get("handler")),
         args="\n".join(map(_area, args)) if isinstance(args, list) else _area(args),
+        environment=document_texts.lines_of(inner.get("environment")),
         user=_line(inner.get("runAsUser")),
         limit=_line(inner.get("timeoutSeconds")),
         failure=GO_ON if _is_true(inner.get("ignoreStepFailure")) else STOP,
@@ -274,6 +279,8 @@ def _step_of(row: StepRow) -> dict[str, Any]:
     if row.type != before.type or not row.was:
         step["type"] = row.type
     _put_input(step, row, before)
+    if _area(row.environment) != before.environment:
+        _set(step, "environment", document_texts.variables_of(row.environment))
     _change(step, "runAsUser", row.user, before.user)
     if row.limit != before.limit:
         _set(step, "timeoutSeconds", _number(row.limit))
@@ -345,7 +352,7 @@ def _change(item: dict[str, Any], name: str, typed: str, before: str) -> None:
 
 def _set(item: dict[str, Any], name: str, value: Any) -> None:
     """Put a value into an object; nothing typed is nothing said."""
-    if value in ("", False, []):
+    if value in ("", False, [], {}):
         item.pop(name, None)
     else:
         item[name] = value
@@ -383,15 +390,3 @@ def _area(value: object) -> str:
 def _line(value: object) -> str:
     """Return a text as a field of one line gives it back."""
     return _BREAKS.sub("", _text(value))
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, below in value.items():
-            yield str(name)
-            yield from _texts(below)
-    elif isinstance(value, Sequence):
-        for below in value:
-            yield from _texts(below)

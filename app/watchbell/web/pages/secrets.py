@@ -23,7 +23,7 @@ blueprint = Blueprint("secrets", __name__)
 
 _COLUMNS = (
     *("name", "version", "created_at", "created_by", "changed_at", "changed_by"),
-    *("used_at", "used_run_id", "used_task_name", "named_by"),
+    *("used_at", "used_run_id", "used_task_name", "used_device_uuid", "used_device_name", "named_by"),
 )
 
 

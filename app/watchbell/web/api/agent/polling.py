@@ -35,7 +35,12 @@ def poll(given: dict[str, Any]) -> Response:
         agents.note_distrust(database(), uuid, given["distrust"], now=current.now())
     holds = given["holds"]
     names = ("incarnation", "earlier", "seq", "facts", "clock", "round_trip_ms")
-    asked = Asked(**{name: given[name] for name in names}, holds=(holds["job_id"], holds["fence"]) if holds else None)
+    asked = Asked(
+        **{name: given[name] for name in names},
+        holds=(holds["job_id"], holds["fence"]) if holds else None,
+        knows=frozenset(given["knows"]),
+        is_private=device_signing.is_private(),
+    )
     found = agents.poll(database(), uuid, asked, now=current.now(), address=current.address())
     key = device_signing.key_for(found.uuid, found.salt)
     return jsonify(agent_protocol.seal(found.told, key=key, device=found.uuid, nonce=given["nonce"], now=current.now()))

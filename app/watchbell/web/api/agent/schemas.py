@@ -122,6 +122,16 @@ class Asking(fields.Schema):
     facts = fields.Nested(
         Facts, load_default=None, allow_none=True, metadata={"description": "If anything of them has changed."}
     )
+    knows = fields.Many(
+        _word(50, "step-environment"),
+        load_default=list,
+        validate=fields.long_list(50),
+        metadata={
+            "description": "What the agent knows beside what every one does. A job whose steps have an `environment` is rejected "
+            "for an agent that does not say `step-environment`.",
+            "example": ["step-environment"],
+        },
+    )
     holds = fields.Nested(Held, load_default=None, allow_none=True, metadata={"description": "The job that it is at."})
 
 
@@ -143,7 +153,8 @@ class Sealed(fields.Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "JSON as a text: `job_name`, `document`, `timeout_seconds` and `handlers` of the assignment."
+            "description": "JSON as a text: `job_name`, `document`, `timeout_seconds` and `handlers` of the assignment, and "
+            "`secrets` with the values of those that the document names, by name."
         },
     )
 

@@ -24,27 +24,34 @@ _NO_VERSION = "If-Match is missing."
 _NO_KEY = "The key that seals secrets is missing or another one (`key_unusable`)."
 _COLUMNS = (
     *("name", "version", "created_at", "created_by", "changed_at", "changed_by"),
-    *("used_at", "used_run_id", "used_task_name"),
+    *("used_at", "used_run_id", "used_task_name", "used_device_uuid", "used_device_name"),
 )
 
 
 class SecretPlace(fields.Schema):
-    """A task or a template of tasks that names a secret."""
+    """What names a secret."""
 
-    kind = fields.Text(required=True, metadata={"description": "task or template"})
+    kind = fields.Text(
+        required=True,
+        metadata={"description": "task, template, job template, fleet schedule, or order that has not ended"},
+    )
     id = fields.Whole(required=True)
+    key = fields.Text(required=True, metadata={"description": "What its own address names it by."})
     name = fields.Text(required=True)
     variables = fields.Many(fields.Text(), required=True, metadata={"description": "The variables that hold it."})
 
 
 class SecretUse(fields.Schema):
-    """An attempt of a run that was given a secret."""
+    """An attempt of a run, or of a device at an order, that was given a secret; of a device, run and task are 0."""
 
     at = fields.Moment(required=True)
     run_id = fields.Whole(required=True)
     attempt = fields.Whole(required=True)
     task_id = fields.Whole(required=True)
     task_name = fields.Text(required=True)
+    device_uuid = fields.Text(required=True, metadata={"description": "Empty of a run."})
+    device_name = fields.Text(required=True)
+    job_id = fields.Text(required=True)
     version = fields.Whole(required=True)
 
 
@@ -60,6 +67,8 @@ class Secret(fields.Schema):
     used_at = fields.Moment(required=True, allow_none=True)
     used_run_id = fields.Whole(required=True, allow_none=True)
     used_task_name = fields.Text(required=True)
+    used_device_uuid = fields.Text(required=True)
+    used_device_name = fields.Text(required=True)
     named_by = fields.Many(fields.Nested(SecretPlace), required=True)
 
 
@@ -169,7 +178,8 @@ def _shown(name: str) -> Response:
 
 
 def _use(use: Any) -> dict[str, object]:
-    return {name: getattr(use, name) for name in ("at", "run_id", "attempt", "task_id", "task_name", "version")}
+    names = ("at", "run_id", "attempt", "task_id", "task_name", "device_uuid", "device_name", "job_id", "version")
+    return {name: getattr(use, name) for name in names}
 
 
 def _stale(error: VersionConflict, name: str) -> VersionConflict:
@@ -182,6 +192,7 @@ def _stale(error: VersionConflict, name: str) -> VersionConflict:
 
 def _told(view: SecretView) -> dict[str, object]:
     places = [
-        {"kind": one.kind, "id": one.id, "name": one.name, "variables": list(one.variables)} for one in view.places
+        {"kind": one.kind, "id": one.id, "key": one.key, "name": one.name, "variables": list(one.variables)}
+        for one in view.places
     ]
     return {**{name: getattr(view.secret, name) for name in _COLUMNS}, "named_by": places}

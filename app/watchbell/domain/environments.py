@@ -1,0 +1,28 @@
+"""What the variables of an environment may be called and hold, wherever somebody gives them to a command."""
+
+from __future__ import annotations
+
+import re
+
+NAME_LIMIT = 100
+VALUE_LIMIT = 32_768
+EXAMPLE = "LANG=C.UTF-8"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+def shown(text: str) -> str:
+    """Return the beginning of a text of unknown origin, in a form that every screen and log can show."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text[:40])
+
+
+def problem_of(name: str, value: str) -> str | None:
+    """Return what is wrong with a variable, None if nothing is; it never repeats the value."""
+    if not _NAME.match(name) or len(name) > NAME_LIMIT:
+        return f"'{shown(name)}' is not the name of a variable"
+    if name.startswith("WATCHBELL_"):
+        return f"{name[:40]} is set by Watchbell itself"
+    if any(char in "\0\n\r" or 0xD800 <= ord(char) <= 0xDFFF for char in value):
+        return f"the value of {shown(name)} must be one line of text without NUL"
+    if len(value) > VALUE_LIMIT:
+        return f"the value of {shown(name)} must be at most {VALUE_LIMIT} characters"
+    return None
