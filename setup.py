@@ -27,6 +27,8 @@ RESOURCES = ("templates", "static", "migrations")
 OIDC = ["authlib>=1.6.5", "requests>=2.32.4"]
 #: Counting the tries to log in of several machines together.
 REDIS = ["redis>=5"]
+#: The public holidays of countries, for calendars.
+HOLIDAYS = ["holidays>=0.60"]
 TEST = [
     "axe-playwright-python>=0.1.4",
     "bandit>=1.9",
@@ -121,7 +123,12 @@ setup(
     packages=find_packages("app"),
     include_package_data=True,
     install_requires=requirements(),
-    extras_require={"test": [*TEST, *OIDC, *REDIS], "oidc": OIDC, "redis": REDIS},
+    extras_require={
+        "test": [*TEST, *OIDC, *REDIS, *HOLIDAYS],
+        "oidc": OIDC,
+        "redis": REDIS,
+        "holidays": HOLIDAYS,
+    },
     # Where there is no npm the build asks for one as a wheel, and only when there is something to fetch.
     setup_requires=[setup_assets.NODE_PACKAGE] if setup_assets.is_wanted() and not setup_assets.find_npm() else [],
     entry_points={

@@ -15,7 +15,7 @@ from watchbell.config import Config
 from watchbell.domain.analysis.judgement import Finding, Verdict
 from watchbell.domain.permissions import ROUTES
 from watchbell.domain.run_state import RunState
-from watchbell.services import pauses, queues, secrets
+from watchbell.services import calendars, pauses, queues, secrets
 from watchbell.store import verdicts
 from watchbell.store.session import Database
 
@@ -62,6 +62,11 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "get_secret": ("GET", "/secrets/db", None, 200),
     "put_secret": ("PUT", "/secrets/db", {"value": "correct horse"}, 200, ANY),
     "delete_secret": ("DELETE", "/secrets/db?force=true", None, 204, ANY),
+    "list_calendars": ("GET", "/calendars", None, 200),
+    "get_calendar": ("GET", "/calendars/1", None, 200),
+    "create_calendar": ("POST", "/calendars", {"name": "shut", "days": ["12-24"]}, 201),
+    "update_calendar": ("PATCH", "/calendars/1", {"weekdays": ["sun"]}, 200, ANY),
+    "delete_calendar": ("DELETE", "/calendars/1", None, 204, ANY),
     "list_queues": ("GET", "/queues", None, 200),
     "get_queue": ("GET", "/queues/nightly", None, 200),
     "put_queue": ("PUT", "/queues/nightly", {"max_running": 3}, 200, ANY),
@@ -104,6 +109,7 @@ def things(db: Database, web_config: Config) -> None:
         verdicts.add(session, [row])
     secrets.put(db, "db", "first value", now=NOW, actor="ann")
     queues.set_bounds(db, "nightly", max_running=2, now=NOW, actor="ann")
+    calendars.create(db, {"name": "off", "days": "12-25"}, now=NOW, actor="ann")
     add_alert(db, failed)
     pauses.pause(db, pauses.queue_scope("nightly"), now=NOW, actor="ann", reason="disk")
     Path(web_config.log_path).write_text("[2026-11-29 08:00:00] [WARNING] late\nmore\n")
@@ -137,6 +143,11 @@ GOES_WRONG: list[tuple[Any, ...]] = [
     ("PUT", "/secrets/db", {"value": "abc"}, 422, "value"),
     ("PUT", "/secrets/no name", {"value": "correct horse"}, 422, "name"),
     ("DELETE", "/secrets/none", None, 404),
+    ("GET", "/calendars/7", None, 404),
+    ("POST", "/calendars", {"name": "off", "days": ["12-24"]}, 409),
+    ("POST", "/calendars", {"name": "x", "days": ["soon"]}, 422, "days"),
+    ("PATCH", "/calendars/7", {"days": []}, 404),
+    ("DELETE", "/calendars/7", None, 404),
     ("GET", "/queues/none", None, 404),
     ("PATCH", f"/tasks/{NONE}", {}, 404),
     ("DELETE", f"/tasks/{NONE}", None, 404),

@@ -33,6 +33,8 @@ VALUES = {
             "rule_id",
             "code_id",
             "team_id",
+            "calendar_id",
+            "blackout_id",
         ),
         999_999,
     ),

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from watchbell import clock
+from watchbell.cli.calendar_sources import LocalCalendars
 from watchbell.cli.source import Counts, Piece, RunDetail, RunList, RunQuery, RunRow, RunVerdict, TaskList, TaskRow
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.store import glance
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from watchbell.store.runs import Run
     from watchbell.store.tasks import Task
 
+_FARTHER = 10
 _LOOK_SECONDS = 0.1
 #: People decide one by one; more than this are open nowhere.
 _MOST_UNDECIDED = 10_000
 
 
-class LocalSource:
+class LocalSource(LocalCalendars):
     """Answers from the database that the settings name. What only looks or changes makes no database."""
 
     def __init__(self, program: Program) -> None:
@@ -69,7 +71,9 @@ class LocalSource:
         from watchbell.services import tasks
 
         row = tasks.get(self._program.existing_db, task.id)
-        return [occurrence.due_at for occurrence in tasks.upcoming(row, after=clock.now(), limit=limit)]
+        # What is left out is looked past, as far as anybody would look.
+        found = tasks.upcoming(row, after=clock.now(), limit=limit * _FARTHER)
+        return [occurrence.due_at for occurrence in found if not occurrence.is_left_out][:limit]
 
     def check_task(self, fields: Mapping[str, object]) -> None:
         """Raise InputError for the fields of a new task."""

@@ -40,6 +40,9 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "wait": Place(f"{_CLI}.following", "wait", "Wait until a run has ended."),
         "pause": Place(f"{_CLI}.pauses", "pause", "Keep a task, a queue or everything from starting."),
         "resume": Place(f"{_CLI}.pauses", "resume", "Let what is paused start again."),
+        "calendar": Place(
+            f"{_CLI}.calendars", "calendar", "Calendars of days that tasks leave out, keep to, or move away from."
+        ),
         "queue": Place(f"{_CLI}.queues", "queue", "List queues and bound how many of their runs go at a time."),
         "alert": Place(
             f"{_CLI}.alerts", "alert", "Make rules about the numbers of runs, and see what they have raised."

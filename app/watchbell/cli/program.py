@@ -19,6 +19,7 @@ from watchbell.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from watchbell.cli.source import Source
+    from watchbell.domain.day_calendar import DayCalendar
     from watchbell.store.session import Database
 
 
@@ -145,7 +146,18 @@ class Program:
     @property
     def defaults(self) -> Defaults:
         """What a new task gets where nothing is said."""
-        return Defaults(zone=self.config.zone, owner=self.config.user, host=self.config.hostname)
+        return Defaults(
+            zone=self.config.zone,
+            owner=self.config.user,
+            host=self.config.hostname,
+            calendars=self.find_calendar,
+        )
+
+    def find_calendar(self, name: str) -> DayCalendar | None:
+        """Return the calendar of a name that is on this machine, or None; the database is opened only for this."""
+        from watchbell.services import calendars
+
+        return calendars.finder(self.existing_db)(name)
 
 
 pass_program = click.make_pass_decorator(Program)

@@ -9,6 +9,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from watchbell.cli.calendar_sources import RemoteCalendars, bounds_of
 from watchbell.cli.source import (
     Counts,
     PauseRow,
@@ -37,11 +38,11 @@ _QUEUE = "queue:"
 #: What the server gives at a time.
 _LEAST_BYTES, _MOST_BYTES = 4, 256 * 1024
 _MOST_ROWS = 1000
-_SCHEDULE = ("kind", "zone", "dst", "every", "unit", "every_word", "at_time", "anchor_at")
+_SCHEDULE = ("kind", "zone", "dst", "every", "unit", "every_word", "at_time", "anchor_at", "calendar", "calendar_rule")
 _POLICIES = frozenset(field.name for field in dataclasses.fields(Policies))
 
 
-class RemoteSource:
+class RemoteSource(RemoteCalendars):
     """Answers by asking the server at an address."""
 
     def __init__(self, client: Client) -> None:
@@ -88,8 +89,9 @@ class RemoteSource:
         """Return a task's next moments."""
         if not task.enabled:
             return []
-        page = self._client.ask("GET", f"/tasks/{task.id}/next", query={"n": limit})
-        return [datetime.fromisoformat(moment["due_at"]) for moment in page["items"]]
+        page = self._client.ask("GET", f"/tasks/{task.id}/next", query={"n": limit * 10})
+        starting = [moment for moment in page["items"] if not moment["is_left_out"]]
+        return [datetime.fromisoformat(moment["due_at"]) for moment in starting[:limit]]
 
     def check_task(self, fields: Mapping[str, object]) -> None:
         """Let whatever is wrong be found when the task is made: only the server knows its directories and names."""
@@ -327,6 +329,7 @@ def _task(body: Mapping[str, Any]) -> TaskRow:
         plan["expressions"] = body["cron"].split("\n")
     if body.get("at"):
         plan["moments"] = body["at"]
+    plan |= bounds_of(body)
     # A server of before there were teams says nothing of them.
     row = _row({"team": "", **body})
     row.schedule = schedules.to_json(schedules.from_json(plan))

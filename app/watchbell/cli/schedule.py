@@ -55,10 +55,14 @@ def preview(program: Program, /, *, start: str | None, limit: int, as_json: bool
         raise click.UsageError("Say what to preview: a cron text, --every, --at or --word.")
     # Here the cron text is an argument and no option.
     with _naming("cron", "CRON"):
-        plan = schedules.build_schedule(fields, now=after, default_zone=zone)
+        plan = schedules.build_schedule(fields, now=after, default_zone=zone, calendars=program.find_calendar)
     found = list(schedules.occurrences(plan, after, limit))
     if as_json:
-        print_json({"moments": [occurrence.due_at.isoformat() for occurrence in found]}, indent=None)
+        told: dict[str, object] = {"moments": [occurrence.due_at.isoformat() for occurrence in found]}
+        if any(occurrence.note for occurrence in found):
+            told["left_out"] = {one.due_at.isoformat(): one.note for one in found if one.is_left_out}
+            told["moved"] = {one.due_at.isoformat(): one.note for one in found if one.note and not one.is_left_out}
+        print_json(told, indent=None)
         return
     say(f"{schedules.describe(plan)}.")
     if not found:
@@ -98,6 +102,8 @@ def _local(occurrence: Occurrence, place: ZoneInfo) -> str:
 
 def _note(plan: Schedule, occurrence: Occurrence, place: ZoneInfo) -> str:
     """Return what a clock change has to do with a moment, empty for most."""
+    if occurrence.note:
+        return f"left out: {occurrence.note}" if occurrence.is_left_out else occurrence.note
     local = occurrence.due_at.astimezone(place)
     shown = local.replace(tzinfo=None, fold=0)
     if occurrence.local != shown:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from watchbell.cli.calendar_sources import CalendarSource
 from watchbell.domain.steps import StepResult
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ class Counts:
     today: Mapping[str, int]
 
 
-class Source(Protocol):
+class Source(CalendarSource, Protocol):
     """Who answers. Each method raises a WatchbellError with one line for whoever typed the command."""
 
     def list_tasks(

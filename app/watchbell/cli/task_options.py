@@ -13,7 +13,7 @@ import click
 from watchbell.cli import parameters
 from watchbell.cli.program import not_empty
 from watchbell.domain.policies import Backoff, CatchUp, OutputExcess, Overlap, OwnMetrics, Uncertain
-from watchbell.domain.schedule import EVERY_WORDS, DSTRule
+from watchbell.domain.schedule import EVERY_WORDS, CalendarRule, DSTRule
 from watchbell.domain.schedule.interval import UNITS, read_span
 from watchbell.errors import InputError
 
@@ -49,17 +49,19 @@ _OPTION_OF = {
     "task_id": "--task",
     "ids": "ID",
 }
-_FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "dst", "from", "comment", "owner", "team",
+_FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "dst", "from", "calendar", "calendar_rule",
+           "not_before", "not_after", "comment", "owner", "team",
            "host", "overlap", "overlap_limit", "catch_up", "catch_up_limit", "uncertain", "retries", "retry_backoff",
            "retry_multiplier", "retry_on", "retry_not_on", "output_excess", "process_limit", "niceness", "queue",
            "priority", "keep_days", "keep_runs", "own_metrics", "until", "max_running", "reason",
            "key", "role", "scope", "expires", "sort", "stream", "state")  # fmt: skip
 _OPTION_OF |= {name: f"--{name.replace('_', '-')}" for name in _FIELDS}
 #: Option parameters that become fields as they are.
-_SAME = ("command", "directory", "zone", "dst", "comment", "owner", "team", "host", "overlap", "overlap_limit", "catch_up",
+_SAME = ("command", "directory", "zone", "dst", "calendar_rule", "comment", "owner", "team", "host", "overlap", "overlap_limit", "catch_up",
          "catch_up_limit", "uncertain", "every", "at_time", "retries", "retry_backoff", "retry_multiplier", "retry_on",
          "retry_not_on", "output_excess", "process_limit", "niceness", "queue", "priority", "keep_days",
          "keep_runs", "own_metrics")  # fmt: skip
+_EMPTIED = ("calendar", "not_before", "not_after")
 _RENAMED = {
     "word": "every_word",
     "anchor": "anchor_at",
@@ -103,6 +105,11 @@ def schedule_options(*, with_cron: bool = True) -> Callable[[F], F]:
                      help="Time zone, as Europe/Berlin. Default: the server's."),
         click.option("--dst", type=click.Choice([rule.value for rule in DSTRule]), metavar="RULE",
                      help=f"What a clock change does to a fixed time: {', '.join(DSTRule)}. Default: cron_like."),
+        click.option("--calendar", metavar="NAME", help="Calendar of days that count apart; '' for none."),
+        click.option("--calendar-rule", type=click.Choice([rule.value for rule in CalendarRule]), metavar="RULE",
+                     help=f"What becomes of moments on its days: {', '.join(CalendarRule)}. Default: leave_out."),
+        click.option("--not-before", metavar="DAY", help="First day, as 2030-01-01; '' for none."),
+        click.option("--not-after", metavar="DAY", help="Last day, as 2030-12-31; '' for none."),
     )  # fmt: skip
     return _all([cron, *rest] if with_cron else rest)
 
@@ -205,6 +212,8 @@ def fields_of(options: Mapping[str, Any], *, environment: Mapping[str, str] | No
     fields |= {field: given[name] for name, field in _RENAMED.items() if name in given}
     fields |= {field: _seconds(given[name]) for name, field in _SECONDS.items() if name in given}
     fields |= {name: list(given[name]) for name in ("cron", "at") if name in given}
+    # An empty text takes these away.
+    fields |= {name: options[name] for name in _EMPTIED if options.get(name) is not None}
     if "manual" in given:
         fields["kind"] = "manual"
     steps = _steps(given)

@@ -39,7 +39,7 @@ _SIGNS = {"add": "+", "change": "~", "keep": "=", "refuse": "!"}
 @click.option("-o", "--output", metavar="FILE", help="Write it there, readable for you only. Default: standard output.")
 @pass_program
 def export_tasks(program: Program, *, names: tuple[str, ...], kind: str | None, output: str | None) -> None:
-    """Write tasks, all or those that are named, with schedules, policies, tags and the bounds of their queues.
+    """Write tasks, all or those that are named, with schedules, policies, tags, the bounds of their queues and their calendars.
 
     What equals the default of a new task is left out. Environments are written as they are, so that the file may hold what
     nobody else should read.
@@ -48,7 +48,8 @@ def export_tasks(program: Program, *, names: tuple[str, ...], kind: str | None, 
     from watchbell.services import task_files, transfer
 
     found, queues = transfer.list_definitions(program.existing_db, names)
-    text = task_files.write(to_document(found, queues), kind or _kind_of(output))
+    calendars = transfer.list_calendars(program.existing_db, found, names)
+    text = task_files.write(to_document(found, queues, calendars), kind or _kind_of(output))
     if output is None:
         sys.stdout.write(text)
         return
@@ -121,7 +122,7 @@ def write_file(path: Path, text: str) -> None:
 def tell_plan(plan: Plan) -> None:
     """Print what a plan does, one line for each task, and one for each field that changes."""
     for step in plan.steps:
-        what = one_line(step.name) if step.kind == "task" else f"queue {one_line(step.name)}"
+        what = one_line(step.name) if step.kind == "task" else f"{step.kind} {one_line(step.name)}"
         words = f": {one_line(_summary(step))}" if step.definition is not None and step.action == "add" else ""
         say(f"{_SIGNS[step.action]} {step.action.ljust(6)} {what}{words}")
         for field, before, after in step.differences:

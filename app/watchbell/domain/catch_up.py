@@ -77,11 +77,16 @@ def judge(
     of time in which it is known why it could not. With ``is_complete``
     False there are more due ones than could be looked at, and newer ones than these are what may still be run.
     """
+    kept = [occurrence for occurrence in due if not occurrence.is_left_out]
+    if len(kept) < len(due):
+        left_out = leave_out([occurrence for occurrence in due if occurrence.is_left_out])
+        others = judge(kept, following, policies, now=now, up_since=up_since, is_complete=is_complete, gaps=gaps)
+        return sorted([*left_out, *others], key=lambda verdict: verdict.occurrence.due_at)
     if not due:
         return []
     newest = due[-1]
     if is_complete and now - newest.due_at <= latest_start(policies, newest, following):
-        verdicts = [Verdict(newest, is_missed=False, trigger=Trigger.SCHEDULE)]
+        verdicts = [in_time(newest)]
         older = due[:-1]
         may_run = policies.catch_up_limit if policies.catch_up is CatchUp.ALL else 0
     else:
@@ -97,6 +102,19 @@ def judge(
 
     caught_up = [Verdict(o, is_missed=False, trigger=Trigger.CATCH_UP, reason=reason_of(o)) for o in older[split:]]
     return _missed(older[:split], reason_of) + caught_up + verdicts
+
+
+def in_time(occurrence: Occurrence) -> Verdict:
+    """Return the verdict on an occurrence that nothing has kept; one that is left out or was moved says so."""
+    return Verdict(occurrence, is_missed=False, trigger=Trigger.SCHEDULE, reason=occurrence.note)
+
+
+def leave_out(due: Sequence[Occurrence]) -> list[Verdict]:
+    """Return the verdicts on occurrences that are left out; very many of them are told by one row with a count."""
+    if len(due) <= ROWS_LIMIT:
+        return [in_time(occurrence) for occurrence in due]
+    reason = f"{len(due)} occurrences; {due[-1].note}"
+    return [dataclasses.replace(in_time(due[-1]), reason=reason, stands_for=len(due), first=due[0])]
 
 
 def give_up(due: Sequence[Occurrence], reason: str, *, at_least: str = "") -> list[Verdict]:

@@ -326,6 +326,9 @@ ROUTES: dict[str, Right] = {
     "secrets.replace": Right.ADMINISTER,
     "secrets.deletion": Right.ADMINISTER,
     "secrets.delete": Right.ADMINISTER,
+    **dict.fromkeys((f"day_calendars.{name}" for name in ("index", "index_csv", "index_json", "show")), Right.VIEW),
+    # A calendar decides about every task that names it, as an edit of each would.
+    **dict.fromkeys((f"day_calendars.{name}" for name in ("new", "create", "edit", "update", "remove")), Right.EDIT),
     "queues.index": Right.VIEW,
     "queues.index_json": Right.VIEW,
     # A bound decides about every task of a queue, as an edit of each would.
@@ -431,6 +434,11 @@ ROUTES: dict[str, Right] = {
     "native.get_output": Right.VIEW,
     "native.get_raw_output": Right.VIEW,
     "native.list_events": Right.VIEW,
+    "native.list_calendars": Right.VIEW,
+    "native.get_calendar": Right.VIEW,
+    "native.create_calendar": Right.EDIT,
+    "native.update_calendar": Right.EDIT,
+    "native.delete_calendar": Right.EDIT,
     "native.list_queues": Right.VIEW,
     "native.get_queue": Right.VIEW,
     "native.put_queue": Right.EDIT,

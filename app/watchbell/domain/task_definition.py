@@ -28,7 +28,19 @@ TAG_LIMIT = 50
 
 #: Fields that say when; together they replace the schedule that was there.
 SCHEDULE_FIELDS = frozenset(
-    {"kind", "cron", "every", "unit", "at", "every_word", "at_time", "anchor_at", "zone", "dst"}
+    {
+        "kind",
+        "cron",
+        "every",
+        "unit",
+        "at",
+        "every_word",
+        "at_time",
+        "anchor_at",
+        "zone",
+        "dst",
+        *schedules.LIMIT_FIELDS,
+    }
 )
 #: Fields that say how; see domain.policies.
 POLICY_FIELDS = frozenset(field.name for field in dataclasses.fields(Policies))
@@ -64,6 +76,8 @@ class Defaults:
     owner: str
     #: The host of whoever checks the definition; what it says of directories holds there only.
     host: str
+    #: Finds the calendars that a schedule may name.
+    calendars: schedules.Calendars = schedules.no_calendars
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -214,15 +228,21 @@ def _schedule(
 ) -> Schedule:
     given = {name: fields[name] for name in SCHEDULE_FIELDS & set(fields)}
     if base is None:
-        return schedules.build_schedule(given, now=now, default_zone=defaults.zone, earlier=earlier)
+        return schedules.build_schedule(
+            given, now=now, default_zone=defaults.zone, earlier=earlier, calendars=defaults.calendars
+        )
     earlier = base.schedule
     if not given:
         return earlier
-    if not set(given) - {"zone", "dst"}:
+    if not set(given) - {"zone", "dst", *schedules.LIMIT_FIELDS}:
         given = {**_moments_of(earlier), **given}
     given["dst"] = given.get("dst") or earlier.dst
+    if str(given.get("kind")) != ScheduleKind.MANUAL:
+        given = {**schedules.fields_of_limits(earlier), **given}
     # Saving a form again must neither move the moments of an interval nor stumble over a moment that has passed.
-    return schedules.build_schedule(given, now=now, default_zone=earlier.zone, earlier=earlier)
+    return schedules.build_schedule(
+        given, now=now, default_zone=earlier.zone, earlier=earlier, calendars=defaults.calendars
+    )
 
 
 def _moments_of(schedule: Schedule) -> dict[str, object]:

@@ -10,7 +10,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from watchbell.domain.schedule import Schedule, ScheduleKind
+from watchbell.domain.day_calendar import DayCalendar, build_calendar
+from watchbell.domain.schedule import Schedule, ScheduleKind, fields_of_limits
 from watchbell.domain.schedule.moment import read_moment
 from watchbell.domain.task_definition import (
     POLICY_FIELDS,
@@ -30,8 +31,11 @@ Path = tuple[str | int, ...]
 Lines = Mapping[Path, int]
 #: Fields of a stored schedule that people type under another name.
 _TYPED = {"expressions": "cron", "moments": "at"}
+#: What a stored schedule carries of its calendar, which is an entry of its own.
+_CARRIED = frozenset({"calendar_days", "calendar_weekdays"})
 _PLAIN = TaskDefinition(name="", command="", schedule=Schedule(ScheduleKind.MANUAL))
 _GROUPS = {"schedule": SCHEDULE_FIELDS, "policies": POLICY_FIELDS}
+_CALENDAR_FIELDS = ("name", "description", "weekdays", "days")
 _QUEUE_FIELDS = ("name", "max_running", "comment")
 
 
@@ -42,6 +46,20 @@ class QueueEntry:
     name: str
     max_running: int | None
     comment: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CalendarEntry:
+    """What a document says of a calendar."""
+
+    calendar: DayCalendar
+    description: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Return what a document says of it."""
+        calendar = self.calendar
+        told = {"name": calendar.name, "description": self.description, "weekdays": calendar.weekdays}
+        return {**{name: text for name, text in told.items() if text}, "days": calendar.days.split("\n")}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,6 +82,7 @@ class Document:
     tasks: tuple[TaskEntry, ...]
     queues: tuple[QueueEntry, ...]
     lines: Lines
+    calendars: tuple[CalendarEntry, ...] = ()
 
     def definition(
         self, entry: TaskEntry, *, now: datetime, defaults: Defaults, earlier: TaskDefinition | None
@@ -77,6 +96,9 @@ class Document:
         kept = dataclasses.replace(kept, moments=_moments(entry.fields, now, defaults))
         if earlier is not None:
             defaults = dataclasses.replace(defaults, owner=earlier.owner)
+        # A calendar of the same document counts before one that is there.
+        own, there = {one.calendar.name: one.calendar for one in self.calendars}, defaults.calendars
+        defaults = dataclasses.replace(defaults, calendars=lambda name: own.get(name) or there(name))
         try:
             return build_definition(entry.fields, base=None, now=now, defaults=defaults, earlier=kept)
         except InputError as error:
@@ -88,14 +110,18 @@ class Document:
         return dataclasses.replace(problem, field=_where((*entry.path, *inside), self.lines))
 
 
-def to_document(definitions: Sequence[TaskDefinition], queues: Sequence[QueueEntry] = ()) -> dict[str, object]:
-    """Return a document of tasks, and of the bounds of queues."""
+def to_document(
+    definitions: Sequence[TaskDefinition], queues: Sequence[QueueEntry] = (), calendars: Sequence[CalendarEntry] = ()
+) -> dict[str, object]:
+    """Return a document of tasks, of the bounds of queues, and of calendars."""
     document: dict[str, object] = {"watchbell": FORMAT}
     if queues:
         document["queues"] = [
             {name: value for name, value in dataclasses.asdict(queue).items() if value not in (None, "")}
             for queue in queues
         ]
+    if calendars:
+        document["calendars"] = [calendar.to_json() for calendar in calendars]
     document["tasks"] = [entry_of(definition) for definition in definitions]
     return document
 
@@ -106,11 +132,12 @@ def entry_of(definition: TaskDefinition) -> dict[str, object]:
     entry = {name: value for name, value in definition.to_json().items() if value != plain[name] or name == "name"}
     schedule = definition.to_json()["schedule"]
     assert isinstance(schedule, dict)
-    entry["schedule"] = {
+    told = {
         _TYPED.get(name, name): value
         for name, value in schedule.items()
-        if (name, value) != ("dst", str(_PLAIN.schedule.dst))
+        if (name, value) != ("dst", str(_PLAIN.schedule.dst)) and name not in _CARRIED
     }
+    entry["schedule"] = told | {name: text for name, text in fields_of_limits(definition.schedule).items() if text}
     usual = _PLAIN.policies.to_json()
     policies = {name: value for name, value in definition.policies.to_json().items() if value != usual[name]}
     entry.pop("policies", None)
@@ -139,16 +166,19 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def read(self, data: object) -> Document:
-        top = self._mapping(data, (), ("watchbell", "queues", "tasks"))
+        top = self._mapping(data, (), ("watchbell", "queues", "calendars", "tasks"))
         if top and top.get("watchbell") != FORMAT:
             self._complain(
                 ("watchbell",), f"this has to say which form the document has, {FORMAT}", f"watchbell: {FORMAT}"
             )
         tasks = [self._task(value, ("tasks", index)) for index, value in self._items(top, "tasks")]
         queues = [self._queue(value, ("queues", index)) for index, value in self._items(top, "queues")]
+        calendars = [self._calendar(value, ("calendars", index)) for index, value in self._items(top, "calendars")]
+        found = tuple(one for one in calendars if one is not None)
         self._refuse_doubles([entry.name for entry in tasks], "tasks")
+        self._refuse_doubles([one.calendar.name for one in found], "calendars")
         self._refuse_doubles([queue.name for queue in queues], "queues")
-        return Document(tuple(tasks), tuple(queues), self.lines)
+        return Document(tuple(tasks), tuple(queues), self.lines, found)
 
     def _items(self, top: Mapping[str, object], name: str) -> Iterator[tuple[int, object]]:
         value = top.get(name)
@@ -192,6 +222,18 @@ class _Reader:
         if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)):
             self._complain((*path, "max_running"), "this is a whole number", "2")
         return QueueEntry(str(name), bound if isinstance(bound, int) else None, str(comment))
+
+    def _calendar(self, value: object, path: Path) -> CalendarEntry | None:
+        given = self._mapping(value, path, _CALENDAR_FIELDS)
+        days = given.get("days") or []
+        lines = "\n".join(map(str, days)) if isinstance(days, list) else days
+        try:
+            calendar = build_calendar(given.get("name"), lines, given.get("weekdays"))
+        except InputError as error:
+            for problem in error.problems:
+                self._complain((*path, problem.field), problem.message, problem.example)
+            return None
+        return CalendarEntry(calendar, str(given.get("description") or ""))
 
     def _mapping(self, value: object, path: Path, known: Sequence[str] | None) -> Mapping[str, object]:
         if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from watchbell import clock
 from watchbell.errors import Unavailable
-from watchbell.services import audit, secrets, tasks
+from watchbell.services import audit, calendars, secrets, tasks
 from watchbell.services.digest import Digest
 from watchbell.services.output_files import Sweep
 from watchbell.services.retention import BATCH, Pass, Rules
@@ -61,6 +61,7 @@ class Chores:
         self._stepped_at = clock.monotonic()
         self._batch = BATCH // 5
         self._anchored_on: date | None = None
+        self._has_followed = False
 
     def ask(self) -> None:
         """Let a pass begin as soon as there is time for it; returns at once."""
@@ -131,6 +132,11 @@ class Chores:
         self._anchor(now)
         yield from self._digest(now)
         while tasks.finish_some_deletions(self._db, now=now, actor=self._actor):
+            yield
+        if not self._has_followed:
+            # Whoever changed a calendar may have been killed before all of its tasks had followed.
+            calendars.follow_all(self._db, now=now, actor=self._actor)
+            self._has_followed = True
             yield
         prune = Pass(self._db, self._rules, now=now, output_root=self._output_root)
         runs = files = orders = 0

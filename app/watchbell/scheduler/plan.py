@@ -14,7 +14,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from watchbell.domain.catch_up import Trigger, Verdict, judge, latest_start, reason_for, withhold
+from watchbell.domain.catch_up import Verdict, in_time, judge, latest_start, reason_for, withhold
 from watchbell.domain.incidents import Gap
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import Occurrence, Schedule, from_json, next_occurrence
@@ -192,8 +192,7 @@ def _due(entry: Entry, now: datetime, up_since: datetime, timekeeper: Timekeeper
     is_only = after is None or after.due_at > planned_now
     if is_only and planned_now - following.due_at <= min(latest_start(entry.policies, following, after), _A_DAY):
         # The usual case, in time; what stands below would come to the same.
-        verdict = Verdict(following, is_missed=False, trigger=Trigger.SCHEDULE)
-        return _due_task(entry, [verdict], following, following.due_at, after, timekeeper)
+        return _due_task(entry, [in_time(following)], following, following.due_at, after, timekeeper)
     gaps: Sequence[Gap] = ()
     if timekeeper is not None:
         up_since = min(up_since, timekeeper.up_since)

@@ -266,6 +266,8 @@ def _path(
     holds = turn.holds
     if verdict.is_missed:
         return _MISSED, verdict.reason, ()
+    if verdict.occurrence.is_left_out:
+        return _SKIPPED, verdict.reason, ()
     if holds.everything:
         return _SKIPPED, _join(verdict.reason, holds.everything), ()
     if task.task_id in holds.tasks:

@@ -230,8 +230,9 @@ def _coming(db: Database, *, after: datetime, until: datetime, by_hour: bool = F
 def _work_out(line: TaskLine, begin: datetime, until: datetime, *, by_hour: bool) -> Coming:
     plan = schedules.from_json(line.schedule)
     # One that is seldom due has no second moment so soon, and is not looked at hour by hour.
-    found = [one.due_at for one in schedules.occurrences(plan, begin, MOST_OF_SCHEDULE + 1, until)]
-    if len(found) <= MOST_OF_SCHEDULE:
+    due = list(schedules.occurrences(plan, begin, MOST_OF_SCHEDULE + 1, until))
+    found = [one.due_at for one in due if not one.is_left_out]
+    if len(due) <= MOST_OF_SCHEDULE:
         return Coming(line, found, is_cut=False)
     hourly = _by_hour(plan, begin, until) if by_hour else ()
     return Coming(line, found[:MOST_OF_SCHEDULE], is_cut=True, hourly=hourly)
@@ -243,7 +244,8 @@ def _by_hour(plan: Schedule, begin: datetime, until: datetime) -> list[tuple[Seq
     while start < until:
         end = min(start + timedelta(hours=1), until)
         after = max(start - timedelta(microseconds=1), begin)
-        moments = [one.due_at for one in schedules.occurrences(plan, after, _MOST_OF_HOUR + 1, end) if one.due_at < end]
+        due = schedules.occurrences(plan, after, _MOST_OF_HOUR + 1, end)
+        moments = [one.due_at for one in due if one.due_at < end and not one.is_left_out]
         if moments:
             following = moments[1:2] or [one.due_at for one in schedules.occurrences(plan, moments[0], 1, until)]
             gap = (following[0] - moments[0]).total_seconds() if following else _HOUR

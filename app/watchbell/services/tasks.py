@@ -16,7 +16,7 @@ from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
 from watchbell.execution.far import leads_far
-from watchbell.services import left_over, ownership, pauses, task_audit, task_rows, transitions
+from watchbell.services import left_over, ownership, pauses, task_audit, task_calendars, task_rows, transitions
 from watchbell.store import ledger, newest_runs
 from watchbell.store import pauses as pause_store
 from watchbell.store import runs as run_store
@@ -97,6 +97,7 @@ def update(
 def change_definition(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
     """Let a task say something else from now on, within a transaction, and return it; raises Conflict for a taken name."""
     base = definition_of(task)
+    definition = task_calendars.refreshed(session, definition, base)
     if definition == base:
         return task
     ownership.require(session, Right.EDIT, task)
@@ -292,6 +293,7 @@ def list_soonest(db: Database, limit: int, *, offset: int = 0, **filters: Any) -
 
 
 def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
+    definition = task_calendars.refreshed(session, definition)
     task = Task(created_at=now, created_by=actor, version=1, cursor_at=_count_from(definition, now))
     task_rows.write(session, task, definition, now=now, actor=actor)
     session.add(task)

@@ -80,6 +80,9 @@ class Planned:
     task_name: str
     due_at: datetime
     seconds: float
+    #: Why it is left out, or from where it was moved.
+    note: str = ""
+    is_left_out: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -291,7 +294,10 @@ def _coming(
     after = max(line.cursor_at, start, now - timedelta(seconds=1))
     found = list(schedules.occurrences(plan, after, limit + 1, until))
     seconds = usual.get(line.id, 0.0)
-    planned = [Planned(line.id, line.name, moment.due_at, seconds) for moment in found[:limit]]
+    planned = [
+        Planned(line.id, line.name, one.due_at, 0.0 if one.is_left_out else seconds, one.note, one.is_left_out)
+        for one in found[:limit]
+    ]
     return planned, found[limit].due_at if len(found) > limit else None
 
 

@@ -1,4 +1,4 @@
-"""Tasks and queues out of one installation and into another: a plan first, then all of it or nothing."""
+"""Tasks, queues and calendars out of one installation and into another: a plan first, then all of it or nothing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 
 from watchbell.domain.permissions import Right
 from watchbell.domain.task_definition import Defaults, TaskDefinition
-from watchbell.domain.task_document import Document, QueueEntry
+from watchbell.domain.task_document import CalendarEntry, Document, QueueEntry
 from watchbell.errors import Conflict, InputError, NotFound, Problem
-from watchbell.services import ownership, queues, tasks
+from watchbell.services import calendars, ownership, queues, tasks
+from watchbell.store import day_calendars as calendar_store
 from watchbell.store import queues as queue_store
 from watchbell.store import tasks as store
 from watchbell.store.session import Database, Session
@@ -42,6 +43,7 @@ class Step:
     remarks: tuple[str, ...] = ()
     definition: TaskDefinition | None = dataclasses.field(default=None, repr=False)
     queue: QueueEntry | None = dataclasses.field(default=None, repr=False)
+    calendar: CalendarEntry | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,6 +74,18 @@ def list_definitions(db: Database, names: Sequence[str] = ()) -> tuple[list[Task
     return found, [QueueEntry(row.name, row.max_running, row.comment) for row in rows if not names or row.name in used]
 
 
+def list_calendars(
+    db: Database, definitions: Sequence[TaskDefinition], names: Sequence[str] = ()
+) -> list[CalendarEntry]:
+    """Return all calendars, or those that tasks of some names have."""
+    used = {one.schedule.calendar.name for one in definitions if one.schedule.calendar is not None}
+    return [
+        CalendarEntry(view.calendar, view.row.description)
+        for view in calendars.list_all(db)
+        if not names or view.row.name in used
+    ]
+
+
 def plan(db: Database, document: Document, *, now: datetime, defaults: Defaults, replaces: bool) -> Plan:
     """Return what an import would do, and change nothing; raises InputError for what the document says wrong."""
     with db.read() as session:
@@ -91,9 +105,14 @@ def plan_definition(db: Database, definition: TaskDefinition, *, defaults: Defau
 
 
 def plan_queues(db: Database, document: Document) -> list[Step]:
-    """Return what importing the queues of a document would do, if they may be replaced."""
+    """Return what importing the queues and calendars of a document would do, if they may be replaced."""
     with db.read() as session:
-        return [_queue_step(session, queue, replaces=True) for queue in document.queues]
+        return _steps_before_tasks(session, document, replaces=True)
+
+
+def _steps_before_tasks(session: Session, document: Document, *, replaces: bool) -> list[Step]:
+    steps = [_queue_step(session, queue, replaces=replaces) for queue in document.queues]
+    return steps + [_calendar_step(session, calendar, replaces=replaces) for calendar in document.calendars]
 
 
 def find_definition(db: Database, name: str) -> TaskDefinition | None:
@@ -124,11 +143,13 @@ def apply(
                 _apply_task(session, step, step.definition, now=now, actor=actor, defaults=defaults)
             elif step.queue is not None:
                 _apply_queue(session, step, step.queue, now=now, actor=actor)
+            elif step.calendar is not None:
+                _apply_calendar(session, step, step.calendar, now=now, actor=actor)
 
 
 def _plan(session: Session, document: Document, *, now: datetime, defaults: Defaults, replaces: bool) -> Plan:
     problems: list[Problem] = []
-    steps: list[Step] = [_queue_step(session, queue, replaces=replaces) for queue in document.queues]
+    steps = _steps_before_tasks(session, document, replaces=replaces)
     for entry in document.tasks:
         there = store.find_task_by_name(session, entry.name)
         earlier = tasks.definition_of(there) if there is not None else None
@@ -175,6 +196,30 @@ def _queue_step(session: Session, wanted: QueueEntry, *, replaces: bool) -> Step
     return Step("queue", wanted.name, action, differences, queue=wanted)
 
 
+def _calendar_step(session: Session, wanted: CalendarEntry, *, replaces: bool) -> Step:
+    after = _columns_of(wanted)
+    row = calendar_store.find_calendar_by_name(session, wanted.calendar.name)
+    changed = (
+        tuple((name, getattr(row, name), after[name]) for name in after if getattr(row, name) != after[name])
+        if row
+        else ()
+    )
+    action = _action(row is not None, bool(changed), replaces=replaces)
+    return Step("calendar", wanted.calendar.name, action, changed, calendar=wanted)
+
+
+def _columns_of(wanted: CalendarEntry) -> dict[str, str]:
+    calendar = wanted.calendar
+    fields = {
+        "name": calendar.name,
+        "description": wanted.description,
+        "weekdays": calendar.weekdays,
+        "days": calendar.days,
+    }
+    # What it says was read already; only its description is still to be judged.
+    return calendars.check(fields, year=0)
+
+
 def _action(is_there: bool, differs: bool, *, replaces: bool) -> Action:
     if not is_there:
         return Action.ADD
@@ -213,6 +258,15 @@ def _apply_task(
         if task is None:
             raise NotFound(f"there is no task {step.name!r}")
         tasks.change_definition(session, task, definition, now=now, actor=actor)
+
+
+def _apply_calendar(session: Session, step: Step, wanted: CalendarEntry, *, now: datetime, actor: str) -> None:
+    if step.action is Action.ADD:
+        calendars.add(session, _columns_of(wanted), now=now, actor=actor)
+    row = calendar_store.find_calendar_by_name(session, step.name)
+    if step.action is Action.CHANGE and row is not None:
+        calendars.change(session, row, _columns_of(wanted), now=now, actor=actor)
+        calendars.follow_within(session, row, now=now, actor=actor)
 
 
 def _apply_queue(session: Session, step: Step, queue: QueueEntry, *, now: datetime, actor: str) -> None:

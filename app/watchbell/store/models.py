@@ -6,6 +6,7 @@ from watchbell.store.accounts import Account, LoginLink, LoginSession
 from watchbell.store.alerts import Alert, AlertRule
 from watchbell.store.audit import AuditEntry, AuditHead
 from watchbell.store.base import Base
+from watchbell.store.day_calendars import NamedCalendar
 from watchbell.store.device_reports import DeviceJobEvent, DeviceReport
 from watchbell.store.devices import Device, DeviceGroup, DeviceGroupMember, DeviceTag
 from watchbell.store.enrolments import EnrolmentCode
@@ -73,6 +74,7 @@ __all__ = [
     "LoginSession",
     "MetricDay",
     "Mute",
+    "NamedCalendar",
     "Outbox",
     "Output",
     "Pause",

@@ -19,7 +19,7 @@ from watchbell.domain.permissions import Right
 from watchbell.domain.presence import SchedulerState
 from watchbell.domain.task_definition import Defaults
 from watchbell.errors import ConfigError, Unavailable
-from watchbell.services import teams
+from watchbell.services import calendars, teams
 from watchbell.services.retention import Rules
 from watchbell.web import families
 from watchbell.web import reader_zone as reader_zones
@@ -128,7 +128,8 @@ def mine() -> tuple[str, tuple[str, ...]]:
 
 def defaults() -> Defaults:
     """Return what a new task gets where nothing is said."""
-    return Defaults(zone=config().zone, owner=owner(), host=config().hostname)
+    found = calendars.finder(database())
+    return Defaults(zone=config().zone, owner=owner(), host=config().hostname, calendars=found)
 
 
 def address() -> str:

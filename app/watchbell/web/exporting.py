@@ -19,10 +19,11 @@ def answer(kind: str) -> Response:
     """Return the tasks that the address asks for, by ids or by the filters of the list, as a file of that kind."""
     names = _names()
     found, queues = transfer.list_definitions(database(), names) if names != [] else ([], [])
+    calendars = transfer.list_calendars(database(), found, names or ()) if names != [] else []
     if kind == "crontab":
         text = write_crontab(found, now=current.now(), defaults=current.defaults(), user=None).text
     else:
-        text = task_files.write(to_document(found, queues), kind)
+        text = task_files.write(to_document(found, queues, calendars), kind)
     response = Response(text, content_type=f"{_TYPES[kind]}; charset=utf-8")
     response.headers["Content-Disposition"] = f"attachment; filename=watchbell-tasks.{kind.replace('crontab', 'cron')}"
     return response

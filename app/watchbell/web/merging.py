@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import request
 
+from watchbell.domain.schedule import LIMIT_FIELDS
 from watchbell.domain.task_definition import TaskDefinition
 from watchbell.errors import NotFound
 from watchbell.services import tasks
@@ -28,7 +29,7 @@ _WHAT = ("what", "command", "steps")
 _WHEN = ("kind", *(name for names in FIELDS_OF_KIND.values() for name in names))
 _PLAIN = (
     *("name", "directory", "environment", "tags", "comment", "owner", "team", "host", "enabled"),
-    *("zone", "dst", *HOW_FIELDS, "parameters"),
+    *("zone", "dst", *LIMIT_FIELDS, *HOW_FIELDS, "parameters"),
 )
 
 

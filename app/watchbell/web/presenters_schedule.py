@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from watchbell.domain import schedule as schedules
-from watchbell.domain.schedule import DSTRule, Occurrence, Schedule, ScheduleKind, Transition
+from watchbell.domain.schedule import Calendars, DSTRule, Occurrence, Schedule, ScheduleKind, Transition, no_calendars
 from watchbell.errors import InputError, Problem
 from watchbell.services import tasks
 from watchbell.store.tasks import Task
@@ -29,6 +29,9 @@ class Moment:
 
     local: datetime
     due_at: datetime
+    #: Why it is left out, or from where it was moved, as the row will say it.
+    note: str = ""
+    is_left_out: bool = False
 
     @property
     def other_day(self) -> bool:
@@ -75,12 +78,15 @@ def preview(
     *,
     now: datetime,
     default_zone: str,
+    calendars: Calendars = no_calendars,
     earlier: Schedule | None = None,
     pasted: Taken | None = None,
 ) -> Preview:
     """Return the preview of a form's schedule fields; what is wrong with them becomes part of it."""
     try:
-        schedule = schedules.build_schedule(fields, now=now, default_zone=default_zone, earlier=earlier)
+        schedule = schedules.build_schedule(
+            fields, now=now, default_zone=default_zone, earlier=earlier, calendars=calendars
+        )
     except InputError as error:
         return Preview(problems=error.problems, pasted=pasted)
     found = list(schedules.occurrences(schedule, now, MOMENTS))
@@ -97,7 +103,8 @@ def preview(
 
 def _moment(occurrence: Occurrence) -> Moment:
     due_at = occurrence.due_at.astimezone(UTC)
-    return Moment(due_at.astimezone(ZoneInfo(occurrence.zone)), due_at)
+    local = due_at.astimezone(ZoneInfo(occurrence.zone))
+    return Moment(local, due_at, occurrence.note, occurrence.is_left_out)
 
 
 def _follows_the_clock(schedule: Schedule) -> bool:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from watchbell.domain.schedule.bounds import bound_text
 from watchbell.domain.schedule.cron_text import read_cron
-from watchbell.domain.schedule.model import Schedule, ScheduleKind
+from watchbell.domain.schedule.model import CalendarRule, Schedule, ScheduleKind
 from watchbell.domain.schedule.words import Count, read_words
 
 #: Monday first, as the week goes in German.
@@ -39,6 +40,12 @@ _WORDS = {
         )
     },
 }
+_RULES = {
+    CalendarRule.LEAVE_OUT: "nicht an Tagen von {}",
+    CalendarRule.ONLY: "nur an Tagen von {}",
+    CalendarRule.NEXT: "an Tagen von {} auf den nächsten freien Tag verschoben",
+    CalendarRule.PREVIOUS: "an Tagen von {} auf den letzten freien Tag davor verschoben",
+}
 _MOST_MOMENTS = 3
 _MOST_EXPRESSIONS = 4
 #: So many times of a day are listed one by one.
@@ -50,6 +57,22 @@ _PROGRESSION = 4
 
 def describe(schedule: Schedule) -> str:
     """Return one German sentence without a full stop, such as "Jeden Tag um 02:30, Europe/Berlin"."""
+    return "; ".join([_moment_words(schedule), *_limits(schedule)])
+
+
+def _limits(schedule: Schedule) -> list[str]:
+    said = []
+    if schedule.not_before is not None:
+        said.append(f"ab {bound_text(schedule.not_before, 'not_before')}")
+    if schedule.not_after is not None:
+        said.append(f"bis {bound_text(schedule.not_after, 'not_after')}")
+    words = [" ".join(said)] if said else []
+    if schedule.calendar is not None:
+        words.append(_RULES[schedule.calendar_rule].format(schedule.calendar.name))
+    return words
+
+
+def _moment_words(schedule: Schedule) -> str:
     match schedule.kind:
         case ScheduleKind.CRON:
             return f"{_expressions(schedule.expressions)}, {schedule.zone}"

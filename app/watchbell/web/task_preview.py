@@ -63,6 +63,7 @@ def of_form(form: TaskForm, task: Task | None, taken: Taken | None = None) -> Pr
         form.schedule_fields(),
         now=current.now(),
         default_zone=current.defaults().zone,
+        calendars=current.defaults().calendars,
         earlier=earlier,
         pasted=taken,
     )

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 from cronsim.explain import explain
 
+from watchbell.domain.schedule.bounds import bound_text
 from watchbell.domain.schedule.cron_text import read_cron
-from watchbell.domain.schedule.model import Schedule, ScheduleKind
+from watchbell.domain.schedule.model import CalendarRule, Schedule, ScheduleKind
 from watchbell.domain.schedule.words import Count, read_words
 
 _WORD_SENTENCES = {
@@ -19,12 +20,34 @@ _WORD_SENTENCES = {
     "every_4_hour": "Every four hours from midnight (00:00, 04:00, 08:00, 12:00, 16:00, 20:00)",
     "every_day_hour": "Every hour, on the hour",
 }
+_RULE_WORDS = {
+    CalendarRule.LEAVE_OUT: "not on days of {}",
+    CalendarRule.ONLY: "only on days of {}",
+    CalendarRule.NEXT: "on days of {} moved to the next day that is free",
+    CalendarRule.PREVIOUS: "on days of {} moved to the last free day before",
+}
 _MOST_MOMENTS = 3
 _MOST_EXPRESSIONS = 4
 
 
 def describe(schedule: Schedule) -> str:
     """Return one sentence without a full stop, such as "At 02:30 every day, Europe/Berlin"."""
+    return "; ".join([_when(schedule), *_limits(schedule)])
+
+
+def _limits(schedule: Schedule) -> list[str]:
+    said = []
+    if schedule.not_before is not None:
+        said.append(f"from {bound_text(schedule.not_before, 'not_before')}")
+    if schedule.not_after is not None:
+        said.append(f"until {bound_text(schedule.not_after, 'not_after')}")
+    words = [" ".join(said)] if said else []
+    if schedule.calendar is not None:
+        words.append(_RULE_WORDS[schedule.calendar_rule].format(schedule.calendar.name))
+    return words
+
+
+def _when(schedule: Schedule) -> str:
     match schedule.kind:
         case ScheduleKind.CRON:
             return f"{_expressions(schedule.expressions)}, {schedule.zone}"

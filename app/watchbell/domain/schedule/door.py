@@ -6,9 +6,12 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from watchbell.domain.day_calendar import DayCalendar
+from watchbell.domain.schedule.bounds import bound_text, read_bound
+from watchbell.domain.schedule.calendar_rule import is_moving
 from watchbell.domain.schedule.cron_text import LONGEST_TEXT, read_cron
 from watchbell.domain.schedule.interval import checked_interval, parse_interval, unit_named
-from watchbell.domain.schedule.model import DSTRule, Schedule, ScheduleKind
+from watchbell.domain.schedule.model import CalendarRule, DSTRule, Schedule, ScheduleKind
 from watchbell.domain.schedule.moment import example_moment, read_moment, refuse_past
 from watchbell.domain.schedule.words import Count, read_words
 from watchbell.domain.schedule.zones import zone_named
@@ -28,14 +31,28 @@ _EXAMPLES = {
     ScheduleKind.MOMENT: ("at", "2030-01-31 09:30"),
     ScheduleKind.WORDS: ("every_word", "day"),
 }
-FIELDS = ("kind", "cron", "every", "unit", "at", "zone", "every_word", "at_time", "anchor_at", "dst")
+#: Which moments count: on which days, from when on and until when.
+LIMIT_FIELDS = ("calendar", "calendar_rule", "not_before", "not_after")
+FIELDS = ("kind", "cron", "every", "unit", "at", "zone", "every_word", "at_time", "anchor_at", "dst", *LIMIT_FIELDS)
 #: Of cron texts or moments of one schedule.
 MOST_LINES = 20
 _MOST_DIGITS = 20
+#: Finds the calendar of a name.
+Calendars = Callable[[str], DayCalendar | None]
+
+
+def no_calendars(_name: str) -> DayCalendar | None:
+    """Find no calendar, where there are none."""
+    return None
 
 
 def build_schedule(
-    fields: Mapping[str, object], *, now: datetime, default_zone: str, earlier: Schedule | None = None
+    fields: Mapping[str, object],
+    *,
+    now: datetime,
+    default_zone: str,
+    earlier: Schedule | None = None,
+    calendars: Calendars = no_calendars,
 ) -> Schedule:
     """Return the schedule that the fields describe; raise InputError that tells every problem found.
 
@@ -60,9 +77,87 @@ def build_schedule(
     if kind is not None:
         with _Collecting(problems):
             schedule = _READERS[kind](_Entry(given, now.astimezone(UTC), zone, dst, earlier))
+    limits: dict[str, object] = {}
+    with _Collecting(problems):
+        limits = _limits(given, kind, schedule, earlier, calendars)
     if schedule is None or problems:
         raise InputError(*problems)
-    return schedule
+    return dataclasses.replace(schedule, **limits) if limits else schedule  # type: ignore[arg-type]
+
+
+def fields_of_limits(schedule: Schedule) -> dict[str, str]:
+    """Return which moments of a schedule count, as somebody would type it; empty texts for what it does not say."""
+    calendar = schedule.calendar
+    return {
+        "calendar": calendar.name if calendar is not None else "",
+        "calendar_rule": str(schedule.calendar_rule) if calendar is not None else "",
+        "not_before": bound_text(schedule.not_before, "not_before"),
+        "not_after": bound_text(schedule.not_after, "not_after"),
+    }
+
+
+def _limits(
+    given: Mapping[str, object],
+    kind: ScheduleKind | None,
+    schedule: Schedule | None,
+    earlier: Schedule | None,
+    calendars: Calendars,
+) -> dict[str, object]:
+    named = [name for name in ("calendar", "not_before", "not_after") if name in given]
+    if named and kind is ScheduleKind.MANUAL:
+        raise InputError.of(named[0], "a task that runs only by hand has no moments that could be left out", None)
+    problems: list[Problem] = []
+    limits: dict[str, object] = {}
+    bounds: list[datetime] = []
+    for name in ("not_before", "not_after"):
+        with _Collecting(problems):
+            if (bound := read_bound(given.get(name), name)) is not None:
+                limits[name] = bound
+                bounds.append(bound)
+    if bounds != sorted(bounds):
+        problems.append(Problem("not_after", "it ends before it begins", bound_text(bounds[0], "not_before")))
+    with _Collecting(problems):
+        if name := _text(given, "calendar"):
+            limits |= {"calendar": _calendar(name, earlier, calendars), "calendar_rule": _rule(given, schedule)}
+    if problems:
+        raise InputError(*problems)
+    return limits
+
+
+def _calendar(name: str, earlier: Schedule | None, calendars: Calendars) -> DayCalendar:
+    found = calendars(name)
+    if found is None and earlier is not None and earlier.calendar is not None and earlier.calendar.name == name:
+        return earlier.calendar
+    if found is None:
+        raise InputError.of("calendar", f"there is no calendar {name[:60]!r}", None)
+    return found
+
+
+def _rule(given: Mapping[str, object], schedule: Schedule | None) -> CalendarRule:
+    text = _text(given, "calendar_rule").replace("-", "_") or CalendarRule.LEAVE_OUT
+    if text not in list(CalendarRule):
+        raise InputError.of("calendar_rule", f"{text[:40]!r} is not one of {', '.join(CalendarRule)}", "leave_out")
+    rule = CalendarRule(text)
+    if is_moving(rule) and schedule is not None and not _has_times_of_day(schedule):
+        raise InputError.of(
+            "calendar_rule",
+            "only what is due at times of day can be moved to another day",
+            CalendarRule.LEAVE_OUT.value,
+        )
+    return rule
+
+
+def _has_times_of_day(schedule: Schedule) -> bool:
+    """Return whether a person named times, as opposed to a wildcard or a length of time."""
+    match schedule.kind:
+        case ScheduleKind.CRON:
+            return all(read_cron(text).pattern.is_fixed_time for text in schedule.expressions)
+        case ScheduleKind.WORDS:
+            return not isinstance(read_words(schedule.every_word, schedule.at_time), Count)
+        case ScheduleKind.INTERVAL:
+            return schedule.unit == "days"
+        case _:
+            return True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from watchbell.domain.day_calendar import DayCalendar
 from watchbell.errors import InputError
 
 
@@ -36,6 +38,19 @@ class DSTRule(StrEnum):
     """A removed time runs as with `cron_like`, and a repeated one runs in both passes."""
 
 
+class CalendarRule(StrEnum):
+    """What a calendar does to moments that fall on its days."""
+
+    LEAVE_OUT = "leave_out"
+    """They are left out."""
+    ONLY = "only"
+    """All others are left out."""
+    NEXT = "next"
+    """They move to the next day that is not the calendar's, at the same local time."""
+    PREVIOUS = "previous"
+    """They move to the last day before that is not the calendar's."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Schedule:
     """When a task is due. Instances from outside come through `build_schedule`, which validates."""
@@ -51,6 +66,21 @@ class Schedule:
     at_time: str = ""
     zone: str = "UTC"
     dst: DSTRule = DSTRule.CRON_LIKE
+    #: The calendar as it was when the schedule was saved, and again whenever the calendar is.
+    calendar: DayCalendar | None = None
+    calendar_rule: CalendarRule = CalendarRule.LEAVE_OUT
+    #: Local times of the zone, naive; both belong to the schedule.
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        # A calendar of many days would be hashed anew with each question.
+        return hash((self.kind, self.expressions, self.every, self.unit, self.anchor_at, self.moments, self.every_word,
+                     self.at_time, self.zone, self.calendar, self.not_before, self.not_after))  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,6 +96,10 @@ class Occurrence:
     #: 1 in the second pass of a repeated hour.
     fold: int
     zone: str
+    #: Why it is left out, or where it was moved from; empty for most.
+    note: str = ""
+    #: Whether it becomes a row that says so, and is not started.
+    is_left_out: bool = False
 
 
 def calendar_key(local: datetime, fold: int, zone: str) -> str:
@@ -89,6 +123,12 @@ def to_json(schedule: Schedule) -> dict[str, object]:
         data["moments"] = [moment.isoformat() for moment in schedule.moments]
     if schedule.anchor_at is not None:
         data["anchor_at"] = schedule.anchor_at.isoformat()
+    if schedule.calendar is not None:
+        data |= {"calendar": schedule.calendar.name, "calendar_rule": str(schedule.calendar_rule)}
+        data |= {"calendar_days": schedule.calendar.days, "calendar_weekdays": schedule.calendar.weekdays}
+    for name in ("not_before", "not_after"):
+        if (bound := getattr(schedule, name)) is not None:
+            data[name] = bound.isoformat()
     for name in ("unit", "every_word", "at_time"):
         if text := getattr(schedule, name):
             data[name] = text
@@ -110,9 +150,28 @@ def from_json(data: Mapping[str, object]) -> Schedule:
             at_time=_text(data.get("at_time", "")),
             zone=_text(data.get("zone", "UTC")),
             dst=DSTRule(_text(data.get("dst", DSTRule.CRON_LIKE))),
+            calendar=_calendar(data) if "calendar" in data else None,
+            calendar_rule=CalendarRule(_text(data.get("calendar_rule", CalendarRule.LEAVE_OUT))),
+            not_before=_local(data.get("not_before")),
+            not_after=_local(data.get("not_after")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError.of("schedule", f"this is not a stored schedule ({error})") from error
+
+
+def _calendar(data: Mapping[str, object]) -> DayCalendar:
+    days, weekdays = data.get("calendar_days", ""), data.get("calendar_weekdays", "")
+    return _shared(_text(data["calendar"]), _text(days), _text(weekdays))
+
+
+@functools.lru_cache(maxsize=512)
+def _shared(name: str, days: str, weekdays: str) -> DayCalendar:
+    # One for all tasks that have it: it may be long.
+    return DayCalendar(name, days, weekdays)
+
+
+def _local(value: object) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(_text(value))
 
 
 def _text(value: object) -> str:

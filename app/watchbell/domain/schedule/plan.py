@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from watchbell.domain.schedule.bounds import first_instant, last_instant
+from watchbell.domain.schedule.calendar_rule import next_by_rule
 from watchbell.domain.schedule.cron_text import read_cron
 from watchbell.domain.schedule.dst import next_in_zone
 from watchbell.domain.schedule.interval import next_in_interval
@@ -16,6 +18,7 @@ from watchbell.domain.schedule.words import Count, read_words
 
 #: Before this there are no zones, and near the year 1 no room for an offset.
 _FIRST_MOMENT = datetime(1800, 1, 1, tzinfo=UTC)
+_LEAST = timedelta(microseconds=1)
 
 
 def next_occurrence(schedule: Schedule, after: datetime) -> Occurrence | None:
@@ -25,6 +28,24 @@ def next_occurrence(schedule: Schedule, after: datetime) -> Occurrence | None:
     if after.year >= LAST_YEAR:
         return None
     moment = max(after, _FIRST_MOMENT).astimezone(UTC)
+    if schedule.calendar is not None:
+        return next_by_rule(schedule, moment, _next_within)
+    return _next_within(schedule, moment)
+
+
+def _next_within(schedule: Schedule, after: datetime) -> Occurrence | None:
+    """Return the next moment between the first and the last time of a schedule, whatever its calendar says."""
+    if schedule.not_before is None and schedule.not_after is None:
+        return _next(schedule, after)
+    if schedule.not_before is not None:
+        after = max(after, first_instant(schedule.not_before, schedule.zone) - _LEAST)
+    found = _next(schedule, after)
+    if found is None or schedule.not_after is None:
+        return found
+    return found if found.due_at <= last_instant(schedule.not_after, schedule.zone) else None
+
+
+def _next(schedule: Schedule, moment: datetime) -> Occurrence | None:
     match schedule.kind:
         case ScheduleKind.CRON:
             return _next_of_expressions(schedule, moment)

@@ -13,13 +13,15 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, HiddenField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
 
 from watchbell.domain.crontab import PastedLine, understand
 from watchbell.domain.policies import Policies
-from watchbell.domain.schedule import EVERY_WORDS, Schedule, ScheduleKind
+from watchbell.domain.schedule import EVERY_WORDS, LIMIT_FIELDS, Schedule, ScheduleKind, fields_of_limits
 from watchbell.domain.task_definition import NAME_LIMIT, Defaults, TaskDefinition
 from watchbell.errors import Problem
+from watchbell.services import calendars
+from watchbell.web.db import database
 from watchbell.web.forms.parameter_fields import ParametersField, parameter_rows
 from watchbell.web.forms.policy_fields import SPAN_FIELDS, PolicyFields, choices, in_spans, policy_data
 from watchbell.web.forms.step_fields import StepsField, rows_of
@@ -66,6 +68,12 @@ _EVERY_NAMES = {
     "every_day_hour": lazy("every hour"),
 }
 _LOCAL_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
+
+
+def calendar_choices() -> list[SelectChoice]:
+    """Return the calendars that a task may name."""
+    names = [view.row.name for view in calendars.list_all(database())]
+    return choices([("", _("none")), *((name, name) for name in names)])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,6 +151,22 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
         validate_choice=False,
     )
 
+    calendar = SelectField(lazy("Calendar"), choices=calendar_choices, validate_choice=False)
+    calendar_rule = SelectField(
+        lazy("On its days"),
+        choices=choices(
+            [
+                ("leave_out", lazy("leave the moment out")),
+                ("only", lazy("run, and leave out all others")),
+                ("next", lazy("move to the next day that is free")),
+                ("previous", lazy("move to the last free day before")),
+            ]
+        ),
+        validate_choice=False,
+    )
+    not_before = StringField(lazy("First day"), render_kw={"autocomplete": "off", "maxlength": 20})
+    not_after = StringField(lazy("Last day"), render_kw={"autocomplete": "off", "maxlength": 20})
+
     @property
     def chosen_kind(self) -> ScheduleKind:
         """Return the chosen kind; an unknown one counts as cron, whose check then says what is wrong."""
@@ -170,6 +194,8 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
         """Return what the task service is told about when: the fields of the chosen kind and no others."""
         kind: object = self.kind.data or ""
         names = ("zone", "dst", *FIELDS_OF_KIND[self.chosen_kind])
+        if self.chosen_kind is not ScheduleKind.MANUAL:
+            names += LIMIT_FIELDS
         return {"kind": kind, **{name: self[name].data or "" for name in names}}
 
     def task_fields(self) -> dict[str, object]:
@@ -247,6 +273,8 @@ def new_task_data(defaults: Defaults) -> dict[str, object]:
         "every_word": "day",
         "zone": defaults.zone,
         "dst": "cron_like",
+        "calendar": "",
+        "calendar_rule": "leave_out",
         "owner": defaults.owner,
         "team": "",
         "host": "",
@@ -282,6 +310,7 @@ def task_data(definition: TaskDefinition, version: int) -> dict[str, object]:
 
 def _schedule_data(schedule: Schedule) -> dict[str, object]:
     data: dict[str, object] = {"kind": schedule.kind.value, "zone": schedule.zone, "dst": schedule.dst.value}
+    data |= fields_of_limits(schedule)
     match schedule.kind:
         case ScheduleKind.CRON:
             data["cron"] = "\n".join(schedule.expressions)

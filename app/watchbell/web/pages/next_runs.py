@@ -23,7 +23,7 @@ blueprint = Blueprint("next_runs", __name__)
 #: How many moments a twin holds unless it is asked for another number; its head says where it goes on.
 _TWIN_ROWS = 2000
 _MOST = 10_000
-_CSV_COLUMNS = ("due_at", "local_time", "zone", "task_id", "task", "schedule", "owner", "host")
+_CSV_COLUMNS = ("due_at", "local_time", "zone", "task_id", "task", "schedule", "owner", "host", "is_left_out", "note")
 
 
 @blueprint.get("/next-runs")
@@ -67,10 +67,18 @@ def index_csv() -> Response:
 def index_ics() -> Response:
     found, following = _planned("ics")
     events = (
-        (f"{one.task.id}-{one.occurrence.key}@watchbell", one.occurrence.due_at, one.task.name, one.task.schedule_words)
+        (f"{one.task.id}-{one.occurrence.key}@watchbell", one.occurrence.due_at, _title(one), _description(one))
         for one in found
-    )  # fmt: skip
+    )
     return _with_following(twins.calendar_response("next-runs", events, now=current.now()), following)
+
+
+def _title(one: Coming) -> str:
+    return f"{one.task.name} (left out)" if one.occurrence.is_left_out else one.task.name
+
+
+def _description(one: Coming) -> str:
+    return "\n".join(filter(None, (one.occurrence.note, one.task.schedule_words)))
 
 
 def _shown(asked: NextQuery, look: Look) -> dict[str, Any]:
@@ -120,4 +128,6 @@ def _as_row(one: Coming) -> dict[str, object]:
         "schedule": task.schedule_words,
         "owner": task.owner,
         "host": task.host,
+        "is_left_out": occurrence.is_left_out,
+        "note": occurrence.note,
     }

@@ -156,4 +156,5 @@ def _rows(found: Timeline) -> Iterator[dict[str, object]]:
         for one in lane.planned:
             whose = {"task_id": one.task_id, "task": one.task_name, "state": "planned"}
             times = {"start": local_text(one.due_at, zone)}
-            yield {"lane": lane.label, "kind": "planned", **whose, **times, "runs": 1}
+            whose |= {"state": "left out"} if one.is_left_out else {}
+            yield {"lane": lane.label, "kind": "planned", **whose, **times, "runs": 1, "reason": one.note}

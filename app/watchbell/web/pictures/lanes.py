@@ -170,7 +170,7 @@ class Drawing:
                 y=shape[row][0],
                 height=shape[row][1],
                 icon="",
-                tone="waiting",
+                tone="skipped" if one.is_left_out else "waiting",
                 title=self.sayings.of_planned(one),
                 href=self.links.task(one.task_id),
             )

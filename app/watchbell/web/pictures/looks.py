@@ -95,6 +95,9 @@ class Sayings:
     def of_planned(self, planned: Planned) -> str:
         """Return what hovering over a moment to come tells."""
         words = self._planned % {"task": planned.task_name, "moment": moment_words(planned.due_at, self._zone)}
+        if planned.note:
+            said = told(planned.note)
+            words += ", " + (_("left out: %(why)s", why=said) if planned.is_left_out else said)
         if not planned.seconds:
             return words
         return words + ", " + self._usual % {"time": duration_words(planned.seconds)}

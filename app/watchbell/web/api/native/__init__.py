@@ -5,6 +5,7 @@ from __future__ import annotations
 from watchbell.web.api.native import (
     alerts,
     bulk,
+    calendars,
     events,
     output,
     pauses,
@@ -25,6 +26,7 @@ __all__ = [
     "alerts",
     "blueprint",
     "bulk",
+    "calendars",
     "events",
     "output",
     "pauses",

@@ -19,7 +19,8 @@ from watchbell.web.presenters_schedule import ClockChange, Moment
 @blueprint.answers(200, task_schemas.Preview)
 def preview_schedule(given: dict[str, Any]) -> Response:
     """Say what a schedule means: in a sentence, by its next ten moments, and around the next two clock changes."""
-    found = presenters_schedule.preview(given, now=current.now(), default_zone=current.defaults().zone)
+    zone, calendars = current.defaults().zone, current.defaults().calendars
+    found = presenters_schedule.preview(given, now=current.now(), default_zone=zone, calendars=calendars)
     if found.problems:
         raise InputError(*found.problems)
     return answers.answer(
@@ -35,7 +36,7 @@ def preview_schedule(given: dict[str, Any]) -> Response:
 
 
 def _moments(found: Sequence[Moment], zone: str) -> list[dict[str, object]]:
-    return [words.moment_of(moment.due_at, moment.local, zone) for moment in found]
+    return [words.moment_of(moment.due_at, moment.local, zone, moment.is_left_out, moment.note) for moment in found]
 
 
 def _clock_change(change: ClockChange, zone: str) -> dict[str, object]:

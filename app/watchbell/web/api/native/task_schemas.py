@@ -9,7 +9,7 @@ import marshmallow
 from watchbell.domain import gates, policies
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
-from watchbell.domain.schedule import DSTRule, ScheduleKind
+from watchbell.domain.schedule import CalendarRule, DSTRule, ScheduleKind
 from watchbell.domain.steps import LONGEST_SECONDS
 from watchbell.domain.task_definition import COMMAND_LIMIT, NAME_LIMIT, TEAM_LIMIT, TEXT_LIMIT
 from watchbell.store.tasks import SORTS
@@ -84,6 +84,11 @@ TAGS: dict[str, Any] = {"example": ["backup", "daily"]}
 _ENVIRONMENT: dict[str, Any] = {"example": {"LANG": "C.UTF-8"}}
 
 
+_CALENDAR_RULE: dict[str, Any] = {"description": "What becomes of moments on its days.", "example": "leave_out"}
+_NOT_BEFORE: dict[str, Any] = {"description": "Its first day, or local time.", "example": "2026-12-01"}
+_NOT_AFTER: dict[str, Any] = {"description": "Its last day, or local time.", "example": "2099-12-31"}
+
+
 class ScheduleFields(fields.Schema):
     """When a task is due: the fields of one kind, its zone and what happens at clock changes."""
 
@@ -121,6 +126,12 @@ class ScheduleFields(fields.Schema):
     dst = fields.Word(
         list(DSTRule), allow_none=True, metadata={"description": "What happens at clock changes.", "example": "skip"}
     )
+    calendar = fields.Text(
+        allow_none=True, metadata={"description": "A named calendar; empty or null for none.", "example": ""}
+    )
+    calendar_rule = fields.Word(list(CalendarRule), allow_none=True, metadata={**_CALENDAR_RULE})
+    not_before = fields.Text(allow_none=True, metadata={**_NOT_BEFORE})
+    not_after = fields.Text(allow_none=True, metadata={**_NOT_AFTER})
 
 
 class Step(fields.Schema):
@@ -227,6 +238,10 @@ class Task(fields.Schema):
     anchor_at = fields.Moment(required=True, allow_none=True)
     zone = fields.Text(required=True)
     dst = fields.Word(list(DSTRule), required=True)
+    calendar = fields.Text(required=True, allow_none=True)
+    calendar_rule = fields.Word(list(CalendarRule), required=True, allow_none=True, metadata={**_CALENDAR_RULE})
+    not_before = fields.Text(required=True, allow_none=True, metadata={**_NOT_BEFORE})
+    not_after = fields.Text(required=True, allow_none=True, metadata={**_NOT_AFTER})
     sentence = fields.Text(
         required=True, metadata={"description": "The schedule in words.", "example": "At 02:30 every day"}
     )
@@ -292,6 +307,11 @@ class Moment(fields.Schema):
     due_at = fields.Moment(required=True)
     local_time = fields.Text(required=True, metadata={"description": "What the clock of its zone shows then."})
     zone = fields.Text(required=True)
+    is_left_out = fields.Flag(required=True, metadata={"description": "Whether it becomes a row that is skipped."})
+    note = fields.Text(
+        required=True,
+        metadata={"description": "Why it is left out, or from where it was moved.", "example": ""},
+    )
 
 
 class Moments(fields.Schema):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain.policies import Policies
-from watchbell.domain.schedule import Occurrence, Schedule
+from watchbell.domain.schedule import Occurrence, Schedule, fields_of_limits
 from watchbell.services import pauses
 from watchbell.store.pauses import Pause
 from watchbell.store.runs import Run
@@ -81,14 +82,21 @@ def schedule(plan: Schedule) -> dict[str, object]:
         "anchor_at": plan.anchor_at,
         "zone": plan.zone,
         "dst": plan.dst,
+        **{name: text or None for name, text in fields_of_limits(plan).items()},
     }
 
 
 def moment(occurrence: Occurrence) -> dict[str, object]:
     """Return a moment at which a task is due."""
-    return moment_of(occurrence.due_at, occurrence.local, occurrence.zone)
+    # One that was moved is named by the time from which it was moved; what counts here is when it is due.
+    is_moved = bool(occurrence.note) and not occurrence.is_left_out
+    local = occurrence.due_at.astimezone(ZoneInfo(occurrence.zone)) if is_moved else occurrence.local
+    return moment_of(occurrence.due_at, local, occurrence.zone, occurrence.is_left_out, occurrence.note)
 
 
-def moment_of(due_at: datetime, local: datetime, zone: str) -> dict[str, object]:
-    """Return a moment and what the clock of the task's zone shows then."""
-    return {"due_at": due_at, "local_time": local.replace(tzinfo=None), "zone": zone}
+def moment_of(
+    due_at: datetime, local: datetime, zone: str, is_left_out: bool = False, note: str = ""
+) -> dict[str, object]:
+    """Return a moment, what the clock of the task's zone shows then, and what is to be said of it."""
+    told = {"due_at": due_at, "local_time": local.replace(tzinfo=None), "zone": zone}
+    return {**told, "is_left_out": is_left_out, "note": note}
