@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 class Wire:
     """An address that leads to a server: whole answers pass through it one by one, as long as it is not cut."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, listener: socket.socket | None = None) -> None:
         parts = urlsplit(url)
         self._server = (parts.hostname or "", parts.port or 80)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = listener or socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.is_cut = False
         #: What becomes of an answer on its way, by the first line of its request.
