@@ -59,7 +59,7 @@ def test_a_failure_that_is_ignored_ends_nothing(tmp_path: Path) -> None:
     [
         (command("no-such-program-anywhere"), 127, "could not be started"),
         (command("sh,-c,kill -9 $$"), 137, "exit code 137"),
-        (command("echo a >&2; echo b >&2", allowStdErr=1), 1, "2 lines on its standard error"),
+        (command("echo a >&2; echo b >&2", allowStdErr=1), 1, "2 line(s) on its standard error, and 1 allowed"),
         ({"type": "runHandler", "input": {"handler": "missing"}}, 127, "could not be started"),
     ],
 )

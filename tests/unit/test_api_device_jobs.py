@@ -308,6 +308,7 @@ LONG_NAME = "x" * 256
         ("POST", f"/jobs/executions/{NOBODY}/retry", None, 404, "Job execution not found"),
         ("DELETE", f"/jobs/{NOBODY}", None, 404, "Job execution not found"),
         ("GET", f"/devices/{NOBODY}/jobs/next", None, 404, "Device not found"),
+        ("GET", f"/devices/{NOBODY}/jobs", None, 404, "Device not found"),
         ("PATCH", f"/devices/{UUID}/jobs/{NOBODY}/status", {"status": "FAILED"}, 404, "Job status not found"),
         ("PATCH", f"/devices/{UUID}/jobs/{NOBODY}/status", {}, 400, "status is required"),
         ("PATCH", f"/devices/{UUID}/jobs/{NOBODY}/status", {"status": "DONE"}, 400, "status must be one of"),
@@ -341,12 +342,6 @@ def test_every_error_has_its_code_and_says_what_is_wrong(
 
     assert told["error"].startswith(said), told
     assert set(told) <= {"error", "message", "request_id", "current"}
-
-
-def test_a_device_that_is_not_there_has_an_empty_history(program: Program) -> None:
-    told = program.get(f"/api/v1/devices/{NOBODY}/jobs")
-
-    assert (told["jobs"], told["total"], told["device_uuid"]) == ([], 0, NOBODY)
 
 
 def test_a_report_that_cannot_follow_is_told_what_the_job_is(fleet: Program, db: Database) -> None:

@@ -219,3 +219,15 @@ def test_what_may_be_done_with_one_thing_may_not_be_done_with_a_list_of_them(
     answer = program.client.options(f"/api/v1{path}")
 
     assert ", ".join(sorted(answer.headers["Allow"].split(", "))) == methods
+
+
+def test_a_device_by_itself_has_what_its_agent_has_told(program: Program, db: Database) -> None:
+    uuid = add_device(db)
+    with db.write() as session:
+        row = devices.require(session, uuid)
+        row.facts, row.facts_at = {"load_1": 0.25}, NOW
+
+    told = program.get(f"/api/v1/devices/{uuid}")["device"]
+
+    assert (told["facts"], told["facts_at"]) == ({"load_1": 0.25}, NOW.isoformat())
+    assert "facts" not in program.get("/api/v1/devices")["devices"][0]

@@ -74,6 +74,14 @@ def test_a_preview_warns_of_fields_that_nothing_acts_on(fleet: Program) -> None:
 
     fields = [warning["field"] for warning in shown["warnings"]]
     assert fields == ["job_document.maxExecutions", "job_document.executionType", "rollback_document.maxExecutions"]
+    recurring = {
+        "execution_type": "recurring",
+        "max_executions": 2,
+        "schedule": {"type": "interval", "intervalMinutes": 5},
+    }
+    given = fleet.want(201, "POST", "/api/v1/jobs/execute", {**ORDER, **recurring})
+    fields = [warning["field"] for warning in given["warnings"]]
+    assert fields == ["max_executions", "execution_type", "schedule.intervalMinutes", "schedule.type"]
     assert shown["rollback_document"] == undo
     plain = fleet.want(200, "POST", "/api/v1/jobs/preview", ORDER)
     assert (plain["warnings"], plain["rollback_document"]) == ([], None)

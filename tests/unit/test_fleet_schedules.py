@@ -108,6 +108,15 @@ def test_a_change_of_its_time_counts_from_the_change_and_others_leave_it(db: Dat
     assert (changed.next_at, changed.name) == (at(15), "new")
 
 
+def test_a_schedule_of_the_other_type_forgets_what_the_first_one_said(db: Database) -> None:
+    made = make(db)
+    cron = {"schedule_type": "cron", "cron_expression": "0 2 * * *"}
+
+    changed = fleet_schedules.update(db, made.schedule_id, cron, now=at(5), actor="ann")
+
+    assert (changed.interval_minutes, changed.cron_expression) == (None, "0 2 * * *")
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
@@ -124,6 +133,8 @@ def test_a_change_of_its_time_counts_from_the_change_and_others_leave_it(db: Dat
         ({"schedule_type": "cron", "cron_expression": "61 * * * *"}, "cron_expression"),
         ({"interval_minutes": 0}, "interval_minutes"),
         ({"interval_minutes": 600_000}, "interval_minutes"),
+        ({"cron_expression": "x"}, "cron_expression"),
+        ({"schedule_type": "cron", "cron_expression": "0 2 * * *", "interval_minutes": 5}, "interval_minutes"),
         (
             {"document": {"version": "1.0", "steps": [{"type": "runCommand", "input": {"command": "a,{{B}}"}}]}},
             "variables.B",

@@ -160,7 +160,7 @@ def _failure(step: Step, ended: _Ended) -> str:
         return f"exit code {ended.exit_code}"
     lines = sum(bool(line.strip()) for line in ended.stderr.splitlines())
     if step.allow_stderr is not None and lines > step.allow_stderr:
-        return f"{lines} lines on its standard error, and {step.allow_stderr} are allowed"
+        return f"{lines} line(s) on its standard error, and {step.allow_stderr} allowed"
     return ""
 
 

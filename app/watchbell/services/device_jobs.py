@@ -171,11 +171,9 @@ def report(db: Database, uuid: str, job_id: str, given: Report, *, now: datetime
 def history(
     db: Database, uuid: str, *, state: DeviceJobState | None, limit: int, offset: int
 ) -> tuple[Sequence[tuple[DeviceJob, Execution]], int]:
-    """Return what a device has had to do, newest first, and how much that is; nothing of a device that is not there."""
+    """Return what a device has had to do, newest first, and how much that is; raises DeviceNotFound."""
     with db.read() as session:
-        device = device_store.find_device(session, uuid.lower())
-        if device is None:
-            return (), 0
+        device = devices.require(session, uuid)
         word = state.value if state is not None else None
         return store.list_history(session, device.id, state=word, limit=limit, offset=offset)
 

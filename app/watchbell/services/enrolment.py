@@ -140,7 +140,7 @@ def create(
     secret = _MARK + secrets.token_hex(_RANDOM_BYTES)
     with db.write() as session:
         if group and device_store.find_group(session, group) is None:
-            raise InputError.of("group", f"is no group here: {group[:60]!r}")
+            raise InputError.of("group", f"is no group here: {group[:60]!r}; make the group first")
         store.forget_ended(session, now - KEPT)
         if store.count_open(session, now) >= MOST_OPEN:
             raise Conflict(f"{MOST_OPEN} enrolment codes are open already; revoke what nobody will use")

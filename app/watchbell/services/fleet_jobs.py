@@ -163,7 +163,7 @@ def find_targets(session: Session, order: Order, *, now: datetime) -> Sequence[D
         raise InputError.of("target_filter", "is needed by a group", '{"device_type": "gateway"}')
     chosen = read_filter(order.target_filter or {} if order.target_type == "group" else {})
     if chosen.group is not None and device_store.find_group(session, chosen.group) is None:
-        raise InputError.of("target_filter.group", "is no group here")
+        raise InputError.of("target_filter.group", "is no group here; make the group first")
     return device_store.list_chosen(session, devices.as_chosen(chosen, now))
 
 

@@ -20,6 +20,10 @@ NAME_LIMIT = 255
 MOST_PRIORITY = 100
 
 
+#: What the schedule of an order may say as well, and which only that of a document means.
+_UNREAD = frozenset({"type", "intervalMinutes", "cronExpression", "startTime", "endTime"})
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Order:
     """What is to be done, and on which devices."""
@@ -62,21 +66,20 @@ def check(order: Order) -> dict[str, Any] | None:
     return read_schedule(order.schedule)
 
 
+def unread_in(order: Order) -> list[str]:
+    """Return the fields of an order that are taken and that nothing acts on: it is given once, and a schedule gives it again."""
+    return [
+        *(["max_executions"] if order.max_executions is not None else []),
+        *(["execution_type"] if order.execution_type == "recurring" else []),
+        *(f"schedule.{name}" for name in sorted(_UNREAD & set(order.schedule or {}))),
+    ]
+
+
 def read_schedule(schedule: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return the schedule of an order as it is kept; raises InputError."""
     if not schedule:
         return None
-    known = {
-        "scheduled_at",
-        "local_time",
-        "window",
-        "type",
-        "intervalMinutes",
-        "cronExpression",
-        "startTime",
-        "endTime",
-    }
-    unknown = sorted(set(schedule) - known)
+    unknown = sorted(set(schedule) - {"scheduled_at", "local_time", "window"} - _UNREAD)
     if unknown:
         raise InputError.of(f"schedule.{unknown[0][:50]}", "is not a field here")
     kept = dict(schedule)

@@ -63,6 +63,7 @@ def create(
     with db.write() as session:
         made = _made(fields, now=now, zone=zone, created_by=created_by or actor)
         _check(session, made)
+        _refuse_both(made)
         made.next_at = _next(made, now)
         session.add(made)
         session.flush()
@@ -75,6 +76,7 @@ def try_out(db: Database, fields: Mapping[str, Any], *, now: datetime, zone: str
     with db.read() as session:
         made = _made(fields, now=now, zone=zone, created_by="")
         _check(session, made)
+        _refuse_both(made)
         timing = timing_of(made)
         found = fleet_jobs.find_targets(session, _order(made), now=now)
         due = [one.due_at for one in occurrences(timing, now, moments)]
@@ -119,10 +121,13 @@ def update(db: Database, schedule_id: str, fields: Mapping[str, Any], *, now: da
         if not fields:
             raise InputError.of("", "No fields to update")
         with session.no_autoflush:
+            if fields.get("schedule_type", found.schedule_type) != found.schedule_type:
+                found.cron_expression = found.interval_minutes = None
             for name, value in fields.items():
                 setattr(found, name, value)
             _check(session, found)
         if _TIMING & set(fields):
+            _refuse_both(found)
             found.anchor_at = now
         if _TIMING & set(fields) or "is_active" in fields:
             found.next_at = _next(found, now)
@@ -231,6 +236,14 @@ def _require(session: Session, schedule_id: str, *, lock: bool = False) -> Fleet
     if found is None:
         raise ScheduleNotFound
     return found
+
+
+def _refuse_both(made: FleetSchedule) -> None:
+    """Raise InputError for what the other type of schedule would say: it would be kept, and say nothing."""
+    if made.schedule_type == "interval" and made.cron_expression:
+        raise InputError.of("cron_expression", "belongs to a cron schedule; leave it out, or change the type")
+    if made.schedule_type == "cron" and made.interval_minutes is not None:
+        raise InputError.of("interval_minutes", "belongs to an interval schedule; leave it out, or change the type")
 
 
 def _check(session: Session, made: FleetSchedule) -> None:

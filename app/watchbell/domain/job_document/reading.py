@@ -41,7 +41,7 @@ _STEP = frozenset(
     {"name", "type", "input", "environment", "runAsUser", "allowStdErr", "ignoreStepFailure", "timeoutSeconds"}
 )
 _LEGACY = "0.0"
-_UNREAD = ("schedule", "maxExecutions", "maxDurationMinutes")
+_UNREAD = ("schedule", "maxExecutions", "maxDurationMinutes", "progressIntervalSeconds")
 
 
 def read(document: object, place: str = "job_document", *, is_filled: bool = False) -> Document:
@@ -87,6 +87,7 @@ def read_timeout(seconds: int | None, minutes: int | None) -> int:
 def unread_in(document: Mapping[str, Any]) -> list[str]:
     """Return the fields of a document that are understood and that nobody acts on: an order and its schedule say them."""
     found = [name for name in _UNREAD if document.get(name) is not None]
+    found += ["reportProgress"] * (document.get("reportProgress") not in {None, False, "false"})
     return found + ["executionType"] * (document.get("executionType") not in {None, "oneTime"})
 
 

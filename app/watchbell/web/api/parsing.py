@@ -111,4 +111,6 @@ def _problems(messages: Any, schema: marshmallow.Schema, path: str = "") -> Iter
 def _example(schema: marshmallow.Schema, path: str) -> str | None:
     field = schema.fields.get(path)
     example = field.metadata.get("example") if field is not None else None
+    if isinstance(example, list | dict | bool):
+        return json.dumps(example)
     return None if example is None else str(example)

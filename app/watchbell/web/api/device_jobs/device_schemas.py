@@ -68,6 +68,26 @@ class DeviceFound(fields.Schema):
     device = fields.Nested(Device, required=True)
 
 
+class DeviceWithFacts(Device):
+    """A managed machine with what its agent has told of it."""
+
+    facts = fields.Mapped(
+        required=True,
+        metadata={
+            "description": "What its agent tells: system, load, memory, disk, addresses and more. Nobody has checked it.",
+            "example": {"load_1": 0.4, "memory_available_bytes": 1_073_741_824},
+        },
+    )
+    facts_at = fields.Moment(required=True, allow_none=True)
+
+
+class DeviceShown(fields.Schema):
+    """A device with what its agent has told of it."""
+
+    success = fields.Flag(required=True)
+    device = fields.Nested(DeviceWithFacts, required=True)
+
+
 class DeviceMade(DeviceFound):
     """A device that was made, and its key, which is told this once."""
 

@@ -36,10 +36,11 @@ def list_devices(asked: dict[str, Any]) -> Response:
 
 @blueprint.route("/devices/<device:uuid>")
 @blueprint.errors(_404=_NO_DEVICE)
-@blueprint.answers(200, schemas.DeviceFound)
+@blueprint.answers(200, schemas.DeviceShown)
 def get_device(uuid: str) -> Response:
-    """Get a device."""
-    return _shown(devices.get(database(), uuid, now=current.now()))
+    """Get a device with what its agent has told of it."""
+    found = devices.get(database(), uuid, now=current.now())
+    return jsonify(success=True, device=words.device_with_facts(found))
 
 
 @blueprint.route("/devices", methods=["POST"])
@@ -129,9 +130,10 @@ def query_devices(given: dict[str, Any]) -> Response:
 
 @blueprint.route("/devices/<device:uuid>/jobs")
 @blueprint.query(schemas.HistoryAsked)
+@blueprint.errors(_404=_NO_DEVICE)
 @blueprint.answers(200, schemas.History)
 def list_jobs(asked: dict[str, Any], uuid: str) -> Response:
-    """List the jobs of a device, newest first; of a device that is not there none."""
+    """List the jobs of a device, newest first."""
     limit, offset = asked["limit"], asked["offset"]
     state = from_wire(asked.get("status", ""))
     rows, total = device_jobs.history(database(), uuid, state=state, limit=limit, offset=offset)

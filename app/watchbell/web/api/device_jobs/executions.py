@@ -37,10 +37,12 @@ class ExecutionDetail(fields.Schema):
 @blueprint.answers(201, schemas.Ordered)
 def execute(given: dict[str, Any]) -> tuple[Response, int]:
     """Give an order to devices; a document of one's own needs the right to edit."""
-    made = fleet_jobs.execute(database(), _order(given), now=current.now(), actor=current.actor())
+    order = _order(given)
+    made = fleet_jobs.execute(database(), order, now=current.now(), actor=current.actor())
     count = made.execution.total
     message = f"Job queued for {count} device{'' if count == 1 else 's'}"
-    return jsonify(job=words.execution(made), message=message), 201
+    found = words.warnings(order, made.execution.document, made.execution.rollback_document)
+    return jsonify(job=words.execution(made), message=message, warnings=found), 201
 
 
 @blueprint.route("/jobs/preview", methods=["POST"])
@@ -55,7 +57,7 @@ def preview(given: dict[str, Any]) -> Response:
     return jsonify(
         job_document=document,
         rollback_document=undo,
-        warnings=[*words.unread("job_document", document), *words.unread("rollback_document", undo or {})],
+        warnings=words.warnings(order, document, undo),
         devices=[words.previewed(one) for one in found],
         waves=fleet_orders.sizes_of(order, len(found)),
         total=len(found),

@@ -44,6 +44,10 @@ def _priority() -> fields.Whole:
     )
 
 
+#: What warnings say.
+WARNINGS = {"description": "Fields of the order and its documents that nothing acts on."}
+
+
 def document_field(**how: Any) -> fields.Mapped:
     """Return a field that holds a document."""
     return fields.Mapped(metadata=DOCUMENT, **how)
@@ -237,11 +241,19 @@ class Execution(fields.Schema):
     updated_at = fields.Moment(required=True)
 
 
+class Warned(fields.Schema):
+    """A field that is taken and does nothing."""
+
+    field = fields.Text(required=True, metadata={"example": "job_document.maxExecutions"})
+    message = fields.Text(required=True)
+
+
 class Ordered(fields.Schema):
     """An order, and what has happened to it."""
 
     job = fields.Nested(Execution, required=True)
     message = fields.Text(required=True)
+    warnings = fields.Many(fields.Nested(Warned), metadata=WARNINGS)
 
 
 class Wave(fields.Schema):
@@ -280,21 +292,12 @@ class Previewed(fields.Schema):
     )
 
 
-class Warned(fields.Schema):
-    """A field that is taken and does nothing."""
-
-    field = fields.Text(required=True, metadata={"example": "job_document.maxExecutions"})
-    message = fields.Text(required=True)
-
-
 class Preview(fields.Schema):
     """What an order would be; nothing has been given."""
 
     job_document = document_field(required=True)
     rollback_document = document_field(required=True, allow_none=True)
-    warnings = fields.Many(
-        fields.Nested(Warned), required=True, metadata={"description": "Fields of both documents that nothing acts on."}
-    )
+    warnings = fields.Many(fields.Nested(Warned), required=True, metadata=WARNINGS)
     devices = fields.Many(fields.Nested(Previewed), required=True)
     waves = fields.Many(fields.Whole(), required=True, metadata={"description": "How many devices each wave has."})
     total = fields.Whole(required=True)

@@ -8,9 +8,11 @@ from typing import Any
 
 from watchbell.domain import job_document
 from watchbell.domain.fleet_state import DeviceJobState, ExecutionState, wire_word
+from watchbell.services import fleet_orders
 from watchbell.services.device_jobs import Poll
 from watchbell.services.devices import DeviceView
 from watchbell.services.fleet_jobs import Previewed, Shown
+from watchbell.services.fleet_orders import Order
 from watchbell.services.fleet_rollouts import Wave
 from watchbell.store.devices import Device
 from watchbell.store.fleet_jobs import DeviceJob, Execution
@@ -98,14 +100,18 @@ def previewed(one: Previewed) -> dict[str, Any]:
     }
 
 
-def unread(place: str, document: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return a warning for each field of a document that nothing acts on."""
+def warnings(order: Order, document: Mapping[str, Any], undo: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    """Return a warning for each field of an order and its documents that nothing acts on."""
+    once = "says nothing here and changes nothing; an order is given once, and POST /jobs/schedules gives it again and again"
+    said = "says nothing here and changes nothing; the order and its schedule say when, how often and for how long"
+    documents = (("job_document", document), ("rollback_document", undo or {}))
     return [
-        {
-            "field": f"{place}.{name}",
-            "message": "says nothing here and changes nothing; the order and its schedule say when, how often and for how long",
-        }
-        for name in job_document.unread_in(document)
+        *({"field": name, "message": once} for name in fleet_orders.unread_in(order)),
+        *(
+            {"field": f"{place}.{name}", "message": said}
+            for place, one in documents
+            for name in job_document.unread_in(one)
+        ),
     ]
 
 
@@ -221,6 +227,11 @@ def device(view: DeviceView) -> dict[str, Any]:
         "created_at": moment(row.created_at),
         "modified_at": moment(row.modified_at),
     }
+
+
+def device_with_facts(view: DeviceView) -> dict[str, Any]:
+    """Return a device with what its agent has told of it."""
+    return {**device(view), "facts": view.device.facts, "facts_at": moment(view.device.facts_at)}
 
 
 def schedule(row: FleetSchedule) -> dict[str, Any]:
