@@ -98,8 +98,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("second_factor_from", ("WATCHBELL_SECOND_FACTOR_FROM",),
             values.one_of("never", "viewer", "operator", "editor", "admin"), lambda: "never",
             "Least role that must have a second factor to log in with a password: viewer, operator, editor, admin or never."),
+    Setting("session_idle_minutes", ("WATCHBELL_SESSION_IDLE_MINUTES",), values.whole(5, 525_600), lambda: 10_080, "Minutes after which a session ends that nobody uses.", "7 days"),
+    Setting("session_hours", ("WATCHBELL_SESSION_HOURS",), values.whole(1, 8760), lambda: 720, "Hours after which a session ends in any case.", "30 days"),
     Setting("own_tasks_only", ("WATCHBELL_OWN_TASKS_ONLY",), values.one_of("never", "edit", "run"), lambda: "never",
             "What is kept for the owner and the team of a task, and for administrators: edit, run (which is both) or never."),
+    Setting("task_quota", ("WATCHBELL_TASK_QUOTA",), values.whole(0, 1_000_000), lambda: 0, "Tasks that an account may own, administrators apart; 0 for any number."),
+    Setting("start_quota", ("WATCHBELL_START_QUOTA",), values.whole(0, 100_000), lambda: 0,
+            "Runs that an account may start by hand within a minute, administrators apart; 0 for any number."),
     Setting("login_header", ("WATCHBELL_LOGIN_HEADER",), values.header, lambda: "",
             "Header in which a proxy names whoever it has logged in, such as X-Remote-User.", "none"),
     Setting("login_header_from", ("WATCHBELL_LOGIN_HEADER_FROM",), values.networks, lambda: (),
@@ -194,7 +199,11 @@ class Config:
     allowed_hosts: tuple[str, ...]
     behind_proxy: str
     second_factor_from: str
+    session_idle_minutes: int
+    session_hours: int
     own_tasks_only: str
+    task_quota: int
+    start_quota: int
     login_header: str
     login_header_from: tuple[str, ...]
     login_header_role: str

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from tests.database import NOW
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import accounts
-from watchbell.services.logins import ABSOLUTE_LIMIT, IDLE_LIMIT, Grant
+from watchbell.services.logins import USUAL, Grant, Limits
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database
 
@@ -238,20 +238,50 @@ def test_a_session_that_is_not_used_ends(db: Database) -> None:
     _add(db)
     grant = _log_in(db)
 
-    assert _is_in(db, grant, NOW + IDLE_LIMIT - MINUTE)
+    assert _is_in(db, grant, NOW + USUAL.idle - MINUTE)
     # That was a use, from which the time counts anew.
-    assert _is_in(db, grant, NOW + 2 * IDLE_LIMIT - 2 * MINUTE)
-    assert not _is_in(db, grant, NOW + 3 * IDLE_LIMIT)
+    assert _is_in(db, grant, NOW + 2 * USUAL.idle - 2 * MINUTE)
+    assert not _is_in(db, grant, NOW + 3 * USUAL.idle)
 
 
 def test_a_session_ends_in_any_case_in_the_end(db: Database) -> None:
     _add(db)
     grant = _log_in(db)
 
-    for day in range(ABSOLUTE_LIMIT.days):
+    for day in range(USUAL.absolute.days):
         assert _is_in(db, grant, NOW + timedelta(days=day))
 
-    assert not _is_in(db, grant, NOW + ABSOLUTE_LIMIT)
+    assert not _is_in(db, grant, NOW + USUAL.absolute)
+
+
+def test_settings_say_how_long_a_session_lasts_also_for_those_that_have_begun(db: Database) -> None:
+    _add(db)
+    grant = _log_in(db)
+
+    def is_open(after: timedelta, **limits: timedelta) -> bool:
+        said = Limits(**limits)
+        found = accounts.resume(db, grant.token, now=NOW + after, limits=said, is_use=False) is not None
+        assert (accounts.still_open(db, [grant.token], now=NOW + after, limits=said) == {grant.token}) is found
+        assert bool(accounts.list_logins(db, "ann", now=NOW + after, limits=said)) is found
+        return found
+
+    short = timedelta(minutes=15)
+    assert is_open(short - MINUTE, idle=short)
+    assert not is_open(short, idle=short)
+    assert not is_open(timedelta(hours=1), absolute=timedelta(hours=1))
+    long = {"idle": timedelta(days=200), "absolute": timedelta(days=100)}
+    assert is_open(timedelta(days=99), **long)
+    assert not is_open(timedelta(days=100), **long)
+
+
+def test_what_an_open_page_asks_by_itself_is_no_use(db: Database) -> None:
+    _add(db)
+    grant = _log_in(db)
+
+    accounts.resume(db, grant.token, now=NOW + 2 * MINUTE, is_use=False)
+
+    login, _account = accounts.resume(db, grant.token, now=NOW)
+    assert login.seen_at == NOW
 
 
 def test_the_last_use_is_written_at_most_once_a_minute(db: Database) -> None:

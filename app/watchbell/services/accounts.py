@@ -16,7 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from watchbell.domain.permissions import Role
 from watchbell.errors import Conflict, InputError, NotFound, Unavailable
 from watchbell.services import audit, logins
-from watchbell.services.logins import IDLE_LIMIT, Grant, Place, Waiting, Way
+from watchbell.services.logins import USUAL, Grant, Limits, Place, Waiting, Way
 from watchbell.services.logins import digest as _hash
 from watchbell.services.logins import note as _note
 from watchbell.store import accounts as store
@@ -199,11 +199,11 @@ def set_active(db: Database, username: str, is_active: bool, *, now: datetime, a
         return account
 
 
-def list_logins(db: Database, username: str, *, now: datetime) -> list[LoginSession]:
+def list_logins(db: Database, username: str, *, now: datetime, limits: Limits = USUAL) -> list[LoginSession]:
     """Return the open sessions of an account, the one used last first; raises NotFound."""
     with db.read() as session:
         account = _require(session, username)
-        return list(store.list_logins(session, account.id, now=now, seen_after=now - IDLE_LIMIT))
+        return [login for login in store.list_logins(session, account.id) if limits.is_open(login, now)]
 
 
 def end_login(db: Database, username: str, login_id: int, *, now: datetime, actor: str) -> None:
@@ -332,31 +332,35 @@ def _fitting(
     return account
 
 
-def resume(db: Database, token: str, *, now: datetime) -> tuple[LoginSession, Account] | None:
-    """Return the open session of a token and its account, or None if it has ended, expired or lost its account."""
+def resume(
+    db: Database, token: str, *, now: datetime, limits: Limits = USUAL, is_use: bool = True
+) -> tuple[LoginSession, Account] | None:
+    """Return the open session of a token and its account, or None if it has ended, expired or lost its account.
+
+    With ``is_use`` False nobody is there: what an open page asks by itself does not keep its session from ending.
+    """
     with db.read() as session:
         found = store.find_login(session, _hash(token))
     if found is None:
         return None
     login, account = found
-    alive = login.ended_at is None and now < login.expires_at and now - login.seen_at < IDLE_LIMIT
-    if not (alive and account.is_active):
+    if not (limits.is_open(login, now) and account.is_active):
         return None
-    if now - login.seen_at >= SEEN_STEP:
+    if is_use and now - login.seen_at >= SEEN_STEP:
         # A database that is locked keeps nobody from looking, nor waiting; the next request notes the use.
         with contextlib.suppress(Unavailable), db.write(wait=False) as session:
             again = session.get(LoginSession, login.id)
             if again is not None:
-                again.seen_at = now
+                again.seen_at, again.expires_at = now, limits.end_of(again)
     return login, account
 
 
-def still_open(db: Database, tokens: Collection[str], *, now: datetime) -> set[str]:
+def still_open(db: Database, tokens: Collection[str], *, now: datetime, limits: Limits = USUAL) -> set[str]:
     """Return the tokens whose sessions are open, of some that have been; a look at them is no use of them."""
     by_hash = {_hash(token): token for token in tokens}
     with db.read() as session:
-        found = store.list_open(session, list(by_hash), now=now, seen_after=now - IDLE_LIMIT)
-    return {by_hash[token_hash] for token_hash in found}
+        found = store.list_active(session, list(by_hash))
+    return {by_hash[login.token_hash] for login in found if limits.is_open(login, now)}
 
 
 def log_out(db: Database, token: str, *, now: datetime) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from watchbell.domain.permissions import Right
 from watchbell.domain.task_definition import Defaults, TaskDefinition
 from watchbell.errors import InputError, NotAllowed, NotFound, Problem
-from watchbell.services import ownership, tasks, transfer
+from watchbell.services import ownership, quotas, tasks, transfer
 from watchbell.services.bulk import MOST_TASKS
 from watchbell.store import tasks as store
 from watchbell.store.session import Database, Session
@@ -103,8 +103,8 @@ def undo(db: Database, done: Sequence[Edited], *, now: datetime, actor: str) -> 
             definition = TaskDefinition.from_json(kept.definition, enabled=edited.was_enabled)
             try:
                 tasks.change_definition(session, task, definition, now=now, actor=actor)
-            except (InputError, NotAllowed):
-                # Its team is gone, or it has become somebody else's; what refuses has written nothing.
+            except (InputError, NotAllowed, quotas.TaskQuotaReached):
+                # Its team is gone, it has become somebody else's, or its owner has too many; what refuses has written nothing.
                 left.append(task.name)
                 continue
             names.append(task.name)

@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from watchbell.config import Config
 from watchbell.services import audit
 from watchbell.store import second_factors as factor_store
 from watchbell.store.accounts import Account, LoginSession
 from watchbell.store.second_factors import WaitingLogin
 from watchbell.store.session import Session
 
-#: A session ends after this long without a request, and after this long in any case.
-IDLE_LIMIT = timedelta(days=7)
-ABSOLUTE_LIMIT = timedelta(days=30)
 #: So long a login waits for its code.
 WAITING_LIMIT = timedelta(minutes=5)
 
@@ -32,6 +30,31 @@ class Way(StrEnum):
 
 #: What the audit calls a login by each.
 _DEEDS = {Way.PASSWORD: "login.password", Way.LINK: "login.link", Way.PROVIDER: "login.provider"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """A session ends after so long without being used, and after so long in any case."""
+
+    idle: timedelta = timedelta(days=7)
+    absolute: timedelta = timedelta(days=30)
+
+    @classmethod
+    def of(cls, config: Config) -> Limits:
+        """Return what the settings say."""
+        return cls(timedelta(minutes=config.session_idle_minutes), timedelta(hours=config.session_hours))
+
+    def end_of(self, login: LoginSession) -> datetime:
+        """Return when a session ends at the latest; a change of the settings counts for those that have begun, too."""
+        return login.created_at + self.absolute
+
+    def is_open(self, login: LoginSession, now: datetime) -> bool:
+        """Return whether a session goes on."""
+        return login.ended_at is None and now < self.end_of(login) and now - login.seen_at < self.idle
+
+
+#: Where nobody has said otherwise.
+USUAL = Limits()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,7 +120,7 @@ def grant(
             way=way.value,
             created_at=now,
             seen_at=now,
-            expires_at=now + ABSOLUTE_LIMIT,
+            expires_at=now + USUAL.absolute,
             address=place.address[:64],
             agent=place.agent[:200],
         )

@@ -37,6 +37,9 @@ class Doer:
     username: str
     role: str | None
     own_only: OwnOnly = OwnOnly.NEVER
+    #: How many tasks it may own, and how many runs it may start within a minute; 0 for any number. See services.quotas.
+    task_quota: int = 0
+    start_quota: int = 0
     #: The teams of the account, once somebody has asked.
     teams: frozenset[str] | None = None
 
@@ -44,15 +47,20 @@ class Doer:
 _doer: contextvars.ContextVar[Doer | None] = contextvars.ContextVar("watchbell_doer", default=None)
 
 
-def act_for(doer: Doer | None) -> None:
+def doer() -> Doer | None:
+    """Return for whom this thread does what it does; None is for the installation itself."""
+    return _doer.get()
+
+
+def act_for(somebody: Doer | None) -> None:
     """Say for whom this thread does what it does from now on; None is for the installation itself."""
-    _doer.set(doer)
+    _doer.set(somebody)
 
 
 @contextlib.contextmanager
-def acting_for(doer: Doer | None) -> Iterator[None]:
+def acting_for(somebody: Doer | None) -> Iterator[None]:
     """Say for whom everything in this block is done."""
-    token = _doer.set(doer)
+    token = _doer.set(somebody)
     try:
         yield
     finally:
@@ -61,10 +69,10 @@ def acting_for(doer: Doer | None) -> Iterator[None]:
 
 def may(session: Session, right: Right, *, owner: str, team: str) -> bool:
     """Return whether whoever asks may use a right, which the role has, with a task of this owner and team."""
-    doer = _doer.get()
-    if doer is None or not is_kept(doer.own_only, right, doer.role):
+    asking = _doer.get()
+    if asking is None or not is_kept(asking.own_only, right, asking.role):
         return True
-    return is_theirs(doer.username, _teams_of(session, doer), owner=owner, team=team)
+    return is_theirs(asking.username, _teams_of(session, asking), owner=owner, team=team)
 
 
 def require(session: Session, right: Right, task: Task) -> None:
@@ -108,16 +116,16 @@ def require_team(session: Session, name: str) -> None:
 
 def claim(session: Session, definition: TaskDefinition) -> TaskDefinition:
     """Return the definition as one of whoever asks, if it would be kept from them otherwise; so somebody copies a task of others."""
-    doer = _doer.get()
-    if doer is None or may(session, Right.EDIT, owner=definition.owner, team=definition.team):
+    asking = _doer.get()
+    if asking is None or may(session, Right.EDIT, owner=definition.owner, team=definition.team):
         return definition
-    return dataclasses.replace(definition, owner=doer.username, team="")
+    return dataclasses.replace(definition, owner=asking.username, team="")
 
 
 def may_task(db: Database, right: Right, task_id: int) -> bool:
     """Return whether whoever asks may use a right with a task, for a page that offers it; True for one that there is not."""
-    doer = _doer.get()
-    if doer is None or not is_kept(doer.own_only, right, doer.role):
+    asking = _doer.get()
+    if asking is None or not is_kept(asking.own_only, right, asking.role):
         return True
     with db.read() as session:
         task = task_store.find_task(session, task_id, deleted=True)
@@ -132,18 +140,18 @@ def require_known(db: Database, right: Right, task: Task) -> None:
 
 def judge(db: Database, right: Right) -> Callable[[Task], bool]:
     """Return a function that says of tasks whether whoever asks may use a right with them, for a list that offers it."""
-    doer = _doer.get()
-    if doer is None or not is_kept(doer.own_only, right, doer.role):
+    asking = _doer.get()
+    if asking is None or not is_kept(asking.own_only, right, asking.role):
         return lambda _task: True
     with db.read() as session:
-        teams = _teams_of(session, doer)
-    return lambda task: is_theirs(doer.username, teams, owner=task.owner, team=task.team)
+        teams = _teams_of(session, asking)
+    return lambda task: is_theirs(asking.username, teams, owner=task.owner, team=task.team)
 
 
-def _teams_of(session: Session, doer: Doer) -> frozenset[str]:
-    if doer.teams is None:
-        doer.teams = frozenset(store.list_names_of(session, doer.username))
-    return doer.teams
+def _teams_of(session: Session, asking: Doer) -> frozenset[str]:
+    if asking.teams is None:
+        asking.teams = frozenset(store.list_names_of(session, asking.username))
+    return asking.teams
 
 
 def _refusal(right: Right, task: Task) -> str:

@@ -16,7 +16,7 @@ from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
 from watchbell.execution.far import leads_far
-from watchbell.services import left_over, ownership, pauses, task_audit, task_calendars, task_rows, transitions
+from watchbell.services import left_over, ownership, pauses, quotas, task_audit, task_calendars, task_rows, transitions
 from watchbell.store import ledger, newest_runs
 from watchbell.store import pauses as pause_store
 from watchbell.store import runs as run_store
@@ -102,6 +102,7 @@ def change_definition(session: Session, task: Task, definition: TaskDefinition, 
         return task
     ownership.require(session, Right.EDIT, task)
     ownership.require_result(session, base, definition)
+    quotas.require_room(session, definition.owner, before=base.owner)
     _require_free(session, definition.name, but=task.id)
     if definition.schedule != base.schedule or definition.enabled != base.enabled:
         left_over.write_down(session, task, now=now, actor=actor, why="the task was changed")
@@ -293,6 +294,7 @@ def list_soonest(db: Database, limit: int, *, offset: int = 0, **filters: Any) -
 
 
 def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
+    quotas.require_room(session, definition.owner)
     definition = task_calendars.refreshed(session, definition)
     task = Task(created_at=now, created_by=actor, version=1, cursor_at=_count_from(definition, now))
     task_rows.write(session, task, definition, now=now, actor=actor)

@@ -12,7 +12,7 @@ from watchbell.domain.permissions import Right
 from watchbell.domain.policies import HIGHEST_PRIORITY, Overlap, Policies
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import audit, ownership, parameters, pauses, task_rows, transitions
+from watchbell.services import audit, ownership, parameters, pauses, quotas, task_rows, transitions
 from watchbell.store import ledger
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
@@ -57,6 +57,7 @@ def run_now(
         occurrence_key = f"man:{key or uuid.uuid4().hex}"
         if key is None or store.find_run_by_key(session, task_id, occurrence_key) is None:
             _refuse_too_many(session, task)
+            quotas.require_start(session, now)
             audit.note(session, "task.run", f"task:{task_id}", now=now, actor=actor, name=task.name)
         reason = f"run by hand by {actor}"
         return ask(session, task, occurrence_key, now=now, actor=actor, reason=reason, given=given)
@@ -95,6 +96,7 @@ def run_soon(db: Database, task_id: int, *, now: datetime, actor: str) -> Run:
         waiting = store.find_waiting(session, task.id, Trigger.ASAP.value)
         if waiting is not None:
             return waiting
+        quotas.require_start(session, now)
         audit.note(session, "task.run", f"task:{task_id}", now=now, actor=actor, name=task.name, detail={"soon": True})
         return ask(
             session,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from watchbell.domain.permissions import Right
 from watchbell.errors import Conflict, NotAllowed, NotFound
-from watchbell.services import ownership, tasks, teams
+from watchbell.services import ownership, quotas, tasks, teams
 from watchbell.services.bulk_parts import Part, unheard
 from watchbell.store import audit
 from watchbell.store import runs as run_store
@@ -83,6 +83,7 @@ def _restore(session: Session, task: Task, *, now: datetime, actor: str) -> Task
     if task.deleted_at is None:
         return task
     ownership.require(session, Right.EDIT, task)
+    quotas.require_room(session, task.owner)
     if store.find_task_by_name(session, task.name) is not None:
         raise Conflict(f"another task is called {task.name!r} by now; rename it, then restore this one")
     if run_store.list_waiting(session, task.id, 1):

@@ -38,6 +38,7 @@ class LoginSession(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+    #: When it may be deleted; while it lasts, the settings say when it ends.
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     address: Mapped[str] = mapped_column(default="")
@@ -86,20 +87,14 @@ def find_login(session: Session, token_hash: str) -> tuple[LoginSession, Account
     return (row[0], row[1]) if row else None
 
 
-def list_open(session: Session, token_hashes: Sequence[str], *, now: datetime, seen_after: datetime) -> list[str]:
-    """Return those of some token hashes whose session has not ended and whose account is active."""
-    found: list[str] = []
+def list_active(session: Session, token_hashes: Sequence[str]) -> list[LoginSession]:
+    """Return those of the sessions of some token hashes that nobody has ended and whose account is active."""
+    found: list[LoginSession] = []
     for some in in_lots(token_hashes):
         statement = (
-            select(LoginSession.token_hash)
+            select(LoginSession)
             .join(Account, Account.id == LoginSession.account_id)
-            .where(
-                LoginSession.token_hash.in_(some),
-                LoginSession.ended_at.is_(None),
-                LoginSession.expires_at > now,
-                LoginSession.seen_at > seen_after,
-                Account.is_active,
-            )
+            .where(LoginSession.token_hash.in_(some), LoginSession.ended_at.is_(None), Account.is_active)
         )
         found.extend(session.scalars(statement))
     return found
@@ -113,14 +108,9 @@ def end_logins(session: Session, account_id: int, at: datetime, *, keep: str | N
     return int(session.connection().execute(statement.values(ended_at=at)).rowcount)
 
 
-def list_logins(session: Session, account_id: int, *, now: datetime, seen_after: datetime) -> Sequence[LoginSession]:
-    """Return the sessions of an account that are open, the one used last first."""
-    statement = select(LoginSession).where(
-        LoginSession.account_id == account_id,
-        LoginSession.ended_at.is_(None),
-        LoginSession.expires_at > now,
-        LoginSession.seen_at > seen_after,
-    )
+def list_logins(session: Session, account_id: int) -> Sequence[LoginSession]:
+    """Return the sessions of an account that nobody has ended, the one used last first."""
+    statement = select(LoginSession).where(LoginSession.account_id == account_id, LoginSession.ended_at.is_(None))
     return session.scalars(statement.order_by(LoginSession.seen_at.desc(), LoginSession.id.desc())).all()
 
 

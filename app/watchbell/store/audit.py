@@ -122,6 +122,12 @@ def list_before(
     return found[::-1] if after is not None else found
 
 
+def list_moments(session: Session, actor: str, action: str, *, since: datetime, limit: int) -> Sequence[datetime]:
+    """Return when somebody did this since a moment, the newest first, up to so many."""
+    chosen = select(AuditEntry.at).where(AuditEntry.at > since, AuditEntry.actor == actor)
+    return session.scalars(chosen.where(AuditEntry.action == action).order_by(AuditEntry.id.desc()).limit(limit)).all()
+
+
 def _of_kind(action: str) -> Any:
     """Return the condition for an action, or for all of a kind, which is the beginning with its dot."""
     if not action.endswith("."):

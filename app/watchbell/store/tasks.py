@@ -303,6 +303,14 @@ def count_tasks(session: Session, **filters: Any) -> int:
     return int(session.scalar(statement) or 0)
 
 
+def count_charged(session: Session, name: str, others: Sequence[str]) -> int:
+    """Return how many tasks count for an account: those that it owns, and that it made if none of some others owns them."""
+    owner = func.lower(Task.owner)
+    made = and_(Task.created_by == name, owner.not_in(others))
+    statement = filtered(select(func.count(Task.id))).where(or_(owner == name.lower(), made))
+    return int(session.scalar(statement) or 0)
+
+
 def list_ids(session: Session, **filters: Any) -> Sequence[int]:
     """Return the ids of the tasks of a list with these filters, which are those of ``list_tasks``."""
     return session.scalars(filtered(select(Task.id), **filters).order_by(Task.id)).all()

@@ -18,8 +18,8 @@ from werkzeug.wrappers import Response
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.domain.permissions import Right, Role, is_from, rights_of
-from watchbell.services import accounts, logins, openid, second_factors, tokens
-from watchbell.services.logins import Grant, Place, Waiting, Way
+from watchbell.services import accounts, openid, second_factors, tokens
+from watchbell.services.logins import USUAL, Grant, Limits, Place, Waiting, Way
 from watchbell.store.session import Database
 from watchbell.web import askers, current, proxy_login, throttle
 from watchbell.web.db import database
@@ -38,6 +38,8 @@ _WAITING_WAY = "login_waiting_way"
 FRESH = timedelta(minutes=15)
 #: The way of somebody for whom a proxy vouches, beside those of sessions.
 BY_PROXY = "proxy"
+#: What a page says with what it asks by itself while nobody has moved a hand for a while.
+_AWAY = "X-Away"
 #: What credentials begin with, because sessions and tokens are found in different places.
 _SESSION = "session:"
 _NAMED = "named:"
@@ -112,7 +114,7 @@ def init_app(app: Flask, config: Config) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=config.behind_proxy == "on",
         SESSION_REFRESH_EACH_REQUEST=False,
-        PERMANENT_SESSION_LIFETIME=logins.ABSOLUTE_LIMIT,
+        PERMANENT_SESSION_LIFETIME=Limits.of(config).absolute,
     )
     app.session_interface = SessionCookie()
     throttle.init_app(app, config)
@@ -138,7 +140,9 @@ def _load(token: str) -> Account | None:
         return _by_proxy(named)
     if not token:
         return None
-    found = accounts.resume(database(), token, now=current.now())
+    # Pages open their sockets anew by themselves.
+    is_use = _AWAY not in request.headers and "Upgrade" not in request.headers
+    found = accounts.resume(database(), token, now=current.now(), limits=Limits.of(current.config()), is_use=is_use)
     if found is None:
         return None
     login, account = found
@@ -300,7 +304,7 @@ def credential() -> str:
     return f"{_SESSION}{user.token}" if user.token else ""
 
 
-def still_open(db: Database, credentials: Collection[str]) -> set[str]:
+def still_open(db: Database, credentials: Collection[str], limits: Limits = USUAL) -> set[str]:
     """Return those of some credentials that still open anything."""
     now = clock.now()
     sessions = [one.removeprefix(_SESSION) for one in credentials if one.startswith(_SESSION)]
@@ -309,7 +313,7 @@ def still_open(db: Database, credentials: Collection[str]) -> set[str]:
     roles = accounts.list_roles(db, [username for _role, _colon, username in named]) if named else {}
     return {
         *(f"{_NAMED}{role}:{username}" for role, _colon, username in named if roles.get(username) == role),
-        *(f"{_SESSION}{token}" for token in accounts.still_open(db, sessions, now=now)),
+        *(f"{_SESSION}{token}" for token in accounts.still_open(db, sessions, now=now, limits=limits)),
         *(f"{_TOKEN}{secret}" for secret in tokens.still_open(db, secrets, now=now)),
     }
 

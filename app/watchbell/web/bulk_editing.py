@@ -12,6 +12,7 @@ from watchbell.errors import InputError, Problem
 from watchbell.services import bulk, bulk_edits, teams
 from watchbell.services.bulk_edits import Edited
 from watchbell.services.ownership import NotYours
+from watchbell.services.quotas import TaskQuotaReached
 from watchbell.web import current, query
 from watchbell.web.db import database
 from watchbell.web.forms.bulk_edit_form import BulkEditForm
@@ -63,9 +64,9 @@ def act(form: BulkEditForm) -> tuple[str, int]:
     except InputError as error:
         form.show_problems(error.problems)
         return page(form, status=422)
-    except NotYours as error:
+    except (NotYours, TaskQuotaReached) as error:
         form.show_problems([Problem("change", error.message)])
-        return page(form, status=403)
+        return page(form, status=403 if isinstance(error, NotYours) else 409)
     changed = [edit for edit in done if edit.differences]
     return render_template(
         "bulk_edits/done.html", section="tasks", edits=changed, total=len(done), undo=_undo_text(changed)

@@ -211,14 +211,15 @@ def _refuse_without_factor() -> AnyResponse | None:
 
 
 def _say_for_whom() -> None:
-    """Keep tasks for those whose they are, where the settings say so, from here on until the next request."""
+    """Keep tasks for those whose they are, and to quotas, as the settings say, from here on until the request is over."""
     config = current.config()
-    rule = OwnOnly(config.own_tasks_only)
-    if ROUTES.get(request.endpoint or "") in {None, Right.PUBLIC} or rule is OwnOnly.NEVER:
+    rule, bounds = OwnOnly(config.own_tasks_only), (config.task_quota, config.start_quota)
+    is_open = rule is OwnOnly.NEVER and not any(bounds)
+    if is_open or ROUTES.get(request.endpoint or "") in {None, Right.PUBLIC}:
         ownership.act_for(None)
         return
     user = current.user()
-    ownership.act_for(Doer(user.username, user.role, rule))
+    ownership.act_for(Doer(user.username, user.role, rule, *bounds))
 
 
 def _too_few(user: User, right: Right | None) -> Response:

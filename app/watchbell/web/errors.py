@@ -27,6 +27,7 @@ from watchbell.errors import (
     WatchbellError,
 )
 from watchbell.services.ownership import NotYours
+from watchbell.services.quotas import StartQuotaReached
 from watchbell.services.runs import RunDeleted
 from watchbell.services.triggers import QuotaReached
 from watchbell.web import askers, current, families
@@ -44,6 +45,7 @@ STATUSES: tuple[tuple[type[WatchbellError], int], ...] = (
     (VersionConflict, 412),
     (VersionRequired, 428),
     (QuotaReached, 429),
+    (StartQuotaReached, 429),
     (Conflict, 409),
     (AlreadyRunning, 409),
     (NotRunning, 409),
@@ -149,7 +151,7 @@ def _on_ours(error: WatchbellError) -> Response:
     text = "" if isinstance(error, _PRIVATE) else error.message
     g.is_not_theirs = isinstance(error, NotYours)
     made = answer(status, text, bare=status >= 500, error=error)
-    if isinstance(error, TooManyTries):
+    if isinstance(error, TooManyTries | StartQuotaReached):
         made.headers["Retry-After"] = str(error.retry_seconds)
     return made
 

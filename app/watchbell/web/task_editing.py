@@ -12,6 +12,7 @@ from watchbell.domain import schedule as schedules
 from watchbell.errors import Conflict, InputError, Problem
 from watchbell.services import secrets, tasks, teams, triggers
 from watchbell.services.ownership import NotYours
+from watchbell.services.quotas import StartQuotaReached, TaskQuotaReached
 from watchbell.store.tasks import Task
 from watchbell.web import current, merging, starting, task_preview
 from watchbell.web.db import database
@@ -21,6 +22,7 @@ from watchbell.web.forms.task_form import Taken, TaskForm, moment_widget, task_d
 from watchbell.web.i18n import _
 from watchbell.web.merging import TAKE, Difference
 from watchbell.web.presenters_policies import GROUP_TITLES, policies_of, retry_sentence
+from watchbell.web.told import sentence
 
 _NAME_TAKEN = "name: "
 #: What the address of a new task says it begins from.
@@ -80,9 +82,9 @@ def save(form: TaskForm, task: Task | None) -> Task | Refusal:
     except InputError as error:
         form.show_problems(error.problems)
         return Refusal(422)
-    except NotYours as error:
+    except (NotYours, TaskQuotaReached) as error:
         form.show_problems([Problem("owner", error.message)])
-        return Refusal(403)
+        return Refusal(403 if isinstance(error, NotYours) else 409)
     except Conflict as error:
         return _conflict(form, task, error)
 
@@ -119,6 +121,9 @@ def _run_soon(task: Task) -> None:
         triggers.run_soon(database(), task.id, now=current.now(), actor=current.actor())
     except InputError:
         flash(_("It was not run: its parameters need values first."), "warning")
+    except StartQuotaReached as error:
+        # The task is saved, and the form must not say otherwise.
+        flash(sentence(error.message), "warning")
 
 
 def _problems(form: TaskForm, task: Task | None) -> list[Problem]:

@@ -24,6 +24,7 @@
 import { element, parse } from "./dom.js";
 import { LoggedOut, poll, watchOf } from "./live.js";
 import { morph } from "./morph.js";
+import { presence } from "./presence.js";
 import { refreshTimes } from "./time.js";
 import { t } from "./words.js";
 
@@ -238,6 +239,9 @@ function serverOptions(table) {
     ajax: {
       url: data.tableServer,
       headers: { "X-Requested-With": "fetch" },
+      beforeSend: (/** @type {XMLHttpRequest} */ asking) => {
+        for (const [name, value] of Object.entries(presence())) asking.setRequestHeader(name, value);
+      },
       data: (/** @type {Record<string, any>} */ sent) => {
         if (isKeyset(table)) sent.address = placed(table, sent.order);
         if (isKeyset(table) || !(form instanceof HTMLFormElement)) return;

@@ -17,6 +17,7 @@
 
 import { element, parse, pause } from "./dom.js";
 import { morph } from "./morph.js";
+import { presence } from "./presence.js";
 import { isLive, listen, noteAnswers, resume } from "./stream.js";
 import { refreshTimes } from "./time.js";
 import { t } from "./words.js";
@@ -103,7 +104,7 @@ async function waitForLogin(address) {
 export async function get(url, { signal, accept = "text/html" } = {}) {
   const late = AbortSignal.timeout(TIMEOUT_MS);
   const response = await fetch(url, {
-    headers: { Accept: accept, "X-Requested-With": "fetch" },
+    headers: { Accept: accept, "X-Requested-With": "fetch", ...presence() },
     credentials: "same-origin",
     signal: signal ? AbortSignal.any([signal, late]) : late,
   });

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.domain.permissions import Role
 from watchbell.errors import Conflict, InputError, NotFound, Problem
 from watchbell.services import accounts, identities, second_factors
+from watchbell.services.logins import Limits
 from watchbell.store.accounts import Account
 from watchbell.web import current
 from watchbell.web.browsers import browser_words
@@ -83,8 +84,13 @@ def update(account_id: int) -> AnyResponse | str | tuple[str, int]:
 def sessions() -> str:
     """Show where one is logged in."""
     user = current.user()
-    found = accounts.list_logins(database(), user.username, now=current.now()) if user.is_authenticated else []
-    rows = [(login, accounts.is_login_of(login, user.token)) for login in found]
+    limits = Limits.of(current.config())
+    found = (
+        accounts.list_logins(database(), user.username, now=current.now(), limits=limits)
+        if user.is_authenticated
+        else []
+    )
+    rows = [(login, accounts.is_login_of(login, user.token), limits.end_of(login)) for login in found]
     return render_template("users/sessions.html", rows=rows, browser_words=browser_words, section="account")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 from flask import Blueprint, Flask, Request, Response, current_app, request
 
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.errors import InputError
+from watchbell.services.logins import Limits
 from watchbell.store.session import Database
 from watchbell.web import auth, errors
 from watchbell.web.realtime import handover
@@ -36,7 +39,8 @@ def make_hub(config: Config) -> Hub:
         # One connection, by which the hub sees what others write; and clients do not wait long for a locked database.
         return Database.open(config.database_url, single_connection=True, busy_timeout_seconds=_BUSY_SECONDS)
 
-    return Hub(open_database, auth.still_open, limit=config.streams)
+    still_open = functools.partial(auth.still_open, limits=Limits.of(config))
+    return Hub(open_database, still_open, limit=config.streams)
 
 
 def hub_of(app: Flask) -> Hub:

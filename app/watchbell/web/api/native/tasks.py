@@ -105,7 +105,7 @@ def delete_task(task_id: str) -> Response:
 
 @blueprint.route("/tasks/<number:task_id>/copy", methods=["POST"])
 @idempotent()
-@blueprint.errors(_404=NO_TASK, _422="This is not a number.")
+@blueprint.errors(_404=NO_TASK, _409="The account owns as many tasks as it may.", _422="This is not a number.")
 @blueprint.answers(201, task_schemas.Task)
 def copy_task(task_id: str) -> Response:
     """Make a disabled copy of a task under a free name."""
