@@ -247,6 +247,24 @@ def test_a_rule_that_cancels_takes_it_from_all_that_wait_and_undoes_it_where_it_
         fleet_rollouts.roll_back(db, job_id, now=NOW, actor="ann")
 
 
+@pytest.mark.parametrize(("action", "is_undone"), [("CANCEL", True), ("PAUSE", False)])
+def test_what_ends_with_too_many_failures_is_undone_where_a_rule_says_so(
+    db: Database, action: str, is_undone: bool
+) -> None:
+    uuids = add_many(db, 2)
+    rule = {"failure_type": "FAILED", "threshold_percentage": 50, "minimum": 2, "action": action}
+    job_id = execute(db, *uuids, rollout={"wave": 2, "abort": [rule]}, rollback_document=UNDO).execution.job_id
+    finish(db, job_id, uuids, "failed")
+    assert execution_of(db, job_id).state == "failed"
+
+    moved = [fleet_rollouts.move_on(db, now=NOW, ended_since=NOW - timedelta(minutes=1)) for _ in range(2)]
+
+    undoing = [one for one in fleet_jobs.list_page(db, limit=10) if one.execution.rollback_of == job_id]
+    assert [one.targets for one in undoing] == [uuids] * is_undone
+    assert moved == [Moved(stopped=int(is_undone)), Moved()]
+    assert execution_of(db, job_id).state == "failed"
+
+
 def test_a_pause_holds_everybody_who_has_not_begun_and_is_told(db: Database) -> None:
     uuids = add_many(db, 3)
     job_id = execute(db, *uuids).execution.job_id

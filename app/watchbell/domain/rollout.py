@@ -221,7 +221,7 @@ def _numbers(
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not least <= float(str(value)) <= most or (whole and float(str(value)) % 1):
             what = "a whole number" if whole else "a number"
-            problems.append(Problem(f"{place}.{name}", f"must be {what} from {least:g} to {most:g}"))
+            problems.append(Problem(f"{place}.{name}", f"must be {what} from {least:.10g} to {most:.10g}"))
         else:
             found[name] = int(float(str(value))) if whole else float(str(value))
     return found

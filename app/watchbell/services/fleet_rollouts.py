@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchbell.domain import rollout
 from watchbell.domain.fleet_state import EXECUTION_FINAL, DeviceJobState, ExecutionState
@@ -28,6 +28,10 @@ _log = logging.getLogger(__name__)
 
 class NotRolling(Conflict):
     """The job does not go through the fleet in waves, or has ended."""
+
+
+#: So long what has ended is looked at, if nobody says since when.
+_ENDED_LATELY = timedelta(hours=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,14 +59,20 @@ def waves(db: Database, job_id: str) -> Sequence[Wave]:
         return [Wave(number, number <= execution.wave, counts[number]) for number in sorted(counts)]
 
 
-def move_on(db: Database, *, now: datetime) -> Moved:
-    """Let each rollout take its next step, if it has one: another wave, or a stop."""
+def move_on(db: Database, *, now: datetime, ended_since: datetime | None = None) -> Moved:
+    """Let each rollout take its next step, if it has one: another wave, or a stop.
+
+    One that has ended since a moment, an hour ago if none is said, is still undone where a rule says so: its last devices may
+    have been those that were too many.
+    """
     with db.read() as session:
         rolling = rollout_store.list_rolling(session)
+        ended = rollout_store.list_undoable(session, ended_since or now - _ENDED_LATELY)
     moved = Moved()
-    for execution_id in rolling:
+    for execution_id in (*rolling, *ended):
         with db.read() as session:
-            if _decide(session, store.get_execution(session, execution_id), now).step is Step.WAIT:
+            step = _decide(session, store.get_execution(session, execution_id), now).step
+            if step is Step.WAIT or (execution_id in ended and step is not Step.CANCEL):
                 continue
         with db.write() as session:
             step = _step(session, execution_id, now)
@@ -138,8 +148,10 @@ def _step(session: Session, execution_id: int, now: datetime) -> Step:
             _pause(session, execution, decision.reason, now=now)
         else:
             execution.paused_reason = decision.reason
-            fleet_jobs.take_back(session, execution, now=now, actor=_SELF, force=False)
-            if execution.rollback_document is not None:
+            if ExecutionState(execution.state) not in EXECUTION_FINAL:
+                fleet_jobs.take_back(session, execution, now=now, actor=_SELF, force=False)
+            is_undone = rollout_store.find_rollback(session, execution.job_id) is not None
+            if execution.rollback_document is not None and not is_undone:
                 _roll_back(session, execution, now=now, actor=_SELF)
     return decision.step
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, select, text, update
+from sqlalchemy.orm import Session, aliased
 
-from watchbell.domain.fleet_state import DeviceJobState
+from watchbell.domain.fleet_state import DeviceJobState, ExecutionState
 from watchbell.domain.rollout import FAILURE_TYPES
 from watchbell.store.base import in_lots
 from watchbell.store.devices import Device
@@ -17,12 +18,29 @@ from watchbell.store.fleet_jobs import DeviceJob, Execution
 _JOB: Any = DeviceJob.__table__
 #: The condition of the index of those that go on, literally, so that it is used.
 _ROLLING = text("execution.rollout IS NOT NULL AND execution.completed_at IS NULL")
+#: So many of the newest failures are looked through for those that ended just now.
+_LOOKED_THROUGH = 200
 
 
 def list_rolling(session: Session) -> Sequence[int]:
     """Return the ids of the orders that go on wave by wave and are not paused, the oldest first."""
     statement = select(Execution.id).where(
         _ROLLING, Execution.paused_reason.is_(None), Execution.is_cancelled.is_(False)
+    )
+    return session.scalars(statement.order_by(Execution.id)).all()
+
+
+def list_undoable(session: Session, ended_since: datetime) -> Sequence[int]:
+    """Return the ids of rollouts that have failed since a moment, and that something would undo and nothing has yet."""
+    newest = select(Execution.id).where(Execution.state == ExecutionState.FAILED.value)
+    undoing = aliased(Execution)
+    statement = select(Execution.id).where(
+        Execution.id.in_(newest.order_by(Execution.id.desc()).limit(_LOOKED_THROUGH).scalar_subquery()),
+        Execution.completed_at >= ended_since,
+        Execution.rollout.is_not(None),
+        Execution.rollback_document.is_not(None),
+        Execution.paused_reason.is_(None),
+        ~exists().where(undoing.rollback_of == Execution.job_id),
     )
     return session.scalars(statement.order_by(Execution.id)).all()
 
