@@ -165,6 +165,7 @@ def test_what_ended_while_the_network_was_cut_is_reported_when_it_is_back(
 
     moved = [event for event in device_jobs.list_events(lab.db, device.uuid, job_id) if event.kind == "moved"]
     assert (part.state, part.stdout, len(moved)) == ("succeeded", "done\n", 2)
+    assert part.details == {"message": "Job completed successfully"}
     wait_until(lambda: not device.has_spooled(), _PATIENCE, "an empty spool")
 
 

@@ -19,6 +19,8 @@ _OUTPUTS = ("stdout", "stderr")
 #: A key that was taken away may come back, and what is to be reported waits for that.
 _NOT_ALLOWED = frozenset({401, 403})
 _TOO_LARGE = frozenset({413, 422})
+#: What is said of a job in place of what was said when it began, which would stay.
+_ENDINGS = {"SUCCEEDED": "Job completed successfully", "FAILED": "Job failed"}
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +88,8 @@ class Reports:
 
 def numbered(report: dict[str, Any]) -> dict[str, Any]:
     """Return a report of a size that is taken, with a number of its own, the same each time it is sent: it is taken once."""
-    return {**fitted(report), "report_id": os.urandom(12).hex()}
+    said = {"status_details": {"message": _ENDINGS[report["status"]]}} if report["status"] in _ENDINGS else {}
+    return {**said, **fitted(report), "report_id": os.urandom(12).hex()}
 
 
 def bare(report: dict[str, Any]) -> dict[str, Any]:
