@@ -270,6 +270,7 @@ def test_settings_say_how_long_a_session_lasts_also_for_those_that_have_begun(db
     assert not is_open(short, idle=short)
     assert not is_open(timedelta(hours=1), absolute=timedelta(hours=1))
     long = {"idle": timedelta(days=200), "absolute": timedelta(days=100)}
+    accounts.resume(db, grant.token, now=NOW + 2 * MINUTE, limits=Limits(**long))
     assert is_open(timedelta(days=99), **long)
     assert not is_open(timedelta(days=100), **long)
 

@@ -50,7 +50,8 @@ class Limits:
 
     def is_open(self, login: LoginSession, now: datetime) -> bool:
         """Return whether a session goes on."""
-        return login.ended_at is None and now < self.end_of(login) and now - login.seen_at < self.idle
+        until = min(self.end_of(login), login.expires_at)
+        return login.ended_at is None and now < until and now - login.seen_at < self.idle
 
 
 #: Where nobody has said otherwise.

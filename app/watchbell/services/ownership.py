@@ -72,7 +72,9 @@ def may(session: Session, right: Right, *, owner: str, team: str) -> bool:
     asking = _doer.get()
     if asking is None or not is_kept(asking.own_only, right, asking.role):
         return True
-    return is_theirs(asking.username, _teams_of(session, asking), owner=owner, team=team)
+    # Which teams somebody is in is asked only where that decides.
+    teams = _teams_of(session, asking) if team and owner.lower() != asking.username.lower() else ()
+    return is_theirs(asking.username, teams, owner=owner, team=team)
 
 
 def require(session: Session, right: Right, task: Task) -> None:

@@ -38,7 +38,7 @@ class LoginSession(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
-    #: When it may be deleted; while it lasts, the settings say when it ends.
+    #: When it ends at the latest by the settings at its last use; others may let it end sooner since.
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     address: Mapped[str] = mapped_column(default="")
