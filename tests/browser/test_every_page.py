@@ -93,7 +93,7 @@ def test_full_pages_are_in_order(browser, installation, runs_of, fleet, scheme, 
     deleted = installation.rows("SELECT id FROM task WHERE deleted_at IS NOT NULL")[0][0]
     paths = [
         f"/tasks/{deleted}",
-        f"/tasks/{steps}", f"/tasks/{steps}/edit", f"/tasks/{steps}/run?set=live&param.day=never&param.x=1", f"/runs/{runs_of['failed: in-steps']}",
+        f"/tasks/{steps}", f"/tasks/{steps}/edit", f"/tasks/{steps}/revisions", f"/tasks/{steps}/revisions/1", f"/tasks/{steps}/run?set=live&param.day=never&param.x=1", f"/runs/{runs_of['failed: in-steps']}",
         f"/runs/{runs_of['failed: in-steps']}?step=2&stream=stderr", "/", "/tasks", f"/tasks/{task}", f"/tasks/{task}/edit", f"/tasks/{task}/metrics", f"/tasks/{fails}/metrics", "/tasks/new", "/tasks/import", "/tasks/templates", "/tasks/new?start=preset:steps", f"/tasks/edit?id={task}&id={steps}", "/next-runs", "/timeline", "/timeline?by=host", "/runs/calendar", "/next-runs/calendar", "/next-runs/load", "/runs", "/queues", "/heartbeats", "/failures", "/failures/1", "/metrics", "/metrics?task=colours&metric=output_bytes", "/log", "/log?level=error", "/settings",
         "/queues/edit", "/queues/edit?name=default", "/alerts", "/alerts?state=all&task=fails", "/alerts/rules", "/alerts/rules/1/edit", "/pause?scope=everything", f"/pause?scope=task:{task}", "/runs?decision=open",
         "/account/password", "/account/tokens", "/account/tokens?of=*", "/account/tokens/new", "/account/tokens/1/rotate", "/account/sessions", "/account/second-factor", "/account/identities", "/audit", "/users", "/users/new", "/users/1", "/teams", "/teams/new", "/teams/1", "/teams/1/delete",

@@ -26,3 +26,19 @@ def test_parameters_are_declared_shown_given_and_taken_away(shell):
     assert shell("task", "trigger", "report", "--value-set", "none").code == errors.EXIT_USAGE
     assert shell("task", "edit", "report", "--no-parameters", "--json").json()["parameters"] == []
     assert shell("task", "trigger", "report", "--json").json()["state"] == "queued"
+
+
+def test_versions_are_listed_restored_and_run(shell):
+    shell("task", "add", "report", "--command", "one", "--manual", "--parameter", "day=monday")
+    shell("task", "edit", "report", "--command", "two", "--no-parameters")
+
+    first = shell("task", "trigger", "report", "--revision", "1", "--param", "day=friday", "--json").json()["run_id"]
+    again = shell("runs", "again", str(first), "--exactly", "--json").json()
+
+    listed = shell("task", "revisions", "report").out.splitlines()
+    assert [line.split()[0] for line in listed[1:]] == ["2", "1"]
+    assert "command, parameters" in listed[1]
+    assert (again["task_version"], again["parameters"], again["rerun_of"]) == (1, {"day": "friday"}, first)
+    assert shell("runs", "again", str(first), "--json").json()["task_version"] == 2
+    assert shell("task", "restore", "report", "1", "--json").json()["command"] == "one"
+    assert shell("task", "restore", "report", "9").code == errors.EXIT_NOT_FOUND

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from watchbell.services.streams import Stream
     from watchbell.store.pauses import Pause
     from watchbell.store.runs import Run
-    from watchbell.store.tasks import Task
+    from watchbell.store.tasks import Task, TaskRevision
 
 _FARTHER = 10
 _LOOK_SECONDS = 0.1
@@ -112,7 +112,13 @@ class LocalSource(LocalCalendars):
         return tasks.delete(self._program.existing_db, task.id, now=clock.now(), actor=self._program.actor)
 
     def trigger_task(
-        self, task: TaskRow, *, key: str | None = None, asap: bool = False, given: Mapping[str, object] | None = None
+        self,
+        task: TaskRow,
+        *,
+        key: str | None = None,
+        asap: bool = False,
+        given: Mapping[str, object] | None = None,
+        version: int | None = None,
     ) -> Run:
         """Ask for a run."""
         from watchbell.services import triggers
@@ -120,7 +126,28 @@ class LocalSource(LocalCalendars):
         db, actor = self._program.existing_db, self._program.actor
         if asap:
             return triggers.run_soon(db, task.id, now=clock.now(), actor=actor)
-        return triggers.run_now(db, task.id, now=clock.now(), actor=actor, key=key, given=given)
+        return triggers.run_now(db, task.id, now=clock.now(), actor=actor, key=key, given=given, version=version)
+
+    def list_revisions(self, task: TaskRow, limit: int) -> Sequence[TaskRevision]:
+        """Return the newest versions of a task."""
+        from watchbell.services import task_lists
+
+        return task_lists.list_revisions(self._program.existing_db, task.id, limit=limit)
+
+    def restore_revision(self, task: TaskRow, version: int) -> Task:
+        """Let a task say again what it said in a version."""
+        from watchbell.services import revisions
+
+        db, actor = self._program.existing_db, self._program.actor
+        return revisions.restore(db, task.id, version, now=clock.now(), actor=actor, expected_version=task.version)
+
+    def run_again(self, run_id: int, *, exactly: bool) -> Run:
+        """Ask for another run like this one."""
+        from watchbell.services import runs, triggers
+
+        db, actor = self._program.existing_db, self._program.actor
+        ask = triggers.run_exactly if exactly else triggers.run_like
+        return ask(db, runs.get(db, run_id), now=clock.now(), actor=actor)
 
     def list_runs(self, query: RunQuery) -> RunList:
         """Return the runs that fit, newest first."""

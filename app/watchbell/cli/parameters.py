@@ -90,8 +90,8 @@ def _declared(text: str) -> dict[str, object]:
         raise InputError.of(_FIELD, f"{text[:60]!r} does not say a parameter", _EXAMPLE)
     return {
         "name": found["name"].strip(),
-        "type": found["type"] or "",
-        "choices": found["choices"] or "",
+        "type": found["type"] or parameters.ParameterType.TEXT.value,
+        "choices": [one.strip() for one in (found["choices"] or "").split(",") if one.strip()],
         "required": bool(found["required"]),
         "default": found["default"] or "",
     }

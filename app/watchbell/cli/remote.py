@@ -6,14 +6,15 @@ import base64
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from watchbell.cli.calendar_sources import RemoteCalendars, bounds_of
+from watchbell.cli import remote_rows
+from watchbell.cli.calendar_sources import RemoteCalendars
 from watchbell.cli.source import (
     Counts,
     PauseRow,
     Piece,
+    RevisionRow,
     RunDetail,
     RunList,
     RunQuery,
@@ -23,23 +24,15 @@ from watchbell.cli.source import (
     TaskRow,
 )
 from watchbell.client import Client, Run
-from watchbell.client.rows import read
-from watchbell.domain import schedule as schedules
-from watchbell.domain.policies import Policies, build_policies
-from watchbell.domain.steps import StepResult, StepState
 from watchbell.errors import InputError, NotFound
 
 if TYPE_CHECKING:
     from watchbell.control.process import SchedulerStatus, StopOutcome
     from watchbell.services.queues import QueueView
 
-_TASK = "task:"
-_QUEUE = "queue:"
 #: What the server gives at a time.
 _LEAST_BYTES, _MOST_BYTES = 4, 256 * 1024
 _MOST_ROWS = 1000
-_SCHEDULE = ("kind", "zone", "dst", "every", "unit", "every_word", "at_time", "anchor_at", "calendar", "calendar_rule")
-_POLICIES = frozenset(field.name for field in dataclasses.fields(Policies))
 
 
 class RemoteSource(RemoteCalendars):
@@ -59,7 +52,7 @@ class RemoteSource(RemoteCalendars):
     ) -> TaskList:
         """Return the tasks that fit, by name."""
         filters = {"search": search or None, "enabled": enabled, "owner": owner, "team": team, "tag": tag}
-        rows = [_task(task.fields) for task in self._client.list_tasks(**filters)]
+        rows = [remote_rows.task_row(task.fields) for task in self._client.list_tasks(**filters)]
         total = int(self._client.ask("GET", "/overview")["total_tasks"])
         return TaskList(rows, self._newest_of(rows), total)
 
@@ -79,11 +72,11 @@ class RemoteSource(RemoteCalendars):
     def find_task(self, name: str) -> TaskRow:
         """Return the task of a name or an id."""
         try:
-            return _task(self._client.find_task(name).fields)
+            return remote_rows.task_row(self._client.find_task(name).fields)
         except NotFound:
             if not (name.isascii() and name.isdigit()):
                 raise
-        return _task(self._client.get_task(int(name)).fields)
+        return remote_rows.task_row(self._client.get_task(int(name)).fields)
 
     def list_moments(self, task: TaskRow, limit: int) -> Sequence[datetime]:
         """Return a task's next moments."""
@@ -98,16 +91,16 @@ class RemoteSource(RemoteCalendars):
 
     def add_task(self, fields: Mapping[str, object]) -> TaskRow:
         """Make a task."""
-        return _task(self._client.ask("POST", "/tasks", body=_sendable(fields)))
+        return remote_rows.task_row(self._client.ask("POST", "/tasks", body=remote_rows.sendable(fields)))
 
     def change_task(self, task: TaskRow, fields: Mapping[str, object]) -> TaskRow:
         """Change a task unless somebody else has changed it since it was looked at."""
-        body = self._client.ask("PATCH", f"/tasks/{task.id}", body=_sendable(fields), version=task.version)
-        return _task(body)
+        body = self._client.ask("PATCH", f"/tasks/{task.id}", body=remote_rows.sendable(fields), version=task.version)
+        return remote_rows.task_row(body)
 
     def enable_task(self, task: TaskRow, *, enabled: bool) -> TaskRow:
         """Enable or disable a task."""
-        return _task(self._client.ask("POST", f"/tasks/{task.id}/{'enable' if enabled else 'disable'}"))
+        return remote_rows.task_row(self._client.ask("POST", f"/tasks/{task.id}/{'enable' if enabled else 'disable'}"))
 
     def delete_task(self, task: TaskRow) -> TaskRow:
         """Delete a task."""
@@ -115,10 +108,34 @@ class RemoteSource(RemoteCalendars):
         return task
 
     def trigger_task(
-        self, task: TaskRow, *, key: str | None = None, asap: bool = False, given: Mapping[str, object] | None = None
+        self,
+        task: TaskRow,
+        *,
+        key: str | None = None,
+        asap: bool = False,
+        given: Mapping[str, object] | None = None,
+        version: int | None = None,
     ) -> RunRow:
         """Ask for a run."""
-        return self._client.run_task(task.id, asap=asap, key=key, parameters=given)
+        return self._client.run_task(task.id, asap=asap, key=key, parameters=given, revision=version)
+
+    def list_revisions(self, task: TaskRow, limit: int) -> Sequence[RevisionRow]:
+        """Return the newest versions of a task."""
+        asked = {"limit": min(limit, _MOST_ROWS)}
+        return [
+            remote_rows.row_of(body)
+            for body in self._client.ask("GET", f"/tasks/{task.id}/revisions", query=asked)["items"]
+        ]
+
+    def restore_revision(self, task: TaskRow, version: int) -> TaskRow:
+        """Let a task say again what it said in a version."""
+        return remote_rows.task_row(
+            self._client.ask("POST", f"/tasks/{task.id}/revisions/{version}/restore", version=task.version)
+        )
+
+    def run_again(self, run_id: int, *, exactly: bool) -> RunRow:
+        """Ask for another run like this one."""
+        return Run.of(self._client.ask("POST", f"/runs/{run_id}/rerun", body={"exactly": exactly}))
 
     def list_runs(self, query: RunQuery) -> RunList:
         """Return the runs that fit, newest first."""
@@ -144,12 +161,12 @@ class RemoteSource(RemoteCalendars):
     def show_run(self, run_id: int) -> RunDetail:
         """Return all about a run."""
         body = self._client.ask("GET", f"/runs/{run_id}")
-        steps = [_step(step) for step in body["steps"]]
-        attempts = [_row(attempt) for attempt in body["attempt_list"]]
+        steps = [remote_rows.step_result(step) for step in body["steps"]]
+        attempts = [remote_rows.row_of(attempt) for attempt in body["attempt_list"]]
         return RunDetail(
             run=Run.of(body),
             attempts=attempts,
-            events=[_row(event) for event in body["transitions"]],
+            events=[remote_rows.row_of(event) for event in body["transitions"]],
             definition=body["definition"],
             task_exists=body["task_exists"],
             steps=steps,
@@ -191,11 +208,11 @@ class RemoteSource(RemoteCalendars):
 
     def find_verdict(self, run_id: int) -> RunVerdict:
         """Return what a run was like."""
-        return _verdict(self._client.ask("GET", f"/runs/{run_id}/verdict"))
+        return remote_rows.verdict_told(self._client.ask("GET", f"/runs/{run_id}/verdict"))
 
     def expect(self, run_id: int, *, undo: bool = False) -> RunVerdict:
         """Say that an unusual run was as it should be, or take it back."""
-        return _verdict(self._client.ask("POST", f"/runs/{run_id}/{'retract' if undo else 'expect'}"))
+        return remote_rows.verdict_told(self._client.ask("POST", f"/runs/{run_id}/{'retract' if undo else 'expect'}"))
 
     def count(self) -> Counts:
         """Return the numbers of today, which begins at midnight in the server's zone."""
@@ -215,21 +232,21 @@ class RemoteSource(RemoteCalendars):
 
     def list_pauses(self) -> Sequence[PauseRow]:
         """Return all pauses in force."""
-        return [_row(pause) for pause in self._client.ask("GET", "/pauses")["items"]]
+        return [remote_rows.row_of(pause) for pause in self._client.ask("GET", "/pauses")["items"]]
 
     def pause(self, scope: str, *, reason: str, until: datetime | None) -> PauseRow:
         """Pause what a scope names."""
         body = {"reason": reason, "until": until.isoformat() if until is not None else None}
-        made: PauseRow = _row(self._client.ask("POST", f"{_place(scope)}/pause", body=body))
+        made: PauseRow = remote_rows.row_of(self._client.ask("POST", f"{remote_rows.place_of(scope)}/pause", body=body))
         return made
 
     def resume(self, scope: str) -> bool:
         """End a pause and return whether there was one."""
-        return bool(self._client.ask("POST", f"{_place(scope)}/resume")["was_paused"])
+        return bool(self._client.ask("POST", f"{remote_rows.place_of(scope)}/resume")["was_paused"])
 
     def list_queues(self) -> Sequence[QueueView]:
         """Return all queues by name."""
-        return [_queue(body) for body in self._client.ask("GET", "/queues")["items"]]
+        return [remote_rows.queue_view(body) for body in self._client.ask("GET", "/queues")["items"]]
 
     def set_queue(self, name: str, changes: Mapping[str, object]) -> QueueView:
         """Change a queue; what is absent stays."""
@@ -237,7 +254,7 @@ class RemoteSource(RemoteCalendars):
         before = found.get(name, {"max_running": None, "comment": "", "version": 0})
         body = {"max_running": before["max_running"], "comment": before["comment"], **changes}
         path = f"/queues/{Client.quoted(name)}"
-        return _queue(self._client.ask("PUT", path, body=body, version=before["version"]))
+        return remote_rows.queue_view(self._client.ask("PUT", path, body=body, version=before["version"]))
 
     def remove_queue(self, name: str) -> None:
         """Take the bound from a queue."""
@@ -247,7 +264,7 @@ class RemoteSource(RemoteCalendars):
 
     def list_alert_rules(self) -> Sequence[Mapping[str, Any]]:
         """Return all alert rules by name."""
-        return list(map(_read, self._client.ask("GET", "/alert-rules")["items"]))
+        return list(map(remote_rows.read_body, self._client.ask("GET", "/alert-rules")["items"]))
 
     def find_alert_rule(self, name: str) -> Mapping[str, Any]:
         """Return the alert rule of a name or an id."""
@@ -260,12 +277,12 @@ class RemoteSource(RemoteCalendars):
 
     def add_alert_rule(self, fields: Mapping[str, object]) -> Mapping[str, Any]:
         """Make an alert rule."""
-        return _read(self._client.ask("POST", "/alert-rules", body=dict(fields)))
+        return remote_rows.read_body(self._client.ask("POST", "/alert-rules", body=dict(fields)))
 
     def change_alert_rule(self, rule: Mapping[str, Any], fields: Mapping[str, object]) -> Mapping[str, Any]:
         """Change an alert rule unless somebody else has changed it since it was looked at."""
         path = f"/alert-rules/{rule['id']}"
-        return _read(self._client.ask("PATCH", path, body=dict(fields), version=rule["version"]))
+        return remote_rows.read_body(self._client.ask("PATCH", path, body=dict(fields), version=rule["version"]))
 
     def remove_alert_rule(self, rule: Mapping[str, Any]) -> None:
         """Remove an alert rule."""
@@ -275,14 +292,16 @@ class RemoteSource(RemoteCalendars):
         """Return what a condition comes to of the last runs."""
         body = {"expression": expression, "task_id": task_id, "limit": limit}
         found = self._client.ask("POST", "/alert-trials", body=body)
-        return {**found, "items": list(map(_read, found["items"]))}
+        return {**found, "items": list(map(remote_rows.read_body, found["items"]))}
 
     def list_alerts(self, filters: Mapping[str, Any], limit: int) -> Sequence[Mapping[str, Any]]:
         """Return the alerts that fit, newest first."""
         named = {**filters, "severity": filters.get("severities")}
         del named["severities"]
-        asked = {name: _plain(value) for name, value in named.items() if value not in (None, ())}
-        return list(map(_read, self._client.ask("GET", "/alerts", query={**asked, "limit": limit})["items"]))
+        asked = {name: remote_rows.plain_value(value) for name, value in named.items() if value not in (None, ())}
+        return list(
+            map(remote_rows.read_body, self._client.ask("GET", "/alerts", query={**asked, "limit": limit})["items"])
+        )
 
     def set_acknowledged(self, alert_ids: Sequence[int], *, is_known: bool) -> Sequence[int]:
         """Acknowledge alerts, or open them again."""
@@ -292,11 +311,11 @@ class RemoteSource(RemoteCalendars):
 
     def scheduler_status(self) -> SchedulerStatus:
         """Return what the server's scheduler is doing."""
-        return _status(self._client.scheduler())
+        return remote_rows.status_told(self._client.scheduler())
 
     def start_scheduler(self) -> SchedulerStatus:
         """Start the server's scheduler and wait for its first heartbeat."""
-        return _status(self._client.start_scheduler())
+        return remote_rows.status_told(self._client.start_scheduler())
 
     def stop_scheduler(self, *, kill: bool = False) -> StopOutcome:
         """Stop the server's scheduler."""
@@ -309,91 +328,4 @@ class RemoteSource(RemoteCalendars):
 
     def restart_scheduler(self) -> SchedulerStatus:
         """Stop the server's scheduler if it runs, then start it."""
-        return _status(self._client.ask("POST", "/scheduler/restart", patience=30))
-
-
-def _row(body: Mapping[str, Any]) -> Any:
-    """Return an answer as a row with attributes."""
-    return SimpleNamespace(**_read(body))
-
-
-def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an answer with its times as times."""
-    return {name: read(name, value) for name, value in body.items()}
-
-
-def _task(body: Mapping[str, Any]) -> TaskRow:
-    """Return a task with its schedule and policies as a revision keeps them."""
-    plan: dict[str, Any] = {name: body[name] for name in _SCHEDULE if body.get(name) is not None}
-    if body.get("cron"):
-        plan["expressions"] = body["cron"].split("\n")
-    if body.get("at"):
-        plan["moments"] = body["at"]
-    plan |= bounds_of(body)
-    # A server of before there were teams says nothing of them.
-    row = _row({"team": "", **body})
-    row.schedule = schedules.to_json(schedules.from_json(plan))
-    row.schedule_words = body["sentence"]
-    row.policies = {name: value for name, value in body.items() if name in _POLICIES}
-    row.deleted_at = None
-    return cast(TaskRow, row)
-
-
-def _step(body: Mapping[str, Any]) -> StepResult:
-    names = {field.name for field in dataclasses.fields(StepResult)}
-    values = {name: read(name, value) for name, value in body.items() if name in names}
-    return StepResult(**{**values, "state": StepState(body["state"])})
-
-
-def _queue(body: Mapping[str, Any]) -> QueueView:
-    row = _row(body)
-    row.pause = _row(body["paused"]) if body["paused"] is not None else None
-    return cast("QueueView", row)
-
-
-def _status(body: Mapping[str, Any]) -> SchedulerStatus:
-    from watchbell.control.process import SchedulerStatus
-    from watchbell.domain.presence import SchedulerState
-
-    values = {name: read(name, value) for name, value in body.items() if name != "tick_age_seconds"}
-    return SchedulerStatus(
-        **{**values, "state": SchedulerState(body["state"]), "tick_age": body.get("tick_age_seconds")}
-    )
-
-
-def _sendable(fields: Mapping[str, object]) -> dict[str, object]:
-    """Return fields as the server takes them: numbers of policies, which a shell has as texts, as numbers."""
-    # Which metrics a gate may name depends on the rest of the task, which only the server knows.
-    chosen = {name: value for name, value in fields.items() if name in _POLICIES and name != "gates"}
-    read_here = build_policies(chosen, None).to_json()
-    return {name: _plain(read_here[name] if name in chosen else value) for name, value in fields.items()}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(one) for one in value]
-    return value
-
-
-def _place(scope: str) -> str:
-    """Return the address below which a scope is paused and resumed."""
-    if scope.startswith(_TASK):
-        return f"/tasks/{scope.removeprefix(_TASK)}"
-    if scope.startswith(_QUEUE):
-        return f"/queues/{Client.quoted(scope.removeprefix(_QUEUE))}"
-    return ""
-
-
-def _verdict(body: Mapping[str, Any]) -> RunVerdict:
-    at = body["expected_at"]
-    return RunVerdict(
-        run_id=body["run_id"],
-        verdict=body["verdict"],
-        reason=body["reason"],
-        expected_by=body["expected_by"],
-        expected_at=datetime.fromisoformat(at) if at else None,
-    )
+        return remote_rows.status_told(self._client.ask("POST", "/scheduler/restart", patience=30))

@@ -217,6 +217,23 @@ def cancel(program: Program, *, run_id: int, as_json: bool) -> None:
 
 
 @runs.command(
+    short_help="Run a task again as in a run.",
+    epilog=examples("watchbell runs again 17", "watchbell runs again 17 --exactly"),
+)
+@_ID
+@click.option("--exactly", is_flag=True, help="By the version that it ran, and with its values as they were.")
+@json_option
+@pass_program
+def again(program: Program, *, run_id: int, exactly: bool, as_json: bool) -> None:
+    """Ask for another run like this one, of the task as it is now and with the values that it still takes."""
+    made = program.source.run_again(run_id, exactly=exactly)
+    if as_json:
+        print_json(columns_of(made, _COLUMNS))
+    else:
+        say(str(made.id))
+
+
+@runs.command(
     short_help="Decide about a run of which nobody knows whether it ran.",
     epilog=examples("watchbell runs list --undecided", "watchbell runs decide 17 run_again"),
 )

@@ -72,6 +72,19 @@ class TaskRow(Protocol):
     def deleted_at(self) -> datetime | None: ...
 
 
+class RevisionRow(Protocol):
+    """A version of a task as it is shown."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def definition(self) -> Mapping[str, Any]: ...
+
+
 class RunRow(Protocol):
     """A run as it is shown."""
 
@@ -255,9 +268,24 @@ class Source(CalendarSource, Protocol):
         """Delete a task."""
 
     def trigger_task(
-        self, task: TaskRow, *, key: str | None = None, asap: bool = False, given: Mapping[str, object] | None = None
+        self,
+        task: TaskRow,
+        *,
+        key: str | None = None,
+        asap: bool = False,
+        given: Mapping[str, object] | None = None,
+        version: int | None = None,
     ) -> RunRow:
-        """Ask for a run with these values of the task's parameters; raises InputError."""
+        """Ask for a run with these values of the task's parameters, by a version of it; raises InputError and NotFound."""
+
+    def list_revisions(self, task: TaskRow, limit: int) -> Sequence[RevisionRow]:
+        """Return the newest versions of a task, the newest first."""
+
+    def restore_revision(self, task: TaskRow, version: int) -> TaskRow:
+        """Let a task say again what it said in a version, unless somebody has changed it since it was looked at."""
+
+    def run_again(self, run_id: int, *, exactly: bool) -> RunRow:
+        """Ask for another run like this one; ``exactly`` by its version and with its values, else by the one in force."""
 
     def list_runs(self, query: RunQuery) -> RunList:
         """Return the runs that fit, newest first."""

@@ -24,7 +24,7 @@ from watchbell.cli.screen import (
     say,
     table,
 )
-from watchbell.cli.source import PauseRow, RunRow, TaskRow
+from watchbell.cli.source import PauseRow, RevisionRow, RunRow, TaskRow
 from watchbell.cli.steps import steps_told
 from watchbell.cli.task_options import WHEN, fields_of, task_options
 from watchbell.domain import steps as task_steps
@@ -226,6 +226,7 @@ def delete(program: Program, *, name: str, yes: bool, as_json: bool) -> None:
 @click.option("--key", metavar="TEXT", help="The same key asked for again answers with the same run.")
 @click.option("--param", "pairs", multiple=True, metavar="NAME=VALUE", help="A value; give it again for more.")
 @click.option("--value-set", "title", metavar="SET", help="The values of this set of the task, but for those given.")
+@click.option("--revision", type=click.IntRange(1, 2**31 - 1), metavar="N", help="By this version of the task.")
 @click.option("--asap", is_flag=True, help="Ahead of everything that waits, and only once: not for a disabled task.")
 @json_option
 @pass_program
@@ -237,18 +238,19 @@ def trigger(
     key: str | None,
     pairs: tuple[str, ...],
     title: str | None,
+    revision: int | None,
     asap: bool,
     as_json: bool,
 ) -> None:
     """Ask for a run at once and print its id. A disabled task can be run by hand, too."""
     if asap and key is not None:
         raise click.UsageError("Give one of --asap and --key: only one --asap run of a task can wait anyway.")
-    if asap and (pairs or title is not None):
-        raise click.UsageError("Give one of --asap and --param: an --asap run that waits already keeps its own values.")
+    if asap and (pairs or title is not None or revision is not None):
+        raise click.UsageError("--asap goes with no values and no --revision: a run that waits already keeps its own.")
     source = program.source
     found = source.find_task(name)
     given = parameters.chosen_values(found.parameter_sets, title, pairs)
-    run = source.trigger_task(found, key=key, asap=asap, given=given)
+    run = source.trigger_task(found, key=key, asap=asap, given=given, version=revision)
     if not as_json:
         say(str(run.id))
         sys.stdout.flush()
@@ -260,6 +262,48 @@ def trigger(
         print_json({"run_id": run.id, "state": run.state, "exit_code": run.exit_code, "reason": run.reason})
     if wait:
         require_success(run)
+
+
+@task.command(
+    short_help="List the versions of a task.",
+    epilog=examples("watchbell task revisions backup", "watchbell task revisions backup --limit 5 --json"),
+)
+@_NAME
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most versions.")
+@json_option
+@pass_program
+def revisions(program: Program, *, name: str, limit: int, as_json: bool) -> None:
+    """List the versions of a task, the newest first, who made each, and which fields it changed."""
+    found = program.source.find_task(name)
+    kept = program.source.list_revisions(found, limit + 1)
+    if as_json:
+        print_json([columns_of(one, ("version", "at", "by", "definition")) for one in kept[:limit]])
+        return
+    older = [*kept[1:], None]
+    rows = [
+        (one.version, moment(one.at, program.zone), one.by, _changed(before, one))
+        for one, before in zip(kept, older, strict=True)
+    ]
+    table(("VERSION", f"AT ({program.zone.key})", "BY", "CHANGED"), rows[:limit], flexible=3, right=(0,))
+
+
+@task.command(
+    short_help="Let a task say again what it said in a version.",
+    epilog=examples("watchbell task revisions backup", "watchbell task restore backup 3"),
+)
+@_NAME
+@click.argument("version", type=click.IntRange(1, 2**31 - 1), metavar="VERSION")
+@json_option
+@pass_program
+def restore(program: Program, *, name: str, version: int, as_json: bool) -> None:
+    """Let a task say again what it said in a version, as a new one; it stays enabled or not."""
+    report(program, program.source.restore_revision(program.source.find_task(name), version), as_json, "Restored")
+
+
+def _changed(older: RevisionRow | None, newer: RevisionRow) -> str:
+    if older is None:
+        return "-"
+    return ", ".join(name for name, value in newer.definition.items() if value != older.definition.get(name))
 
 
 def remove(program: Program, name: str, as_json: bool, *, is_certain: bool, option: str) -> None:

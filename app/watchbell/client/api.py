@@ -87,9 +87,11 @@ class Client:
         asap: bool = False,
         key: str | None = None,
         parameters: Mapping[str, object] | None = None,
+        revision: int | None = None,
     ) -> Run:
-        """Run a task now, with values of its parameters; asked again with the same ``key`` it is the same run."""
-        body = {"asap": asap, **({"parameters": dict(parameters)} if parameters else {})}
+        """Run a task now, with values of its parameters and by a version; asked again with the same ``key`` it is the same run."""
+        more = {"parameters": dict(parameters or {}), "revision": revision}
+        body = {"asap": asap, **{name: value for name, value in more.items() if value}}
         return Run.of(self.ask("POST", f"/tasks/{task_id}/runs", body=body, key=key))
 
     # Runs.

@@ -239,7 +239,7 @@ def differences(before: TaskDefinition, after: TaskDefinition) -> tuple[tuple[st
 def _flat(definition: TaskDefinition) -> dict[str, object]:
     flat: dict[str, object] = {"enabled": definition.enabled}
     for name, value in definition.to_json().items():
-        inside = value if isinstance(value, dict) and name != "environment" else None
+        inside = value if isinstance(value, dict) and name not in {"environment", "parameter_sets"} else None
         flat |= {f"{name}.{key}": item for key, item in inside.items()} if inside is not None else {name: value}
     return flat
 

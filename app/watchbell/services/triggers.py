@@ -41,10 +41,13 @@ def run_now(
     actor: str,
     key: str | None = None,
     given: Mapping[str, object] | None = None,
+    version: int | None = None,
+    rerun_of: int | None = None,
 ) -> Run:
     """Ask for a run of a task at once and return it, queued; a disabled task may be run by hand, too.
 
-    ``given`` are values of its parameters. The same ``key`` asked for again answers with the run that it made the first
+    ``given`` are values of its parameters, ``version`` is the one that is run, by default the one in force, and
+    ``rerun_of`` the run that this one repeats. The same ``key`` asked for again answers with the run that it made the first
     time. Raises NotFound, InputError for values that it does not take, and QuotaReached when too many wait.
     """
     if key is not None and not (0 < len(key) <= KEY_LIMIT and key.isprintable()):
@@ -54,13 +57,22 @@ def run_now(
         if task is None:
             raise NotFound(f"there is no task {task_id}")
         ownership.require(session, Right.OPERATE, task)
+        if version not in {None, task.version}:
+            # It brings back a command that somebody has taken out of force.
+            ownership.require(session, Right.EDIT, task)
         occurrence_key = f"man:{key or uuid.uuid4().hex}"
         if key is None or store.find_run_by_key(session, task_id, occurrence_key) is None:
             _refuse_too_many(session, task)
             quotas.require_start(session, now)
-            audit.note(session, "task.run", f"task:{task_id}", now=now, actor=actor, name=task.name)
-        reason = f"run by hand by {actor}"
-        return ask(session, task, occurrence_key, now=now, actor=actor, reason=reason, given=given)
+            detail = {"version": version} if version is not None else None
+            audit.note(session, "task.run", f"task:{task_id}", now=now, actor=actor, name=task.name, detail=detail)
+        reason = f"run by hand by {actor}" + (
+            f"; version {version} of the task" if version not in {None, task.version} else ""
+        )
+        values = {"rerun_of": rerun_of} if rerun_of is not None else {}
+        return ask(
+            session, task, occurrence_key, now=now, actor=actor, reason=reason, given=given, version=version, **values
+        )
 
 
 def run_like(db: Database, run: Run, *, now: datetime, actor: str) -> Run:
@@ -69,6 +81,22 @@ def run_like(db: Database, run: Run, *, now: datetime, actor: str) -> Run:
         task = task_store.find_task(session, run.task_id)
         given = parameters.fitting(task_rows.definition_of(task).to_json(), run.parameters) if task else {}
     return run_now(db, run.task_id, now=now, actor=actor, given=given)
+
+
+def run_exactly(db: Database, run: Run, *, now: datetime, actor: str) -> Run:
+    """Ask for another run by the version and with the values of a run, which it repeats; raises what ``run_now`` raises."""
+    given, version = run.parameters or {}, run.task_version
+    return run_now(db, run.task_id, now=now, actor=actor, given=given, version=version, rerun_of=run.id)
+
+
+def _said(session: Session, task: Task, version: int | None) -> Mapping[str, Any]:
+    """Return what a run needs of a version of a task, by default of the one in force."""
+    if version is None or version == task.version:
+        return {"command": task.command, "parameters": task.parameters, "policies": task.policies}
+    kept = task_store.find_revision(session, task.id, version)
+    if kept is None:
+        raise NotFound(f"task {task.id} has no version {version}")
+    return kept.definition
 
 
 def _refuse_too_many(session: Session, task: Task) -> None:
@@ -135,21 +163,23 @@ def ask(
     actor: str,
     reason: str,
     given: Mapping[str, object] | None = None,
+    version: int | None = None,
     **values: Any,
 ) -> Run:
     """Put a run of a task into its queue, unless there is one under this key, and return it; ``values`` are columns.
 
-    Raises InputError if its parameters do not take what is ``given``, or need more.
+    Raises InputError if its parameters do not take what is ``given``, or need more, and NotFound if it has no such version.
     """
-    policies = Policies.from_json(task.policies)
-    read = parameters.read({"command": task.command, "parameters": task.parameters}, given or {})
+    said = _said(session, task, version)
+    policies = Policies.from_json(said["policies"])
+    read = parameters.read(said, given or {})
     if read:
         values["parameters"] = read
     reason = "; ".join([reason, *pauses.why_held(session, task.id, policies.queue, now)])
     row = {
         "task_id": task.id,
         "task_name": task.name,
-        "task_version": task.version,
+        "task_version": task.version if version is None else version,
         "occurrence_key": occurrence_key,
         "trigger": Trigger.MANUAL.value,
         "due_at": now,

@@ -59,19 +59,29 @@ def outcome_rows(sides: Sides) -> list[Row]:
 def definition_changes(sides: Sides, rules: Rules) -> list[FieldChange]:
     """Return the fields in which the definitions that both used differ, but for the environment."""
     assert sides.other is not None
-    return likeness.changed_fields(_fields(sides.other.definition, rules), _fields(sides.run.definition, rules))
+    return changed_definition(sides.other.definition, sides.run.definition, rules)
+
+
+def changed_definition(before: Mapping[str, object], after: Mapping[str, object], rules: Rules) -> list[FieldChange]:
+    """Return the fields in which two definitions differ, but for the environment."""
+    return likeness.changed_fields(_fields(before, rules), _fields(after, rules))
 
 
 def environment_changes(sides: Sides) -> list[FieldChange]:
     """Return the variables that only one of both has, or whose values differ; what looks like a secret is masked."""
     assert sides.other is not None
-    old, new = (_environment(one.definition) for one in (sides.other, sides.run))
+    return changed_environment(sides.other.definition, sides.run.definition)
+
+
+def changed_environment(before: Mapping[str, object], after: Mapping[str, object]) -> list[FieldChange]:
+    """Return the variables that only one of two definitions has, or whose values differ, masked."""
+    old, new = _environment(before), _environment(after)
     changes = []
     for name in sorted({*old, *new}):
         if old.get(name) == new.get(name):
             continue
-        before, after = (mask(name, side[name]) if name in side else _("not set") for side in (old, new))
-        changes.append(FieldChange(name, before, _("another value") if before == after else after))
+        was, is_now = (mask(name, side[name]) if name in side else _("not set") for side in (old, new))
+        changes.append(FieldChange(name, was, _("another value") if was == is_now else is_now))
     return changes
 
 
@@ -90,6 +100,7 @@ def _fields(definition: Mapping[str, object], rules: Rules) -> dict[str, str]:
     stored = task_steps.from_json(definition.get("steps"))
     declared = parameter_rows(parameters.declared(definition))
     fields[_("Parameters")] = parameter_lines(declared)
+    fields[_("Sets of values")] = _set_lines(definition.get("parameter_sets"))
     fields[_("Steps")] = told(task_steps.describe(stored)) if stored else ""
     schedule, policies = definition.get("schedule"), definition.get("policies")
     if isinstance(schedule, Mapping):
@@ -101,6 +112,13 @@ def _fields(definition: Mapping[str, object], rules: Rules) -> dict[str, str]:
     tags = definition.get("tags")
     fields[_("Tags")] = ", ".join(map(str, tags)) if isinstance(tags, Sequence) and not isinstance(tags, str) else ""
     return fields
+
+
+def _set_lines(stored: object) -> str:
+    sets = stored if isinstance(stored, Mapping) else {}
+    return "\n".join(
+        f"{title}: {' '.join(f'{name}={value}' for name, value in values.items())}" for title, values in sets.items()
+    )
 
 
 def _environment(definition: Mapping[str, object]) -> dict[str, str]:

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from flask import render_template, request
 
+from watchbell.domain import steps as task_steps
 from watchbell.domain.parameters import FIELD, SETS_FIELD, Parameter, check_value
-from watchbell.errors import InputError, NotFound, Problem
-from watchbell.services import parameters, runs, tasks
+from watchbell.domain.permissions import Right
+from watchbell.errors import InputError, NotAllowed, NotFound, Problem
+from watchbell.services import parameters, revisions, runs, tasks
 from watchbell.store.tasks import Task
 from watchbell.web import current
 from watchbell.web.db import database
@@ -35,15 +37,20 @@ class Asked:
     strange: Sequence[str] = ()
     chosen_set: str = ""
     set_name: str = ""
+    #: The version that is run where it is not the one in force, and what that runs.
+    version: int | None = None
+    runs: str = ""
     set_error: str = ""
 
 
 def page(task: Task) -> str:
     """Return the form as its address fills it; nothing is run by that."""
-    declared = parameters.declared({"parameters": task.parameters})
+    version = version_asked(task, request.args)
+    said = revisions.definition_at(database(), task, version)
+    declared = parameters.declared(said)
     title = request.args.get("set", "")
     chosen = task.parameter_sets.get(title)
-    given = {**_of_run(task, request.args.get("run", "")), **(chosen or {}), **_given(request.args)}
+    given = {**_of_run(task, said, request.args.get("run", "")), **(chosen or {}), **_given(request.args)}
     known = {one.name for one in declared}
     values = {one.name: given.get(one.name, one.default) for one in declared}
     asked = Asked(
@@ -51,10 +58,31 @@ def page(task: Task) -> str:
         values=values,
         errors=_errors(declared, values),
         strange=[name[:50] for name in given if name not in known][:10],
+        version=version,
+        runs=_runs(said),
         chosen_set=title if chosen is not None else "",
         set_name=title if chosen is not None else "",
     )
     return _page(task, asked)
+
+
+def version_asked(task: Task, sent: Mapping[str, str]) -> int | None:
+    """Return the earlier version that is asked for, None for the one in force.
+
+    Raises NotAllowed for whoever may not edit: an earlier command is one that somebody has taken out of force.
+    """
+    text = sent.get("version", "")
+    version = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    if version in {None, task.version}:
+        return None
+    require_edit()
+    return version
+
+
+def require_edit() -> None:
+    """Raise NotAllowed for whoever may not edit tasks."""
+    if Right.EDIT not in current.user().rights:
+        raise NotAllowed(_("to run a version that is not in force needs the right to edit"))
 
 
 def values_sent() -> dict[str, object]:
@@ -64,7 +92,9 @@ def values_sent() -> dict[str, object]:
 
 def again(task: Task, error: InputError, *, set_error: str = "") -> tuple[str, int]:
     """Return the form with what was typed and what is wrong with it."""
-    declared = parameters.declared({"parameters": task.parameters})
+    version = version_asked(task, request.form)
+    said = revisions.definition_at(database(), task, version)
+    declared = parameters.declared(said)
     sent = _given(request.form)
     names = {f"{FIELD}.{one.name}": one.name for one in declared}
     asked = Asked(
@@ -72,6 +102,8 @@ def again(task: Task, error: InputError, *, set_error: str = "") -> tuple[str, i
         values={one.name: sent.get(one.name, one.default) for one in declared},
         errors={names[problem.field]: _words(problem) for problem in error.problems if problem.field in names},
         problems=[f"{problem.field.removeprefix(FIELD + '.')}: {_words(problem)}" for problem in error.problems],
+        version=version,
+        runs=_runs(said),
         set_name=request.form.get("set_name", ""),
         set_error=set_error,
     )
@@ -105,7 +137,12 @@ def _given(sent: Mapping[str, str]) -> dict[str, str]:
     return {key.removeprefix(PREFIX): value for key, value in sent.items() if key.startswith(PREFIX)}
 
 
-def _of_run(task: Task, text: str) -> Mapping[str, str]:
+def _runs(said: Mapping[str, object]) -> str:
+    steps = task_steps.from_json(said.get("steps"))
+    return "\n".join(step.command for step in steps) if steps else str(said.get("command") or "")
+
+
+def _of_run(task: Task, said: Mapping[str, object], text: str) -> Mapping[str, str]:
     """Return what a run of the task was given, as far as the task still takes it."""
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         return {}
@@ -116,7 +153,7 @@ def _of_run(task: Task, text: str) -> Mapping[str, str]:
     if found.run.task_id != task.id:
         return {}
     given = {one.name: one.value for one in parameters.told(found.definition, found.run.parameters)}
-    return parameters.fitting({"parameters": task.parameters}, given)
+    return parameters.fitting(said, given)
 
 
 def _errors(declared: Sequence[Parameter], values: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.domain.masking import mask_all
 from watchbell.domain.policies import Policies
-from watchbell.errors import Conflict
+from watchbell.errors import Conflict, InputError
 from watchbell.services import alerts, comparisons, decisions, failures, judgements, parameters, runs, tasks, triggers
 from watchbell.web import (
     both_outputs,
@@ -25,6 +25,7 @@ from watchbell.web import (
     presenters_runs,
     presenters_why,
     query,
+    run_asking,
     run_list,
     run_output,
     run_page,
@@ -182,6 +183,21 @@ def again(run_id: int) -> AnyResponse:
     if tasks.get(database(), run.task_id).parameters:
         return redirect(url_for("tasks.ask", task_id=run.task_id, run=run_id), 303)
     made = triggers.run_like(database(), run, now=current.now(), actor=current.actor())
+    notices.warn_unless_running()
+    return redirect(url_for("runs.detail", run_id=made.id), 303)
+
+
+@blueprint.post("/runs/<int:run_id>/exactly")
+def exactly(run_id: int) -> AnyResponse:
+    """Run again what this run was: the same version of its task, with the same values."""
+    run = runs.get(database(), run_id)
+    if run.task_version != tasks.get(database(), run.task_id).version:
+        run_asking.require_edit()
+    try:
+        made = triggers.run_exactly(database(), run, now=current.now(), actor=current.actor())
+    except InputError as error:
+        flash(sentence(error.message), "warning")
+        return redirect(url_for("runs.detail", run_id=run_id), 303)
     notices.warn_unless_running()
     return redirect(url_for("runs.detail", run_id=made.id), 303)
 

@@ -182,11 +182,14 @@ def ask(task_id: int) -> str | tuple[str, int]:
 @blueprint.post("/tasks/<int:task_id>/run")
 def run(task_id: int) -> AnyResponse | tuple[str, int]:
     task = tasks.get(database(), task_id)
+    version = run_asking.version_asked(task, request.form)
     if task.parameters and run_asking.MARK not in request.form:
         return redirect(url_for("tasks.ask", task_id=task_id), 303)
     try:
         given = run_asking.values_sent()
-        made = triggers.run_now(database(), task_id, now=current.now(), actor=current.actor(), given=given)
+        made = triggers.run_now(
+            database(), task_id, now=current.now(), actor=current.actor(), given=given, version=version
+        )
     except InputError as error:
         return run_asking.again(task, error)
     notices.warn_unless_running()

@@ -57,6 +57,17 @@ class Run(fields.Schema):
     )
 
 
+class RerunWanted(fields.Schema):
+    """How a run is repeated."""
+
+    exactly = fields.Flag(
+        load_default=False,
+        metadata={
+            "description": "By the same version and with the same values; one that is not in force needs the right to edit."
+        },
+    )
+
+
 class Attempt(fields.Schema):
     """One real start of the command, with what it has used."""
 

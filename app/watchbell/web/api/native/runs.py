@@ -19,6 +19,7 @@ from watchbell.web.api.native import answers, run_schemas, words
 from watchbell.web.api.native.family import blueprint
 from watchbell.web.api.native.task_actions import run_made
 from watchbell.web.db import database
+from watchbell.web.run_asking import require_edit
 
 NO_RUN = "There is no such run."
 GONE = "The run was there; it is older than runs are kept."
@@ -83,13 +84,18 @@ def cancel_run(run_id: str) -> Response:
 
 
 @blueprint.route("/runs/<run_id>/rerun", methods=["POST"])
+@blueprint.body(run_schemas.RerunWanted, required=False)
 @idempotent()
-@blueprint.errors(_404="There is no such run, or its task was deleted.", _410=GONE, _422=NO_NUMBER)
+@blueprint.errors(_404="There is no such run, or its task was deleted.", _410=GONE)
 @blueprint.answers(201, run_schemas.Run)
-def rerun(run_id: str) -> Response:
+def rerun(wanted: dict[str, Any], run_id: str) -> Response:
     """Run the task of a run once more, as it is defined now, with the values that it still takes; the answer is the new run."""
     run = runs.get(database(), parsing.path_id("run_id", run_id))
-    return run_made(triggers.run_like(database(), run, now=current.now(), actor=current.actor()))
+    if not wanted["exactly"]:
+        return run_made(triggers.run_like(database(), run, now=current.now(), actor=current.actor()))
+    if run.task_version != tasks.get(database(), run.task_id).version:
+        require_edit()
+    return run_made(triggers.run_exactly(database(), run, now=current.now(), actor=current.actor()))
 
 
 @blueprint.route("/runs/<run_id>/decide", methods=["POST"])

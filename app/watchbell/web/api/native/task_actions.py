@@ -6,17 +6,18 @@ from typing import Any
 
 from flask import Response, url_for
 
-from watchbell.errors import InputError
-from watchbell.services import pauses, runs, task_lists, tasks, triggers
+from watchbell.errors import InputError, VersionConflict
+from watchbell.services import pauses, revisions, runs, task_lists, tasks, triggers
 from watchbell.services.runs import RunFilter
 from watchbell.store.runs import Run
 from watchbell.web import current
-from watchbell.web.api import parsing
+from watchbell.web.api import parsing, versions
 from watchbell.web.api.idempotency import idempotent
 from watchbell.web.api.native import answers, run_schemas, schemas, task_schemas, words
 from watchbell.web.api.native.family import blueprint
-from watchbell.web.api.native.tasks import NO_TASK
+from watchbell.web.api.native.tasks import NO_TASK, NO_VERSION, STALE, shown, stale
 from watchbell.web.db import database
+from watchbell.web.run_asking import require_edit
 
 _OUTCOME_COLUMNS = ("id", "state", "due_at", "ended_at", "exit_code", "stands_for")
 _OUTCOME_NAMES = ("run_id", *_OUTCOME_COLUMNS[1:])
@@ -34,11 +35,21 @@ _OUTCOME_NAMES = ("run_id", *_OUTCOME_COLUMNS[1:])
 def run_task(wanted: dict[str, Any], task_id: str) -> Response:
     """Run a task now, also one that is disabled; the answer is the run, which is queued."""
     number, now, actor = parsing.path_id("task_id", task_id), current.now(), current.actor()
-    if wanted["asap"] and wanted["parameters"]:
-        raise InputError.of("parameters", "cannot stand beside asap: a run that waits already keeps its own")
+    for name in ("parameters", "revision"):
+        if wanted["asap"] and wanted[name]:
+            raise InputError.of(name, "cannot stand beside asap: a run that waits already keeps its own")
     if wanted["asap"]:
         return run_made(triggers.run_soon(database(), number, now=now, actor=actor))
-    return run_made(triggers.run_now(database(), number, now=now, actor=actor, given=wanted["parameters"]))
+    given, version = wanted["parameters"], _version(number, wanted["revision"])
+    return run_made(triggers.run_now(database(), number, now=now, actor=actor, given=given, version=version))
+
+
+def _version(task_id: int, wanted: int | None) -> int | None:
+    """Return the version that is asked for; raises NotAllowed for one that is not in force without the right to edit."""
+    if wanted is None or wanted == tasks.get(database(), task_id).version:
+        return None
+    require_edit()
+    return wanted
 
 
 def run_made(run: Run) -> Response:
@@ -83,6 +94,42 @@ def list_revisions(asked: dict[str, Any], task_id: str) -> Response:
     names = ("version", "at", "by", "definition")
     items = [{name: getattr(revision, name) for name in names} for revision in found[:limit]]
     return answers.page(items, ("before", str(found[limit - 1].version)) if len(found) > limit else None)
+
+
+@blueprint.route("/tasks/<number:task_id>/revisions/<number:version>")
+@blueprint.errors(_404="There is no such task, or it has no such version.", _422="This is not a number.")
+@blueprint.answers(200, task_schemas.Revision)
+def get_revision(task_id: str, version: str) -> Response:
+    """Get what a version of a task says; also of a task that was deleted."""
+    number = parsing.path_id("version", version)
+    found = revisions.find(database(), parsing.path_id("task_id", task_id), number).revision
+    return answers.answer({name: getattr(found, name) for name in ("version", "at", "by", "definition")})
+
+
+@blueprint.route("/tasks/<number:task_id>/revisions/<number:version>/restore", methods=["POST"])
+@idempotent()
+@versions.needed
+@blueprint.errors(
+    _404="There is no such task, or it has no such version.",
+    _409="Another task has the name that it had then.",
+    _412=STALE,
+    _422="This is not a number.",
+    _428=NO_VERSION,
+)
+@blueprint.answers(200, task_schemas.Task)
+def restore_revision(task_id: str, version: str) -> Response:
+    """Let a task say again what it said in a version, as a new one; it stays enabled or not."""
+    number, wanted, expected = (
+        parsing.path_id("task_id", task_id),
+        parsing.path_id("version", version),
+        versions.required(),
+    )
+    now, actor = current.now(), current.actor()
+    try:
+        restored = revisions.restore(database(), number, wanted, now=now, actor=actor, expected_version=expected)
+    except VersionConflict as error:
+        raise stale(error, number) from None
+    return shown(restored)
 
 
 @blueprint.route("/tasks/<number:task_id>/next")

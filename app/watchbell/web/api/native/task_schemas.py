@@ -365,6 +365,12 @@ class RunWanted(fields.Schema):
             "example": {"day": "2026-11-30"},
         },
     )
+    revision = fields.Whole(
+        load_default=None,
+        allow_none=True,
+        validate=fields.between(1, 2**31 - 1),
+        metadata={"description": "The version that is run; one that is not in force needs the right to edit."},
+    )
 
 
 class ClockChange(fields.Schema):

@@ -22,8 +22,8 @@ from watchbell.web.db import database
 
 NO_TASK = "There is no such task."
 _TAKEN = "There is a task of that name."
-_STALE = "The task is not the version that If-Match names any more; `current` is it as it is now."
-_NO_VERSION = "If-Match is missing."
+STALE = "The task is not the version that If-Match names any more; `current` is it as it is now."
+NO_VERSION = "If-Match is missing."
 
 
 @blueprint.route("/tasks")
@@ -69,7 +69,7 @@ def get_task(task_id: str) -> Response:
 @blueprint.route("/tasks/<number:task_id>", methods=["PATCH"])
 @blueprint.body(task_schemas.TaskChange)
 @versions.needed
-@blueprint.errors(_404=NO_TASK, _409=_TAKEN, _412=_STALE, _428=_NO_VERSION)
+@blueprint.errors(_404=NO_TASK, _409=_TAKEN, _412=STALE, _428=NO_VERSION)
 @blueprint.answers(200, task_schemas.Task)
 def update_task(given: dict[str, Any], task_id: str) -> Response:
     """Change a task: what is not named stays as it is."""
@@ -85,13 +85,13 @@ def update_task(given: dict[str, Any], task_id: str) -> Response:
             expected_version=expected,
         )
     except VersionConflict as error:
-        raise _stale(error, number) from None
+        raise stale(error, number) from None
     return shown(changed)
 
 
 @blueprint.route("/tasks/<number:task_id>", methods=["DELETE"])
 @versions.needed
-@blueprint.errors(_404=NO_TASK, _412=_STALE, _422="This is not a number.", _428=_NO_VERSION)
+@blueprint.errors(_404=NO_TASK, _412=STALE, _422="This is not a number.", _428=NO_VERSION)
 @blueprint.answers(204)
 def delete_task(task_id: str) -> Response:
     """Delete a task; its runs stay in the history, and those that wait are cancelled."""
@@ -99,7 +99,7 @@ def delete_task(task_id: str) -> Response:
     try:
         tasks.delete(database(), number, now=current.now(), actor=current.actor(), expected_version=expected)
     except VersionConflict as error:
-        raise _stale(error, number) from None
+        raise stale(error, number) from None
     return answers.nothing()
 
 
@@ -166,7 +166,8 @@ def _told(found: Sequence[Task]) -> list[dict[str, object]]:
     return [words.task(task, busy=busy, paused=paused) for task in found]
 
 
-def _stale(error: VersionConflict, task_id: int) -> VersionConflict:
+def stale(error: VersionConflict, task_id: int) -> VersionConflict:
+    """Return the error with the task as it is now."""
     try:
         (told,) = _told([tasks.get(database(), task_id)])
     except NotFound:
