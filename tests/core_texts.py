@@ -37,6 +37,7 @@ PAGES = ("web/*.py", "web/forms/*.py", "web/pages/*.py")
 #: Modules whose words only programs, the command line or files read: the five families, agents, crontabs, the log.
 APART = (
     *("domain/agent_protocol.py", "domain/analysis/baseline.py", "domain/crontab/writing.py", "domain/presence.py"),
+    "domain/reproduction.py",
     "domain/job_document/interpreters.py",
     *("domain/samples.py", "domain/schedule/describe.py", "domain/schedule/pattern.py", "services/cron_log.py"),
     *("services/cron_task.py", "services/first_start.py", "services/idempotency.py", "services/totals.py"),
@@ -49,6 +50,9 @@ SILENT = frozenset(
         "scheduler.lock",
         "scheduler.log",
         "scheduler.pid",
+        "run.json",
+        "run.sh",
+        "task.json",
         "Invalid control",
         "final step",
         "or template_id is required",

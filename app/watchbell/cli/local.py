@@ -141,6 +141,15 @@ class LocalSource(LocalCalendars):
         db, actor = self._program.existing_db, self._program.actor
         return revisions.restore(db, task.id, version, now=clock.now(), actor=actor, expected_version=task.version)
 
+    def read_bundle(self, run_id: int) -> bytes:
+        """Return the zip of files that run a run again elsewhere."""
+        from watchbell.services import bundles
+
+        config = self._program.config
+        db, base = self._program.existing_db, config.child_environment
+        with bundles.write(db, run_id, output_path=config.output_path, base=base) as file:
+            return file.read()
+
     def run_again(self, run_id: int, *, exactly: bool) -> Run:
         """Ask for another run like this one."""
         from watchbell.services import runs, triggers

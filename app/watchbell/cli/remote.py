@@ -133,6 +133,11 @@ class RemoteSource(RemoteCalendars):
             self._client.ask("POST", f"/tasks/{task.id}/revisions/{version}/restore", version=task.version)
         )
 
+    def read_bundle(self, run_id: int) -> bytes:
+        """Return the zip of files that run a run again elsewhere."""
+        data: bytes = self._client.ask("GET", f"/runs/{run_id}/bundle")
+        return data
+
     def run_again(self, run_id: int, *, exactly: bool) -> RunRow:
         """Ask for another run like this one."""
         return Run.of(self._client.ask("POST", f"/runs/{run_id}/rerun", body={"exactly": exactly}))

@@ -15,6 +15,7 @@ from watchbell.cli.screen import (
     follow,
     json_option,
     moment,
+    one_line,
     pairs,
     print_json,
     say,
@@ -25,6 +26,7 @@ from watchbell.cli.source import RunQuery, RunRow, RunVerdict
 from watchbell.cli.steps import steps_json, tell_steps
 from watchbell.domain import decision
 from watchbell.domain.run_state import RunState
+from watchbell.errors import InputError
 
 _COLUMNS = (
     "id", "task_id", "task_name", "task_version", "trigger", "due_at", "local_time", "zone", "state", "reason",
@@ -231,6 +233,26 @@ def again(program: Program, *, run_id: int, exactly: bool, as_json: bool) -> Non
         print_json(columns_of(made, _COLUMNS))
     else:
         say(str(made.id))
+
+
+@runs.command(
+    short_help="Write the files that run it again elsewhere.",
+    epilog=examples("watchbell runs bundle 17", "watchbell runs bundle 17 -o failure.zip"),
+)
+@_ID
+@click.option("--output", "-o", type=click.Path(dir_okay=False), metavar="FILE", help="Default: run-ID.zip, here.")
+@pass_program
+def bundle(program: Program, *, run_id: int, output: str | None) -> None:
+    """Write a zip of what a run ran: script, variables with placeholders for secrets, limits, values, and its output."""
+    data = program.source.read_bundle(run_id)
+    place = output or f"run-{run_id}.zip"
+    try:
+        with click.open_file(place, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise InputError.of("output", f"{place[:200]!r} cannot be written: {error.strerror}") from None
+    if place != "-":
+        say(f"Wrote {one_line(place)}: unpack it and read README.md.")
 
 
 @runs.command(

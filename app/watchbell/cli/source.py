@@ -284,6 +284,9 @@ class Source(CalendarSource, Protocol):
     def restore_revision(self, task: TaskRow, version: int) -> TaskRow:
         """Let a task say again what it said in a version, unless somebody has changed it since it was looked at."""
 
+    def read_bundle(self, run_id: int) -> bytes:
+        """Return the zip of files that run a run again elsewhere; raises NotFound."""
+
     def run_again(self, run_id: int, *, exactly: bool) -> RunRow:
         """Ask for another run like this one; ``exactly`` by its version and with its values, else by the one in force."""
 

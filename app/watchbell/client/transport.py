@@ -128,6 +128,8 @@ def _reason(error: BaseException) -> str:
 
 def _content(response: BaseHTTPResponse) -> Any:
     body: Any = None
+    if response.status < 400 and response.headers.get("Content-Type") == "application/zip":
+        return response.data
     if response.data:
         try:
             body = json.loads(response.data)

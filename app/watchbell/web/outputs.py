@@ -5,13 +5,16 @@ from __future__ import annotations
 import codecs
 import dataclasses
 
-from flask import Response
+from flask import Response, send_file
 
 from watchbell.domain.shown_text import TURNS, plain_text
+from watchbell.services import bundles
 from watchbell.services.streams import STREAMS, OutputGone, Part, Stream, read_source
+from watchbell.web import current
+from watchbell.web.db import database
 
 __all__ = [
-    "CHUNK", "PAGE_PART", "STREAMS", "Excerpt", "OutputGone", "Part", "Stream", "download_response", "excerpt", "live_text",
+    "CHUNK", "PAGE_PART", "STREAMS", "Excerpt", "OutputGone", "Part", "Stream", "bundle_response", "download_response", "excerpt", "live_text",
     "plain_text", "read_source", "text_response",
 ]  # fmt: skip
 #: Bytes that one answer to a live page holds at most.
@@ -89,3 +92,10 @@ def _saved(response: Response, name: str) -> Response:
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def bundle_response(run_id: int) -> Response:
+    """Return the bundle of a run as a file to be saved; raises NotFound."""
+    config = current.config()
+    found = bundles.write(database(), run_id, output_path=config.output_path, base=config.child_environment)
+    return send_file(found, "application/zip", as_attachment=True, download_name=f"run-{run_id}.zip", max_age=0)

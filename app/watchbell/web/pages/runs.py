@@ -147,6 +147,12 @@ def download(run_id: int, stream: str) -> Response:
     return outputs.download_response(source, first, name=f"run-{run_id}-{stream}")
 
 
+@blueprint.get("/runs/<int:run_id>/bundle")
+def bundle(run_id: int) -> Response:
+    """Answer with the files that run it again elsewhere."""
+    return outputs.bundle_response(run_id)
+
+
 @blueprint.get("/runs/<int:run_id>/steps.json")
 def steps_json(run_id: int) -> Response:
     zone = current.zone()

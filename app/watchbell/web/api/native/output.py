@@ -16,6 +16,7 @@ from watchbell.web.api.native.family import blueprint
 from watchbell.web.db import database
 from watchbell.web.outputs import Part, Stream
 
+_NO_NUMBER = "This is not a number."
 _GONE = "The run is older than runs are kept."
 _NOT_KEPT = "There is no such run or attempt, or its output is not kept any more."
 
@@ -51,6 +52,16 @@ def get_raw_output(asked: dict[str, Any], run_id: str) -> Response:
         stream, first, name=f"run-{parsing.path_id('run_id', run_id)}-{asked['stream']}"
     )
     return _ranged(stream, first, response) if first.is_complete else response
+
+
+@blueprint.route("/runs/<run_id>/bundle")
+@blueprint.errors(
+    _404="There is no such run, or its version of the task is not kept any more.", _410=_GONE, _422=_NO_NUMBER
+)
+@blueprint.answers(200, {"type": "string", "format": "binary"}, content_type="application/zip")
+def get_bundle(run_id: str) -> Response:
+    """Get the files that run a run again elsewhere: script, variables without secrets, limits, values, and its output."""
+    return outputs.bundle_response(parsing.path_id("run_id", run_id))
 
 
 def _text_told(part: Part) -> dict[str, object]:
