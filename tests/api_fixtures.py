@@ -107,7 +107,7 @@ class Program:
         """Return the body of an answer that must have the status."""
         answer = self.call(method, path, body, **options)
         assert answer.status_code == status, (method, path, answer.status_code, answer.text[:500])
-        return answer.get_json() if answer.is_json else answer.text
+        return answer.get_json() if answer.is_json else answer.get_data().decode(errors="replace")
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,7 @@ SILENT = frozenset(
         "scheduler.log",
         "scheduler.pid",
         "run.json",
+        "Dashboard https://grafana.example.org/d/backup",
         "run.sh",
         "task.json",
         "Invalid control",

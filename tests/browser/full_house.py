@@ -27,6 +27,7 @@ from watchbell.services import (
 from watchbell.services import tasks as tasks_of
 from watchbell.store.tasks import Task
 
+RUNBOOK = "# If it fails\n\n1. Look at the *second* step.\n2. `restart`, then [run it again](/runs).\n\n| step | who |\n|---|---|\n| 2 | ann |"
 LONG_NAME = ("nightly-export-of-all-orders-to-the-warehouse-and-the-reporting-database-of-the-finance-department-eu-w")[
     :100
 ]
@@ -109,8 +110,9 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
         {"name": "target", "type": "choice", "choices": ["staging", "live"], "default": "staging", "required": True},
     ]
     in_steps = house.add(
-        "in-steps", "", steps=steps, parameters=parameters, parameter_sets={"live": {"target": "live"}}
-    )
+        "in-steps", "", steps=steps, parameters=parameters, parameter_sets={"live": {"target": "live"}},
+        runbook=RUNBOOK, links=[{"title": "Dashboard", "url": "https://example.org/d/in-steps"}],
+    )  # fmt: skip
     long = house.add("stopped-by-hand", "echo begun; exec sleep 600")
     for fields in (
         {"name": "failing", "expression": "success == 0", "throttle_seconds": 0},

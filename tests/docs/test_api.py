@@ -42,5 +42,7 @@ def test_the_page_speaks_of_every_address(made_app: Flask) -> None:  # noqa: F81
     unsaid = {"/runs/N/decide", "/runs/N/expect", "/runs/N/retract"}
     for rule in made_app.url_map.iter_rules():
         if rule.endpoint.startswith("native."):
-            path = re.sub(r"<(?:number:)?\w+_id>", "N", rule.rule.removeprefix("/api/v2")).replace("<name>", "nightly")
+            path = re.sub(r"<(?:number:)?(?:\w+_id|version)>", "N", rule.rule.removeprefix("/api/v2")).replace(
+                "<name>", "nightly"
+            )
             assert path in {*told, *unsaid, ""}, path

@@ -86,6 +86,7 @@ def test_a_bundle_holds_what_the_run_was_and_what_it_wrote(
     answer = admin.get(f"/runs/{made.id}/bundle")
     same = program.call("GET", f"/api/v2/runs/{made.id}/bundle")
 
+    same.close()
     assert (answer.mimetype, same.mimetype) == ("application/zip", "application/zip")
     assert f"run-{made.id}.zip" in answer.headers["Content-Disposition"]
     with zipfile.ZipFile(io.BytesIO(answer.data)) as bundle:

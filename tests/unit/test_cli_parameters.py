@@ -42,3 +42,19 @@ def test_versions_are_listed_restored_and_run(shell):
     assert shell("runs", "again", str(first), "--json").json()["task_version"] == 2
     assert shell("task", "restore", "report", "1", "--json").json()["command"] == "one"
     assert shell("task", "restore", "report", "9").code == errors.EXIT_NOT_FOUND
+
+
+def test_a_runbook_and_links_are_given_and_taken_away(shell, tmp_path):
+    (tmp_path / "book.md").write_text("# Do this\n")
+    shell("task", "add", "report", "--command", "true", "--manual", "--runbook", str(tmp_path / "book.md"),
+          "--link", "Wiki=https://example.org/?a=b", "--link", "https://example.org/?c=d")  # fmt: skip
+
+    made = shell("task", "show", "report", "--json").json()
+    assert made["runbook"] == "# Do this"
+    assert [(link["title"], link["url"]) for link in made["links"]] == [
+        ("Wiki", "https://example.org/?a=b"), ("https://example.org/?c=d", "https://example.org/?c=d"),
+    ]  # fmt: skip
+    assert "Wiki <https://example.org/?a=b>" in shell("task", "show", "report").out
+    gone = shell("task", "edit", "report", "--runbook", "", "--link", "", "--json").json()
+    assert (gone["runbook"], gone["links"]) == ("", [])
+    assert shell("task", "edit", "report", "--runbook", str(tmp_path / "none.md")).code == errors.EXIT_USAGE

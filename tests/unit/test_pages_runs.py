@@ -248,6 +248,7 @@ def test_the_head_goes_on_refreshing_only_while_something_is_to_come(admin: Pers
         "run-decision",
         "run-history",
         "run-verdict",
+        "run-runbook",
     }
 
 

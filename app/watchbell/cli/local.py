@@ -145,9 +145,8 @@ class LocalSource(LocalCalendars):
         """Return the zip of files that run a run again elsewhere."""
         from watchbell.services import bundles
 
-        config = self._program.config
-        db, base = self._program.existing_db, config.child_environment
-        with bundles.write(db, run_id, output_path=config.output_path, base=base) as file:
+        db, config = self._program.existing_db, self._program.config
+        with bundles.write(db, run_id, output_path=config.output_path, base=config.child_environment) as file:
             return file.read()
 
     def run_again(self, run_id: int, *, exactly: bool) -> Run:

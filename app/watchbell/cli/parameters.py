@@ -1,4 +1,4 @@
-"""Parameters of a task on the command line: declaring them, named sets of values, and the values of one run."""
+"""Parameters of a task on the command line, sets of values and the values of one run; its runbook and links."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from watchbell.domain import parameters
+from watchbell.domain.runbooks import LINKS_FIELD, RUNBOOK_FIELD
 from watchbell.errors import InputError
 
 _FIELD = parameters.FIELD
@@ -19,6 +20,12 @@ _SPEC = re.compile(
 )
 _EXAMPLE = "target!:choice(staging,live)=staging"
 
+BOOK_OPTIONS = (
+    click.option(
+        "--runbook", metavar="FILE", help="What to do about it, as Markdown from a file, or - for standard input."
+    ),
+    click.option("--link", multiple=True, metavar="TITLE=URL", help="Where more can be found; give it again for more."),
+)
 OPTIONS = (
     click.option("--parameter", multiple=True, metavar="SPEC",
                  help="What can be said to each run, as NAME, NAME=DEFAULT or NAME!:TYPE(CHOICES)=DEFAULT, where ! is for "
@@ -42,6 +49,10 @@ def fields_of(given: Mapping[str, Any]) -> dict[str, object]:
         found[_FIELD] = _read(given["parameters_file"])
     elif "parameter" in given:
         found[_FIELD] = [_declared(text) for text in given["parameter"]]
+    if "runbook" in given:
+        found[RUNBOOK_FIELD] = _text(given["runbook"]) if given["runbook"] else ""
+    if "link" in given:
+        found[LINKS_FIELD] = [_link(text) for text in given["link"] if text]
     if "value_set" in given:
         found[parameters.SETS_FIELD] = _sets(given["value_set"])
     return found
@@ -105,6 +116,22 @@ def _sets(texts: Sequence[str]) -> dict[str, dict[str, object]]:
             raise InputError.of(parameters.SETS_FIELD, f"{text[:40]!r} has no ':'", "nightly:day=2026-11-30")
         found.setdefault(title, {}).update(values_of([pair]))
     return found
+
+
+def _link(text: str) -> dict[str, str]:
+    title, equals, url = text.partition("=")
+    # An address may hold the sign as well.
+    return {"title": title, "url": url} if equals and "/" not in title else {"title": "", "url": text}
+
+
+def _text(file: str) -> str:
+    try:
+        with click.open_file(file, encoding="utf-8") as opened:
+            return str(opened.read())
+    except OSError as error:
+        raise InputError.of(RUNBOOK_FIELD, f"{file[:200]!r} cannot be read: {error.strerror}", "runbook.md") from None
+    except UnicodeDecodeError:
+        raise InputError.of(RUNBOOK_FIELD, f"{file[:200]!r} is not text in UTF-8", "runbook.md") from None
 
 
 def _read(file: str) -> object:

@@ -35,7 +35,7 @@ from watchbell.errors import InputError, Problem
 
 COLUMNS = (
     "id", "name", "enabled", "command", "steps", "directory", "environment", "parameters", "parameter_sets", "schedule", "schedule_words", "zone", "policies",
-    "tags", "comment", "owner", "team", "host", "version", "next_due_at", "created_at", "created_by", "updated_at",
+    "tags", "comment", "runbook", "links", "owner", "team", "host", "version", "next_due_at", "created_at", "created_by", "updated_at",
     "updated_by",
 )  # fmt: skip
 _NAME = click.argument("name", metavar="NAME", shell_complete=complete_task)
@@ -141,6 +141,8 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
             "Environment": " ".join(f"{key}={value}" for key, value in found.environment.items()),
             "Tags": ", ".join(found.tags),
             "Comment": found.comment,
+            "Runbook": found.runbook,
+            "Links": ", ".join(f"{link['title']} <{link['url']}>" for link in found.links),
             "Owner": f"{found.owner}@{found.host}",
             "Team": found.team or None,
             "Policies": ", ".join(f"{key}={value}" for key, value in found.policies.items() if value is not None),

@@ -8,13 +8,14 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from watchbell.domain import environments, placeholders, secret_names
+from watchbell.domain import environments, placeholders, runbooks, secret_names
 from watchbell.domain import parameters as task_parameters
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
 from watchbell.domain.environments import shown as _shown
 from watchbell.domain.parameters import FIELD, SETS_FIELD, Parameter
 from watchbell.domain.policies import Policies, build_policies
+from watchbell.domain.runbooks import LINKS_FIELD, RUNBOOK_FIELD, Link
 from watchbell.domain.schedule import Schedule, ScheduleKind
 from watchbell.domain.shown_text import is_visible
 from watchbell.domain.steps import Step
@@ -60,7 +61,7 @@ PLAIN_FIELDS = frozenset(
             "host",
             "enabled",
         ),
-        *(FIELD, SETS_FIELD),
+        *(FIELD, SETS_FIELD, RUNBOOK_FIELD, LINKS_FIELD),
     }
 )
 
@@ -103,6 +104,9 @@ class TaskDefinition:
     #: What can be said to each run, and named sets of values for that.
     parameters: tuple[Parameter, ...] = ()
     parameter_sets: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    #: What to do about it, in Markdown, and where more can be found.
+    runbook: str = ""
+    links: tuple[Link, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return what a revision keeps: all but whether the task is enabled."""
@@ -118,6 +122,8 @@ class TaskDefinition:
             "policies": self.policies.to_json(),
             "tags": list(self.tags),
             "comment": self.comment,
+            "runbook": self.runbook,
+            "links": [link.to_json() for link in self.links],
             "owner": self.owner,
             "team": self.team,
             "host": self.host,
@@ -135,6 +141,8 @@ class TaskDefinition:
             policies=Policies.from_json(data.get("policies") or {}),
             tags=tuple(data.get("tags") or ()),
             comment=data.get("comment", ""),
+            runbook=data.get("runbook", ""),
+            links=runbooks.links_from_json(data.get("links")),
             owner=data.get("owner", ""),
             team=data.get("team", ""),
             host=data.get("host", ""),
@@ -362,14 +370,6 @@ def _name(name: str, value: object) -> str:
     return text
 
 
-def _parameters(_name: str, value: object) -> tuple[Parameter, ...]:
-    return task_parameters.build_parameters(value)
-
-
-def _parameter_sets(_name: str, value: object) -> dict[str, dict[str, object]]:
-    return task_parameters.build_sets(value)
-
-
 _READERS: dict[str, Callable[[str, object], object]] = {
     "name": _name,
     "command": _command,
@@ -382,6 +382,8 @@ _READERS: dict[str, Callable[[str, object], object]] = {
     "team": _text(TEAM_LIMIT, "database"),
     "host": _text(255, "server-1"),
     "enabled": _enabled,
-    FIELD: _parameters,
-    SETS_FIELD: _parameter_sets,
+    FIELD: lambda _name, value: task_parameters.build_parameters(value),
+    SETS_FIELD: lambda _name, value: task_parameters.build_sets(value),
+    RUNBOOK_FIELD: lambda _name, value: runbooks.build_runbook(value),
+    LINKS_FIELD: lambda _name, value: runbooks.build_links(value),
 }

@@ -91,7 +91,8 @@ def _changed(older: TaskRevision | None, newer: TaskRevision) -> Sequence[str] |
     if older is None:
         return None
     before, after = (TaskDefinition.from_json(one.definition) for one in (older, newer))
-    return tuple(name.rpartition(".")[2] for name, _old, _new in transfer.differences(before, after))
+    names = (name.removeprefix("policies.") for name, _old, _new in transfer.differences(before, after))
+    return tuple(dict.fromkeys("schedule" if name.startswith("schedule.") else name for name in names))
 
 
 def _require(session: Session, task_id: int, *, deleted: bool = False) -> Task:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from watchbell.domain import parameters as task_parameters
+from watchbell.domain import runbooks
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
 from watchbell.domain.policies import Policies
@@ -25,6 +26,8 @@ def definition_of(task: Task) -> TaskDefinition:
         policies=Policies.from_json(task.policies),
         tags=tuple(task.tags),
         comment=task.comment,
+        runbook=task.runbook,
+        links=runbooks.links_from_json(task.links),
         owner=task.owner,
         team=task.team,
         host=task.host,
@@ -50,6 +53,8 @@ def write(session: Session, task: Task, definition: TaskDefinition, *, now: date
     task.policies = definition.policies.to_json()
     task.tags = list(definition.tags)
     task.comment = definition.comment
+    task.runbook = definition.runbook
+    task.links = [link.to_json() for link in definition.links]
     task.owner = definition.owner
     task.team = definition.team
     task.host = definition.host

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
-from watchbell.domain import likeness
+from watchbell.domain import likeness, runbooks
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
 from watchbell.domain.likeness import FieldChange
@@ -17,6 +17,7 @@ from watchbell.services.retention import Rules
 from watchbell.services.runs import RunDetail
 from watchbell.web import schedule_words
 from watchbell.web.forms.parameter_fields import parameter_lines, parameter_rows
+from watchbell.web.forms.task_form import link_lines
 from watchbell.web.i18n import _
 from watchbell.web.presenters import size_words, state_word
 from watchbell.web.presenters_policies import policy_facts
@@ -100,6 +101,8 @@ def _fields(definition: Mapping[str, object], rules: Rules) -> dict[str, str]:
     stored = task_steps.from_json(definition.get("steps"))
     declared = parameter_rows(parameters.declared(definition))
     fields[_("Parameters")] = parameter_lines(declared)
+    fields[_("Runbook")] = str(definition.get("runbook") or "")
+    fields[_("Links")] = link_lines(runbooks.links_from_json(definition.get("links")))
     fields[_("Sets of values")] = _set_lines(definition.get("parameter_sets"))
     fields[_("Steps")] = told(task_steps.describe(stored)) if stored else ""
     schedule, policies = definition.get("schedule"), definition.get("policies")

@@ -30,6 +30,7 @@ from watchbell.web import (
     errors,
     i18n,
     kept,
+    markdown,
     offers,
     pausing,
     presenters,
@@ -173,6 +174,7 @@ def _give_to_templates(app: Flask) -> None:
     app.add_template_filter(told.told)
     app.add_template_filter(told.sentence)
     app.add_template_global(schedule_words.sentence, "schedule_words")
+    app.add_template_filter(markdown.render, "markdown")
     app.add_template_filter(presenters.age_words)
 
 

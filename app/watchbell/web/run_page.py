@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from watchbell.errors import InputError
-from watchbell.services import decisions, run_lists, runs, task_lists
+from watchbell.errors import InputError, NotFound
+from watchbell.services import decisions, run_lists, runs, task_lists, tasks
+from watchbell.store.runs import Run
 from watchbell.web import bulk_forms, current, list_look, presenters_runs, query, run_list, run_sentences
 from watchbell.web.db import database
 from watchbell.web.i18n import ngettext
@@ -100,3 +101,20 @@ def twin_rows() -> Iterator[RunView]:
 def _today() -> str:
     day_start = run_list.day_start(current.now(), current.zone())
     return presenters_runs.today_sentence(runs.overview(database(), day_start=day_start, recent=0).today)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Runbook:
+    """What to do about a run, as its task says now: who has written it since knows more."""
+
+    text: str
+    links: Sequence[Mapping[str, str]]
+
+
+def runbook_of(run: Run) -> Runbook | None:
+    """Return what the task of a run says is to be done, None if it says nothing or is not there any more."""
+    try:
+        task = tasks.get(database(), run.task_id)
+    except NotFound:
+        return None
+    return Runbook(task.runbook, task.links) if task.runbook or task.links else None

@@ -17,6 +17,7 @@ from wtforms import BooleanField, HiddenField, RadioField, SelectChoice, SelectF
 
 from watchbell.domain.crontab import PastedLine, understand
 from watchbell.domain.policies import Policies
+from watchbell.domain.runbooks import Link
 from watchbell.domain.schedule import EVERY_WORDS, LIMIT_FIELDS, Schedule, ScheduleKind, fields_of_limits
 from watchbell.domain.task_definition import NAME_LIMIT, Defaults, TaskDefinition
 from watchbell.errors import Problem
@@ -48,7 +49,7 @@ FIELDS_OF_KIND = {
 PASTED_FIELDS = ("kind", "cron", "command", "name", "environment", "zone", "directory", "comment", "spread_seconds")
 WHAT_CHOICES = (("command", lazy("One command")), ("steps", lazy("Steps in order")))
 WHAT_FIELDS = ("name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "team", "host", "enabled",
-               "parameters")  # fmt: skip
+               "parameters", "runbook", "links")  # fmt: skip
 UNITS = {"seconds": lazy("seconds"), "minutes": lazy("minutes"), "hours": lazy("hours"), "days": lazy("days")}
 #: The words of a schedule, as they are offered.
 _EVERY_NAMES = {
@@ -119,6 +120,8 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     parameters = ParametersField(lazy("Parameters"))
     tags = StringField(lazy("Tags"))
     comment = TextAreaField(lazy("Comment"), render_kw={"rows": 2})
+    runbook = TextAreaField(lazy("Runbook"), render_kw={"rows": 6})
+    links = TextAreaField(lazy("Links"), render_kw={"rows": 2, "spellcheck": "false"})
     owner = StringField(lazy("Owner"), render_kw={"maxlength": NAME_LIMIT})
     #: Its choices are given to the form; without a team there is nothing to choose.
     team = SelectField(lazy("Team"), choices=[], validate_choice=False)
@@ -263,6 +266,11 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
         return name if name in self._fields else None
 
 
+def link_lines(links: Iterable[Link]) -> str:
+    """Return links as somebody would type them: a title and an address in each line."""
+    return "\n".join(link.url if link.title == link.url else f"{link.title} {link.url}" for link in links)
+
+
 def new_task_data(defaults: Defaults) -> dict[str, object]:
     """Return what an empty form shows."""
     return {
@@ -295,6 +303,8 @@ def task_data(definition: TaskDefinition, version: int) -> dict[str, object]:
         "parameters": parameter_rows(definition.parameters),
         "tags": ", ".join(definition.tags),
         "comment": definition.comment,
+        "runbook": definition.runbook,
+        "links": link_lines(definition.links),
         "owner": definition.owner,
         "team": definition.team,
         "host": definition.host,

@@ -99,7 +99,8 @@ def index_csv() -> Response:
 def detail(run_id: int) -> str:
     tab = query.word(request.args, "tab", TABS, "output")
     page = _run_page(run_id)
-    return render_template("runs/detail.html", page=page, tab=tab, **_tab_context(page, tab))
+    book = run_page.runbook_of(page.run)
+    return render_template("runs/detail.html", page=page, tab=tab, runbook=book, **_tab_context(page, tab))
 
 
 @blueprint.get("/runs/<int:run_id>/compare")
@@ -123,7 +124,8 @@ def fragment(run_id: int) -> str:
     tab = query.word(request.args, "tab", TABS, "output")
     page = _run_page(run_id)
     context = run_output.chosen() if tab == "output" else _tab_context(page, tab)
-    return render_template("runs/fragment.html", page=page, tab=tab, **context)
+    book = run_page.runbook_of(page.run)
+    return render_template("runs/fragment.html", page=page, tab=tab, runbook=book, **context)
 
 
 @blueprint.get("/runs/<int:run_id>/output")

@@ -1,4 +1,4 @@
-"""What routes of tasks take and answer with of their parameters."""
+"""What routes of tasks take and answer with of their parameters, runbooks and links."""
 
 from __future__ import annotations
 
@@ -12,6 +12,21 @@ SETS: dict[str, Any] = {
     "description": "Named sets of values, to be chosen from when somebody runs it.",
     "example": {"yesterday": {"day": "2026-11-29"}},
 }
+RUNBOOK: dict[str, Any] = {
+    "description": "What to do about it, in Markdown.",
+    "example": "Restart it, then run it again.",
+}
+LINKS: dict[str, Any] = {"description": "Where more can be found."}
+
+
+class Link(fields.Schema):
+    """Where something about a task can be found."""
+
+    title = fields.Text(load_default="", metadata={"example": "Dashboard"})
+    url = fields.Text(
+        required=True,
+        metadata={"description": "https, http, or a page of this server.", "example": "https://example.org/backup"},
+    )
 
 
 class Parameter(fields.Schema):

@@ -10,12 +10,20 @@ from watchbell.domain import gates, policies
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import CalendarRule, DSTRule, ScheduleKind
-from watchbell.domain.steps import LONGEST_SECONDS
 from watchbell.domain.task_definition import COMMAND_LIMIT, NAME_LIMIT, TEAM_LIMIT, TEXT_LIMIT
 from watchbell.store.tasks import SORTS
 from watchbell.web.api import fields
 from watchbell.web.api.native import schemas
-from watchbell.web.api.native.parameter_schemas import PLAIN_VALUE, SETS, Parameter, ToldParameter
+from watchbell.web.api.native.parameter_schemas import (
+    LINKS,
+    PLAIN_VALUE,
+    RUNBOOK,
+    SETS,
+    Link,
+    Parameter,
+    ToldParameter,
+)
+from watchbell.web.api.native.step_schemas import Step, ToldStep
 
 #: What the policies are for; the rest of each is in docs/policies.md.
 _POLICY_WORDS = {
@@ -134,19 +142,6 @@ class ScheduleFields(fields.Schema):
     not_after = fields.Text(allow_none=True, metadata={**_NOT_AFTER})
 
 
-class Step(fields.Schema):
-    """One step of a task."""
-
-    name = fields.Text(metadata={"description": "By default step N.", "example": "import"})
-    command = fields.Text(required=True, metadata={"example": "python import.py"})
-    timeout_seconds = fields.Whole(
-        allow_none=True, load_default=None, validate=fields.between(1, LONGEST_SECONDS), metadata={"example": 300}
-    )
-    continue_on_failure = fields.Flag(
-        load_default=False, metadata={"description": "Whether the steps after it run when it has failed."}
-    )
-
-
 class TaskChange(ScheduleFields):
     """What is to be changed of a task: fields that are absent stay, and null takes away what may be absent."""
 
@@ -175,6 +170,8 @@ class TaskChange(ScheduleFields):
     comment = fields.Text(
         validate=fields.long(0, TEXT_LIMIT), allow_none=True, metadata={"example": "for the auditors"}
     )
+    runbook = fields.Text(allow_none=True, metadata={**RUNBOOK})
+    links = fields.Many(fields.Nested(Link), allow_none=True, metadata={**LINKS})
     owner = fields.Text(validate=fields.long(0, NAME_LIMIT), metadata={"example": "ann"})
     team = fields.Text(
         validate=fields.long(0, TEAM_LIMIT),
@@ -191,15 +188,6 @@ class NewTask(TaskChange):
     """A task to be made."""
 
     name = fields.Text(required=True, validate=fields.long(1, NAME_LIMIT), metadata={"example": "backup-home"})
-
-
-class ToldStep(fields.Schema):
-    """One step of a task."""
-
-    name = fields.Text(required=True)
-    command = fields.Text(required=True)
-    timeout_seconds = fields.Whole(required=True, allow_none=True)
-    continue_on_failure = fields.Flag(required=True)
 
 
 class Task(fields.Schema):
@@ -225,6 +213,8 @@ class Task(fields.Schema):
     )
     tags = fields.Many(fields.Text(), required=True, metadata={**TAGS})
     comment = fields.Text(required=True)
+    runbook = fields.Text(required=True, metadata={**RUNBOOK})
+    links = fields.Many(fields.Nested(Link), required=True, metadata={**LINKS})
     owner = fields.Text(required=True)
     team = fields.Text(required=True, metadata={"description": "Empty for none."})
     host = fields.Text(required=True)
