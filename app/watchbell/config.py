@@ -379,6 +379,15 @@ def _read_file(path: Path, named_by: str) -> _File:
     }
 
 
+def goes_to_journal(descriptor: int) -> bool:
+    """Return whether what is written there goes into the journal of systemd, which says so itself."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM", "") == f"{found.st_dev}:{found.st_ino}"
+
+
 def _child_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return what commands inherit: all but our own settings, which may hold secrets."""
     kept = {

@@ -9,12 +9,13 @@ import atexit
 import contextlib
 import dataclasses
 import os
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
@@ -22,7 +23,8 @@ from gunicorn.arbiter import Arbiter
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from watchbell import clock, resources
-from watchbell.config import Config
+from watchbell.config import Config, goes_to_journal
+from watchbell.control import own_user
 from watchbell.control.supervisor import Supervisor
 from watchbell.domain.task_definition import Defaults
 from watchbell.errors import ConfigError, WatchbellError
@@ -209,9 +211,13 @@ class Dashboard:
         tell(f"\n  Watchbell {__version__} · {what} · data in {self.config.home}")
         if how_to_stop:
             tell(f"  {how_to_stop}")
-        if self._entrance != self.url:
+        if self._supervisor and own_user.is_root():
+            tell(f"  Running as root: {own_user.AS_ROOT}.")
+        if self._entrance.command:
+            tell(f"  Nobody has a password yet. This makes a link that logs in once: {self._entrance.command}")
+        elif self._entrance.address != self.url:
             tell(f"  The link logs you in once, within {accounts.LINK_MINUTES} minutes; then choose a password.")
-        tell(f"\n  Open {self._entrance}\n")
+        tell(f"\n  Open {self._entrance.address}\n")
 
 
 def _require_guarded(config: Config) -> None:
@@ -233,8 +239,17 @@ def _exposed(config: Config, remedy: str) -> ConfigError:
     )
 
 
-def _prepare(config: Config, url: str) -> str:
-    """Make ready what the server needs and return the address to open, which may log its first visitor in."""
+class _Entrance(NamedTuple):
+    """Where people get in."""
+
+    #: It may log its first visitor in.
+    address: str
+    #: What makes an address that does, where none is written because others can read what is told.
+    command: str = ""
+
+
+def _prepare(config: Config, url: str) -> _Entrance:
+    """Make ready what the server needs and return where people get in."""
     if config.secret_key:
         # One that is too short is told before anything is made.
         secret_key(config)
@@ -252,8 +267,11 @@ def _prepare(config: Config, url: str) -> str:
         if not is_loopback(config.host) and not has_password:
             raise _exposed(config, f"set a password (watchbell user passwd {first.username})")
         if not config.uses_login or config.password or first.password_hash:
-            return url
-        return f"{url}/login/link/{accounts.make_link(db, first.username, now=now)}"
+            return _Entrance(url)
+        if goes_to_journal(1):
+            # Whoever may read the journal would have half an hour to be an administrator.
+            return _Entrance(url, f"watchbell --home {shlex.quote(str(config.home))} user link {first.username}")
+        return _Entrance(f"{url}/login/link/{accounts.make_link(db, first.username, now=now)}")
     finally:
         # Nothing may be open when the server forks.
         db.close()

@@ -31,7 +31,7 @@ HANG_SECONDS = 15.0
 #: So many are made from one seed.
 _BATCH = 200
 #: Making an input costs more than taking it: each is taken so many times more with a text in it spoiled, unless it is long.
-_VARIANTS = 8
+_VARIANTS = 24
 _SHORT = 3000
 _SHOWN = 400
 

@@ -6,12 +6,14 @@ import itertools
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.process.conftest import Served
@@ -19,6 +21,8 @@ from tests.process.lives import ROOT, Lab
 from tests.served.wire import Wire
 from tests.waiting import wait_until
 from watchbell import clock
+from watchbell.config import Config
+from watchbell.control import pidfile
 from watchbell.services import agents, audit, device_jobs, devices, enrolment, fleet_jobs, secrets
 from watchbell.services.fleet_orders import Order
 
@@ -279,6 +283,22 @@ def test_the_server_knows_the_machine_of_an_agent(lab: Lab, device: Device) -> N
     assert abs(facts["clock_ahead_seconds"]) < 60
     assert facts["memory_total_bytes"] > facts["memory_available_bytes"] > 0
     assert row().os_version == facts["os"]
+
+
+def test_neither_agent_nor_scheduler_listens_to_anything(served: Served, device: Device) -> None:
+    """The page does, by which it is seen that this would be noticed."""
+    owner = pidfile.find_owner(Config.load({"home": served.lab.home}, {}))
+    assert owner is not None
+    assert device.process is not None
+
+    ports = {}
+    for pid in (owner.pid, device.process.pid, served.page.workers()[0]):
+        tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        found = [one for process in tree for one in process.net_connections(kind="inet")]
+        ports[pid] = [one.laddr for one in found if one.status == psutil.CONN_LISTEN or one.type is socket.SOCK_DGRAM]
+
+    assert (ports[owner.pid], ports[device.process.pid]) == ([], [])
+    assert ports[served.page.workers()[0]]
 
 
 def heard(lab: Lab, device: Device, action: str) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 
 import pytest
@@ -164,3 +165,44 @@ def test_a_token_may_do_no_more_than_its_scope(served) -> None:
             reader.create_task("no", "true")
     with Client(url, "wb_wrong") as stranger, pytest.raises(NotAllowed):
         list(stranger.list_tasks())
+
+
+@pytest.mark.parametrize(
+    ("line", "hosts"),
+    [
+        ("GET /login HTTP/1.1", ["evil.example"]),
+        ("GET /login HTTP/1.1", ["{own}", "evil.example"]),
+        ("GET /login HTTP/1.1", ["evil.example", "{own}"]),
+        ("GET /login HTTP/1.1", ["{own}, evil.example"]),
+        ("GET http://evil.example/login HTTP/1.1", ["evil.example"]),
+        ("GET http://{own}/login HTTP/1.1", ["evil.example"]),
+        ("GET //evil.example/login HTTP/1.1", ["evil.example"]),
+        ("GET /login HTTP/1.1", ["evil.example@{own}"]),
+    ],
+)
+def test_a_request_that_names_another_server_anywhere_is_refused(served, line: str, hosts: list[str]) -> None:
+    own = served.page.url.removeprefix("http://")
+
+    assert _status(own, line, hosts) in {400, 404}
+    assert _status(own, "GET /login HTTP/1.1", ["{own}"]) == 200
+
+
+def test_a_whole_address_in_the_request_line_leads_nowhere_else(served) -> None:
+    own = served.page.url.removeprefix("http://")
+
+    answer = _answer(own, "GET http://evil.example/login/link/x HTTP/1.1", ["{own}"])
+
+    assert "evil.example" not in answer
+
+
+def _status(own: str, line: str, hosts: list[str]) -> int:
+    return int(_answer(own, line, hosts).split(" ", 2)[1])
+
+
+def _answer(own: str, line: str, hosts: list[str]) -> str:
+    """Return what a server says to a request as it stands."""
+    host, _, port = own.rpartition(":")
+    lines = [line, *(f"Host: {name}" for name in hosts), "Connection: close", "", ""]
+    with socket.create_connection((host, int(port)), timeout=20) as made:
+        made.sendall("\r\n".join(lines).format(own=own).encode())
+        return b"".join(iter(lambda: made.recv(65536), b"")).decode(errors="replace")

@@ -42,7 +42,8 @@ def test_nothing_is_wrong_with_a_new_installation(look):
     found, code = look()
 
     assert code == 0
-    assert {finding["level"] for finding in found.values()} <= {"ok", "note"}
+    # Whoever runs the tests may be root, which is told and is no fault of the installation.
+    assert {finding["level"] for code, finding in found.items() if code != "runs-as-root"} <= {"ok", "note"}
     assert {"home", "disk", "database", "clock", "assets", "keeper", "tasks"} <= set(found)
 
 

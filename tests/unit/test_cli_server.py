@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import shutil
 import socket
 import sqlite3
@@ -12,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.database import migrated_file  # noqa: F401 - a fixture.
-from watchbell import RunDashboard, resources, scheduler_tools
+from watchbell import RunDashboard, dashboard, resources, scheduler_tools
 from watchbell.cli.main import main
+from watchbell.config import Config
 from watchbell.errors import EXIT_CONFIG, ConfigError
 
 pytestmark = pytest.mark.skipif(
@@ -174,3 +176,41 @@ def test_the_signature_shows_the_defaults_that_people_know():
     assert {name: one.default for name, one in shown.items()} == {
         "port": 5000, "host": "127.0.0.1", "db": None, "debug": False, "scheduler": True, "block": True
     }  # fmt: skip
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Return a function that prepares a start whose output goes to a file, and says where people get in."""
+
+    def prepare(*, is_journal: bool) -> tuple[str, str]:
+        with (tmp_path / "out").open("w") as out:
+            before = os.dup(1)
+            os.dup2(out.fileno(), 1)
+            try:
+                status = os.fstat(1)
+                # systemd says so in this way of what it has made for a service, and what that starts inherits the words.
+                stream = f"{status.st_dev}:{status.st_ino if is_journal else status.st_ino + 1}"
+                monkeypatch.setenv("JOURNAL_STREAM", stream)
+                config = Config.load({"home": tmp_path / "a home", "sample_task": "off"}, {})
+                return dashboard._prepare(config, "http://127.0.0.1:5000")
+            finally:
+                os.dup2(before, 1)
+                os.close(before)
+
+    return prepare
+
+
+def test_no_login_link_is_written_into_the_journal(written, tmp_path):
+    address, command = written(is_journal=True)
+
+    assert address == "http://127.0.0.1:5000"
+    assert command == f"watchbell --home '{tmp_path}/a home' user link admin"
+    with contextlib.closing(sqlite3.connect(tmp_path / "a home/watchbell.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM login_link").fetchone() == (0,)
+
+
+def test_a_pipe_or_a_file_gets_the_link_although_systemd_has_started_the_terminal(written):
+    address, command = written(is_journal=False)
+
+    assert address.startswith("http://127.0.0.1:5000/login/link/")
+    assert command == ""

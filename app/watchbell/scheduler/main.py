@@ -16,7 +16,7 @@ from types import FrameType
 
 from watchbell import clock, logs
 from watchbell.config import MIB, Config
-from watchbell.control import calls, logfile, pidfile, pulse
+from watchbell.control import calls, logfile, own_user, pidfile, pulse
 from watchbell.domain.incidents import IncidentKind
 from watchbell.errors import EXIT_FAILURE, EXIT_OK, ConfigError, Unavailable
 from watchbell.execution import Bundles, Watcher, cgroups, runtime_root
@@ -129,6 +129,8 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
                 "Scheduler started (PID %d, %s@%s, home %s)", os.getpid(), config.user, config.hostname, config.home
             )
             log.info("On this machine: %s", describe_limits())
+            for words in own_user.warnings(config):
+                log.log(logging.WARNING if words == own_user.AS_ROOT else logging.INFO, "Note: %s", words)
             _recover(loop, db, config, beat, vitals, bundles=bundles, watcher=watcher, launcher=launcher)
             loop.run(watchdog.start)
             watchdog.stop()

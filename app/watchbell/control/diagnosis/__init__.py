@@ -20,6 +20,7 @@ __all__ = ["CHECKS", "Finding", "Level", "look"]
 #: What is looked at, in this order. With a database of this version also what CHECKS_OF_ROWS names.
 CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     place.look_at_home,
+    place.look_at_user,
     place.look_at_room,
     place.look_at_database,
     place.look_at_reserve,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from watchbell.config import MIB, Config
+from watchbell.control import own_user
 from watchbell.control.diagnosis.finding import Finding, Level, ok
 from watchbell.control.pidfile import is_held
 from watchbell.errors import WatchbellError
@@ -49,6 +50,17 @@ def look_at_home(config: Config) -> Iterator[Finding]:
                       f"chmod 600 {files}")  # fmt: skip
     else:
         yield ok("home", f"{home} is there and its files are private")
+
+
+def look_at_user(config: Config, uid: int | None = None) -> Iterator[Finding]:
+    """Look whether commands are kept from anything at all."""
+    if own_user.is_root(uid):
+        words, _semicolon, remedy = own_user.AS_ROOT.partition("; ")
+        yield Finding("runs-as-root", Level.WARNING, words, remedy)
+    keys = own_user.keys_in_reach(config)
+    if keys:
+        yield Finding("keys-in-reach", Level.NOTE, f"commands run as this user and can read {keys[0].name} and the database",
+                      f"tasks that must not see each other get installations of their own: {own_user.PAGE}")  # fmt: skip
 
 
 def _is_open(path: Path) -> bool:
