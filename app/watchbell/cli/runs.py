@@ -102,7 +102,7 @@ def list_runs(
     query = RunQuery(task_id=task_id, states=states, before_id=before_id, limit=limit, undecided=undecided)
     page = program.source.list_runs(query)
     if as_json:
-        print_json([columns_of(run, _COLUMNS) for run in page.runs])
+        print_json([_plain(run) for run in page.runs])
         return
     if not page.runs:
         say("No run fits.")
@@ -123,7 +123,7 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                **columns_of(detail.run, _COLUMNS),
+                **_plain(detail.run),
                 "command": detail.definition.get("command"),
                 "attempt_list": [
                     {
@@ -211,7 +211,7 @@ def cancel(program: Program, *, run_id: int, as_json: bool) -> None:
     """Ask for a run's end: one that waits is cancelled at once, a command gets TERM and, after its grace, KILL."""
     asked = program.source.cancel_run(run_id)
     if as_json:
-        print_json(columns_of(asked, _COLUMNS))
+        print_json(_plain(asked))
     elif asked.state == RunState.CANCELLED:
         say(f"Run {run_id} is cancelled.")
     else:
@@ -230,7 +230,7 @@ def again(program: Program, *, run_id: int, exactly: bool, as_json: bool) -> Non
     """Ask for another run like this one, of the task as it is now and with the values that it still takes."""
     made = program.source.run_again(run_id, exactly=exactly)
     if as_json:
-        print_json(columns_of(made, _COLUMNS))
+        print_json(_plain(made))
     else:
         say(str(made.id))
 
@@ -267,7 +267,7 @@ def decide(program: Program, *, run_id: int, choice: str, as_json: bool) -> None
     """Decide about a lost run of a task that is set to ask: run_again makes a new run of it, leave makes none."""
     made = program.source.decide(run_id, choice)
     if as_json:
-        print_json(columns_of(made, _COLUMNS))
+        print_json(_plain(made))
     elif made.id == run_id:
         say(f"Run {run_id} is left as it is.")
     else:
@@ -297,6 +297,11 @@ def verdict(program: Program, *, run_id: int, as_json: bool) -> None:
 def expect(program: Program, *, run_id: int, undo: bool, as_json: bool) -> None:
     """Say that an unusual run was as it should be, however slow or heavy: the next ones like it are usual."""
     _tell_verdict(program, program.source.expect(run_id, undo=undo), as_json)
+
+
+def _plain(found: RunRow) -> dict[str, object]:
+    """Return the columns of a run; one that was given no values of parameters says so as a server does."""
+    return {**columns_of(found, _COLUMNS), "parameters": found.parameters or {}}
 
 
 def _tell_verdict(program: Program, told: RunVerdict, as_json: bool) -> None:
