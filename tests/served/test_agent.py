@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,18 @@ from tests.waiting import wait_until
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.control import pidfile
-from watchbell.services import agents, audit, device_jobs, devices, enrolment, fleet_jobs, secrets
+from watchbell.services import (
+    agents,
+    audit,
+    carried,
+    carried_moments,
+    device_jobs,
+    devices,
+    enrolment,
+    fleet_jobs,
+    fleet_schedules,
+    secrets,
+)
 from watchbell.services.fleet_orders import Order
 
 _PATIENCE = 60
@@ -249,9 +261,12 @@ def test_a_copied_folder_is_found_out_and_nothing_is_done_twice(lab: Lab, device
     mark, gate, copy = tmp_path / "count", tmp_path / "gate", tmp_path / "copy"
     # The server knows of it a moment before it has written down itself that it has joined.
     wait_until((device.folder / "credentials.json").exists, _PATIENCE, "its credentials")
-    shutil.copytree(device.folder, copy)
     job_id = device.give(run(f"echo x >> {mark}; while ! [ -e {gate} ]; do sleep 0.1; done"))
     wait_until(mark.exists, _PATIENCE, "the job to begin")
+    journal = device.folder / "journal.json"
+    wait_until(lambda: '"process"' in journal.read_text(), _PATIENCE, "what the job is known by")
+    # The copy holds the job as well, and takes it for one whose agent has crashed.
+    shutil.copytree(device.folder, copy)
     first = device.process
     second = device.start(folder=copy)
     try:
@@ -299,6 +314,71 @@ def test_neither_agent_nor_scheduler_listens_to_anything(served: Served, device:
 
     assert (ports[owner.pid], ports[device.process.pid]) == ([], [])
     assert ports[served.page.workers()[0]]
+
+
+def test_what_is_carried_is_done_while_the_server_is_away_and_told_once_when_it_is_back(
+    lab: Lab, device: Device, tmp_path: Path
+) -> None:
+    mark, lost = tmp_path / "count", []
+    schedule_id = carry(lab, device, f"echo x >> {mark}; echo done", seconds=4)
+    wait_until(lambda: carried_by(lab, schedule_id) == [1], _PATIENCE, "a device that carries it")
+    device.wire.is_cut = True
+    wait_until(lambda: list((device.folder / "carried" / "spool").glob("*.json")), _PATIENCE, "a result that waits")
+    device.end()
+
+    def lose_one(asked: bytes, answer: bytes) -> bytes:
+        if b"/moments" in asked and not lost:
+            lost.append(answer)
+            return b""
+        return answer
+
+    device.wire.is_cut, device.wire.change = False, lose_one
+    device.start()
+    wait_until(lambda: lost and not list((device.folder / "carried" / "spool").glob("*.json")), _PATIENCE, "no more")
+
+    (told,), total = carried_moments.list_moments(lab.db, schedule_id, limit=9)
+    assert told.part is not None
+    assert (total, told.moment.outcome, told.part.state, told.part.stdout) == (1, "run", "succeeded", "done\n")
+    assert mark.read_text() == "x\n"
+    fleet_schedules.set_active(lab.db, schedule_id, False, now=clock.now(), actor="tester")
+    wait_until(lambda: not carried_by(lab, schedule_id), _PATIENCE, "a device that has dropped it")
+
+
+def test_an_agent_that_was_killed_at_a_moment_says_so_and_does_not_do_it_again(
+    lab: Lab, device: Device, tmp_path: Path
+) -> None:
+    mark = tmp_path / "count"
+    schedule_id = carry(lab, device, f"echo x >> {mark}; exec sleep 600", seconds=3)
+    wait_until(mark.exists, _PATIENCE, "the moment")
+    state = device.folder / "carried" / "state.json"
+    wait_until(lambda: '"process"' in state.read_text(), _PATIENCE, "what it is known by")
+    device.end(signal.SIGKILL)
+
+    device.start()
+
+    wait_until(lambda: carried_moments.list_moments(lab.db, schedule_id, limit=9)[1], _PATIENCE, "what became of it")
+    (told,), _total = carried_moments.list_moments(lab.db, schedule_id, limit=9)
+    assert told.part is not None
+    assert (told.part.state, told.part.reason[:7]) == ("failed", "unknown")
+    after = device.give(run("echo,on"))
+    assert device.wait_for(after, "failed", "succeeded").state == "succeeded"
+    assert mark.read_text() == "x\n"
+
+
+def carry(lab: Lab, device: Device, command: str, *, seconds: int) -> str:
+    """Let a device carry what is due in so many seconds, and then after an hour."""
+    fields = {
+        "name": "night", "document": {"version": "1.0", "steps": [run(command)]}, "target_type": "device",
+        "target_devices": [device.uuid], "schedule_type": "interval", "interval_minutes": 60, "is_carried": True,
+    }  # fmt: skip
+    made_at = clock.now() - timedelta(hours=1) + timedelta(seconds=seconds)
+    return fleet_schedules.create(lab.db, fields, now=made_at, zone="UTC", actor="tester").schedule_id
+
+
+def carried_by(lab: Lab, schedule_id: str) -> list[int]:
+    """Return the versions that devices say they carry."""
+    found, _total = carried.list_carriers(lab.db, schedule_id, now=clock.now(), limit=9)
+    return [one.version for one in found if one.version is not None]
 
 
 def heard(lab: Lab, device: Device, action: str) -> list[Any]:

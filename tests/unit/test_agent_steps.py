@@ -38,6 +38,13 @@ def test_steps_are_done_one_after_the_other_and_what_they_say_is_told_by_step(tm
     assert (done.stdout, done.stderr) == ("== a\none two\n", "== b\nthree\n")
 
 
+def test_what_a_step_is_not_to_send_is_in_no_report(tmp_path: Path) -> None:
+    quiet = command("echo secret; echo told >&2", name="a", includeStdOut=False)
+    done = do(tmp_path, quiet, command("echo,one", name="b"))
+    assert (done.stdout, done.stderr) == ("== b\none\n", "== a\ntold\n")
+    assert do(tmp_path, command("echo,one"), includeStdOut=False).stdout == ""
+
+
 def test_the_first_failure_ends_it_and_the_final_step_is_not_done(tmp_path: Path) -> None:
     done = do(tmp_path, command("sh,-c,exit 3", name="bad"), command("echo,no"), finalStep=command("echo,final"))
 

@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 from watchbell.agent import leftover, reports
 from watchbell.agent import main as program
 from watchbell.agent.client import Server
-from watchbell.agent.identity import Credentials, keep_credentials
+from watchbell.agent.identity import Credentials, keep_credentials, place_of
 from watchbell.agent.journal import Journal
 from watchbell.agent.loop import Agent
 from watchbell.domain import agent_protocol
@@ -356,7 +356,7 @@ def test_what_an_agent_that_was_killed_has_left_is_ended_by_the_next(peer: Peer,
         journal, job = Journal(tmp_path), Assignment("job-1", 1, 1, {})
         journal.ask(job)
         journal.begin(job)
-        journal.note_process(leftover.mark(left.pid))
+        journal.note_process(leftover.mark(left.pid, place_of(tmp_path)))
 
         work(agent_of(peer, tmp_path))
 
@@ -373,9 +373,11 @@ def test_what_an_agent_that_was_killed_has_left_is_ended_by_the_next(peer: Peer,
 def test_a_process_that_was_given_the_number_of_another_is_left_alone() -> None:
     other = subprocess.Popen(["sleep", "600"], start_new_session=True)
     try:
-        mark = leftover.mark(other.pid)
+        mark = leftover.mark(other.pid, "a/b")
         for wrong in ({**mark, "began": mark["began"] - 1}, {**mark, "boot_id": "x"}, {}, None, {"pid": "self"}):
-            assert not leftover.end(wrong)
+            assert not leftover.end(wrong, "a/b")
+        # Of another folder, of which this agent has a copy.
+        assert not leftover.end(mark, "a/c")
         assert other.poll() is None
     finally:
         other.kill()

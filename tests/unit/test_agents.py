@@ -16,6 +16,7 @@ from watchbell.errors import Conflict
 from watchbell.services import agents, audit, device_jobs, devices, enrolment, fleet_jobs
 from watchbell.services.agents import Answer, Asked, DuplicateIdentity, NotEnrolled, OutOfTurn
 from watchbell.services.device_jobs import DeviceInactive, Report, ReportRefused
+from watchbell.services.speakers import NotYet
 from watchbell.store.session import Database
 
 FIRST, SECOND, THIRD = "1" * 32, "2" * 32, "3" * 32
@@ -41,11 +42,13 @@ def given(db: Database, uuid: str, *arguments: Any, **how: Any) -> Assignment:
     return found
 
 
-def say(db: Database, uuid: str, job: Assignment, state: str, who: str = FIRST, **more: Any) -> str:
+def say(
+    db: Database, uuid: str, job: Assignment, state: str, who: str = FIRST, *, after: float = 0, **more: Any
+) -> str:
     report = Report(
         DeviceJobState(state), {}, report_id=f"{state}-{who}-{job.fence}", fence=job.fence, incarnation=who, **more
     )
-    return device_jobs.report(db, uuid, job.job_id, report, now=NOW)[0].state
+    return device_jobs.report(db, uuid, job.job_id, report, now=NOW + timedelta(seconds=after))[0].state
 
 
 def test_a_device_is_given_one_job_after_the_other_with_growing_fences(db: Database, uuid: str) -> None:
@@ -175,12 +178,59 @@ def test_while_there_are_two_agents_only_the_one_that_has_begun_a_job_ends_it(db
     with pytest.raises(DuplicateIdentity):
         ask(db, uuid, FIRST, 2)
 
-    with pytest.raises(ReportRefused, match="another agent"):
+    with pytest.raises(NotYet):
         say(db, uuid, job, "failed", SECOND)
     # Nor does it in the way of devices that know no such things.
     with pytest.raises(ReportRefused, match="another agent"):
         device_jobs.report(db, uuid, job.job_id, Report(DeviceJobState.FAILED), now=NOW)
     assert say(db, uuid, job, "succeeded", FIRST) == "succeeded"
+
+
+def test_a_copy_does_not_end_the_job_of_the_original_before_it_is_known_that_there_are_two(
+    db: Database, uuid: str
+) -> None:
+    execute(db, uuid)
+    job = given(db, uuid, FIRST, 1)
+    say(db, uuid, job, "in_progress", FIRST, place="a/b")
+
+    with pytest.raises(NotYet):
+        say(db, uuid, job, "failed", SECOND, place="a/c")
+    ask(db, uuid, SECOND, 1, earlier=(FIRST,))
+    with pytest.raises(NotYet):
+        say(db, uuid, job, "failed", SECOND, place="a/c")
+
+    with pytest.raises(DuplicateIdentity):
+        ask(db, uuid, FIRST, 2, after=5)
+    with pytest.raises(NotYet):
+        say(db, uuid, job, "failed", SECOND, after=600, place="a/b")
+    assert say(db, uuid, job, "succeeded", FIRST, place="a/b") == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("place", "after", "is_heir"),
+    [
+        # The same folder since one start of the machine has one agent at a time.
+        ("a/b", 0, True),
+        # After another start the first one would be heard of as well, if it went on.
+        ("a/c", 60, False), ("a/c", 130, True), ("/c", 130, True), ("", 130, True),
+        # Another machine is no heir, however long the first one is silent.
+        ("x/c", 100_000, False),
+    ],
+)  # fmt: skip
+def test_who_says_what_has_become_of_the_job_of_an_agent_that_has_crashed(
+    db: Database, uuid: str, place: str, after: float, is_heir: bool
+) -> None:
+    execute(db, uuid)
+    job = given(db, uuid, FIRST, 1)
+    say(db, uuid, job, "in_progress", FIRST, place="a/b")
+    if after:
+        ask(db, uuid, SECOND, 1, earlier=(FIRST,))
+
+    if is_heir:
+        assert say(db, uuid, job, "failed", SECOND, after=after, place=place) == "failed"
+    else:
+        with pytest.raises(NotYet):
+            say(db, uuid, job, "failed", SECOND, after=after, place=place)
 
 
 def test_while_there_are_two_agents_neither_is_given_a_job_over_the_old_address(db: Database, uuid: str) -> None:

@@ -13,8 +13,18 @@ from tests.database import NOW
 from tests.fleet import add_device, execute
 from watchbell import clock
 from watchbell.domain import agent_protocol
-from watchbell.domain.agent_protocol import BadlySigned, Told
-from watchbell.services import audit, devices, enrolment, job_handlers, job_library, secrets, tokens
+from watchbell.domain.agent_protocol import BadlySigned, NotTrusted, Told
+from watchbell.services import (
+    audit,
+    carried_moments,
+    devices,
+    enrolment,
+    fleet_schedules,
+    job_handlers,
+    job_library,
+    secrets,
+    tokens,
+)
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database
 
@@ -290,3 +300,37 @@ def test_secrets_go_nowhere_where_somebody_on_the_way_could_read_them(
 
     assert ("correct horse" in str(answer["payload"])) is is_given
     assert (device.unseal(answer, body["nonce"]).assignment is not None) is is_given
+
+
+def test_a_device_fetches_what_it_is_to_carry_and_tells_of_it(device: Device, remote: Program, db: Database) -> None:
+    fields = {
+        "name": "night", "document": {"version": "1.0", "steps": [STEP]}, "target_type": "all", "schedule_type": "interval",
+        "interval_minutes": 60, "is_carried": True,
+    }  # fmt: skip
+    made = fleet_schedules.create(db, fields, now=clock.now(), zone="UTC", actor="ann")
+    assert device.poll(carries=[]).carried == {made.schedule_id: 1}
+    assert device.poll().carried is None
+    asked = {"incarnation": "a" * 32, "nonce": "b" * 32, "schedule_id": made.schedule_id}
+    answer = device.want(200, "POST", "carried", asked)
+    how = {"key": device.signing_key, "device": device.uuid, "nonce": "b" * 32, "elapsed_seconds": 0.1}
+    told = agent_protocol.unseal_schedule(answer, **how)
+    assert (told["name"], told["version"], told["timing"]["every"]) == ("night", 1, 1)
+    for wrong in ({"key": "other"}, {"nonce": "c" * 32}, {"device": "other"}):
+        with pytest.raises(NotTrusted):
+            agent_protocol.unseal_schedule(answer, **{**how, **wrong})
+    with pytest.raises(BadlySigned):
+        agent_protocol.unseal_schedule({**answer, "payload": answer["payload"].replace("night", "other")}, **how)
+    assert device.want(200, "GET", "handlers/backup-directory")["sha256"] == told["handlers"][0]["sha256"]
+    device.want(404, "POST", "carried", {**asked, "schedule_id": "none"})
+
+    due_at = clock.now().isoformat()
+    moment = {"schedule_id": made.schedule_id, "version": 1, "key": "k", "due_at": due_at, "outcome": "run"}
+    for wrong in ({"status": "QUEUED"}, {"key": ""}, {"outcome": "x"}, {"due_at": "now"}, {"stands_for": 0}):
+        body = {"incarnation": "a" * 32, "moments": [{**moment, **wrong}]}
+        device.want(422, "POST", "moments", body)
+    body = {"incarnation": "a" * 32, "moments": [{**moment, "status": "FAILED", "failure": "x", "stdout": "\0"}]}
+    assert device.want(200, "POST", "moments", body) == device.want(200, "POST", "moments", body) == {"known": [True]}
+    assert device.want(409, "POST", "moments", {**body, "incarnation": "c" * 32})["code"] == "not_yet"
+    (shown,), _total = carried_moments.list_moments(db, made.schedule_id, limit=9)
+    assert shown.part is not None
+    assert (shown.part.state, shown.part.reason) == ("failed", "x")

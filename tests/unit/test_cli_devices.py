@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.shell import db, home, migrated_file, shell  # noqa: F401 - fixtures.
+from tests.unit import test_carried
 from watchbell import clock
 from watchbell.errors import EXIT_CONFLICT, EXIT_NOT_FOUND, EXIT_USAGE
 from watchbell.services import devices, enrolment
@@ -70,3 +71,25 @@ def test_what_will_not_do_is_told(shell, db, arguments, code, said):
     done = shell("device", *arguments)
 
     assert (done.code, said in done.err) == (code, True), done.err
+
+
+def test_devices_are_let_carry_a_schedule_and_what_became_of_it_is_listed(shell, db):
+    schedule_id, uuid = test_carried.make(db, is_carried=False), test_carried.join(db)
+    assert shell("device", "schedule", "list", "--carried", "--json").json() == []
+
+    done = shell("device", "schedule", "carry", schedule_id, "--catch-up", "skip")
+
+    assert (done.code, "in version 2" in done.out) == (0, True)
+    (told,) = shell("device", "schedule", "list", "--json").json()
+    assert (told["is_carried"], told["catch_up"], told["next_at"]) == (True, "skip", None)
+    assert "the devices" in shell("device", "schedule", "list").out
+    test_carried.carry(db, uuid, schedule_id)
+    test_carried.tell(db, uuid, schedule_id, version=2)
+    (carrier,) = shell("device", "schedule", "devices", schedule_id, "--json").json()
+    assert (carrier["uuid"], carrier["version"], carrier["is_current"]) == (uuid, 2, True)
+    (moment,) = shell("device", "schedule", "moments", schedule_id, "--json").json()
+    assert (moment["outcome"], moment["status"]) == ("run", "SUCCEEDED")
+    assert "SUCCEEDED" in shell("device", "schedule", "moments", schedule_id).out
+    assert uuid in shell("device", "schedule", "devices", schedule_id).out
+    assert "drop it" in shell("device", "schedule", "carry", schedule_id, "--off").out
+    assert shell("device", "schedule", "moments", "none").code == EXIT_NOT_FOUND

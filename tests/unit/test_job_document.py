@@ -61,6 +61,16 @@ def test_steps_are_read_flat_as_well_as_nested() -> None:
     assert (flat.steps[0].name, flat.steps[0].argv, flat.includes_stdout) == ("disk", ("df", "-h"), True)
 
 
+def test_a_document_says_for_its_steps_whether_their_output_is_sent_and_a_step_for_itself() -> None:
+    says = {**STEP, "includeStdOut": "true"}
+    found = job_document.read(document(STEP, says, finalStep=STEP, includeStdOut="false"))
+    other = job_document.read(document(STEP, {"action": {**STEP, "includeStdOut": False}}))
+
+    assert [one.includes_stdout for one in (*found.steps, found.final_step)] == [False, True, False]
+    assert (found.includes_stdout, other.includes_stdout) == (False, True)
+    assert [one.includes_stdout for one in other.steps] == [True, False]
+
+
 def test_the_first_example_of_the_system_is_accepted_as_it_stands() -> None:
     found = job_document.read(
         {

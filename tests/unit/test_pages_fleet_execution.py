@@ -86,7 +86,7 @@ def test_the_map_of_many_devices_is_a_few_shapes_and_its_table_has_pages(admin: 
 
 def test_a_device_shows_steps_output_and_what_came_too_late(admin: Person, db: Database) -> None:
     uuid = add_device(db, HOSTILE)
-    steps = [STEP, {**STEP, "name": "second"}, {**STEP, "name": "third"}]
+    steps = [STEP, {**STEP, "name": "second"}, {**STEP, "name": "third", "includeStdOut": False}]
     job = give(db, [uuid], document={"version": "1.0", "steps": steps})
     finish(
         db,
@@ -106,6 +106,8 @@ def test_a_device_shows_steps_output_and_what_came_too_late(admin: Person, db: D
     page = admin.see(address)
 
     assert [text_of(row, ".wb-status") for row in page.select("#steps tbody tr")] == ["succeeded", "failed", "not run"]
+    told = ["standard output is not sent" in row.text for row in page.select("#steps tbody tr")]
+    assert told == [False, False, True]
     assert page.select_one(f".wb-facts a[href='/fleet/devices/{uuid}']") is not None
     assert [pre.text for pre in page.select(".wb-terminal")] == [HOSTILE, "bad"]
     assert not page.select("main script")

@@ -150,13 +150,13 @@ def test_a_device_gets_the_script_whose_digest_it_was_told_though_it_was_changed
 
     change(db, made, "another")
 
-    got = job_handlers.handler_for(db, device, "clean", digest(SCRIPT))
+    got = job_handlers.handler_for(db, device, "clean", digest(SCRIPT), now=NOW)
     assert (got.name, got.script_content, got.sha256) == ("clean", SCRIPT, digest(SCRIPT))
-    assert job_handlers.handler_for(db, device, "clean").script_content == "another"
+    assert job_handlers.handler_for(db, device, "clean", now=NOW).script_content == "another"
     again = poll(db, device).offer
     assert again is not None and [one.sha256 for one in again.handlers] == [digest("another")]
     with pytest.raises(NotFound):
-        job_handlers.handler_for(db, device, "clean", digest("never"))
+        job_handlers.handler_for(db, device, "clean", digest("never"), now=NOW)
 
 
 def test_a_program_of_a_device_asks_by_digest(program: Program, db: Database) -> None:

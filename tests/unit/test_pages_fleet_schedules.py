@@ -8,10 +8,12 @@ from datetime import timedelta
 import pytest
 
 from tests.fleet import DOCUMENT, STEP, add_device
+from tests.unit import test_carried
 from tests.unit.fleet_pages import text_of
 from tests.unit.form_fields import soup
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
+from watchbell.domain.carried import Outcome
 from watchbell.services import fleet_schedules, job_library
 from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.store.session import Database
@@ -157,3 +159,37 @@ def test_a_filter_is_the_same_after_it_was_shown_as_lines() -> None:
     chosen = {"device_type": "gateway", "group": "kitchens", "is_online": True, "tags": {"site": "a = b"}}
 
     assert read_filter_lines(filter_lines(chosen)) == chosen
+
+
+def test_a_schedule_that_devices_carry_shows_who_carries_it_and_what_became_of_its_moments(
+    admin: Person, db: Database
+) -> None:
+    answer = admin.post("/fleet/schedules/new", {**FORM, "carried": "y", "catch_up": "skip", "max_executions": "7"})
+    made = only(db)
+    assert (made.is_carried, made.catch_up, made.max_executions, made.next_at) == (True, "skip", None, None)
+    address = str(answer.location)
+    uuid = test_carried.join(db, "pi-kitchen")
+    assert "not yet" in text_of(admin.see(address), "main")
+    test_carried.carry(db, uuid, made.schedule_id)
+    test_carried.tell(db, uuid, made.schedule_id)
+    test_carried.tell(db, uuid, made.schedule_id, day=23, outcome=Outcome.MISSED, reason="the device was off")
+
+    page = text_of(admin.see(address), "main")
+
+    for words in ("by the clock of each device", "version 1", "pi-kitchen", "the device was off", "missed", "run none"):
+        assert words in page, words
+    assert "on each device" in text_of(admin.see("/fleet/schedules"), "main")
+    assert "version 1" in text_of(admin.see(f"/fleet/devices/{uuid}"), "#carried")
+    (device,) = admin.get(f"/fleet/schedules/{made.schedule_id}/devices.json").json
+    assert (device["device_name"], device["version"], device["is_current"]) == ("pi-kitchen", 1, True)
+    rows = admin.get(f"/fleet/schedules/{made.schedule_id}/moments.json").json
+    assert [(row["outcome"], row["status"]) for row in rows] == [("missed", None), ("run", "SUCCEEDED")]
+    for name in ("devices", "moments"):
+        assert "pi-kitchen" in admin.get(f"/fleet/schedules/{made.schedule_id}/{name}.csv").text
+    told = admin.get(f"/api/v1/jobs/schedules/{made.schedule_id}/moments?outcome=run&limit=1").json
+    assert (told["total"], told["moments"][0]["device_uuid"]) == (1, uuid)
+    carriers = admin.get(f"/api/v1/jobs/schedules/{made.schedule_id}/devices").json
+    assert (carriers["version"], carriers["devices"][0]["version"]) == (1, 1)
+    # The form shows what it is, and saving it unchanged changes nothing.
+    form = soup(admin.get(f"/fleet/schedules/{made.schedule_id}/edit").text)
+    assert form.select_one("#carried[checked]") is not None

@@ -91,6 +91,14 @@ class Server:
         """Report of a job."""
         return self._send("POST", "/report", report)
 
+    def schedule(self, asked: dict[str, Any]) -> Answer:
+        """Fetch a schedule that this device is to carry."""
+        return self._send("POST", "/carried", asked)
+
+    def moments(self, told: dict[str, Any]) -> Answer:
+        """Tell what has become of moments of schedules that this device carries."""
+        return self._send("POST", "/moments", told)
+
     def handler(self, name: str, digest: str) -> Answer:
         """Fetch a handler as it was with a digest, also if it was changed since then."""
         return self._send("GET", f"/handlers/{name}?sha256={quote(digest, safe='')}")

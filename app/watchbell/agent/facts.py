@@ -57,7 +57,7 @@ def lasting_facts(server: tuple[str, int]) -> dict[str, Any]:
         "python": platform.python_version(),
         "agent_version": __version__,
         "boot_id": _read("/proc/sys/kernel/random/boot_id").strip()[:64],
-        "zone": _zone(),
+        "zone": zone(),
         "addresses": _addresses(server),
         "mac_addresses": _mac_addresses(),
     }
@@ -96,7 +96,8 @@ def _os_name() -> str:
     return platform.system()
 
 
-def _zone() -> str:
+def zone() -> str:
+    """Return the name of the zone that this machine says it is in, an empty text if it says none."""
     named = _read("/etc/timezone").strip()
     if named:
         return named[:64]

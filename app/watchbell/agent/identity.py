@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from pathlib import Path
 
@@ -47,6 +48,29 @@ def keep_credentials(folder: Path, credentials: Credentials) -> None:
     files.write(folder / _CREDENTIALS, dataclasses.asdict(credentials))
 
 
+def place_of(folder: Path) -> str:
+    """Return marks of this machine and of a folder of it, by which the server knows the next process there from a copy.
+
+    The first one is empty for a machine without a name. The second one is another after each start of the machine, and that
+    of a copy is another one: of one folder since one start there is one process at a time, which has the lock of it.
+    """
+    found = folder.stat()
+    since_start = f"{_read('/proc/sys/kernel/random/boot_id')} {found.st_dev} {found.st_ino}"
+    named = _read("/etc/machine-id")
+    return f"{_mark(named) if named else ''}/{_mark(since_start)}"
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(f"watchbell agent place\n{text}".encode()).hexdigest()[:32]
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
 class Process:
     """The number of this process of the agent, and of those before it that the server may have heard of.
 
@@ -65,6 +89,7 @@ class Process:
         self.number = os.urandom(16).hex()
         self._drawn = [*older, self.number]
         self._heard = heard
+        self.place = place_of(folder)
         files.write(self._file, {"heard": heard, "drawn": self._drawn})
 
     def confirm(self) -> None:

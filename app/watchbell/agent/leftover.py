@@ -18,14 +18,17 @@ _LOOK_SECONDS = 0.05
 log = logging.getLogger("watchbell.agent")
 
 
-def mark(pid: int) -> dict[str, Any]:
-    """Return what a process, which leads a group of its own, is known by, also to an agent that comes later."""
-    return {"pid": pid, "began": _began(pid), "boot_id": _boot_id()}
+def mark(pid: int, place: str) -> dict[str, Any]:
+    """Return what a process, which leads a group of its own, is known by to an agent that comes later in the same place."""
+    return {"pid": pid, "began": _began(pid), "boot_id": _boot_id(), "place": place}
 
 
-def end(process: object) -> bool:
-    """End the group of a process that was marked, first asking it, and return whether there was one and it is gone."""
-    if not isinstance(process, dict) or not _is_there(process):
+def end(process: object, place: str) -> bool:
+    """End the group of a process that was marked, first asking it, and return whether there was one and it is gone.
+
+    What was marked in another place is not left over: there an agent goes on, of whose folder this one is a copy.
+    """
+    if not isinstance(process, dict) or process.get("place") != place or not _is_there(process):
         return False
     log.warning("Process %s goes on without the agent that has started it, and is ended", process["pid"])
     for number, seconds in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):

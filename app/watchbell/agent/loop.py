@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import logging
 import os
 import random
-import re
 import threading
 from pathlib import Path
 from typing import Any
 
 from watchbell import clock
-from watchbell.agent import leftover, steps
+from watchbell.agent import handlers, leftover, reports, steps
+from watchbell.agent.carrying import Carrying
 from watchbell.agent.client import LONGEST_WAIT, Offline, Server
 from watchbell.agent.facts import Facts
 from watchbell.agent.identity import Credentials, Process
 from watchbell.agent.journal import Journal
-from watchbell.agent.reports import Reports, bare, numbered
+from watchbell.agent.reports import Later, Reports, bare, numbered
 from watchbell.domain import agent_protocol, job_document
 from watchbell.domain.agent_protocol import Assignment, NotTrusted, Told
 from watchbell.errors import InputError
@@ -29,15 +29,12 @@ POLL_SECONDS = 30.0
 _JITTER = 0.2
 #: While a job goes it asks this often whether it is still wanted.
 BUSY_SECONDS = 5.0
+#: With which word the server says that the credentials of this device are in two places.
+_TWO_AGENTS = "duplicate_identity"
 _UNKNOWN = "unknown: the agent ended while the job was going, and does not do it again by itself"
 _LEFT = "; what was still going of it was ended"
 _NOT_BEGUN = "not begun: the agent has not heard in time that it may"
 _TROUBLE = "unknown: the agent could not do the job to its end: "
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-class HandlerWrong(Exception):
-    """A handler is not what the server said it is."""
 
 
 class Agent:
@@ -68,7 +65,8 @@ class Agent:
         self._seq = 0
         #: Why an answer was not trusted, until the server has heard of it.
         self._distrust = ""
-        self._reports = Reports(server, self._journal, self._process.number)
+        self._reports = Reports(server, self._journal, self._process)
+        self._carrying = Carrying(server, credentials, folder, self._process)
         self._worker: threading.Thread | None = None
         self._job: Assignment | None = None
         #: The result of the job, while it could not be written down.
@@ -77,7 +75,7 @@ class Agent:
         held = self._journal.held()
         if held is not None and held["is_begun"]:
             log.warning("Job %s was going when the agent ended", held["job_id"])
-            reason = _UNKNOWN + (_LEFT if leftover.end(held.get("process")) else "")
+            reason = _UNKNOWN + (_LEFT if leftover.end(held.get("process"), self._process.place) else "")
             self._finish(held["job_id"], held["fence"], {"status": "FAILED", "reason": reason, "exit_code": 1})
 
     def step(self) -> float:
@@ -85,6 +83,10 @@ class Agent:
         try:
             self._send_reports()
             self._ask()
+            if self._reports.has_waiting:
+                # Now the server has heard which process speaks for this device.
+                self._send_reports()
+            self._carrying.tell()
         except (Offline, OSError) as error:
             # A disk that is full, or does not answer, is waited for as a server that does not.
             self._failures += 1
@@ -98,14 +100,17 @@ class Agent:
         if self._told:
             log.info("The server answers")
         self._failures, self._told = 0, ""
-        return min(BUSY_SECONDS, self._poll_seconds) if self._is_busy() else _jittered(self._poll_seconds)
+        is_at_work = self._is_busy() or self._carrying.is_at_work
+        return min(BUSY_SECONDS, self._poll_seconds) if is_at_work else _jittered(self._poll_seconds)
 
     def finish(self) -> None:
         """Wait for the job that goes, and report what can be reported."""
         if self._worker is not None:
             self._worker.join()
+        self._carrying.finish()
         try:
             self._send_reports()
+            self._carrying.tell()
         except (Offline, OSError) as error:
             log.warning("%s; what is left is reported at the next start", error)
 
@@ -117,12 +122,15 @@ class Agent:
         self._reports.send_kept()
         if self._unkept is not None and not self._is_working():
             # It cannot be written down, and is told all the same.
-            job_id, fence, report = self._unkept
-            if not self._reports.deliver(job_id, fence, report):
-                self._unkept = (job_id, fence, bare(report))
-                self._reports.deliver(*self._unkept)
-            self._journal.forget(job_id, fence)
-            self._unkept = None
+            with contextlib.suppress(Later):
+                self._tell_unkept(*self._unkept)
+                self._unkept = None
+
+    def _tell_unkept(self, job_id: str, fence: int, report: dict[str, Any]) -> None:
+        if not self._reports.deliver(job_id, fence, report):
+            self._unkept = (job_id, fence, bare(report))
+            self._reports.deliver(*self._unkept)
+        self._journal.forget(job_id, fence)
 
     def _is_working(self) -> bool:
         return self._worker is not None and self._worker.is_alive()
@@ -131,6 +139,8 @@ class Agent:
         told = self._poll()
         if self._job is not None and self._job.job_id in told.cancelled and self._is_busy():
             self._stop.set()
+        if told.carried is not None:
+            self._carrying.follow(told.carried)
         if self._is_busy():
             return
         self._give_up_unbegun(told.assignment)
@@ -165,10 +175,12 @@ class Agent:
             "round_trip_ms": self._round_trip_ms,
             "facts": facts,
             "knows": [agent_protocol.STEP_ENVIRONMENT],
+            **self._carrying.said(),
         }
         asked_at = clock.boot_time()
         answer = self._server.poll(asked)
         self._round_trip_ms = int((clock.boot_time() - asked_at) * 1000)
+        self._carrying.rest(answer.body.get("code") == _TWO_AGENTS)
         if answer.status == 403 and answer.body.get("code") == "device_inactive":
             raise Offline("this device waits until somebody lets it take part", self._poll_seconds)
         if answer.status == 422 and facts is not None:
@@ -194,21 +206,32 @@ class Agent:
         return told
 
     def _take(self, job: Assignment) -> None:
-        """Begin a job, or report why that cannot be."""
+        """Begin a job, or report why that cannot be; while something goes that is carried, it waits."""
+        if not self._carrying.turn.acquire(timeout=1.0):
+            return
+        has_begun = False
+        try:
+            has_begun = self._begin(job)
+        finally:
+            if not has_begun:
+                self._carrying.turn.release()
+
+    def _begin(self, job: Assignment) -> bool:
+        """Return whether a job was begun."""
         try:
             document = job_document.read(job.payload.get("document"), is_filled=True)
             for handler in job.payload["handlers"]:
-                self._fetch(handler)
-        except (InputError, HandlerWrong) as error:
+                handlers.fetch(self._server, handler, self._handlers)
+        except (InputError, handlers.HandlerWrong) as error:
             self._finish(job.job_id, job.fence, {"status": "REJECTED", "reason": str(error)})
-            return
+            return False
         # From here on the server may hold it for begun, whether its answer comes or not.
         self._journal.ask(job)
         answer = self._reports.send(job.job_id, job.fence, self._begun(job))
         if answer.is_refusal:
             self._journal.drop()
             log.warning("Job %s is not to be begun: %s", job.job_id, answer.error)
-            return
+            return False
         if answer.status != 200:
             raise Offline(f"job {job.job_id} is not begun: {answer.error}")
         # And from here on it may have had an effect, whatever happens to the agent.
@@ -216,6 +239,7 @@ class Agent:
         self._job, self._stop = job, threading.Event()
         self._worker = threading.Thread(target=self._work, args=(job, document, self._stop), name="job", daemon=True)
         self._worker.start()
+        return True
 
     def _begun(self, job: Assignment) -> dict[str, Any]:
         return {
@@ -226,6 +250,12 @@ class Agent:
         }
 
     def _work(self, job: Assignment, document: job_document.Document, stop: threading.Event) -> None:
+        try:
+            self._work_on(job, document, stop)
+        finally:
+            self._carrying.turn.release()
+
+    def _work_on(self, job: Assignment, document: job_document.Document, stop: threading.Event) -> None:
         try:
             report = self._do(job, document, stop)
         except Exception as error:
@@ -248,18 +278,11 @@ class Agent:
         done = steps.run(
             document, handlers=self._handlers, seconds=seconds, stop=stop, started=self._note_process, secrets=given
         )
-        return {
-            "status": "SUCCEEDED" if done.succeeded else "FAILED",
-            "exit_code": done.exit_code,
-            "stdout": done.stdout,
-            "stderr": done.stderr,
-            "executed_steps": done.executed_steps,
-            **({"reason": done.reason, "failed_step": done.failed_step} if not done.succeeded else {}),
-        }
+        return reports.of(done)
 
     def _note_process(self, pid: int) -> None:
         try:
-            self._journal.note_process(leftover.mark(pid))
+            self._journal.note_process(leftover.mark(pid, self._process.place))
         except OSError as error:
             # It is for the case that the agent is killed, and no reason to end the step.
             log.warning("It cannot be written down which process the job is: %s", error)
@@ -275,28 +298,6 @@ class Agent:
 
     def _finish(self, job_id: str, fence: int, report: dict[str, Any]) -> None:
         self._journal.finish(job_id, fence, numbered(report))
-
-    def _fetch(self, told: dict[str, Any]) -> None:
-        """Have a handler as the server says that it is; raises HandlerWrong."""
-        name, digest = str(told.get("name")), str(told.get("sha256"))
-        if _NAME.fullmatch(name) is None:
-            raise HandlerWrong(f"{name[:50]!r} is no name of a handler")
-        file = self._handlers / name
-        if file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == digest:
-            return
-        answer = self._server.handler(name, digest)
-        if answer.is_refusal:
-            raise HandlerWrong(f"the server does not give the handler {name}: {answer.error}")
-        if answer.status != 200 or not isinstance(answer.body.get("script_content"), str):
-            raise Offline(f"the handler {name} is not given: {answer.error}")
-        content = answer.body["script_content"].encode("utf-8", "replace")
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise HandlerWrong(f"the handler {name} is not what its digest says")
-        part = self._handlers / f".{name}.part"
-        part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "wb") as out:
-            out.write(content)
-        part.replace(file)
 
 
 def _jittered(seconds: float) -> float:

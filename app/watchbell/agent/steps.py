@@ -133,7 +133,8 @@ def run(
     held = Secrets(secrets or {})
     for step in document.every_step:
         ended = _run_step(step, handlers, until, stop, started, held)
-        told.append((step.name, ended))
+        # What it is not to send leaves the device in no report.
+        told.append((step.name, ended if step.includes_stdout else ended._replace(stdout="")))
         reason = _failure(step, ended)
         if reason and (not step.ignores_failure or stop.is_set() or clock.monotonic() >= until):
             code = ended.exit_code or 1

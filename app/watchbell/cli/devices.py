@@ -8,6 +8,7 @@ from datetime import timedelta
 import click
 
 from watchbell import clock
+from watchbell.cli.fleet_schedules import schedule
 from watchbell.cli.program import Program, not_empty, pass_program
 from watchbell.cli.screen import examples, json_option, moment, note, one_line, pairs, print_json, say, table
 from watchbell.cli.task_options import span_of
@@ -200,6 +201,9 @@ def revoke(program: Program, *, reference: str, as_json: bool) -> None:
         print_json(dataclasses.asdict(ended))
     else:
         say(f"Revoked the enrolment code {ended.prefix}….")
+
+
+device.add_command(schedule)
 
 
 def _state(one: DeviceView) -> str:

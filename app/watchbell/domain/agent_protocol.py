@@ -54,6 +54,8 @@ class Told:
     assignment: Assignment | None
     #: The jobs that it is at and is to stop.
     cancelled: Sequence[str]
+    #: The schedules that it is to carry, each with its version, and no others; None where the server says nothing of that.
+    carried: Mapping[str, int] | None = None
 
 
 def signing_key(server_secret: str, uuid: str, salt: str) -> str:
@@ -68,15 +70,9 @@ def signing_key(server_secret: str, uuid: str, salt: str) -> str:
 
 def seal(told: Told, *, key: str, device: str, nonce: str, now: datetime) -> dict[str, Any]:
     """Return the answer to the request with a nonce, for one device, as it is sent."""
-    envelope: dict[str, Any] = {
-        "version": VERSION,
-        "device": device,
-        "nonce": nonce,
-        "issued_at": now.isoformat(),
-        "valid_seconds": int(VALID_FOR.total_seconds()),
-        "cancelled": list(told.cancelled),
-        "assignment": None,
-    }
+    envelope = {**_head(device, nonce, now), "cancelled": list(told.cancelled), "assignment": None}
+    if told.carried is not None:
+        envelope["carried"] = dict(told.carried)
     payload = None
     if told.assignment is not None:
         payload = json.dumps(told.assignment.payload, separators=(",", ":"))
@@ -87,6 +83,28 @@ def seal(told: Told, *, key: str, device: str, nonce: str, now: datetime) -> dic
             "expires_at": (now + VALID_FOR).isoformat(),
             "payload_sha256": hashlib.sha256(payload.encode()).hexdigest(),
         }
+    return _sealed(envelope, payload, key)
+
+
+def seal_schedule(schedule: Mapping[str, Any], *, key: str, device: str, nonce: str, now: datetime) -> dict[str, Any]:
+    """Return the answer to the request for a schedule that a device is to carry, as it is sent."""
+    payload = json.dumps(schedule, separators=(",", ":"))
+    digest = hashlib.sha256(payload.encode()).hexdigest()
+    return _sealed({**_head(device, nonce, now), "schedule_sha256": digest}, payload, key)
+
+
+def _head(device: str, nonce: str, now: datetime) -> dict[str, Any]:
+    """Return what every envelope says: for whom it is, to which request it is the answer, and how long it is good."""
+    return {
+        "version": VERSION,
+        "device": device,
+        "nonce": nonce,
+        "issued_at": now.isoformat(),
+        "valid_seconds": int(VALID_FOR.total_seconds()),
+    }
+
+
+def _sealed(envelope: Mapping[str, Any], payload: str | None, key: str) -> dict[str, Any]:
     text = json.dumps(envelope, separators=(",", ":"))
     return {"envelope": text, "signature": _signature(key, text), "payload": payload}
 
@@ -97,13 +115,30 @@ def unseal(answer: Mapping[str, Any], *, key: str, device: str, nonce: str, elap
     Raises BadlySigned for whatever the server has not signed for this device as it stands, and NotTrusted for what it has
     signed for another request or device, or too long ago.
     """
+    envelope = _opened(answer, key=key, device=device, nonce=nonce, elapsed_seconds=elapsed_seconds)
+    carried = envelope.get("carried")
+    return Told(_assignment(envelope["assignment"], answer.get("payload")), tuple(envelope["cancelled"]), carried)
+
+
+def unseal_schedule(
+    answer: Mapping[str, Any], *, key: str, device: str, nonce: str, elapsed_seconds: float
+) -> dict[str, Any]:
+    """Return the schedule that an answer holds; raises as ``unseal`` does."""
+    envelope = _opened(answer, key=key, device=device, nonce=nonce, elapsed_seconds=elapsed_seconds)
+    text = _checked(answer.get("payload"), envelope.get("schedule_sha256"), "schedule")
+    schedule: dict[str, Any] = json.loads(text)
+    return schedule
+
+
+def _opened(answer: Mapping[str, Any], *, key: str, device: str, nonce: str, elapsed_seconds: float) -> dict[str, Any]:
+    """Return what the envelope of an answer says, if the server has signed it for this request of this device."""
     text, signature = answer.get("envelope"), answer.get("signature")
     if not isinstance(text, str) or not isinstance(signature, str):
         raise BadlySigned("the answer is not signed")
     expected = _signature(key, text).encode()
     if not hmac.compare_digest(expected, signature.encode("utf-8", "replace")):
         raise BadlySigned("the signature of the answer is not the server's")
-    envelope = json.loads(text)
+    envelope: dict[str, Any] = json.loads(text)
     if envelope["version"] != VERSION:
         raise NotTrusted(
             f"the answer is of version {envelope['version']} of the protocol, and this agent knows {VERSION}"
@@ -114,18 +149,20 @@ def unseal(answer: Mapping[str, Any], *, key: str, device: str, nonce: str, elap
         raise NotTrusted("the answer is to another request")
     if not 0 <= elapsed_seconds <= envelope["valid_seconds"]:
         raise NotTrusted(f"the answer is older than {envelope['valid_seconds']} s")
-    return Told(_assignment(envelope["assignment"], answer.get("payload")), tuple(envelope["cancelled"]))
+    return envelope
 
 
 def _assignment(told: Mapping[str, Any] | None, payload: object) -> Assignment | None:
     if told is None:
         return None
-    if (
-        not isinstance(payload, str)
-        or hashlib.sha256(payload.encode("utf-8", "replace")).hexdigest() != (told["payload_sha256"])
-    ):
-        raise BadlySigned("the assignment is not what its digest in the signed envelope says")
-    return Assignment(told["job_id"], told["attempt"], told["fence"], json.loads(payload))
+    text = _checked(payload, told["payload_sha256"], "assignment")
+    return Assignment(told["job_id"], told["attempt"], told["fence"], json.loads(text))
+
+
+def _checked(payload: object, digest: object, what: str) -> str:
+    if not isinstance(payload, str) or hashlib.sha256(payload.encode("utf-8", "replace")).hexdigest() != digest:
+        raise BadlySigned(f"the {what} is not what its digest in the signed envelope says")
+    return payload
 
 
 def _signature(key: str, text: str) -> str:

@@ -317,6 +317,9 @@ ROUTES: dict[str, Right] = {
     ),
     "fleet_executions.delete": Right.EDIT,
     **dict.fromkeys((f"fleet_schedules.{name}" for name in ("index", "index_csv", "index_json", "detail")), Right.VIEW),
+    **dict.fromkeys(
+        (f"fleet_schedules.{rows}_{kind}" for rows in ("devices", "moments") for kind in ("csv", "json")), Right.VIEW
+    ),
     "fleet_schedules.pause": Right.OPERATE,
     "fleet_schedules.resume": Right.OPERATE,
     **dict.fromkeys(
@@ -543,6 +546,8 @@ ROUTES: dict[str, Right] = {
     "agent.poll": Right.DEVICE,
     "agent.report": Right.DEVICE,
     "agent.get_handler": Right.DEVICE,
+    "agent.get_carried": Right.DEVICE,
+    "agent.tell_moments": Right.DEVICE,
     "device_jobs.list_schedules": Right.VIEW,
     "device_jobs.get_schedule": Right.VIEW,
     "device_jobs.create_schedule": Right.EDIT,
@@ -551,5 +556,7 @@ ROUTES: dict[str, Right] = {
     "device_jobs.pause_schedule": Right.OPERATE,
     "device_jobs.resume_schedule": Right.OPERATE,
     "device_jobs.list_schedule_executions": Right.VIEW,
+    "device_jobs.list_schedule_devices": Right.VIEW,
+    "device_jobs.list_schedule_moments": Right.VIEW,
     "device_jobs.schedule_status": Right.VIEW,
 }

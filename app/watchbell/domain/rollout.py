@@ -19,7 +19,7 @@ MOST_DEVICES = 1_000_000
 MOST_FACTOR = 100.0
 MOST_INTERVAL_SECONDS = 30 * 86_400
 MOST_RULES = 10
-#: Growing waves end in one that takes in all that are left, so that there never are more than so many.
+#: An order has no more.
 MOST_WAVES = 1_000
 
 
@@ -92,7 +92,7 @@ class Decision:
 
 
 def wave_sizes(total: int, rollout: Rollout) -> list[int]:
-    """Return how many devices are in each wave, in order; their sum is ``total``."""
+    """Return how many devices are in each wave, in order; their sum is ``total``. Raises InputError for too many waves."""
     sizes: list[int] = []
     left, size = total, float(rollout.wave)
     if rollout.canary and left:
@@ -100,7 +100,11 @@ def wave_sizes(total: int, rollout: Rollout) -> list[int]:
         left -= sizes[0]
     while left:
         bound = min(size, rollout.largest or size, left)
-        sizes.append(left if len(sizes) == MOST_WAVES - 1 else max(1, math.floor(bound)))
+        if len(sizes) == MOST_WAVES:
+            # A last one that takes all that are left would be anything but what was asked for.
+            words = f"makes more than {MOST_WAVES:,} waves of {total:,} devices; take larger ones, or let them grow"
+            raise InputError.of("rollout.wave", words, str(-(-total // MOST_WAVES) + 1))
+        sizes.append(max(1, math.floor(bound)))
         left -= sizes[-1]
         size = min(size * rollout.factor, float(MOST_DEVICES))
     return sizes

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime, timedelta
 
 from watchbell import clock
-from watchbell.services import device_jobs, fleet_rollouts, fleet_schedules
+from watchbell.services import carried_moments, device_jobs, fleet_rollouts, fleet_schedules
 from watchbell.store.session import Database
 
 log = logging.getLogger(__name__)
@@ -44,4 +44,5 @@ class FleetWatch:
         if at >= self._forget_at:
             self._forget_at = at + FORGET_SECONDS
             device_jobs.forget_reports(self._db, now=now)
+            carried_moments.forget(self._db, now=now)
         return LOOK_SECONDS

@@ -16,7 +16,7 @@ from watchbell.domain import job_document
 from watchbell.domain.agent_protocol import Assignment, Told
 from watchbell.domain.fleet_state import FINAL, DeviceJobState
 from watchbell.errors import Conflict
-from watchbell.services import audit, device_jobs, device_secrets, devices, joining
+from watchbell.services import audit, carried, device_jobs, device_secrets, devices, joining
 from watchbell.services.device_jobs import Offer
 from watchbell.services.device_secrets import Way
 from watchbell.store import devices as device_store
@@ -70,6 +70,10 @@ class Asked:
     knows: frozenset[str] = frozenset()
     #: Whether nobody between reads the answer.
     is_private: bool = False
+    #: The schedules that it carries, each with its version; None of an agent that knows no such things.
+    carries: Mapping[str, int] | None = None
+    #: Whether it is at something that it carries, and begins nothing else.
+    is_at_carried: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,6 +111,21 @@ def poll(db: Database, uuid: str, asked: Asked, *, now: datetime, address: str =
     if told is None:
         raise DuplicateIdentity
     return told
+
+
+def give_carried(
+    db: Database, uuid: str, incarnation: str, schedule_id: str, *, now: datetime
+) -> tuple[str, dict[str, Any]]:
+    """Return the salt of a device, and a schedule that it is to carry, which it is told under its own signature.
+
+    Raises NotFound, DeviceInactive, NotEnrolled, NotCarried, and DuplicateIdentity while two agents have its credentials.
+    """
+    with db.write() as session:
+        device = _require(session, uuid, lock=True)
+        if device.conflict_at is not None or device.incarnation != incarnation:
+            raise DuplicateIdentity
+        assert device.signing_salt is not None
+        return device.signing_salt, carried.give(session, device, schedule_id, now=now)
 
 
 def settle(db: Database, uuid: str, *, now: datetime, actor: str) -> None:
@@ -150,12 +169,21 @@ def _require_turn(device: Device, asked: Asked) -> None:
 
 def _idle(session: Session, device: Device, asked: Asked, now: datetime) -> Answer | None:
     """Return the answer to a request that changes nothing, None if it may change something."""
-    if store.list_untold(session, device.id):
+    if store.list_untold(session, device.id) or _has_carried_news(device, asked):
         return None
     found = store.find_next(session, device.id, now)
-    if found is not None and (found.state == DeviceJobState.QUEUED.value or _may_begin(found, asked)):
+    is_free = not asked.is_at_carried
+    if is_free and found is not None and (found.state == DeviceJobState.QUEUED.value or _may_begin(found, asked)):
         return None
-    return _answer(device, Told(None, tuple(_stopped(session, device, asked))))
+    return _answer(device, Told(None, tuple(_stopped(session, device, asked)), _carried(session, device, asked, now)))
+
+
+def _has_carried_news(device: Device, asked: Asked) -> bool:
+    return asked.carries is not None and carried.is_news(device, asked.carries)
+
+
+def _carried(session: Session, device: Device, asked: Asked, now: datetime) -> dict[str, int] | None:
+    return carried.wanted(session, device, now) if asked.carries is not None else None
 
 
 def _take_over(session: Session, device: Device, asked: Asked, *, now: datetime, address: str) -> bool:
@@ -201,12 +229,14 @@ def _tell(session: Session, device: Device, asked: Asked, now: datetime, box: Se
     untold = store.list_untold(session, device.id)
     if untold:
         store.note_told(session, [part.id for part, _job_id in untold])
+    if asked.carries is not None and _has_carried_news(device, asked):
+        carried.note(session, device, asked.carries, now=now)
     cancelled = dict.fromkeys([*(job_id for _part, job_id in untold), *_stopped(session, device, asked)])
     way = Way(box, asked.knows, asked.is_private)
-    offer = device_jobs.take_next(session, device, now, way)
+    offer = device_jobs.take_next(session, device, now, way) if not asked.is_at_carried else None
     is_given = offer is not None and _may_begin(offer.part, asked)
     assignment = _assign(session, device, offer, now, way) if offer is not None and is_given else None
-    return _answer(device, Told(assignment, tuple(cancelled)))
+    return _answer(device, Told(assignment, tuple(cancelled), _carried(session, device, asked, now)))
 
 
 def _may_begin(part: DeviceJob, asked: Asked) -> bool:

@@ -20,8 +20,9 @@ from watchbell.domain.fleet_state import (
     wire_word,
 )
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import device_secrets, devices, fleet_jobs, fleet_moves, joining
+from watchbell.services import device_secrets, devices, fleet_jobs, fleet_moves, joining, speakers
 from watchbell.services.device_secrets import Way
+from watchbell.services.speakers import Speaker
 from watchbell.store import device_reports as log_store
 from watchbell.store import devices as device_store
 from watchbell.store import fleet_jobs as store
@@ -104,6 +105,8 @@ class Report:
     #: The assignment that it is about, and the process of an agent that says it; None of a device that knows no such things.
     fence: int | None = None
     incarnation: str | None = None
+    #: By which machine and folder that process is known, as far as it says.
+    place: str = ""
 
     @property
     def digest(self) -> str:
@@ -139,8 +142,8 @@ def poll(db: Database, uuid: str, *, now: datetime) -> Poll:
 def report(db: Database, uuid: str, job_id: str, given: Report, *, now: datetime) -> tuple[DeviceJob, str]:
     """Take what a device says of its part and return the part as it is then, with the name of its order.
 
-    The same report again changes nothing and is answered as before. Raises NotFound, InputError, and ReportRefused for what
-    cannot follow: of a part that has ended it is kept beside it.
+    The same report again changes nothing and is answered as before. Raises NotFound, InputError, NotYet, and ReportRefused for
+    what cannot follow: of a part that has ended it is kept beside it.
     """
     _check(given)
     refusal: ReportRefused | None = None
@@ -290,9 +293,12 @@ def _take(
 ) -> ReportRefused | None:
     """Take a report into the ledger, or return why it cannot be taken."""
     before = DeviceJobState(part.state)
-    foreign = _foreign(part, device, given)
+    speaker = Speaker(given.state, given.fence, given.incarnation, given.place)
+    foreign = speakers.foreign(part, device, speaker)
     if foreign:
         return ReportRefused(foreign, part, is_lasting=False)
+    if before not in FINAL and given.state is not DeviceJobState.IN_PROGRESS:
+        speakers.require_heir(part, device, speaker, now)
     if before is DeviceJobState.QUEUED and part.is_held:
         return ReportRefused("the job waits for its wave, or is paused", part, is_lasting=False)
     if part.report_digest == given.digest:
@@ -302,7 +308,7 @@ def _take(
         words = f"the job is at version {part.version}, not {given.expected_version}"
         return ReportRefused(words, part)
     if before in FINAL:
-        _keep_late(session, part, device, given, now)
+        keep_late(session, part, device, given, now)
         return ReportRefused(f"the job is {wire_word(before)} already", part)
     to = reported(given.state, given.result.get("exit_code"))
     values = _values(execution, part, given, to, now)
@@ -321,31 +327,16 @@ def _take(
     return None
 
 
-def _foreign(part: DeviceJob, device: Device, given: Report) -> str:
-    """Return why a report is not of whoever has the job, if it is not."""
-    two = "another agent with the same credentials has it"
-    if given.fence is None:
-        return two if device.conflict_at is not None and part.begun_by else ""
-    if given.fence != part.fence:
-        return f"the job was given out under the fence {part.fence}, not {given.fence}"
-    if given.state is not DeviceJobState.IN_PROGRESS and device.conflict_at is None:
-        # The process that follows one that has crashed says what has become of its job.
-        return ""
-    # Only one process may begin it, and only the one that asks for the device; of two nothing else counts either.
-    owner = part.begun_by or device.incarnation
-    return "" if given.incarnation == owner else two
-
-
 def _values(execution: Execution, part: DeviceJob, given: Report, to: DeviceJobState, now: datetime) -> dict[str, Any]:
     """Return the columns that a report changes."""
-    values: dict[str, Any] = {name: _cut(name, value) for name, value in given.result.items()}
+    values: dict[str, Any] = {name: cut(name, value) for name, value in given.result.items()}
     values["report_digest"] = given.digest
     if given.details is not None:
         values["details"] = dict(given.details)
     if to is not DeviceJobState.IN_PROGRESS:
         return values
     if given.incarnation is not None:
-        values["begun_by"] = given.incarnation
+        values["begun_by"], values["begun_place"] = given.incarnation, given.place
     started_at = part.started_at or now
     end = started_at + timedelta(seconds=execution.timeout_seconds)
     if given.step_timeout_seconds is not None:
@@ -353,19 +344,20 @@ def _values(execution: Execution, part: DeviceJob, given: Report, to: DeviceJobS
     return {**values, "started_at": started_at, "deadline_at": end}
 
 
-def _cut(name: str, value: Any) -> Any:
+def cut(name: str, value: Any) -> Any:
+    """Return a field of a result as it is kept."""
     if name in {"stdout", "stderr"} and isinstance(value, str) and len(value) > OUTPUT_LIMIT:
         half = OUTPUT_LIMIT // 2
         return f"{value[:half]}{_CUT.format(len(value) - 2 * half)}{value[-half:]}"
     return value[:REASON_LIMIT] if name == "reason" and isinstance(value, str) else value
 
 
-def _keep_late(session: Session, part: DeviceJob, device: Device, given: Report, now: datetime) -> None:
+def keep_late(session: Session, part: DeviceJob, device: Device, given: Report, now: datetime) -> None:
     """Keep a report of a part that has ended beside it, once however often it comes."""
     known = log_store.list_events(session, part.id)
     if any(event.kind == "late_report" and event.data.get("digest") == given.digest for event in known):
         return
-    told = {name: str(_cut("reason", str(value)))[:1000] for name, value in given.result.items() if value is not None}
+    told = {name: str(cut("reason", str(value)))[:1000] for name, value in given.result.items() if value is not None}
     row = fleet_moves.log_row(part.id, None, given.state, now=now, actor=device.uuid, reason="it had ended before")
     log_store.add_events(session, [{**row, "kind": "late_report", "data": {"digest": given.digest, **told}}])
 

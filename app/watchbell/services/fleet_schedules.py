@@ -11,6 +11,7 @@ from typing import Any
 
 from watchbell.domain import job_document
 from watchbell.domain.fleet_targets import TARGET_TYPES, read_filter
+from watchbell.domain.policies import CatchUp
 from watchbell.domain.schedule import Schedule, build_schedule, next_occurrence, occurrences
 from watchbell.errors import InputError, NotFound
 from watchbell.services import audit, devices, fleet_jobs
@@ -27,8 +28,11 @@ DESCRIPTION_LIMIT = 2000
 FIELDS = (
     *("name", "description", "document", "target_type", "target_devices", "target_filter", "schedule_type"),
     *("cron_expression", "interval_minutes", "max_executions", "timeout_seconds", "is_active"),
+    *("is_carried", "catch_up"),
 )
 _TIMING = frozenset({"schedule_type", "cron_expression", "interval_minutes"})
+#: What begins to count from the moment in which it is said.
+_COUNTING = _TIMING | {"is_active", "is_carried"}
 _log = logging.getLogger(__name__)
 
 
@@ -78,7 +82,7 @@ def try_out(db: Database, fields: Mapping[str, Any], *, now: datetime, zone: str
         _check(session, made)
         _refuse_both(made)
         timing = timing_of(made)
-        found = fleet_jobs.find_targets(session, _order(made), now=now)
+        found = fleet_jobs.find_targets(session, order_of(made), now=now)
         due = [one.due_at for one in occurrences(timing, now, moments)]
         return Tried(timing, due, len(found))
 
@@ -88,12 +92,16 @@ def _made(fields: Mapping[str, Any], *, now: datetime, zone: str, created_by: st
         **dict.fromkeys(FIELDS),
         "timeout_seconds": job_document.DEFAULT_TIMEOUT_SECONDS,
         "is_active": True,
+        "is_carried": False,
+        "catch_up": CatchUp.LAST.value,
         **{name: value for name, value in fields.items() if value is not None},
     }
     return FleetSchedule(
         schedule_id=str(uuids.uuid4()),
         zone=zone,
         anchor_at=now,
+        version=1,
+        counts_from=now,
         execution_count=0,
         created_by=created_by,
         created_at=now,
@@ -105,7 +113,7 @@ def _made(fields: Mapping[str, Any], *, now: datetime, zone: str, created_by: st
 def get(db: Database, schedule_id: str) -> FleetSchedule:
     """Return a schedule; raises ScheduleNotFound."""
     with db.read() as session:
-        return _require(session, schedule_id)
+        return require(session, schedule_id)
 
 
 def list_all(db: Database, *, is_active: bool | None = None) -> Sequence[FleetSchedule]:
@@ -117,7 +125,7 @@ def list_all(db: Database, *, is_active: bool | None = None) -> Sequence[FleetSc
 def update(db: Database, schedule_id: str, fields: Mapping[str, Any], *, now: datetime, actor: str) -> FleetSchedule:
     """Change what is given of a schedule and return it; raises ScheduleNotFound, and InputError, also for nothing."""
     with db.write() as session:
-        found = _require(session, schedule_id, lock=True)
+        found = require(session, schedule_id, lock=True)
         if not fields:
             raise InputError.of("", "No fields to update")
         with session.no_autoflush:
@@ -129,8 +137,10 @@ def update(db: Database, schedule_id: str, fields: Mapping[str, Any], *, now: da
         if _TIMING & set(fields):
             _refuse_both(found)
             found.anchor_at = now
-        if _TIMING & set(fields) or "is_active" in fields:
-            found.next_at = _next(found, now)
+        if _COUNTING & set(fields):
+            found.next_at, found.counts_from = _next(found, now), now
+        if set(fields) - {"description"}:
+            found.version += 1
         found.updated_at = now
         _note(session, "change", found, now=now, actor=actor, changed=sorted(fields))
         return found
@@ -144,7 +154,7 @@ def set_active(db: Database, schedule_id: str, is_active: bool, *, now: datetime
 def delete(db: Database, schedule_id: str, *, now: datetime, actor: str) -> None:
     """Delete a schedule; the orders that it has given stay. Raises ScheduleNotFound."""
     with db.write() as session:
-        found = _require(session, schedule_id, lock=True)
+        found = require(session, schedule_id, lock=True)
         _note(session, "delete", found, now=now, actor=actor)
         session.delete(found)
 
@@ -184,7 +194,7 @@ def _give(session: Session, found: FleetSchedule, now: datetime) -> bool:
         found.is_active = False
         return False
     try:
-        fleet_jobs.give(session, _order(found), now=now, actor="watchbell")
+        fleet_jobs.give(session, order_of(found), now=now, actor="watchbell")
     except NoDevices:
         _log.info("Schedule %s found no device", found.schedule_id)
         return False
@@ -199,7 +209,8 @@ def _give(session: Session, found: FleetSchedule, now: datetime) -> bool:
     return True
 
 
-def _order(found: FleetSchedule) -> Order:
+def order_of(found: FleetSchedule) -> Order:
+    """Return the order that a schedule gives."""
     return Order(
         name=found.name,
         target_type=found.target_type,
@@ -213,7 +224,8 @@ def _order(found: FleetSchedule) -> Order:
 
 
 def _next(found: FleetSchedule, after: datetime) -> datetime | None:
-    if not found.is_active:
+    # What devices carry is due there, by their own clocks, and gives no order here.
+    if not found.is_active or found.is_carried:
         return None
     occurrence = next_occurrence(timing_of(found), after)
     return occurrence.due_at if occurrence is not None else None
@@ -231,7 +243,8 @@ def timing_of(found: FleetSchedule) -> Schedule:
     return build_schedule({**given, "zone": found.zone}, now=found.anchor_at, default_zone=found.zone)
 
 
-def _require(session: Session, schedule_id: str, *, lock: bool = False) -> FleetSchedule:
+def require(session: Session, schedule_id: str, *, lock: bool = False) -> FleetSchedule:
+    """Return a schedule; raises ScheduleNotFound."""
     found = store.find_schedule(session, schedule_id, lock=lock)
     if found is None:
         raise ScheduleNotFound
@@ -254,7 +267,10 @@ def _check(session: Session, made: FleetSchedule) -> None:
         raise InputError.of("job_document", "is required")
     job_document.read(made.document)
     made.document = job_document.fill_in(made.document, {})
-    job_document.read(made.document, is_filled=True)
+    document = job_document.read(made.document, is_filled=True)
+    if made.is_carried and document.secrets:
+        # They are given with a job at the moment in which it is done, and are kept on no device.
+        raise InputError.of("job_document", "names secrets, which devices do not keep; let the server give this one")
     if made.target_type not in TARGET_TYPES:
         raise InputError.of("target_type", f"must be one of {', '.join(TARGET_TYPES)}", "all")
     if made.target_type == "device":
@@ -272,6 +288,10 @@ def _check(session: Session, made: FleetSchedule) -> None:
     minutes = made.interval_minutes
     if made.schedule_type == "interval" and not 1 <= (minutes or 0) <= MOST_INTERVAL_MINUTES:
         raise InputError.of("interval_minutes", f"must be from 1 to {MOST_INTERVAL_MINUTES}", "60")
+    if made.catch_up not in list(CatchUp):
+        raise InputError.of("catch_up", f"must be one of {', '.join(CatchUp)}", CatchUp.LAST)
+    if made.is_carried and made.max_executions is not None:
+        raise InputError.of("max_executions", "counts what is given here, and devices carry this one; leave it empty")
     try:
         timing_of(made)
     except InputError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 from watchbell.domain import job_document
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
-from watchbell.services import devices, job_library
+from watchbell.services import carried, devices, job_library
 from watchbell.store import fleet_jobs as fleet_store
 from watchbell.store import fleet_schedules as schedule_store
 from watchbell.store import job_library as store
@@ -118,6 +118,7 @@ def update(
         is_new = before != [getattr(handler, field) for field in _VERSIONED]
         if is_new:
             store.add_version(session, handler, number=newest + 1, at=now, by=actor)
+            carried.note_handler(session, handler.name, now=now)
         said = {"sha256": handler.sha256, "version": newest + is_new}
         job_library.note(session, "job_handler.change", handler, now=now, actor=actor, **said)
         return handler
@@ -139,6 +140,7 @@ def restore(db: Database, handler_id: int, number: int, *, now: datetime, actor:
         _put(handler, {field: getattr(version, field) for field in _VERSIONED})
         handler.updated_at = now
         store.add_version(session, handler, number=newest + 1, at=now, by=actor, restores=number)
+        carried.note_handler(session, handler.name, now=now)
         said = {"sha256": handler.sha256, "version": newest + 1, "restores": number}
         job_library.note(session, "job_handler.restore", handler, now=now, actor=actor, **said)
         return handler
@@ -204,18 +206,19 @@ def _named_in(document: Mapping[str, Any] | None) -> frozenset[str]:
         return frozenset()
 
 
-def handler_for(db: Database, uuid: str, name: str, sha256: str | None = None) -> JobHandler:
-    """Return a handler to a device that has a job which names it; raises NotFound, whatever the reason.
+def handler_for(db: Database, uuid: str, name: str, sha256: str | None = None, *, now: datetime) -> JobHandler:
+    """Return a handler to a device that has a job, or carries a schedule, which names it; raises NotFound for any reason.
 
     With the digest that the device was told it is the version of that digest, also if the handler was changed meanwhile.
     """
     with db.read() as session:
         device = devices.require(session, uuid)
-        for _part, execution in fleet_store.list_held(session, device.id):
-            if name in job_document.read(execution.document, is_filled=True).handlers:
-                found = store.list_handlers(session, [name])
-                if found:
-                    return _with_digest(session, found[0], sha256)
+        held = fleet_store.list_held(session, device.id)
+        is_named = any(name in job_document.read(one.document, is_filled=True).handlers for _part, one in held)
+        if is_named or carried.names_handler(session, device, name, now):
+            found = store.list_handlers(session, [name])
+            if found:
+                return _with_digest(session, found[0], sha256)
     raise NotFound("Handler not found")
 
 

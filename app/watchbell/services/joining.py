@@ -88,9 +88,12 @@ def leave(session: Session, device: Device, *, now: datetime) -> None:
 
 
 def _means(session: Session, execution: Execution, device: Device, now: datetime) -> bool:
-    if execution.target_type == "all":
-        return True
-    chosen = read_filter(execution.target_filter or {})
+    return execution.target_type == "all" or matches(session, execution.target_filter or {}, device, now)
+
+
+def matches(session: Session, target_filter: Mapping[str, Any], device: Device, now: datetime) -> bool:
+    """Return whether a device takes part and is one that a filter means."""
+    chosen = read_filter(target_filter)
     asked = Chosen(
         chosen.attributes,
         chosen.tags,

@@ -62,6 +62,8 @@ class Device(Base):
     poll_seq: Mapped[int] = mapped_column(default=0, server_default="0")
     #: Of the newest assignment that it was given.
     last_fence: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: The schedules that it said last that it carries, each with its version, as one text.
+    carried_mark: Mapped[str] = mapped_column(default="", server_default=text("''"))
     #: Since when two agents have shown its credentials, and from where the second did; None while that is not so.
     conflict_at: Mapped[datetime | None]
     conflict_from: Mapped[str] = mapped_column(default="", server_default=text("''"))

@@ -44,6 +44,8 @@ class Execution(Base):
         Index("ix_execution_state_id", "state", "id"),
         # Those of a time.
         Index("ix_execution_queued_at", "queued_at"),
+        # That of a moment of a schedule which devices carry.
+        Index("ix_execution_moment", "moment_key", unique=True),
         # Those that devices which join later are taken into.
         Index("ix_execution_open", "id", sqlite_where=text("is_open"), postgresql_where=text("is_open")),
         # Those that go on wave by wave.
@@ -56,6 +58,8 @@ class Execution(Base):
     name: Mapped[str]
     template_id: Mapped[int | None] = mapped_column(ForeignKey("job_template.id", ondelete="SET NULL"))
     schedule_id: Mapped[int | None] = mapped_column(ForeignKey("fleet_schedule.id", ondelete="SET NULL"))
+    #: Of a schedule that devices carry: which schedule, version and moment it is of, one for all devices.
+    moment_key: Mapped[str | None]
     #: What was ordered, with all values in place; no later change of a template changes it.
     document: Mapped[dict[str, Any]]
     target_type: Mapped[str]
@@ -152,6 +156,8 @@ class DeviceJob(Base):
     #: The fence of the assignment under which an agent has it, 0 without one, and the process of an agent that has begun it.
     fence: Mapped[int] = mapped_column(default=0, server_default="0")
     begun_by: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    #: Marks of the machine and of the folder of that process, with a stroke between them; a copy has others.
+    begun_place: Mapped[str] = mapped_column(default="", server_default=text("''"))
     #: For one that was taken back while the device had it: whether the device has heard of that.
     is_cancel_told: Mapped[bool] = mapped_column(default=True)
 
@@ -165,6 +171,11 @@ def find_execution(session: Session, job_id: str, *, lock: bool = False) -> Exec
         return None
     statement = select(Execution).where(Execution.job_id == job_id)
     return session.scalars(_locked(statement) if lock else statement).one_or_none()
+
+
+def find_moment(session: Session, moment_key: str) -> Execution | None:
+    """Return the order of a moment of a schedule that devices carry, or None; it is locked until this transaction is over."""
+    return session.scalars(_locked(select(Execution).where(Execution.moment_key == moment_key))).one_or_none()
 
 
 def get_execution(session: Session, execution_id: int, *, lock: bool = False) -> Execution:
@@ -269,6 +280,11 @@ def list_parts(session: Session, execution_id: int) -> Sequence[tuple[DeviceJob,
         .where(DeviceJob.execution_id == execution_id, DeviceJob.is_newest)
     )
     return [(row[0], row[1]) for row in session.execute(statement.order_by(DeviceJob.id))]
+
+
+def get_part(session: Session, part_id: int) -> DeviceJob:
+    """Return a part that is there."""
+    return session.scalars(select(DeviceJob).where(DeviceJob.id == part_id)).one()
 
 
 def find_part(session: Session, execution_id: int, device_id: int, *, lock: bool = False) -> DeviceJob | None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, func, select, text
+from sqlalchemy import JSON, Index, false, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.base import Base, can_hold
+
+_CARRIED_SQL = "is_carried AND is_active"
 
 
 class FleetSchedule(Base):
@@ -18,6 +20,8 @@ class FleetSchedule(Base):
     __tablename__ = "fleet_schedule"
     __table_args__ = (
         Index("ix_fleet_schedule_due", "next_at", sqlite_where=text("is_active"), postgresql_where=text("is_active")),
+        # Every agent asks for those.
+        Index("ix_fleet_schedule_carried", "id", sqlite_where=text(_CARRIED_SQL), postgresql_where=text(_CARRIED_SQL)),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -37,6 +41,14 @@ class FleetSchedule(Base):
     max_executions: Mapped[int | None]
     timeout_seconds: Mapped[int]
     is_active: Mapped[bool] = mapped_column(default=True)
+    #: Whether devices carry it and work out themselves when it is due, each by its own clock.
+    is_carried: Mapped[bool] = mapped_column(default=False, server_default=false())
+    #: What becomes there of moments that have passed.
+    catch_up: Mapped[str] = mapped_column(default="last", server_default=text("'last'"))
+    #: Grows with every change that a device has to hear of.
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    #: Moments before it are none: it rested, or was due at other times.
+    counts_from: Mapped[datetime | None]
     execution_count: Mapped[int] = mapped_column(default=0)
     last_execution_at: Mapped[datetime | None]
     #: When it is due next; None for never again.
@@ -72,3 +84,8 @@ def list_due(session: Session, now: datetime, limit: int) -> Sequence[FleetSched
 def next_moment(session: Session) -> datetime | None:
     """Return when the next active schedule is due, None if none is."""
     return session.scalar(select(func.min(FleetSchedule.next_at)).where(text("is_active")))
+
+
+def list_carried(session: Session) -> Sequence[FleetSchedule]:
+    """Return the active schedules that devices carry, the first one first."""
+    return session.scalars(select(FleetSchedule).where(text(_CARRIED_SQL)).order_by(FleetSchedule.id)).all()

@@ -6,6 +6,7 @@ from watchbell.store.accounts import Account, LoginLink, LoginSession
 from watchbell.store.alerts import Alert, AlertRule
 from watchbell.store.audit import AuditEntry, AuditHead
 from watchbell.store.base import Base
+from watchbell.store.carried import CarriedCopy, CarriedMoment, CarriedVersion
 from watchbell.store.day_calendars import NamedCalendar
 from watchbell.store.device_reports import DeviceJobEvent, DeviceReport
 from watchbell.store.devices import Device, DeviceGroup, DeviceGroupMember, DeviceTag
@@ -48,6 +49,9 @@ __all__ = [
     "AttemptStep",
     "AuditEntry",
     "AuditHead",
+    "CarriedCopy",
+    "CarriedMoment",
+    "CarriedVersion",
     "ChangeMark",
     "Device",
     "DeviceGroup",

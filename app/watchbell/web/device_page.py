@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import render_template, request
 
 from watchbell.domain.fleet_state import DeviceJobState
-from watchbell.services import device_history, device_lists
+from watchbell.services import carried, device_history, device_lists
 from watchbell.services.device_history import Workload
 from watchbell.services.device_lists import DeviceLine
 from watchbell.web import current, device_facts, presenters_fleet_devices, query
@@ -32,6 +32,7 @@ def page(uuid: str) -> str:
         line=line,
         done=done,
         jobs=jobs,
+        carried=carried.list_carried_by(db, uuid, now=now),
         state=states[0] if states else "",
         turns={
             "newest": kept if jobs.newer is not None else None,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from watchbell.domain.schedule import Schedule
 from watchbell.errors import InputError, Problem
 from watchbell.services import fleet_schedules
 from watchbell.services.fleet_schedules import Tried
@@ -26,6 +27,7 @@ CSV_COLUMNS = (
         "is_active",
         "schedule",
         "zone",
+        "is_carried",
         "target",
         "executions",
         "max_executions",
@@ -70,6 +72,8 @@ class TriedView:
     tried: Tried
     sentence: str
     zone: str
+    #: Whether devices carry it, so that each of them goes by its own clock.
+    is_carried: bool
 
 
 def read(args: Mapping[str, str]) -> ScheduleQuery:
@@ -96,10 +100,16 @@ def view(row: FleetSchedule) -> ScheduleView:
 
 def _sentence(row: FleetSchedule) -> str:
     try:
-        return _first_up(schedule_words.sentence(fleet_schedules.timing_of(row)))
+        return _words(fleet_schedules.timing_of(row), is_carried=row.is_carried)
     except InputError:
         # It was written by something that knew more than this version does.
         return row.cron_expression or ""
+
+
+def _words(timing: Schedule, *, is_carried: bool) -> str:
+    said = schedule_words.sentence(timing)
+    # What devices carry goes by the clock of each, and not by that of the zone.
+    return _first_up(said.removesuffix(f", {timing.zone}") if is_carried else said)
 
 
 def _first_up(text: str) -> str:
@@ -122,7 +132,7 @@ def twin_rows(args: Mapping[str, str]) -> Iterator[dict[str, object]]:
     for row in matching(fleet_schedules.list_all(database()), read(args)):
         shown = view(row)
         yield {
-            **{name: getattr(row, name) for name in ("schedule_id", "description", "is_active", "zone")},
+            **{name: getattr(row, name) for name in ("schedule_id", "description", "is_active", "zone", "is_carried")},
             "job_name": row.name,
             "schedule": shown.sentence,
             "target": shown.target,
@@ -153,7 +163,8 @@ def try_out(form: FleetScheduleForm) -> tuple[TriedView | None, list[tuple[str, 
         tried = fleet_schedules.try_out(database(), form.fields(), now=current.now(), zone=zone)
     except InputError as error:
         return None, _problems(error.problems)
-    return TriedView(tried, _first_up(schedule_words.sentence(tried.timing)), zone), []
+    is_carried = bool(form.carried.data)
+    return TriedView(tried, _words(tried.timing, is_carried=is_carried), zone, is_carried), []
 
 
 def _problems(problems: Sequence[Problem]) -> list[tuple[str, str]]:

@@ -114,11 +114,11 @@ class Fields:
             self.complain(name, f"must be one of {', '.join(words)}")
         return text
 
-    def flag(self, name: str) -> bool:
+    def flag(self, name: str, default: bool = False) -> bool:
         """Return a truth value, which some write as a text."""
         value = self._value.get(name)
         if value is None or isinstance(value, bool):
-            return bool(value)
+            return default if value is None else value
         if isinstance(value, str) and value.lower() in _WORDS:
             return _WORDS[value.lower()]
         self.complain(name, "must be true or false")

@@ -31,6 +31,8 @@ class Step:
     ignores_failure: bool = False
     #: It may shorten the time of the whole job and never lengthen it.
     timeout_seconds: int | None = None
+    #: Whether what it writes on its standard output is sent; its standard error always is.
+    includes_stdout: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Document:
     steps: tuple[Step, ...]
     #: Only after all steps have gone well.
     final_step: Step | None = None
-    includes_stdout: bool = False
+    #: What holds for steps that say nothing of it themselves.
+    includes_stdout: bool = True
     conditions: tuple[Condition, ...] = ()
     variables: Mapping[str, Variable] = dataclasses.field(default_factory=dict)
     execution_type: str = "oneTime"

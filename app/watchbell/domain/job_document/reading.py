@@ -38,7 +38,10 @@ _TOP = frozenset(
     }
 )
 _STEP = frozenset(
-    {"name", "type", "input", "environment", "runAsUser", "allowStdErr", "ignoreStepFailure", "timeoutSeconds"}
+    {
+        *("name", "type", "input", "environment", "runAsUser", "allowStdErr", "ignoreStepFailure", "timeoutSeconds"),
+        "includeStdOut",
+    }
 )
 _LEGACY = "0.0"
 _UNREAD = ("schedule", "maxExecutions", "maxDurationMinutes", "progressIntervalSeconds")
@@ -53,10 +56,13 @@ def read(document: object, place: str = "job_document", *, is_filled: bool = Fal
         raise InputError.of(place, "must be an object", '{"version": "1.0", "steps": [...]}')
     _check_size(document, place)
     found = Fields(document, place, _TOP, is_filled=is_filled)
+    includes_stdout = found.flag("includeStdOut", default=True)
     made = Document(
-        steps=tuple(_steps(found)),
-        final_step=_step(found.below("finalStep", None), "final step") if found.has("finalStep") else None,
-        includes_stdout=found.flag("includeStdOut"),
+        steps=tuple(_steps(found, includes_stdout)),
+        final_step=_step(found.below("finalStep", None), "final step", includes_stdout)
+        if found.has("finalStep")
+        else None,
+        includes_stdout=includes_stdout,
         conditions=tuple(_conditions(found)),
         variables=dict(_variables(found)),
         execution_type=found.word("executionType", EXECUTION_TYPES) or "oneTime",
@@ -116,12 +122,12 @@ def _children(value: object) -> Iterator[Any]:
         yield from value
 
 
-def _steps(found: Fields) -> Iterator[Step]:
+def _steps(found: Fields, includes_stdout: bool) -> Iterator[Step]:
     version = found.text("version")
     if version not in {None, "1.0", _LEGACY}:
         found.complain("version", "must be 1.0, or 0.0 for a document with an operation", "1.0")
     if version == _LEGACY or (version is None and not found.has("steps")):
-        yield _legacy_step(found)
+        yield _legacy_step(found, includes_stdout)
         return
     for name in ("operation", "args", "path", "allowStdErr"):
         if found.has(name):
@@ -131,10 +137,10 @@ def _steps(found: Fields) -> Iterator[Step]:
         found.complain("steps", f"must be a list of 1 to {MOST_STEPS} steps")
         return
     for place in range(len(listed)):
-        yield _step(found.below("steps", place), f"step {place + 1}")
+        yield _step(found.below("steps", place), f"step {place + 1}", includes_stdout)
 
 
-def _legacy_step(found: Fields) -> Step:
+def _legacy_step(found: Fields, includes_stdout: bool) -> Step:
     """Return the one step of an early document: the handler that its operation names."""
     if found.has("steps"):
         found.complain("steps", "is not in a document of version 0.0")
@@ -144,10 +150,11 @@ def _legacy_step(found: Fields) -> Step:
         args=tuple(found.texts("args")),
         path=_path(found),
         allow_stderr=found.whole("allowStdErr", 0, 1_000_000),
+        includes_stdout=includes_stdout,
     )
 
 
-def _step(found: Fields, default_name: str) -> Step:
+def _step(found: Fields, default_name: str, includes_stdout: bool) -> Step:
     """Return a step, be it the object itself or stand it in one that holds only an action."""
     if found.has("action"):
         found.allow({"action"})
@@ -180,6 +187,7 @@ def _step(found: Fields, default_name: str) -> Step:
         allow_stderr=found.whole("allowStdErr", 0, 1_000_000),
         ignores_failure=found.flag("ignoreStepFailure"),
         timeout_seconds=found.whole("timeoutSeconds", 1, MOST_SECONDS),
+        includes_stdout=found.flag("includeStdOut", default=includes_stdout),
     )
 
 

@@ -10,8 +10,6 @@ import dataclasses
 from datetime import datetime
 from functools import lru_cache
 
-from cronsim import CronSim, CronSimError
-
 from watchbell.domain.schedule.pattern import CalendarPattern, DatePattern, comes_ever
 from watchbell.errors import InputError
 
@@ -69,6 +67,9 @@ class CronText:
 @lru_cache(maxsize=16_384)
 def read_cron(text: str) -> CronText:
     """Return what the text means; raise InputError on the field `cron` saying what is wrong with it."""
+    # Only here, as in `pattern`.
+    from cronsim import CronSim, CronSimError
+
     parts = _five_fields(text)
     canonical = [_canonical_field(field, part) for field, part in zip(_FIELDS, parts, strict=True)]
     joined = " ".join(canonical)

@@ -6,9 +6,6 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
-from cronsim.explain import explain
-
 from watchbell.domain.schedule.bounds import bound_text
 from watchbell.domain.schedule.cron_text import read_cron
 from watchbell.domain.schedule.model import CalendarRule, Schedule, ScheduleKind
@@ -70,6 +67,9 @@ def _expressions(texts: tuple[str, ...]) -> str:
 
 
 def _expression(text: str) -> str:
+    # Only here, as in `pattern`.
+    from cronsim.explain import explain
+
     minute, hour, *dates = read_cron(text).canonical.split()
     # A step of one whole turn is only ever the first value, and "every 60th minute" would say something else.
     times = ["0" if minute == "*/60" else minute, "0" if hour == "*/24" else hour]
@@ -85,6 +85,9 @@ def _is_any_day(day: str, _month: str, weekday: str) -> bool:
     """Return whether two fields of days without a star, either of which is enough, leave no day out: 1-31 and Monday."""
     if day.startswith("*") or weekday.startswith("*"):
         return False
+    # As above.
+    from cronsim import CronSim
+
     rule = CronSim(f"0 0 {day} * {weekday}", datetime(2000, 1, 1))  # noqa: DTZ001 - nominal times have no zone
     return rule.days.issuperset(range(1, 32)) or rule.weekdays.issuperset(range(7))
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import calendar
 import dataclasses
 from bisect import bisect_left
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Protocol
-
-from cronsim import CronSim
 
 #: A year of a given kind (leap or not, weekday of 1 January) comes again after at most 40 years, around a century year
 #: that is no leap year.
@@ -30,6 +29,13 @@ class Nominals(Protocol):
         """Return the first nominal time that is not before this one; None if none comes."""
 
 
+class Dates(Protocol):
+    """Which days of a year are meant, whatever the year is."""
+
+    def days_of(self, leap: bool, weekday: int) -> Sequence[int]:
+        """Return the days of a year that begins on a weekday, counted from 0 for 1 January, rising."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class DatePattern:
     """The three date fields of a cron text that was checked."""
@@ -37,6 +43,9 @@ class DatePattern:
     day_of_month: str
     month: str
     day_of_week: str
+
+    def days_of(self, leap: bool, weekday: int) -> Sequence[int]:
+        return _matching_days(self, leap, weekday)
 
 
 #: What most schedules say of dates; to see that today matches takes no calendar.
@@ -47,7 +56,7 @@ _EVERY_DAY = DatePattern("*", "*", "*")
 class CalendarPattern:
     """Times of day on the dates of a date pattern."""
 
-    dates: DatePattern
+    dates: Dates
     #: Seconds since midnight, rising.
     times: tuple[int, ...]
     is_fixed_time: bool
@@ -72,18 +81,18 @@ def _at(day: date, second: int) -> datetime:
     return datetime.combine(day, time(second // 3600, second // 60 % 60, second % 60))
 
 
-def first_date_from(dates: DatePattern, day: date) -> date | None:
+def first_date_from(dates: Dates, day: date) -> date | None:
     """Return the first matching date that is not before this one."""
     if dates == _EVERY_DAY and day.year < LAST_YEAR:
         return day
     first_of_year = date(day.year, 1, 1)
-    matching = _matching_days(dates, calendar.isleap(day.year), first_of_year.weekday())
+    matching = dates.days_of(calendar.isleap(day.year), first_of_year.weekday())
     index = bisect_left(matching, day.toordinal() - first_of_year.toordinal())
     if index < len(matching):
         return first_of_year + timedelta(days=matching[index])
     for year in range(day.year + 1, min(day.year + _YEARS_TO_LOOK_AHEAD, LAST_YEAR)):
         first_of_year = date(year, 1, 1)
-        matching = _matching_days(dates, calendar.isleap(year), first_of_year.weekday())
+        matching = dates.days_of(calendar.isleap(year), first_of_year.weekday())
         if matching:
             return first_of_year + timedelta(days=matching[0])
     return None
@@ -97,6 +106,9 @@ def comes_ever(dates: DatePattern) -> bool:
 @lru_cache(maxsize=8192)
 def _matching_days(dates: DatePattern, leap: bool, weekday: int) -> tuple[int, ...]:
     """Return the days of a year of this kind that match, counted from 0 for 1 January."""
+    # Only here, so that what knows its dates already, as an agent on a device does, needs nothing but Python.
+    from cronsim import CronSim
+
     rule = CronSim(f"0 0 {dates.day_of_month} * {dates.day_of_week}", datetime(2000, 1, 1))  # noqa: DTZ001
     months = CronSim(f"0 0 * {dates.month} *", datetime(2000, 1, 1)).months  # noqa: DTZ001
     first = date(_example_year(leap, weekday), 1, 1)

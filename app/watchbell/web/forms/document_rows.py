@@ -59,7 +59,7 @@ class StepRow:
         """Return what else its step says, which has no field: names and values."""
         inner = _inner(_loaded(self.was))
         given = inner.get("input")
-        told = {name: value for name, value in inner.items() if name == "allowStdErr"}
+        told = {name: value for name, value in inner.items() if name in {"allowStdErr", "includeStdOut"}}
         if isinstance(given, Mapping) and given.get("path") is not None:
             told["path"] = given["path"]
         return {name: _text(value) for name, value in told.items()}
@@ -213,7 +213,7 @@ def rows_of(document: Mapping[str, Any]) -> DocumentRows:
         + ([_step_row(final, FINAL)] if final is not None else []),
         [_condition_row(one) for one in document.get("conditions") or ()],
         [_variable_row(name, one) for name, one in (document.get("variables") or {}).items()],
-        _is_true(document.get("includeStdOut")),
+        _is_true(document.get("includeStdOut", True)),
     )
 
 
@@ -229,7 +229,8 @@ def document_of(rows: DocumentRows, base: Mapping[str, Any] | None = None) -> di
     _put(document, "finalStep", _step_of(rows.final) if rows.final else None)
     _put(document, "conditions", [_condition_of(row) for row in rows.conditions])
     _put(document, "variables", dict(variables))
-    if rows.includes_stdout != _is_true(document.get("includeStdOut")):
+    # A new one says it in any case: other agents take nothing for no.
+    if not base or rows.includes_stdout != _is_true(document.get("includeStdOut", True)):
         document["includeStdOut"] = rows.includes_stdout
     return document
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import SelectField, StringField, TextAreaField
+from wtforms import BooleanField, SelectField, StringField, TextAreaField
 
 from watchbell.domain.job_document import read_timeout
+from watchbell.domain.policies import CatchUp
 from watchbell.errors import InputError, Problem
 from watchbell.services import fleet_orders
 from watchbell.services.fleet_orders import NAME_LIMIT
@@ -32,6 +33,7 @@ _SHOWN_AT = {
     "interval_minutes": "every",
     "cron_expression": "cron",
     "timeout_seconds": "timeout",
+    "is_carried": "carried",
     "schedule_type": "kind",
     "target_type": "target",
     "target_devices": "devices",
@@ -62,6 +64,12 @@ class FleetScheduleForm(FlaskForm):  # type: ignore[misc]
     )
     every = StringField(lazy("Every"), render_kw={**_PLAIN, "maxlength": 20}, default="1h")
     cron = StringField(lazy("Cron text"), render_kw={**_PLAIN, "maxlength": 200})
+    carried = BooleanField(lazy("Carried on the devices"))
+    catch_up = SelectField(
+        lazy("Missed while the device was off"),
+        choices=choices((("last", lazy("run the last one")), ("all", lazy("run all")), ("skip", lazy("run none")))),
+        validate_choice=False,
+    )
     max_executions = StringField(lazy("Ends after so many"), render_kw={**_PLAIN, "inputmode": "numeric"})
     timeout = StringField(lazy("Time for each device"), render_kw={**_PLAIN, "maxlength": 20}, default="1h")
 
@@ -85,7 +93,9 @@ class FleetScheduleForm(FlaskForm):  # type: ignore[misc]
             "schedule_type": self.kind.data or "",
             "cron_expression": (self.cron.data or "").strip() if is_cron else None,
             "interval_minutes": None if is_cron else self._minutes(),
-            "max_executions": _whole("max_executions", self.max_executions.data),
+            "max_executions": None if self.carried.data else _whole("max_executions", self.max_executions.data),
+            "is_carried": bool(self.carried.data),
+            "catch_up": self.catch_up.data or CatchUp.LAST.value,
             "timeout_seconds": read_timeout(_seconds("timeout", self.timeout.data), None),
         }
 
@@ -185,6 +195,8 @@ def shown_data(found: FleetSchedule) -> dict[str, Any]:
         "kind": found.schedule_type,
         "every": span_text(60 * found.interval_minutes) if found.interval_minutes else "1h",
         "cron": found.cron_expression or "",
+        "carried": found.is_carried,
+        "catch_up": found.catch_up,
         "max_executions": str(found.max_executions or ""),
         "timeout": span_text(found.timeout_seconds),
     }

@@ -9,7 +9,7 @@ from watchbell.errors import InputError
 from watchbell.services import fleet_schedules, fleet_views, job_library
 from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.store.fleet_views import WantedOrders
-from watchbell.web import current, fleet_order_page, fleet_schedule_page, notices, twins
+from watchbell.web import carried_page, current, fleet_order_page, fleet_schedule_page, notices, twins
 from watchbell.web.db import database
 from watchbell.web.forms.fleet_schedule_form import FleetScheduleForm, shown_data
 from watchbell.web.i18n import _
@@ -59,7 +59,10 @@ def create() -> AnyResponse | tuple[str, int]:
     except InputError as error:
         form.show_problems(error.problems)
         return _form(form, None), 422
-    flash(_("%(name)s is given to devices from now on whenever it is due.", name=made.name), "success")
+    if made.is_carried:
+        flash(_("Each device carries %(name)s from its next contact on.", name=made.name), "success")
+    else:
+        flash(_("%(name)s is given to devices from now on whenever it is due.", name=made.name), "success")
     return redirect(url_for("fleet_schedules.detail", schedule_id=made.schedule_id), 303)
 
 
@@ -76,10 +79,37 @@ def detail(schedule_id: str) -> str:
     found = fleet_schedules.get(database(), schedule_id)
     return render_template(
         "fleet/schedules/detail.html",
+        carried=carried_page.view(found),
         schedule=fleet_schedule_page.view(found),
         document=fleet_order_page.as_text(found.document),
         page=fleet_views.list_orders(database(), WantedOrders(schedule_id=found.id), limit=_HISTORY),
     )
+
+
+@blueprint.get("/fleet/schedules/<schedule_id>/devices.json")
+def devices_json(schedule_id: str) -> Response:
+    fleet_schedules.get(database(), schedule_id)
+    return twins.json_response(carried_page.device_rows(schedule_id))
+
+
+@blueprint.get("/fleet/schedules/<schedule_id>/devices.csv")
+def devices_csv(schedule_id: str) -> Response:
+    number = fleet_schedules.get(database(), schedule_id).id
+    rows = carried_page.device_rows(schedule_id)
+    return twins.csv_response(f"fleet-schedule-{number}-devices", carried_page.DEVICE_COLUMNS, rows)
+
+
+@blueprint.get("/fleet/schedules/<schedule_id>/moments.json")
+def moments_json(schedule_id: str) -> Response:
+    fleet_schedules.get(database(), schedule_id)
+    return twins.json_response(carried_page.moment_rows(schedule_id))
+
+
+@blueprint.get("/fleet/schedules/<schedule_id>/moments.csv")
+def moments_csv(schedule_id: str) -> Response:
+    number = fleet_schedules.get(database(), schedule_id).id
+    rows = carried_page.moment_rows(schedule_id)
+    return twins.csv_response(f"fleet-schedule-{number}-moments", carried_page.MOMENT_COLUMNS, rows)
 
 
 @blueprint.get("/fleet/schedules/<schedule_id>/edit")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watchbell.web.api.agent import joining, polling
+from watchbell.web.api.agent import carrying, joining, polling
 from watchbell.web.api.agent.family import FAMILY, blueprint
 
-__all__ = ["FAMILY", "blueprint", "joining", "polling"]
+__all__ = ["FAMILY", "blueprint", "carrying", "joining", "polling"]

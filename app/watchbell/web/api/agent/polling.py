@@ -30,18 +30,10 @@ _TOO_OFTEN_SECONDS = 10
 @blueprint.answers(200, schemas.Sealed)
 def poll(given: dict[str, Any]) -> Response:
     """Ask what to do and what to stop; all that the answer says is signed for this device and this request."""
-    uuid = _device()
+    uuid = asking_device()
     if given["distrust"] and tries().count_refusal(uuid):
         agents.note_distrust(database(), uuid, given["distrust"], now=current.now())
-    holds = given["holds"]
-    names = ("incarnation", "earlier", "seq", "facts", "clock", "round_trip_ms")
-    asked = Asked(
-        **{name: given[name] for name in names},
-        holds=(holds["job_id"], holds["fence"]) if holds else None,
-        knows=frozenset(given["knows"]),
-        is_private=device_signing.is_private(),
-    )
-    found = agents.poll(database(), uuid, asked, now=current.now(), address=current.address())
+    found = agents.poll(database(), uuid, _asked(given), now=current.now(), address=current.address())
     key = device_signing.key_for(found.uuid, found.salt)
     return jsonify(agent_protocol.seal(found.told, key=key, device=found.uuid, nonce=given["nonce"], now=current.now()))
 
@@ -50,12 +42,13 @@ def poll(given: dict[str, Any]) -> Response:
 @blueprint.body(schemas.Reporting)
 @blueprint.errors(
     _404="The device has no such job.",
-    _409="This cannot follow what the job is, which `current` says, or another agent has it; what comes late is kept beside it.",
+    _409="This cannot follow what the job is, which `current` says, or another agent has it; what comes late is kept beside it. "
+    "With the code `not_yet` it is to be reported again later.",
 )
 @blueprint.answers(200, schemas.Reported)
 def report(given: dict[str, Any]) -> Response:
     """Report of a job; the same report again is answered as before and changes nothing."""
-    part, name = device_jobs.report(database(), _device(), given["job_id"], _report(given), now=current.now())
+    part, name = device_jobs.report(database(), asking_device(), given["job_id"], _report(given), now=current.now())
     return jsonify(job_id=name, status=wire_word(DeviceJobState(part.state)), version_number=part.version)
 
 
@@ -65,11 +58,11 @@ def report(given: dict[str, Any]) -> Response:
 @blueprint.answers(200, schemas.Script)
 def get_handler(asked: dict[str, Any], name: str) -> Response:
     """Get a handler that a job names which the device has: as it is now, or as it was with the digest that the job told."""
-    found = job_handlers.handler_for(database(), _device(), name, asked.get("sha256"))
+    found = job_handlers.handler_for(database(), asking_device(), name, asked.get("sha256"), now=current.now())
     return jsonify(name=found.name, sha256=found.sha256, script_content=found.script_content)
 
 
-def _device() -> str:
+def asking_device() -> str:
     """Return the uuid of the device whose key the request carries; raises NotAllowed and TooManyTries."""
     uuid = current.user().device
     if uuid is None:
@@ -77,6 +70,19 @@ def _device() -> str:
     if not tries().count_agent(uuid):
         raise TooManyTries("this device asks too often", retry_seconds=_TOO_OFTEN_SECONDS)
     return uuid
+
+
+def _asked(given: dict[str, Any]) -> Asked:
+    holds = given["holds"]
+    names = ("incarnation", "earlier", "seq", "facts", "clock", "round_trip_ms", "is_at_carried")
+    carries = given["carries"]
+    return Asked(
+        **{name: given[name] for name in names},
+        holds=(holds["job_id"], holds["fence"]) if holds else None,
+        carries={one["schedule_id"]: one["version"] for one in carries} if carries is not None else None,
+        knows=frozenset(given["knows"]),
+        is_private=device_signing.is_private(),
+    )
 
 
 def _report(given: dict[str, Any]) -> Report:
@@ -90,4 +96,5 @@ def _report(given: dict[str, Any]) -> Report:
         step_timeout_seconds=given.get("step_timeout_seconds"),
         fence=given["fence"],
         incarnation=given["incarnation"],
+        place=given["place"],
     )

@@ -9,7 +9,9 @@ import marshmallow
 from marshmallow import validate
 
 from watchbell.domain.agent_protocol import MOST_EARLIER
+from watchbell.domain.carried import KEY_LIMIT, Outcome
 from watchbell.domain.fleet_state import DeviceJobState, wire_word
+from watchbell.services.carried import MOST_CARRIED
 from watchbell.services.device_jobs import REPORT_ID_LIMIT
 from watchbell.web.api import fields
 
@@ -30,6 +32,7 @@ def _fits(pattern: str, words: str) -> Callable[[str], None]:
 
 _ADDRESS = _fits(r"[0-9A-Fa-f.:%a-z]{2,60}", "must be an address")
 _ZONE = _fits(r"[A-Za-z0-9_+/-]{1,64}", "must be the name of a time zone")
+_PLACE = _fits(r"(?:[0-9a-f]{16,64})?/[0-9a-f]{16,64}|", "must be marks of a machine and a folder")
 _NUMBER = _fits(r"[0-9a-f]{16,64}", "must be 16 to 64 hexadecimal digits")
 
 
@@ -91,6 +94,13 @@ class Facts(fields.Schema):
     disk_free_bytes = _bytes()
 
 
+class Carried(fields.Schema):
+    """A schedule that a device carries."""
+
+    schedule_id = fields.Text(required=True, validate=fields.long(1, 100))
+    version = fields.Whole(required=True, validate=fields.between(1, _HIGHEST), metadata={"example": 1})
+
+
 class Asking(fields.Schema):
     """What an agent says when it asks for a job."""
 
@@ -133,6 +143,72 @@ class Asking(fields.Schema):
         },
     )
     holds = fields.Nested(Held, load_default=None, allow_none=True, metadata={"description": "The job that it is at."})
+    carries = fields.Many(
+        fields.Nested(Carried),
+        load_default=None,
+        allow_none=True,
+        validate=fields.long_list(2 * MOST_CARRIED),
+        metadata={"description": "The schedules that it carries; whoever says it is told which ones it is to carry."},
+    )
+    is_at_carried = fields.Flag(
+        load_default=False,
+        metadata={"description": "Whether it is at something that it carries; it is given no job then."},
+    )
+
+
+class AskingForSchedule(fields.Schema):
+    """Which schedule an agent asks for that it is to carry."""
+
+    incarnation = _drawn(description="As in the poll before.")
+    nonce = _drawn(description="Drawn for this request; the answer carries it under its signature.")
+    schedule_id = fields.Text(required=True, validate=fields.long(1, 100))
+
+
+class Moment(fields.Schema):
+    """What has become of a moment of a schedule that the device carries."""
+
+    schedule_id = fields.Text(required=True, validate=fields.long(1, 100))
+    version = fields.Whole(required=True, validate=fields.between(1, _HIGHEST), metadata={"example": 1})
+    key = fields.Text(
+        required=True,
+        validate=[fields.long(1, 2 * KEY_LIMIT), _check_printable],
+        metadata={"description": "Of a calendar the local time.", "example": "cal:2026-12-01T02:00:00/0"},
+    )
+    due_at = fields.Moment(required=True)
+    outcome = fields.Word([one.value for one in Outcome], required=True, metadata={"example": "run"})
+    reason = fields.Output(load_default="")
+    stands_for = fields.Whole(load_default=1, validate=fields.between(1, _HIGHEST))
+    status = fields.Word(
+        [wire_word(one) for one in (DeviceJobState.SUCCEEDED, DeviceJobState.FAILED, DeviceJobState.REJECTED)],
+        load_default=wire_word(DeviceJobState.SUCCEEDED),
+        metadata={"description": "Of one that was run: how that has ended."},
+    )
+    began_at = fields.Moment(load_default=None, allow_none=True)
+    exit_code = fields.Whole(allow_none=True, validate=fields.between(-(2**31), _HIGHEST), metadata={"example": 0})
+    stdout = fields.Output(allow_none=True)
+    stderr = fields.Output(allow_none=True)
+    failure = fields.Output(allow_none=True, metadata={"description": "Why it has failed."})
+    executed_steps = fields.Whole(allow_none=True, validate=fields.between(0, 1000))
+    failed_step = fields.Output(allow_none=True)
+
+
+class TellingMoments(fields.Schema):
+    """What an agent tells of moments."""
+
+    incarnation = _drawn(description="As in the poll before.")
+    moments = fields.Many(fields.Nested(Moment), required=True, validate=fields.long_list(100))
+
+
+class MomentsTold(fields.Schema):
+    """What was taken of it."""
+
+    known = fields.Many(
+        fields.Flag(),
+        required=True,
+        metadata={
+            "description": "Of each in its turn, whether the device was ever given that version of that schedule."
+        },
+    )
 
 
 class Sealed(fields.Schema):
@@ -142,7 +218,8 @@ class Sealed(fields.Schema):
         required=True,
         metadata={
             "description": "JSON as a text, which is signed as it stands: `version`, `device`, `nonce`, `issued_at`, "
-            "`valid_seconds`, `cancelled` and `assignment` with `job_id`, `attempt`, `fence`, `expires_at` and `payload_sha256`."
+            "`valid_seconds`, `cancelled`, `carried`, the schedules to carry with their versions, and `assignment` with "
+            "`job_id`, `attempt`, `fence`, `expires_at` and `payload_sha256`; of a schedule `schedule_sha256`."
         },
     )
     signature = fields.Text(
@@ -154,7 +231,7 @@ class Sealed(fields.Schema):
         allow_none=True,
         metadata={
             "description": "JSON as a text: `job_name`, `document`, `timeout_seconds` and `handlers` of the assignment, and "
-            "`secrets` with the values of those that the document names, by name."
+            "`secrets` with the values of those that the document names, by name; or the schedule."
         },
     )
 
@@ -170,6 +247,16 @@ class Reporting(fields.Schema):
     job_id = fields.Text(required=True, validate=fields.long(1, 100))
     fence = fields.Whole(required=True, validate=fields.between(1, _HIGHEST), metadata={"example": 1})
     incarnation = _drawn()
+    place = fields.Text(
+        load_default="",
+        validate=_PLACE,
+        metadata={
+            "description": "Marks of the machine, if it has a name, and of the folder of the agent since the machine was started, "
+            "with a stroke between them. What one process has begun, only that one ends, or the next in the same place; another "
+            "one once the first is not heard of.",
+            "example": "0f1e2d3c4b5a6978/8796a5b4c3d2e1f0",
+        },
+    )
     status = fields.Word(_STATES, required=True, metadata={"example": "SUCCEEDED"})
     exit_code = fields.Whole(allow_none=True, validate=fields.between(-(2**31), _HIGHEST), metadata={"example": 0})
     stdout = fields.Output(allow_none=True)

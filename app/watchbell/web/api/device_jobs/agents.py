@@ -48,7 +48,9 @@ def report(given: dict[str, Any], uuid: str, job_id: str) -> Response:
 def get_handler(asked: dict[str, Any], uuid: str, name: str) -> Response:
     """Get a handler that a job names which the device has: as it is now, or as it was with the digest that the device was told."""
     _require_own(uuid)
-    return jsonify(words.handler(job_handlers.handler_for(database(), uuid, name, asked.get("sha256"))))
+    return jsonify(
+        words.handler(job_handlers.handler_for(database(), uuid, name, asked.get("sha256"), now=current.now()))
+    )
 
 
 def _require_own(uuid: str) -> None:

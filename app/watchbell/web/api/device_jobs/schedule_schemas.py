@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from watchbell.domain.carried import Outcome
 from watchbell.domain.fleet_targets import TARGET_TYPES
+from watchbell.domain.policies import CatchUp
 from watchbell.services.fleet_schedules import SCHEDULE_TYPES
 from watchbell.web.api import fields
 from watchbell.web.api.device_jobs.schemas import (
@@ -14,6 +16,16 @@ from watchbell.web.api.device_jobs.schemas import (
     Execution,
     document_field,
 )
+
+_CARRIED = {
+    "description": "Whether devices carry it: each works out by its own clock when it is due, also while the server is away."
+}
+_CATCH_UP = [one.value for one in CatchUp]
+_CATCH_UP_WORDS = {
+    "description": "Of one that devices carry: whether what was missed there within a day is not made up for, the last of it "
+    "is, or all is.",
+    "example": "last",
+}
 
 
 class SchedulesAsked(fields.Schema):
@@ -38,6 +50,8 @@ class ScheduleChange(fields.Schema):
     timeout_minutes = fields.Whole(allow_none=True, metadata=MINUTES)
     timeout_seconds = fields.Whole(allow_none=True, metadata=SECONDS)
     is_active = fields.Flag()
+    is_carried = fields.Flag(metadata=_CARRIED)
+    catch_up = fields.Word(_CATCH_UP, metadata=_CATCH_UP_WORDS)
 
 
 class NewSchedule(ScheduleChange):
@@ -69,6 +83,9 @@ class Schedule(fields.Schema):
     timeout_minutes = fields.Whole(required=True)
     timeout_seconds = fields.Whole(required=True)
     is_active = fields.Flag(required=True)
+    is_carried = fields.Flag(required=True, metadata=_CARRIED)
+    catch_up = fields.Word(_CATCH_UP, required=True, metadata=_CATCH_UP_WORDS)
+    version = fields.Whole(required=True, metadata={"description": "Grows with every change but of the description."})
     execution_count = fields.Whole(required=True)
     last_execution_at = fields.Moment(required=True, allow_none=True)
     next_execution_at = fields.Moment(required=True, allow_none=True)
@@ -102,6 +119,71 @@ class ScheduleDeleted(fields.Schema):
 
     message = fields.Text(required=True)
     scheduleId = fields.Text(required=True)  # noqa: N815 - this is its name on the wire.
+
+
+class Carrier(fields.Schema):
+    """A device that is to carry a schedule, or does so still."""
+
+    device_uuid = fields.Text(required=True)
+    device_name = fields.Text(required=True)
+    version = fields.Whole(
+        required=True, allow_none=True, metadata={"description": "The one that it says it carries; null for none yet."}
+    )
+    since = fields.Moment(required=True, allow_none=True)
+    is_meant = fields.Flag(required=True, metadata={"description": "Whether it is to carry it."})
+    is_current = fields.Flag(required=True, metadata={"description": "Whether it carries what it is to carry."})
+    seen_at = fields.Moment(required=True, allow_none=True, metadata={"description": "When it was last heard of."})
+    zone = fields.Text(required=True, metadata={"description": "By whose clock it is due there; empty for UTC."})
+
+
+class Carriers(fields.Schema):
+    """The devices that carry a schedule, by name."""
+
+    scheduleId = fields.Text(required=True)  # noqa: N815 - this is its name on the wire.
+    version = fields.Whole(required=True)
+    devices = fields.Many(fields.Nested(Carrier), required=True)
+    total = fields.Whole(required=True)
+
+
+class CarriersAsked(fields.Schema):
+    """Which rows."""
+
+    limit = fields.limit(20, MOST_ROWS)
+    offset = fields.Whole(texts=True, load_default=0, validate=fields.between(0, 10_000_000))
+
+
+class MomentsAsked(CarriersAsked):
+    """Which moments."""
+
+    outcome = fields.Word([one.value for one in Outcome])
+
+
+class Moment(fields.Schema):
+    """What has become of a moment of a schedule on a device that carries it."""
+
+    device_uuid = fields.Text(required=True)
+    device_name = fields.Text(required=True)
+    key = fields.Text(required=True, metadata={"example": "cal:2026-12-01T02:00:00/0"})
+    due_at = fields.Moment(required=True)
+    version = fields.Whole(required=True)
+    outcome = fields.Word([one.value for one in Outcome], required=True)
+    reason = fields.Text(required=True)
+    stands_for = fields.Whole(
+        required=True, metadata={"description": "Of so many moments, the last of which it names, it tells at once."}
+    )
+    job_id = fields.Text(
+        required=True, allow_none=True, metadata={"description": "Its order, if it was run and is kept."}
+    )
+    status = fields.Text(required=True, allow_none=True, metadata={"example": "SUCCEEDED"})
+    reported_at = fields.Moment(required=True)
+
+
+class Moments(fields.Schema):
+    """What has become of moments, those that were due last first."""
+
+    scheduleId = fields.Text(required=True)  # noqa: N815 - this is its name on the wire.
+    moments = fields.Many(fields.Nested(Moment), required=True)
+    total = fields.Whole(required=True)
 
 
 class LimitAsked(fields.Schema):

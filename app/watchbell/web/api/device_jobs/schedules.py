@@ -6,9 +6,10 @@ from typing import Any
 
 from flask import Response, jsonify
 
+from watchbell.domain.carried import Outcome
 from watchbell.domain.job_document import read_timeout
 from watchbell.domain.presence import SchedulerState
-from watchbell.services import fleet_jobs, fleet_schedules
+from watchbell.services import carried, carried_moments, fleet_jobs, fleet_schedules
 from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.web import current
 from watchbell.web.api.device_jobs import schedule_schemas as schemas
@@ -104,6 +105,28 @@ def list_schedule_executions(asked: dict[str, Any], schedule_id: str) -> Respons
     number = fleet_schedules.get(database(), schedule_id).id
     found = fleet_jobs.list_page(database(), limit=asked["limit"], schedule_id=number)
     return jsonify(scheduleId=schedule_id, executions=[words.execution(one) for one in found], total=len(found))
+
+
+@blueprint.route("/jobs/schedules/<schedule_id>/devices")
+@blueprint.query(schemas.CarriersAsked)
+@blueprint.errors(_404=_NO_SCHEDULE)
+@blueprint.answers(200, schemas.Carriers)
+def list_schedule_devices(asked: dict[str, Any], schedule_id: str) -> Response:
+    """List the devices that carry a schedule, by name: which version, since when, and when each was last heard of."""
+    found, total = carried.list_carriers(database(), schedule_id, now=current.now(), **asked)
+    version = fleet_schedules.get(database(), schedule_id).version
+    return jsonify(scheduleId=schedule_id, version=version, devices=[words.carrier(one) for one in found], total=total)
+
+
+@blueprint.route("/jobs/schedules/<schedule_id>/moments")
+@blueprint.query(schemas.MomentsAsked)
+@blueprint.errors(_404=_NO_SCHEDULE)
+@blueprint.answers(200, schemas.Moments)
+def list_schedule_moments(asked: dict[str, Any], schedule_id: str) -> Response:
+    """List what has become of the moments of a schedule on the devices that carry it, those that were due last first."""
+    outcome = Outcome(asked.pop("outcome")) if "outcome" in asked else None
+    found, total = carried_moments.list_moments(database(), schedule_id, outcome=outcome, **asked)
+    return jsonify(scheduleId=schedule_id, moments=[words.carried_moment(one) for one in found], total=total)
 
 
 @blueprint.route("/jobs/scheduler/status")

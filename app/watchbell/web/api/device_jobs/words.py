@@ -9,6 +9,8 @@ from typing import Any
 from watchbell.domain import job_document
 from watchbell.domain.fleet_state import DeviceJobState, ExecutionState, wire_word
 from watchbell.services import fleet_orders
+from watchbell.services.carried import Carrier
+from watchbell.services.carried_moments import Shown as ShownMoment
 from watchbell.services.device_jobs import Poll
 from watchbell.services.devices import DeviceView
 from watchbell.services.fleet_jobs import Previewed, Shown
@@ -239,6 +241,7 @@ def schedule(row: FleetSchedule) -> dict[str, Any]:
     names = (
         *("schedule_id", "description", "target_type", "target_devices", "target_filter", "schedule_type"),
         *("cron_expression", "interval_minutes", "max_executions", "is_active", "execution_count", "created_by"),
+        *("is_carried", "catch_up", "version"),
     )
     return {
         "id": row.id,
@@ -252,4 +255,30 @@ def schedule(row: FleetSchedule) -> dict[str, Any]:
         "next_execution_at": moment(row.next_at),
         "created_at": moment(row.created_at),
         "updated_at": moment(row.updated_at),
+    }
+
+
+def carrier(one: Carrier) -> dict[str, Any]:
+    """Return a device that carries a schedule."""
+    return {
+        "device_uuid": one.device.uuid,
+        "device_name": one.device.name,
+        **{name: getattr(one, name) for name in ("version", "is_meant", "is_current")},
+        "since": moment(one.since),
+        "seen_at": moment(one.device.seen_at),
+        "zone": one.device.zone,
+    }
+
+
+def carried_moment(one: ShownMoment) -> dict[str, Any]:
+    """Return what has become of a moment on a device."""
+    row = one.moment
+    return {
+        "device_uuid": one.device.uuid,
+        "device_name": one.device.name,
+        **{name: getattr(row, name) for name in ("key", "version", "outcome", "reason", "stands_for")},
+        "due_at": moment(row.due_at),
+        "reported_at": moment(row.reported_at),
+        "job_id": one.execution.job_id if one.execution is not None else None,
+        "status": wire_word(DeviceJobState(one.part.state)) if one.part is not None else None,
     }
