@@ -25,6 +25,7 @@ VALUES = {
         (
             "task_id",
             "run_id",
+            "version",
             "token_id",
             "view_id",
             "account_id",
