@@ -53,7 +53,6 @@ VALUES = {
     "group_id": 999_999,
     "uuid": "8479359e-dbeb-4858-813c-e8a9008dde04",
     "number": 999_999,
-    "version": 999_999,
 }
 
 #: What each role may do with a login, and with a token of each scope; written out here, so that no rule decides about itself.
