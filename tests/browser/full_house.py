@@ -13,6 +13,8 @@ from watchbell import clock
 from watchbell.services import (
     alert_rules,
     alerts,
+    blackouts,
+    calendars,
     incidents,
     job_handlers,
     job_library,
@@ -152,6 +154,11 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
     waits = house.add("waits-in-a-paused-queue", "true", queue="nightly-database-of-the-finance-department")
     now = clock.now()
     queues.set_bounds(house.db, waits.policies["queue"], max_running=2, comment=WORDS * 3, now=now, actor="admin")
+    calendars.create(
+        house.db, {"name": "closed", "days": f"12-24 {WORDS}"[:80], "weekdays": "sat,sun"}, now=now, actor="admin"
+    )
+    window = {"name": "release", "starts": "2035-01-01 10:00", "ends": "2035-01-02 10:00", "description": WORDS}
+    blackouts.create(house.db, window, now=now, actor="admin", default_zone="UTC")
     for scope in (pauses.queue_scope(waits.policies["queue"]), pauses.task_scope(fails.id)):
         pauses.pause(house.db, scope, now=now, actor="admin", reason=WORDS * 2, until=now + timedelta(hours=5))
     _trigger(house, waits)

@@ -15,7 +15,7 @@ from watchbell.config import Config
 from watchbell.domain.analysis.judgement import Finding, Verdict
 from watchbell.domain.permissions import ROUTES
 from watchbell.domain.run_state import RunState
-from watchbell.services import calendars, pauses, queues, secrets
+from watchbell.services import blackouts, calendars, pauses, queues, secrets
 from watchbell.store import verdicts
 from watchbell.store.session import Database
 
@@ -70,6 +70,12 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "create_calendar": ("POST", "/calendars", {"name": "shut", "days": ["12-24"]}, 201),
     "update_calendar": ("PATCH", "/calendars/1", {"weekdays": ["sun"]}, 200, ANY),
     "delete_calendar": ("DELETE", "/calendars/1", None, 204, ANY),
+    "list_blackouts": ("GET", "/blackouts", None, 200),
+    "get_blackout": ("GET", "/blackouts/1", None, 200),
+    "create_blackout": ("POST", "/blackouts", {"name": "day", "from_time": "10:00", "to_time": "11:00"}, 201),
+    "update_blackout": ("PATCH", "/blackouts/1", {"weekdays": ["sun"]}, 200, ANY),
+    "delete_blackout": ("DELETE", "/blackouts/1", None, 204, ANY),
+    "get_why": ("GET", "/tasks/1/why?at=2030-01-01T10:00", None, 200),
     "list_queues": ("GET", "/queues", None, 200),
     "get_queue": ("GET", "/queues/nightly", None, 200),
     "put_queue": ("PUT", "/queues/nightly", {"max_running": 3}, 200, ANY),
@@ -112,6 +118,8 @@ def things(db: Database, web_config: Config) -> None:
         verdicts.add(session, [row])
     secrets.put(db, "db", "first value", now=NOW, actor="ann")
     queues.set_bounds(db, "nightly", max_running=2, now=NOW, actor="ann")
+    window = {"name": "night", "from_time": "22:00", "to_time": "02:00"}
+    blackouts.create(db, window, now=NOW, actor="ann", default_zone="UTC")
     calendars.create(db, {"name": "off", "days": "12-25"}, now=NOW, actor="ann")
     add_alert(db, failed)
     pauses.pause(db, pauses.queue_scope("nightly"), now=NOW, actor="ann", reason="disk")
@@ -146,6 +154,13 @@ GOES_WRONG: list[tuple[Any, ...]] = [
     ("PUT", "/secrets/db", {"value": "abc"}, 422, "value"),
     ("PUT", "/secrets/no name", {"value": "correct horse"}, 422, "name"),
     ("DELETE", "/secrets/none", None, 404),
+    ("GET", "/blackouts/7", None, 404),
+    ("POST", "/blackouts", {"name": "night", "from_time": "10:00", "to_time": "11:00"}, 409),
+    ("POST", "/blackouts", {"name": "x"}, 422, "starts"),
+    ("PATCH", "/blackouts/7", {"weekdays": []}, 404),
+    ("DELETE", "/blackouts/7", None, 404),
+    ("GET", "/tasks/999/why", None, 404),
+    ("GET", "/tasks/1/why?at=soon", None, 422, "at"),
     ("GET", "/calendars/7", None, 404),
     ("POST", "/calendars", {"name": "off", "days": ["12-24"]}, 409),
     ("POST", "/calendars", {"name": "x", "days": ["soon"]}, 422, "days"),

@@ -51,3 +51,21 @@ def test_a_task_names_its_calendar_and_a_preview_tells_what_is_left_out_and_move
     assert shell("calendar", "remove", "off").code == EXIT_CONFLICT
     assert shell("task", "edit", "report", "--calendar", "", "--not-before", "").code == 0
     assert shell("calendar", "remove", "off").code == 0
+
+
+def test_a_blackout_is_made_listed_and_removed_and_why_says_what_it_does(shell, db):
+    made = shell(
+        "blackout", "add", "night", "--from-time", "22:00", "--to-time", "02:00", "--zone", "UTC", "--weekdays", "sat"
+    )
+    assert made.out == "Blackout night leaves out moments of all tasks: sat from 22:00 to 02:00, UTC.\n"
+    assert shell("blackout", "add", "x", "--from-time", "22:00").code == EXIT_USAGE
+    assert "night" in shell("blackout", "list").out
+    shell("task", "add", "late", "--command", "true", "--cron", "0 23 * * *", "--zone", "UTC")
+
+    said = shell("why", "late", "2030-01-05 23:00").out
+    assert "It is due and will be skipped: blackout night." in said
+    assert "The nearest moment after: 2030-01-06 23:00:00" in said
+    assert shell("why", "late", "2030-01-06 23:00", "--json").json()["kind"] == "not_yet"
+    assert shell("why", "late", "soon").code == EXIT_USAGE
+    assert shell("why", "none").code == EXIT_NOT_FOUND
+    assert shell("blackout", "remove", "night").out == "Blackout night is removed.\n"

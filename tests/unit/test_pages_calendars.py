@@ -98,3 +98,19 @@ def test_only_who_may_edit_tasks_changes_calendars(enter: Enter, db: Database) -
     assert viewer.get("/calendars").status_code == viewer.get(f"/calendars/{number}").status_code == 200
     assert viewer.post(f"/calendars/{number}/edit", {"name": "x"}).status_code == 403
     assert viewer.post(f"/calendars/{number}/remove", {}).status_code == 403
+
+
+def test_a_blackout_is_made_changed_and_removed_and_lists_tell_what_it_leaves_out(admin: Person, db: Database) -> None:
+    add_task(db, "hourly", kind="cron", cron="0 * * * *")
+    form = {"name": "day", "from_time": "00:00", "to_time": "00:00", "zone": "UTC", "tasks": "hourly"}
+    assert "keeps the moments of some tasks" in admin.see("/blackouts").text
+    assert admin.post("/blackouts/new", {**form, "to_time": "late", "tasks": "none"}).status_code == 422
+
+    assert admin.post("/blackouts/new", form).status_code == 303
+    assert "left out: blackout day" in admin.see("/next-runs").text
+    assert admin.see("/blackouts/1/edit").select_one("#tasks")["value"] == "hourly"  # type: ignore[index]
+    assert admin.post("/blackouts/1/edit", {**form, "tasks": "", "version": "1"}).status_code == 303
+    (row,) = admin.get("/blackouts.json").json  # type: ignore[misc]
+    assert (row["name"], row["tasks"], row["version"]) == ("day", [], 2)
+    assert admin.post("/blackouts/1/remove").status_code == 303
+    assert "left out: " not in admin.see("/next-runs").text

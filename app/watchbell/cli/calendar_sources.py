@@ -33,6 +33,21 @@ class CalendarSource(Protocol):
     def remove_calendar(self, found: Mapping[str, Any]) -> None:
         """Remove a calendar; raises Conflict while a task names it."""
 
+    def list_blackouts(self) -> Sequence[Mapping[str, Any]]:
+        """Return all blackouts by name, each as ``services.blackouts.told`` has it."""
+
+    def find_blackout(self, name: str) -> Mapping[str, Any]:
+        """Return the blackout of a name or an id; raises NotFound."""
+
+    def add_blackout(self, fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Make a blackout; raises InputError and Conflict."""
+
+    def remove_blackout(self, found: Mapping[str, Any]) -> None:
+        """Remove a blackout."""
+
+    def ask_why(self, task_id: int, text: str) -> Mapping[str, Any]:
+        """Return why a task ran at a moment or did not, as ``services.why.told`` has it; raises InputError on ``at``."""
+
 
 class LocalCalendars:
     """Answers from the database of this machine."""
@@ -72,6 +87,40 @@ class LocalCalendars:
 
         calendars.remove(self._program.existing_db, found["id"], now=clock.now(), actor=self._program.actor)
 
+    def list_blackouts(self) -> Sequence[Mapping[str, Any]]:
+        """Return all blackouts by name."""
+        from watchbell.services import blackouts
+
+        return list(map(blackouts.told, blackouts.list_all(self._program.existing_db)))
+
+    def find_blackout(self, name: str) -> Mapping[str, Any]:
+        """Return the blackout of a name or an id."""
+        from watchbell.services import blackouts
+
+        return blackouts.told(blackouts.find_by_name(self._program.existing_db, name))
+
+    def add_blackout(self, fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Make a blackout, and the database if there is none."""
+        from watchbell.services import blackouts
+
+        zone, actor = self._program.config.zone, self._program.actor
+        made = blackouts.create(self._program.db, fields, now=clock.now(), actor=actor, default_zone=zone)
+        return blackouts.told(made)
+
+    def remove_blackout(self, found: Mapping[str, Any]) -> None:
+        """Remove a blackout."""
+        from watchbell.services import blackouts
+
+        blackouts.remove(self._program.existing_db, found["id"], now=clock.now(), actor=self._program.actor)
+
+    def ask_why(self, task_id: int, text: str) -> Mapping[str, Any]:
+        """Return why a task ran at a moment or did not."""
+        from watchbell.services import tasks, why
+
+        db, now = self._program.existing_db, clock.now()
+        asked = why.read_asked(text, tasks.get(db, task_id).zone, now)
+        return why.told(why.why(db, task_id, asked, now=now))
+
 
 class RemoteCalendars:
     """Answers by asking a server."""
@@ -103,6 +152,36 @@ class RemoteCalendars:
     def remove_calendar(self, found: Mapping[str, Any]) -> None:
         """Remove a calendar."""
         self._client.ask("DELETE", f"/calendars/{found['id']}", version=found["version"])
+
+    def list_blackouts(self) -> Sequence[Mapping[str, Any]]:
+        """Return all blackouts by name."""
+        return [_read(body) for body in self._client.ask("GET", "/blackouts")["items"]]
+
+    def find_blackout(self, name: str) -> Mapping[str, Any]:
+        """Return the blackout of a name or an id."""
+        listed = self.list_blackouts()
+        found = next((one for one in listed if name in {one["name"], str(one["id"])}), None)
+        if found is None:
+            raise NotFound(f"there is no blackout {name[:100]!r}")
+        return found
+
+    def add_blackout(self, fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Make a blackout."""
+        return _read(self._client.ask("POST", "/blackouts", body=dict(fields)))
+
+    def remove_blackout(self, found: Mapping[str, Any]) -> None:
+        """Remove a blackout."""
+        self._client.ask("DELETE", f"/blackouts/{found['id']}", version=found["version"])
+
+    def ask_why(self, task_id: int, text: str) -> Mapping[str, Any]:
+        """Return why a task ran at a moment or did not."""
+        body = self._client.ask("GET", f"/tasks/{task_id}/why", query={"at": text or None})
+        times = {name: _moment(body[name]) for name in ("at", "before", "after")}
+        return {**body, **times, "runs": [{**run, "due_at": _moment(run["due_at"])} for run in body["runs"]]}
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _read(body: Mapping[str, Any]) -> Mapping[str, Any]:

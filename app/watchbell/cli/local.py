@@ -68,11 +68,12 @@ class LocalSource(LocalCalendars):
 
     def list_moments(self, task: TaskRow, limit: int) -> Sequence[datetime]:
         """Return a task's next moments."""
-        from watchbell.services import tasks
+        from watchbell.services import blackouts, tasks
 
         row = tasks.get(self._program.existing_db, task.id)
         # What is left out is looked past, as far as anybody would look.
-        found = tasks.upcoming(row, after=clock.now(), limit=limit * _FARTHER)
+        due = tasks.upcoming(row, after=clock.now(), limit=limit * _FARTHER)
+        found = blackouts.marked(self._program.existing_db, row.id, due)
         return [occurrence.due_at for occurrence in found if not occurrence.is_left_out][:limit]
 
     def check_task(self, fields: Mapping[str, object]) -> None:

@@ -37,9 +37,11 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "exec": Place(f"{_CLI}.execute", "execute", "Run a command now, here, and record it as a run."),
         "runs": Place(f"{_CLI}.runs", "runs", "List runs, show one, read its output."),
         "tail": Place(f"{_CLI}.following", "tail", "Print the end of what a run wrote, and go on with it."),
+        "why": Place(f"{_CLI}.whys", "why", "Say why a task ran at a moment, or why it did not."),
         "wait": Place(f"{_CLI}.following", "wait", "Wait until a run has ended."),
         "pause": Place(f"{_CLI}.pauses", "pause", "Keep a task, a queue or everything from starting."),
         "resume": Place(f"{_CLI}.pauses", "resume", "Let what is paused start again."),
+        "blackout": Place(f"{_CLI}.blackouts", "blackout", "Windows in which moments of tasks are left out."),
         "calendar": Place(
             f"{_CLI}.calendars", "calendar", "Calendars of days that tasks leave out, keep to, or move away from."
         ),

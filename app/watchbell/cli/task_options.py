@@ -52,7 +52,8 @@ _OPTION_OF = {
     "ids": "ID",
 }
 _FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "dst", "from", "calendar", "calendar_rule",
-           "not_before", "not_after", "comment", "owner", "team",
+           "not_before", "not_after", "starts", "ends", "from_time", "to_time", "weekdays", "country", "region", "years",
+           "ical", "comment", "owner", "team",
            "host", "overlap", "overlap_limit", "catch_up", "catch_up_limit", "uncertain", "retries", "retry_backoff",
            "retry_multiplier", "retry_on", "retry_not_on", "output_excess", "process_limit", "niceness", "queue",
            "priority", "keep_days", "keep_runs", "own_metrics", "until", "max_running", "reason",

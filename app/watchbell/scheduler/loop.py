@@ -275,7 +275,7 @@ class Loop:
     def _take_due(self, now: datetime, room: int) -> list[DueTask]:
         """Return what is to become rows: no more than there is room for, unless nothing has moved for a while."""
         limit = BATCH if clock.monotonic() - self._room_at > STUCK_SECONDS else min(room, BATCH)
-        return self._tools.plan.take_due(now, limit, self._tools.beat.started_at) if limit > 0 else []
+        return self._tools.plan.take_due(now, limit, self._tools.beat.started_at, self._gate.holds.blackouts)
 
     def _unrecorded(self, age_seconds: float) -> list[Flight]:
         """Return the flights whose rows do not say yet that they run, and which have run for that long."""

@@ -14,6 +14,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from watchbell.domain.blackouts import Blackout, Marker, marker
 from watchbell.domain.catch_up import Verdict, in_time, judge, latest_start, reason_for, withhold
 from watchbell.domain.incidents import Gap
 from watchbell.domain.policies import Policies
@@ -108,10 +109,12 @@ class Plan:
         entry = self._entries.get(task_id)
         return entry.definition if entry is not None and entry.version == version else None
 
-    def take_due(self, now: datetime, limit: int, up_since: datetime) -> list[DueTask]:
+    def take_due(
+        self, now: datetime, limit: int, up_since: datetime, blackouts: Sequence[Blackout] = ()
+    ) -> list[DueTask]:
         """Take up to ``limit`` tasks that are due, of the highest priority first and then the longest due.
 
-        Give each back with ``settle`` or ``restore``.
+        Moments in a window of ``blackouts`` are left out. Give each back with ``settle`` or ``restore``.
         """
         while (at := self._next_in_heap()) is not None and at <= now:
             at, order, entry = heapq.heappop(self._heap)
@@ -127,7 +130,7 @@ class Plan:
                 # The clock has been set back since.
                 heapq.heappush(self._heap, (at, order, entry))
                 continue
-            taken.append(_due(entry, now, up_since, self._timekeeper))
+            taken.append(_due(entry, now, up_since, self._timekeeper, marker(blackouts, entry.task_id)))
             steps += sum(verdict.stands_for for verdict in taken[-1].verdicts)
         return taken
 
@@ -184,7 +187,7 @@ def _spread(task_id: int, seconds: int) -> timedelta:
     return timedelta(milliseconds=int.from_bytes(digest[:8]) % (seconds * 1000 + 1))
 
 
-def _due(entry: Entry, now: datetime, up_since: datetime, timekeeper: Timekeeper | None) -> DueTask:
+def _due(entry: Entry, now: datetime, up_since: datetime, timekeeper: Timekeeper | None, mark: Marker) -> DueTask:
     planned_now = now - entry.offset
     following = entry.following
     assert following is not None, "a task without a next moment is not due"
@@ -192,7 +195,7 @@ def _due(entry: Entry, now: datetime, up_since: datetime, timekeeper: Timekeeper
     is_only = after is None or after.due_at > planned_now
     if is_only and planned_now - following.due_at <= min(latest_start(entry.policies, following, after), _A_DAY):
         # The usual case, in time; what stands below would come to the same.
-        return _due_task(entry, [in_time(following)], following, following.due_at, after, timekeeper)
+        return _due_task(entry, [in_time(mark(following))], following, following.due_at, after, timekeeper)
     gaps: Sequence[Gap] = ()
     if timekeeper is not None:
         up_since = min(up_since, timekeeper.up_since)
@@ -207,7 +210,7 @@ def _due(entry: Entry, now: datetime, up_since: datetime, timekeeper: Timekeeper
         return _due_task(entry, [far.verdict], far.verdict.occurrence, far.cursor_at, far.following, timekeeper)
     found: list[Occurrence] = []
     while following is not None and following.due_at <= planned_now and len(found) < STEP_LIMIT:
-        found.append(following)
+        found.append(mark(following))
         following = _next(entry.schedule, following.due_at)
     is_complete = following is None or following.due_at > planned_now
     if not is_complete:

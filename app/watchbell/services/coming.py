@@ -14,7 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from watchbell.domain import schedule as schedules
+from watchbell.domain.blackouts import marker
 from watchbell.domain.schedule import Occurrence, Schedule
+from watchbell.services import blackouts
 from watchbell.services.task_lists import TaskFilter
 from watchbell.store import coming as store
 from watchbell.store import tasks as task_store
@@ -221,8 +223,13 @@ def _with_tasks(db: Database, found: Sequence[_Told]) -> list[Coming]:
     ids = tuple({told.task_id for told in found})
     with db.read() as session:
         tasks = {task.id: task for task in task_store.list_tasks(session, ids=ids)}
+        windows = blackouts.read(session)
     # One that has been deleted in between is not due any more.
-    return [Coming(tasks[told.task_id], told.occurrence, told.goes_on) for told in found if told.task_id in tasks]
+    return [
+        Coming(tasks[told.task_id], marker(windows, told.task_id)(told.occurrence), told.goes_on)
+        for told in found
+        if told.task_id in tasks
+    ]
 
 
 def _filters(span: Span) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from zoneinfo import ZoneInfo
 
 from watchbell.domain import load
 from watchbell.domain import schedule as schedules
+from watchbell.domain.blackouts import Blackout, Marker, marker
 from watchbell.domain.load import Load, Stay
 from watchbell.domain.schedule import Schedule
+from watchbell.services import blackouts
 from watchbell.store import timeline as store
 from watchbell.store.session import Database
 from watchbell.store.timeline import TaskLine
@@ -106,10 +108,10 @@ class Day:
     some: Sequence[tuple[datetime, TaskLine]]
 
 
-def change_mark(db: Database) -> int:
+def change_mark(db: Database) -> tuple[int, tuple[Blackout, ...]]:
     """Return a mark that changes when any task does; what is forecast stays true for the same mark and hour."""
     with db.read() as session:
-        return store.newest_change(session)
+        return store.newest_change(session), blackouts.read(session)
 
 
 def week(db: Database, *, now: datetime, zone: ZoneInfo) -> LoadMap:
@@ -211,41 +213,43 @@ def _coming(db: Database, *, after: datetime, until: datetime, by_hour: bool = F
         return [], False
     with db.read() as session:
         lines = store.list_enabled_lines(session, MOST_TASKS + 1)
-    known: dict[tuple[str, datetime], Coming] = {}
+        windows = blackouts.read(session)
+    known: dict[tuple[str, datetime, tuple[Blackout, ...]], Coming] = {}
     found: list[Coming] = []
     worked_out = 0
     for line in lines[:MOST_TASKS]:
         begin = max(line.cursor_at, after)
-        key = (json.dumps(line.schedule, sort_keys=True), begin)
+        own = tuple(one for one in windows if one.concerns(line.id))
+        key = (json.dumps(line.schedule, sort_keys=True), begin, own)
         if key not in known:
             if worked_out > MOST_MOMENTS:
                 return found, True
-            known[key] = _work_out(line, begin, until, by_hour=by_hour)
+            known[key] = _work_out(line, begin, until, marker(own, line.id), by_hour=by_hour)
             worked_out += len(known[key].moments) + 1
         if known[key].moments:
             found.append(dataclasses.replace(known[key], task=line))
     return found, len(lines) > MOST_TASKS
 
 
-def _work_out(line: TaskLine, begin: datetime, until: datetime, *, by_hour: bool) -> Coming:
+def _work_out(line: TaskLine, begin: datetime, until: datetime, mark: Marker, *, by_hour: bool) -> Coming:
     plan = schedules.from_json(line.schedule)
     # One that is seldom due has no second moment so soon, and is not looked at hour by hour.
     due = list(schedules.occurrences(plan, begin, MOST_OF_SCHEDULE + 1, until))
-    found = [one.due_at for one in due if not one.is_left_out]
+    found = [one.due_at for one in due if not mark(one).is_left_out]
     if len(due) <= MOST_OF_SCHEDULE:
         return Coming(line, found, is_cut=False)
-    hourly = _by_hour(plan, begin, until) if by_hour else ()
+    hourly = _by_hour(plan, begin, until, mark) if by_hour else ()
     return Coming(line, found[:MOST_OF_SCHEDULE], is_cut=True, hourly=hourly)
 
 
-def _by_hour(plan: Schedule, begin: datetime, until: datetime) -> list[tuple[Sequence[datetime], float]]:
+def _by_hour(plan: Schedule, begin: datetime, until: datetime, mark: Marker) -> list[tuple[Sequence[datetime], float]]:
     found: list[tuple[Sequence[datetime], float]] = []
     start = begin.replace(minute=0, second=0, microsecond=0)
     while start < until:
         end = min(start + timedelta(hours=1), until)
         after = max(start - timedelta(microseconds=1), begin)
         due = schedules.occurrences(plan, after, _MOST_OF_HOUR + 1, end)
-        moments = [one.due_at for one in due if one.due_at < end and not one.is_left_out]
+        moments = [one.due_at for one in due if one.due_at < end and not mark(one).is_left_out]
         if moments:
             following = moments[1:2] or [one.due_at for one in schedules.occurrences(plan, moments[0], 1, until)]
             gap = (following[0] - moments[0]).total_seconds() if following else _HOUR

@@ -6,6 +6,7 @@ what waits already goes on waiting.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +17,7 @@ from watchbell.domain.policies import build_policies
 from watchbell.domain.scopes import EVERYTHING, QUEUE, TASK, describe_pause, minute, queue_scope, task_scope
 from watchbell.domain.shown_text import is_visible
 from watchbell.errors import InputError, NotFound
-from watchbell.services import audit, ownership
+from watchbell.services import audit, blackouts, ownership
 from watchbell.services.tickets import Holds
 from watchbell.store import ledger
 from watchbell.store import pauses as store
@@ -140,7 +141,7 @@ def read_holds(session: Session, *, now: datetime) -> Holds:
     """Return what ``load_holds`` does, within a transaction."""
     found = store.list_in_force(session, now)
     bounded = frozenset(queue.name for queue in queue_store.list_queues(session) if queue.max_running is not None)
-    return to_holds(found, bounded)
+    return dataclasses.replace(to_holds(found, bounded), blackouts=blackouts.read(session))
 
 
 def to_holds(found: Sequence[Pause], bounded: frozenset[str] = frozenset()) -> Holds:

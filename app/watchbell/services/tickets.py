@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from watchbell.domain.blackouts import Blackout
 from watchbell.domain.catch_up import Verdict
 from watchbell.domain.policies import Overlap
 from watchbell.domain.run_state import RunState
@@ -46,6 +47,8 @@ class Holds:
     tasks: Mapping[int, str] = dataclasses.field(default_factory=dict)
     #: The queues that have a bound; how high it is, is read in the transaction that counts on it.
     bounded: frozenset[str] = frozenset()
+    #: The windows in which moments are left out.
+    blackouts: Sequence[Blackout] = ()
     #: When the first of these pauses ends by itself.
     until: datetime | None = None
 
@@ -56,6 +59,7 @@ class Holds:
             queues={**self.queues, **other.queues},
             tasks={**self.tasks, **other.tasks},
             bounded=self.bounded | other.bounded,
+            blackouts=(*self.blackouts, *other.blackouts),
             until=min((at for at in (self.until, other.until) if at is not None), default=None),
         )
 

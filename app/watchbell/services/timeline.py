@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watchbell.domain import schedule as schedules
+from watchbell.domain.blackouts import Blackout, marker
 from watchbell.domain.run_state import IN_FLIGHT, RunState
+from watchbell.services import blackouts
 from watchbell.store import timeline as store
 from watchbell.store.session import Database, Session
 from watchbell.store.timeline import Numbers, TaskLine
@@ -131,11 +133,12 @@ def by_task(
         for span in active:
             going.setdefault(span.task_id, []).append(span)
         bounds = _Bounds(numbers, start, min(until, now))
+        windows = blackouts.read(session)
         lanes = []
         for task_id in page:
             spans, parts = _past(session, task_id, bounds, going.get(task_id, ()), until=until, now=now)
             planned, goes_on = _coming(
-                lines.get(task_id), start=start, until=until, now=now, usual=usual, limit=PLANNED
+                lines.get(task_id), start=start, until=until, now=now, usual=usual, limit=PLANNED, windows=windows
             )
             label = lines[task_id].name if task_id in lines else f"#{task_id}"
             lanes.append(Lane(label, lines.get(task_id), spans, parts, planned, goes_on))
@@ -153,12 +156,13 @@ def by_host(db: Database, *, start: datetime, until: datetime, now: datetime) ->
         soonest = store.list_enabled_lines(session, LANES * 2) if until > now else []
         lines = store.list_lines(session, list({span.task_id for span in shown}))
         usual = store.list_usual_seconds(session, now - _USUAL_DAYS, [line.id for line in soonest])
+        windows = blackouts.read(session)
     hosts: dict[str, tuple[list[Span], list[Planned]]] = {}
     for span in shown:
         line = lines.get(span.task_id)
         hosts.setdefault(line.host if line else "", ([], []))[0].append(span)
     for line in soonest:
-        planned, _ = _coming(line, start=start, until=until, now=now, usual=usual, limit=4)
+        planned, _ = _coming(line, start=start, until=until, now=now, usual=usual, limit=4, windows=windows)
         if planned:
             hosts.setdefault(line.host, ([], []))[1].extend(planned)
     lanes = [
@@ -285,14 +289,22 @@ def _past(
 
 
 def _coming(
-    line: TaskLine | None, *, start: datetime, until: datetime, now: datetime, usual: Mapping[int, float], limit: int
+    line: TaskLine | None,
+    *,
+    start: datetime,
+    until: datetime,
+    now: datetime,
+    usual: Mapping[int, float],
+    limit: int,
+    windows: Sequence[Blackout],
 ) -> tuple[list[Planned], datetime | None]:
     """Return the next moments of a task, and from when on there are more than so many."""
     if line is None or not line.is_on or until <= now:
         return [], None
     plan = schedules.from_json(line.schedule)
     after = max(line.cursor_at, start, now - timedelta(seconds=1))
-    found = list(schedules.occurrences(plan, after, limit + 1, until))
+    mark = marker(windows, line.id)
+    found = [mark(one) for one in schedules.occurrences(plan, after, limit + 1, until)]
     seconds = usual.get(line.id, 0.0)
     planned = [
         Planned(line.id, line.name, one.due_at, 0.0 if one.is_left_out else seconds, one.note, one.is_left_out)

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watchbell.domain import schedule as schedules
+from watchbell.domain.blackouts import marker
 from watchbell.domain.schedule import Occurrence, Schedule
-from watchbell.services import tasks
+from watchbell.services import blackouts, tasks
 from watchbell.store import due_tasks as store
 from watchbell.store import tasks as task_store
 from watchbell.store.session import Database
@@ -33,7 +34,8 @@ def list_upcoming(
     # that of the moments returned, not of all moments of all tasks.
     streams = [_upcoming_of(task, after=now, limit=limit, until=until) for task in found]
     merged = heapq.merge(*streams, key=lambda pair: (pair[1].due_at, pair[0].name))
-    return list(itertools.islice(merged, limit))
+    windows = blackouts.load(db)
+    return [(task, marker(windows, task.id)(one)) for task, one in itertools.islice(merged, limit)]
 
 
 def _upcoming_of(task: Task, *, after: datetime, limit: int, until: datetime) -> Iterator[tuple[Task, Occurrence]]:

@@ -6,6 +6,7 @@ from watchbell.store.accounts import Account, LoginLink, LoginSession
 from watchbell.store.alerts import Alert, AlertRule
 from watchbell.store.audit import AuditEntry, AuditHead
 from watchbell.store.base import Base
+from watchbell.store.blackouts import BlackoutWindow
 from watchbell.store.carried import CarriedCopy, CarriedMoment, CarriedVersion
 from watchbell.store.day_calendars import NamedCalendar
 from watchbell.store.device_reports import DeviceJobEvent, DeviceReport
@@ -49,6 +50,7 @@ __all__ = [
     "AttemptStep",
     "AuditEntry",
     "AuditHead",
+    "BlackoutWindow",
     "CarriedCopy",
     "CarriedMoment",
     "CarriedVersion",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from watchbell.domain import schedule as schedules
+from watchbell.domain.blackouts import Marker, as_it_is
 from watchbell.domain.schedule import Calendars, DSTRule, Occurrence, Schedule, ScheduleKind, Transition, no_calendars
 from watchbell.errors import InputError, Problem
 from watchbell.services import tasks
@@ -81,6 +82,7 @@ def preview(
     calendars: Calendars = no_calendars,
     earlier: Schedule | None = None,
     pasted: Taken | None = None,
+    mark: Marker = as_it_is,
 ) -> Preview:
     """Return the preview of a form's schedule fields; what is wrong with them becomes part of it."""
     try:
@@ -89,7 +91,7 @@ def preview(
         )
     except InputError as error:
         return Preview(problems=error.problems, pasted=pasted)
-    found = list(schedules.occurrences(schedule, now, MOMENTS))
+    found = [mark(one) for one in schedules.occurrences(schedule, now, MOMENTS)]
     return Preview(
         sentence=schedule_words.sentence(schedule),
         moments=[_moment(occurrence) for occurrence in found],
@@ -160,10 +162,10 @@ def _around(schedule: Schedule, change: Transition) -> list[Occurrence]:
     return list(schedules.occurrences(schedule, start, _AROUND + 1, until))
 
 
-def preview_of_task(task: Task, now: datetime) -> Preview:
+def preview_of_task(task: Task, now: datetime, mark: Marker = as_it_is) -> Preview:
     """Return what the page of a task shows of its schedule."""
     schedule = schedules.from_json(task.schedule)
-    found = tasks.upcoming(task, after=now, limit=MOMENTS)
+    found = [mark(one) for one in tasks.upcoming(task, after=now, limit=MOMENTS)]
     return Preview(
         sentence=schedule_words.sentence_of(task),
         moments=[_moment(occurrence) for occurrence in found],

@@ -9,7 +9,7 @@ from flask import request
 
 from watchbell.domain.schedule import Schedule
 from watchbell.errors import InputError, Problem
-from watchbell.services import runs, tasks, upcoming
+from watchbell.services import blackouts, runs, tasks, upcoming
 from watchbell.store.tasks import Task
 from watchbell.web import current
 from watchbell.web.db import database
@@ -64,6 +64,7 @@ def of_form(form: TaskForm, task: Task | None, taken: Taken | None = None) -> Pr
         now=current.now(),
         default_zone=current.defaults().zone,
         calendars=current.defaults().calendars,
+        mark=blackouts.marker_of(database(), task.id if task else None),
         earlier=earlier,
         pasted=taken,
     )

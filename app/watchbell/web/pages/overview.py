@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -10,10 +11,11 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from watchbell.domain.blackouts import marker
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import Occurrence
 from watchbell.errors import Conflict
-from watchbell.services import attention, decisions, fleet_glance, runs, tasks, upcoming
+from watchbell.services import attention, blackouts, decisions, fleet_glance, runs, tasks, upcoming
 from watchbell.services.attention import Trouble
 from watchbell.services.runs import Overview, RunFilter
 from watchbell.store.fleet_glance import Glance
@@ -33,6 +35,8 @@ blueprint = Blueprint("overview", __name__)
 blueprint.add_app_template_global(glimpses.strip_address, "strip_address")
 
 PANEL_LINES = 12
+#: So many moments of a task are looked at for one that is not left out.
+_LOOKED_AT = 20
 NEXT_ROWS = 10
 RECENT_ROWS = 10
 #: Occurrences of a day are counted up to here.
@@ -247,7 +251,12 @@ def _next_of_each(now: datetime) -> list[tuple[Task, Occurrence]]:
     """Return the next moment of each task; one of every few seconds must not push all others out of sight."""
     soonest = tasks.list_soonest(database(), NEXT_ROWS)
     until = now + timedelta(hours=24)
-    found = [(task, moment) for task in soonest for moment in tasks.upcoming(task, after=now, limit=1, until=until)]
+    windows = blackouts.load(database())
+    found = []
+    for task in soonest:
+        due = tasks.upcoming(task, after=now, limit=_LOOKED_AT, until=until)
+        starting = (moment for moment in due if not marker(windows, task.id)(moment).is_left_out)
+        found += [(task, moment) for moment in itertools.islice(starting, 1)]
     return sorted(found, key=lambda pair: pair[1].due_at)
 
 

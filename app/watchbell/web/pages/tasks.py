@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.domain.masking import mask_all
 from watchbell.domain.permissions import Right
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import ownership, pauses, runs, tasks, triggers, undoing
+from watchbell.services import blackouts, ownership, pauses, runs, tasks, triggers, undoing
 from watchbell.services.runs import RunFilter
 from watchbell.services.tasks import TaskPage
 from watchbell.store.tasks import Task, TaskRevision
@@ -117,7 +117,7 @@ def detail(task_id: int) -> str | tuple[str, int]:
     return render_template(
         "tasks/detail.html",
         task=task,
-        preview=preview_of_task(task, current.now()),
+        preview=preview_of_task(task, current.now(), blackouts.marker_of(database(), task_id)),
         policies=presenters_policies.policy_facts(tasks.definition_of(task).policies, current.rules()),
         revisions=_newest_revisions(task),
         environment=mask_all(task.environment),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from watchbell.web.api.native import (
     alerts,
+    blackouts,
     bulk,
     calendars,
     events,
@@ -18,12 +19,14 @@ from watchbell.web.api.native import (
     task_actions,
     tasks,
     verdicts,
+    why,
 )
 from watchbell.web.api.native.family import FAMILY, blueprint
 
 __all__ = [
     "FAMILY",
     "alerts",
+    "blackouts",
     "blueprint",
     "bulk",
     "calendars",
@@ -39,4 +42,5 @@ __all__ = [
     "task_actions",
     "tasks",
     "verdicts",
+    "why",
 ]

@@ -8,10 +8,12 @@ from typing import Any
 from flask import Response
 
 from watchbell.errors import InputError
+from watchbell.services import blackouts
 from watchbell.web import current, presenters_schedule
 from watchbell.web.api.native import answers, task_schemas, words
 from watchbell.web.api.native.family import blueprint
-from watchbell.web.presenters_schedule import ClockChange, Moment
+from watchbell.web.db import database
+from watchbell.web.presenters_schedule import ClockChange, Moment, Preview
 
 
 @blueprint.route("/schedules/preview", methods=["POST"])
@@ -19,10 +21,7 @@ from watchbell.web.presenters_schedule import ClockChange, Moment
 @blueprint.answers(200, task_schemas.Preview)
 def preview_schedule(given: dict[str, Any]) -> Response:
     """Say what a schedule means: in a sentence, by its next ten moments, and around the next two clock changes."""
-    zone, calendars = current.defaults().zone, current.defaults().calendars
-    found = presenters_schedule.preview(given, now=current.now(), default_zone=zone, calendars=calendars)
-    if found.problems:
-        raise InputError(*found.problems)
+    found = _previewed(given)
     return answers.answer(
         {
             "sentence": found.sentence,
@@ -33,6 +32,15 @@ def preview_schedule(given: dict[str, Any]) -> Response:
             "clock_note": found.clock_note,
         }
     )
+
+
+def _previewed(given: dict[str, Any]) -> Preview:
+    zone, calendars = current.defaults().zone, current.defaults().calendars
+    mark = blackouts.marker_of(database(), None)
+    found = presenters_schedule.preview(given, now=current.now(), default_zone=zone, calendars=calendars, mark=mark)
+    if found.problems:
+        raise InputError(*found.problems)
+    return found
 
 
 def _moments(found: Sequence[Moment], zone: str) -> list[dict[str, object]]:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, url_for
 
 from watchbell.errors import InputError, VersionConflict
-from watchbell.services import pauses, revisions, runs, task_lists, tasks, triggers
+from watchbell.services import blackouts, pauses, revisions, runs, task_lists, tasks, triggers
 from watchbell.services.runs import RunFilter
 from watchbell.store.runs import Run
 from watchbell.web import current
@@ -139,7 +139,8 @@ def restore_revision(task_id: str, version: str) -> Response:
 def list_moments(asked: dict[str, Any], task_id: str) -> Response:
     """List the next moments at which a task is due."""
     task = tasks.get(database(), parsing.path_id("task_id", task_id))
-    found = tasks.upcoming(task, after=current.now(), limit=asked["n"])
+    due = tasks.upcoming(task, after=current.now(), limit=asked["n"])
+    found = blackouts.marked(database(), task.id, due)
     return answers.answer({"items": [words.moment(occurrence) for occurrence in found]})
 
 

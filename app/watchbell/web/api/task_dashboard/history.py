@@ -23,7 +23,9 @@ def list_scheduled(asked: dict[str, str]) -> Response:
     found = [
         (task, occurrence)
         for task, occurrence in upcoming.list_upcoming(database(), now=now, limit=schemas.MOST_ROWS)
-        if (task.owner.lower() == owner.lower() or task.team in teams) and task.host.lower() in {"", host.lower()}
+        if (task.owner.lower() == owner.lower() or task.team in teams)
+        and task.host.lower() in {"", host.lower()}
+        and not occurrence.is_left_out
     ]
     rows = [
         words.scheduled_row(number, task, occurrence, now=now, host=host, session=session, zone=zone)
