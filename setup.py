@@ -29,6 +29,8 @@ OIDC = ["authlib>=1.6.5", "requests>=2.32.4"]
 REDIS = ["redis>=5"]
 #: The public holidays of countries, for calendars.
 HOLIDAYS = ["holidays>=0.60"]
+#: Passkeys: what a browser says of one is CBOR, COSE and certificates, which nobody should read by hand.
+PASSKEYS = ["webauthn>=3,<4"]
 TEST = [
     "axe-playwright-python>=0.1.4",
     "bandit>=1.9",
@@ -124,10 +126,11 @@ setup(
     include_package_data=True,
     install_requires=requirements(),
     extras_require={
-        "test": [*TEST, *OIDC, *REDIS, *HOLIDAYS],
+        "test": [*TEST, *OIDC, *REDIS, *HOLIDAYS, *PASSKEYS],
         "oidc": OIDC,
         "redis": REDIS,
         "holidays": HOLIDAYS,
+        "passkeys": PASSKEYS,
     },
     # Where there is no npm the build asks for one as a wheel, and only when there is something to fetch.
     setup_requires=[setup_assets.NODE_PACKAGE] if setup_assets.is_wanted() and not setup_assets.find_npm() else [],

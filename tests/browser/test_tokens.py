@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import shlex
 import subprocess
@@ -123,3 +124,38 @@ def test_the_password_is_asked_for_when_the_login_is_of_long_ago(browser, instal
         page.get_by_role("button", name="Create token").click()
 
         expect(page.get_by_label("Secret", exact=True)).to_have_value(re.compile("^wb_"))
+
+
+def test_a_passkey_is_added_and_logs_in_alone_and_in_place_of_a_code(browser, installation: Installation) -> None:
+    # Passkeys belong to a name, and not to the number by which the other tests come.
+    named = copy.copy(installation)
+    named.root = installation.root.replace("127.0.0.1", "localhost")
+    accounts.add(installation.db, "pat", role="viewer", password="a bell at night", now=clock.now())
+    link = accounts.make_link(installation.db, "pat", now=clock.now())
+    with window(browser, named, logged_in=False) as page:
+        device = page.context.new_cdp_session(page)
+        device.send("WebAuthn.enable")
+        kind = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+        device.send("WebAuthn.addVirtualAuthenticator", {"options": {**kind, "isUserVerified": True}})
+        page.goto(f"/login/link/{link}")
+        page.goto("/account/passkeys")
+        page.get_by_label("Name", exact=True).fill("laptop")
+        page.get_by_role("button", name="Go on").click()
+        expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
+
+        for act in ("alone", "after the password"):
+            page.goto("/logout")
+            page.get_by_role("button", name="Log out").click()
+            if act == "alone":
+                page.get_by_role("link", name="Log in with a passkey").click()
+            else:
+                page.get_by_label("Name").fill("pat")
+                page.get_by_label("Password").fill("a bell at night")
+                page.get_by_role("button", name="Log in").click()
+                page.get_by_role("link", name="Use a passkey").click()
+            expect(page.get_by_label("Account of pat")).to_be_visible()
+
+        page.goto("/account/passkeys")
+        row = page.get_by_role("row").filter(has=page.get_by_label("Name of the passkey laptop"))
+        expect(row).to_contain_text("localhost")
+        expect(row).not_to_contain_text("never")

@@ -25,6 +25,7 @@ DEEDS = {
     "/secrets/named/old/replace": {"secret_value": "a value of its own"},
     "/secrets/named/old/delete": {},
     "/account/second-factor": {},
+    "/account/passkeys": {"name": "laptop"},
     "/fleet/devices/new": {"name": "pi", "type": "gateway"},
     "/fleet/devices/join/new": {"expires": "1h"},
 }

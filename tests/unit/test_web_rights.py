@@ -31,6 +31,7 @@ VALUES = {
             "account_id",
             "login_id",
             "identity_id",
+            "passkey_id",
             "rule_id",
             "code_id",
             "team_id",

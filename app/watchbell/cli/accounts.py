@@ -98,7 +98,10 @@ def enable(program: Program, *, username: str) -> None:
 @_NAME
 @pass_program
 def factor_off(program: Program, *, username: str) -> None:
-    """Switch an account's second factor off, for somebody who has neither the app nor a recovery code any more."""
+    """Switch an account's second factor off, for somebody who has neither app, passkey nor recovery code any more.
+
+    Its passkeys are removed, too.
+    """
     from watchbell.services import second_factors
 
     if second_factors.switch_off(program.existing_db, username, now=clock.now(), actor=program.actor):

@@ -130,6 +130,10 @@ ROUTES: dict[str, Right] = {
     **dict.fromkeys(
         (f"second_factor.{name}" for name in ("index", "begin", "confirm", "renew", "switch_off")), Right.ACCOUNT
     ),
+    **dict.fromkeys(("passkeys.login", "passkeys.log_in"), Right.PUBLIC),
+    **dict.fromkeys(
+        (f"passkeys.{name}" for name in ("index", "begin", "new", "add", "rename", "removal", "remove")), Right.ACCOUNT
+    ),
     "tokens.index": Right.ACCOUNT,
     "tokens.index_json": Right.ACCOUNT,
     "tokens.new": Right.ACCOUNT,

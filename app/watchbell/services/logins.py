@@ -26,10 +26,17 @@ class Way(StrEnum):
     PASSWORD = "password"  # noqa: S105 - the name of a way.
     LINK = "link"
     PROVIDER = "provider"
+    PASSKEY = "passkey"
+    """Which has looked who it is, so that it is both factors."""
 
 
 #: What the audit calls a login by each.
-_DEEDS = {Way.PASSWORD: "login.password", Way.LINK: "login.link", Way.PROVIDER: "login.provider"}
+_DEEDS = {
+    Way.PASSWORD: "login.password",
+    Way.LINK: "login.link",
+    Way.PROVIDER: "login.provider",
+    Way.PASSKEY: "login.passkey",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

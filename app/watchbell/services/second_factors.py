@@ -19,6 +19,7 @@ from watchbell.errors import Conflict, NotFound
 from watchbell.services import audit, logins
 from watchbell.services.logins import Grant, Place, Way
 from watchbell.store import accounts as account_store
+from watchbell.store import passkeys as passkey_store
 from watchbell.store import second_factors as store
 from watchbell.store.accounts import Account
 from watchbell.store.sealed import seal
@@ -41,9 +42,17 @@ _DIGITS = re.compile(r"[0-9]{6}")
 class State:
     """What there is of an account's second factor."""
 
+    #: Whether a login is asked for one.
     is_on: bool
+    #: Since when codes of an app count; None without one.
     since: datetime | None = None
     codes_left: int = 0
+    passkeys: int = 0
+
+    @property
+    def has_app(self) -> bool:
+        """Whether codes of an app count."""
+        return self.since is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,9 +68,11 @@ def state_of(db: Database, username: str) -> State:
     with db.read() as session:
         account = _require(session, username)
         found = store.find(session, account.id)
-        if found is None or found.confirmed_at is None:
+        since = found.confirmed_at if found is not None else None
+        count = passkey_store.count(session, account.id)
+        if since is None and not count:
             return State(is_on=False)
-        return State(is_on=True, since=found.confirmed_at, codes_left=store.count_codes(session, account.id))
+        return State(True, since, store.count_codes(session, account.id), count)
 
 
 def list_accounts(db: Database) -> set[int]:
@@ -71,13 +82,13 @@ def list_accounts(db: Database) -> set[int]:
 
 
 def begin(db: Database, username: str, *, now: datetime) -> datetime:
-    """Make a secret for an account, in the place of one that was not confirmed; raises Conflict if it has a second factor.
+    """Make a secret for an account, in the place of one that was not confirmed; raises Conflict if it has an app already.
 
     Returns what the secret is asked for with: whoever has begun keeps it, so that no other session gets at the secret.
     """
     with db.write() as session:
         account = _require(session, username)
-        if store.is_on(session, account.id):
+        if store.has_app(session, account.id):
             raise Conflict("this account has a second factor already; switch it off before a new one is set up")
         logins.note(session, "account.factor", account, now=now, detail={"did": "begin"})
         sealed = seal(session, db.box, store.purpose(account.id), pyotp.random_base32())
@@ -106,7 +117,7 @@ def confirm(
 ) -> list[str] | None:
     """Let a second factor count from now on if the code fits, which ends all other sessions; return its recovery codes.
 
-    Returns None if the code does not fit, or if nothing that was ``begun`` waits for it.
+    Those that the account had with its passkeys are worthless then. Returns None if the code does not fit, or if nothing that was ``begun`` waits for it.
     """
     with db.write() as session:
         account = _require(session, username)
@@ -118,7 +129,7 @@ def confirm(
         found.confirmed_at = now
         account_store.end_logins(session, account.id, now, keep=logins.digest(keep_token))
         logins.note(session, "account.factor", account, now=now, detail={"did": "on"})
-        return _new_codes(session, account)
+        return new_codes(session, account)
 
 
 def renew_codes(db: Database, username: str, *, now: datetime) -> list[str]:
@@ -128,18 +139,30 @@ def renew_codes(db: Database, username: str, *, now: datetime) -> list[str]:
         if not store.is_on(session, account.id):
             raise Conflict("this account has no second factor")
         logins.note(session, "account.factor", account, now=now, detail={"did": "codes"})
-        return _new_codes(session, account)
+        return new_codes(session, account)
 
 
 def switch_off(db: Database, username: str, *, now: datetime, actor: str = "") -> bool:
-    """Forget the second factor of an account and its recovery codes; return whether there was one. Raises NotFound."""
+    """Forget the app of an account, its passkeys and its recovery codes; return whether there was any. Raises NotFound."""
     with db.write() as session:
         account = _require(session, username)
         was_on = store.is_on(session, account.id)
+        gone = passkey_store.remove_all(session, account.id)
         store.remove(session, account.id)
         if was_on:
-            logins.note(session, "account.factor", account, now=now, detail={"did": "off"}, actor=actor)
+            detail = {"did": "off", **({"passkeys": gone} if gone else {})}
+            logins.note(session, "account.factor", account, now=now, detail=detail, actor=actor)
         return was_on
+
+
+def forget_app(db: Database, username: str, *, now: datetime) -> None:
+    """Let codes of an app count no more; recovery codes stay for the passkeys, if there are any. Raises NotFound."""
+    with db.write() as session:
+        account = _require(session, username)
+        store.remove_app(session, account.id)
+        if not store.is_on(session, account.id):
+            store.remove(session, account.id)
+        logins.note(session, "account.factor", account, now=now, detail={"did": "off"})
 
 
 def is_recovery(code: str) -> bool:
@@ -184,7 +207,8 @@ def _use(session: Session, box: SecretBox, account: Account, code: str, *, now: 
     """Use a code up and return which kind it is: code or recovery; None if it fits nothing, or was used before."""
     if not store.is_on(session, account.id):
         return None
-    if _take_step(session, box, account, code, now=now):
+    # The secret of an app that nobody has confirmed yet opens nothing beside a passkey.
+    if store.has_app(session, account.id) and _take_step(session, box, account, code, now=now):
         return "code"
     return "recovery" if store.use_code(session, account.id, _hash_code(account, code), now) else None
 
@@ -202,7 +226,8 @@ def _take_step(session: Session, box: SecretBox, account: Account, code: str, *,
     return any(store.use_step(session, account.id, step) for step in fitting)
 
 
-def _new_codes(session: Session, account: Account) -> list[str]:
+def new_codes(session: Session, account: Account) -> list[str]:
+    """Give an account new recovery codes in a transaction of the caller's, and return them; those before are worthless."""
     codes = [
         "-".join("".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
         for _ in range(RECOVERY_CODES)

@@ -25,6 +25,7 @@ from watchbell.store.job_library import JobHandler, JobHandlerVersion, JobTempla
 from watchbell.store.log_marks import LogMark
 from watchbell.store.metric_days import MetricDay
 from watchbell.store.mutes import Mute
+from watchbell.store.passkeys import Passkey
 from watchbell.store.pauses import Pause
 from watchbell.store.queues import Queue
 from watchbell.store.runs import Attempt, Output, Run, RunEvent
@@ -83,6 +84,7 @@ __all__ = [
     "NamedCalendar",
     "Outbox",
     "Output",
+    "Passkey",
     "Pause",
     "Queue",
     "RecoveryCode",

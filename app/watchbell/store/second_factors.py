@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from watchbell.store import passkeys
 from watchbell.store.accounts import Account
 from watchbell.store.base import Base
 
@@ -62,15 +63,21 @@ def find(session: Session, account_id: int) -> SecondFactor | None:
     return session.get(SecondFactor, account_id)
 
 
-def is_on(session: Session, account_id: int) -> bool:
-    """Return whether an account has a second factor that counts."""
+def has_app(session: Session, account_id: int) -> bool:
+    """Return whether codes of an app count for an account."""
     found = find(session, account_id)
     return found is not None and found.confirmed_at is not None
 
 
+def is_on(session: Session, account_id: int) -> bool:
+    """Return whether an account has a second factor that counts: an app, or a passkey."""
+    return has_app(session, account_id) or passkeys.count(session, account_id) > 0
+
+
 def list_accounts(session: Session) -> set[int]:
-    """Return the numbers of the accounts whose second factor counts."""
-    return set(session.scalars(select(SecondFactor.account_id).where(SecondFactor.confirmed_at.is_not(None))))
+    """Return the numbers of the accounts that have a second factor which counts."""
+    with_app = session.scalars(select(SecondFactor.account_id).where(SecondFactor.confirmed_at.is_not(None)))
+    return set(with_app) | passkeys.list_accounts(session)
 
 
 def put(session: Session, factor: SecondFactor) -> None:
@@ -91,8 +98,13 @@ def use_step(session: Session, account_id: int, step: int) -> bool:
     return bool(session.connection().execute(statement).rowcount)
 
 
+def remove_app(session: Session, account_id: int) -> None:
+    """Forget the app of an account, and nothing else."""
+    session.connection().execute(delete(SecondFactor).where(SecondFactor.account_id == account_id))
+
+
 def remove(session: Session, account_id: int) -> bool:
-    """Forget the second factor of an account and all that belongs to it; return whether there was one."""
+    """Forget the app of an account, its recovery codes and the logins that wait; return whether there was one."""
     for model in (RecoveryCode, WaitingLogin):
         session.connection().execute(delete(model).where(model.account_id == account_id))
     return bool(

@@ -221,6 +221,12 @@ def waiting_for() -> str | None:
     return second_factors.waiting_for(database(), token, now=current.now()) if isinstance(token, str) else None
 
 
+def waiting_token() -> str:
+    """Return the token of the login that waits in this browser, empty without one."""
+    token = session.get(_WAITING)
+    return token if isinstance(token, str) else ""
+
+
 def finish(code: str) -> Grant | None:
     """Let the login go on that waits in this browser, if the code fits."""
     place = Place(current.address(), request.user_agent.string)
@@ -243,10 +249,19 @@ def must_set_up() -> bool:
     return user.way not in {Way.PROVIDER, BY_PROXY} and not second_factors.state_of(database(), user.username).is_on
 
 
-def proof_needed() -> str:
-    """Return how whoever is at this browser has to prove once more to be who its session says: password, provider, link, or not.
+def has_proven_factor() -> bool:
+    """Return whether the account has no second factor, or has logged in a short while ago by a passkey, which is one."""
+    user = current.user()
+    logged_in_at = getattr(user, "logged_in_at", None)
+    if getattr(user, "way", None) == Way.PASSKEY and logged_in_at is not None and current.now() - logged_in_at < FRESH:
+        return True
+    return not second_factors.state_of(database(), user.username).is_on
 
-    A login of a short while ago is proof enough; an account without either needs another login link. For whom a proxy
+
+def proof_needed() -> str:
+    """Return how somebody has to prove once more to be who the session says: password, passkey, provider, link, or not.
+
+    A login of a short while ago is proof enough; an account without any of them needs another login link. For whom a proxy
     vouches, it does so with each request.
     """
     user = current.user()
@@ -255,6 +270,8 @@ def proof_needed() -> str:
         return ""
     if has_password():
         return "password"
+    if getattr(user, "way", None) == Way.PASSKEY:
+        return "passkey"
     is_by_provider = getattr(user, "way", None) == Way.PROVIDER and bool(current.config().oidc_issuer)
     if is_by_provider:
         return "provider"

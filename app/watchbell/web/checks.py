@@ -203,7 +203,7 @@ def _refuse_without_factor() -> AnyResponse | None:
     """Open nothing but the way to a second factor to an account that must have one."""
     if request.endpoint is None or ROUTES.get(request.endpoint) is Right.PUBLIC or not auth.must_set_up():
         return None
-    if request.endpoint.startswith("second_factor.") or request.endpoint == "auth.password":
+    if request.endpoint.startswith(("second_factor.", "passkeys.")) or request.endpoint == "auth.password":
         return None
     if askers.wants_json(request) or request.method not in _SAFE_METHODS:
         return errors.answer(403, _("This account must set up a second factor first, in the menu of the account"))

@@ -154,6 +154,7 @@ def _pages() -> list[Choice]:
         ("key", "secrets.index", _("Secrets"), "passwords keys credentials vault"),
         ("key", "auth.password", _("Change password"), "account"),
         ("key", "second_factor.index", _("Second factor"), "totp 2fa otp authenticator account"),
+        ("key", "passkeys.index", _("Passkeys"), "webauthn fido security key fingerprint account"),
         ("key", "provider.index", _("Single sign-on"), "oidc openid sso provider login account"),
         ("key", "users.sessions", _("Sessions"), "login devices account"),
         ("person", "users.index", _("Users"), "accounts roles"),

@@ -64,6 +64,7 @@ from watchbell.web.pages import (
     metrics,
     next_runs,
     overview,
+    passkeys,
     pauses,
     provider,
     queues,
@@ -97,7 +98,7 @@ PAGES = (
     *(timeline, calendars, failures, task_metrics, settings, task_templates, bulk_edits, alerts, secrets),
     *(day_calendars, revisions, blackouts, task_why),
     *(fleet, fleet_executions, fleet_schedules),
-    *(second_factor, provider, teams),
+    *(second_factor, provider, teams, passkeys),
     *(fleet_devices, fleet_groups, fleet_enrolment),
     *(fleet_templates, fleet_handlers, fleet_execute),
 )

@@ -7,7 +7,10 @@ from urllib.parse import urlsplit
 from flask import request, url_for
 
 from watchbell.errors import NotAllowed
+from watchbell.services import second_factors
 from watchbell.web import auth, current
+from watchbell.web.db import database
+from watchbell.web.forms.account import FactorProofForm
 from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _
 
@@ -22,6 +25,35 @@ def proves(form: ProofForm) -> bool:
     if wrong:
         form.current.errors = [wrong]
     return not wrong
+
+
+def proves_factor(form: FactorProofForm) -> bool:
+    """Return whether also a second factor is proven, if the account has one; if not, say so at the field of the code.
+
+    A thief who has found out a password in an open session adds and removes nothing by it.
+    """
+    if not proves(form):
+        return False
+    if auth.has_proven_factor():
+        return True
+    code = form.code.data or ""
+    if not code.strip():
+        form.code.errors = [_("Type the code that the app shows, or a recovery code.")]
+    elif not auth.may_try_own_code(code):
+        form.code.errors = [_("Too many tries. Wait a minute, then try again.")]
+    elif not second_factors.fits(database(), current.user().username, code, now=current.now()):
+        form.code.errors = [_("This code does not fit, or was used before.")]
+    else:
+        return True
+    return False
+
+
+def asking_factor(form: FactorProofForm) -> FactorProofForm:
+    """Return the form without what need not be asked for."""
+    asking(form)
+    if auth.has_proven_factor():
+        del form.code
+    return form
 
 
 def require_proof() -> None:
@@ -39,8 +71,10 @@ def asking(form: ProofForm) -> ProofForm:
 
 
 def again_at() -> str:
-    """Return where somebody logs in once more whom a provider vouches for, and comes back from; empty if it need not be."""
-    if auth.proof_needed() != "provider":
+    """Return where somebody without a password logs in once more, and comes back from; empty if it need not be."""
+    ways = {"provider": "provider.again", "passkey": "passkeys.login"}
+    needed = auth.proof_needed()
+    if needed not in ways:
         return ""
     came = urlsplit(request.url if request.method == "GET" else request.referrer or "")
-    return url_for("provider.again", next=came.path if came.netloc == request.host else None)
+    return url_for(ways[needed], next=came.path if came.netloc == request.host else None)

@@ -11,6 +11,7 @@ from wtforms.validators import EqualTo, InputRequired, Length
 from watchbell.domain.permissions import Role
 from watchbell.errors import Problem
 from watchbell.services.accounts import PASSWORD_MIN
+from watchbell.services.passkeys import NAME_LIMIT
 from watchbell.web.forms.policy_fields import choices
 from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _, lazy
@@ -46,6 +47,29 @@ class RenewForm(FlaskForm):  # type: ignore[misc]
         [InputRequired(lazy("Type the code that the app shows, or a recovery code.")), Length(max=64)],
         id="renewing_code",
         render_kw={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"},
+    )
+
+
+class FactorProofForm(ProofForm):
+    """What somebody proves before their second factors change: the password, and a second factor if there is one."""
+
+    code = StringField(
+        lazy("Code"),
+        [Length(max=64)],
+        description=lazy("The one that the app shows now, or a recovery code."),
+        id="proof_code",
+        render_kw={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"},
+    )
+
+
+class PasskeyForm(FactorProofForm):
+    """What a new passkey is called."""
+
+    name = StringField(
+        lazy("Name"),
+        [Length(max=NAME_LIMIT)],
+        description=lazy("The device that keeps it, by which you will know it again."),
+        render_kw={"maxlength": NAME_LIMIT, "required": True, "autocomplete": "off"},
     )
 
 

@@ -36,7 +36,7 @@ LIFETIMES: dict[str, tuple[timedelta | None, Any]] = {
 class ProofForm(FlaskForm):  # type: ignore[misc]
     """The password once more, where the login is not of just now."""
 
-    #: Where to log in once more at the provider, for whoever has no password and whose login is not of just now.
+    #: Where to log in once more, for whoever has no password and whose login is not of just now.
     again_at = ""
     #: Whether somebody has neither, so that only a new login link proves anything.
     needs_link = False

@@ -7,8 +7,8 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from watchbell.errors import InputError
-from watchbell.services import accounts
-from watchbell.web import auth, current, errors, proxy_login
+from watchbell.services import accounts, passkeys, second_factors
+from watchbell.web import auth, current, errors, passkey_asking, proxy_login
 from watchbell.web.checks import csrf, safe_next
 from watchbell.web.db import database
 from watchbell.web.forms.account import CodeForm, LoginForm, PasswordForm
@@ -71,7 +71,7 @@ def code() -> Response | str:
         if grant is not None:
             return auth.go_on(grant, safe_next(request.args.get("next")) or url_for("overview.index"))
         form.code.errors = [_("This code does not fit, or was used before.")]
-    return render_template("auth/code.html", form=form)
+    return _code_page(form, username)
 
 
 @blueprint.route("/account/password", methods=["GET", "POST"])
@@ -117,13 +117,21 @@ def _login_form() -> tuple[LoginForm, str | None]:
 
 def _login_page(form: LoginForm) -> str:
     """Show the form, the way to the provider if there is one, and whom a trusted proxy names in vain."""
-    named, config = proxy_login.look(), current.config()
+    named, config, party = proxy_login.look(), current.config(), passkey_asking.party()
     return render_template(
         "auth/login.html",
         form=form,
         named=named.username if named is not None else "",
         provider=config.oidc_name if config.oidc_issuer else "",
+        has_passkeys=party is not None and passkeys.has_any(database(), party.host),
     )
+
+
+def _code_page(form: CodeForm, username: str) -> str:
+    """Show the form of the code, and the way to a passkey if the account has one and this page can ask for it."""
+    state = second_factors.state_of(database(), username)
+    has_passkeys = bool(state.passkeys and passkey_asking.party())
+    return render_template("auth/code.html", form=form, state=state, has_passkeys=has_passkeys)
 
 
 def _too_many() -> Response:

@@ -13,10 +13,10 @@ from watchbell.services import second_factors
 from watchbell.services.second_factors import SetUp
 from watchbell.web import auth, current, errors
 from watchbell.web.db import database
-from watchbell.web.forms.account import CodeForm, RenewForm
+from watchbell.web.forms.account import CodeForm, FactorProofForm, RenewForm
 from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _
-from watchbell.web.proving import asking, proves
+from watchbell.web.proving import asking, asking_factor, proves, proves_factor
 
 blueprint = Blueprint("second_factor", __name__)
 
@@ -34,8 +34,8 @@ def index() -> str:
 def begin() -> Response | tuple[str, int]:
     """Make a secret, which the page then shows until a code confirms it."""
     _require_account()
-    form = ProofForm()
-    if not proves(form):
+    form = FactorProofForm()
+    if not proves_factor(form):
         return _page(form, CodeForm()), 422
     session[_BEGUN] = second_factors.begin(database(), current.user().username, now=current.now()).isoformat()
     return redirect(url_for("second_factor.index"), 303)
@@ -83,8 +83,8 @@ def switch_off() -> Response | tuple[str, int]:
         if not auth.may_try_own_code(form.code.data):
             return _too_many()
         if second_factors.fits(database(), username, form.code.data, now=current.now()):
-            second_factors.switch_off(database(), username, now=current.now())
-            flash(_("The second factor is switched off: the password alone logs in."), "success")
+            second_factors.forget_app(database(), username, now=current.now())
+            flash(_("Codes of the app count no more."), "success")
             return redirect(url_for("second_factor.index"), 303)
         form.code.errors = [_("This code does not fit, or was used before.")]
     return _page(ProofForm(), form), 422
@@ -92,11 +92,12 @@ def switch_off() -> Response | tuple[str, int]:
 
 def _page(proof: ProofForm, code: CodeForm, renewing: RenewForm | None = None) -> str:
     user = current.user()
-    asking(proof)
     if not user.is_authenticated:
         return render_template("second_factor/index.html", state=None, section="account")
+    asking(proof)
+    beginning = asking_factor(proof if isinstance(proof, FactorProofForm) else FactorProofForm(formdata=None))
     state = second_factors.state_of(database(), user.username)
-    shows = not state.is_on and auth.is_proven()
+    shows = not state.has_app and auth.is_proven()
     waiting = second_factors.set_up_of(database(), user.username, begun=_begun(), now=current.now()) if shows else None
     return render_template(
         "second_factor/index.html",
@@ -105,6 +106,7 @@ def _page(proof: ProofForm, code: CodeForm, renewing: RenewForm | None = None) -
         picture=_picture(waiting) if waiting else "",
         grouped=" ".join(waiting.secret[at : at + 4] for at in range(0, len(waiting.secret), 4)) if waiting else "",
         proof=proof,
+        beginning=beginning,
         form=code,
         renewing=renewing or RenewForm(formdata=None),
         is_required=auth.must_set_up(),

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.domain.permissions import Role
 from watchbell.errors import Conflict, InputError, NotFound, Problem
-from watchbell.services import accounts, identities, second_factors
+from watchbell.services import accounts, identities, passkeys, second_factors
 from watchbell.services.logins import Limits
 from watchbell.store.accounts import Account
 from watchbell.web import current
@@ -118,6 +118,8 @@ def _act_on(account: Account) -> AnyResponse | str | None:
         return _link_page(account)
     if act.startswith("unlink:"):
         return _unlink(account, act.removeprefix("unlink:"))
+    if act.startswith("passkey:"):
+        return _without_passkey(account, act.removeprefix("passkey:"))
     return _without_factor(account) if act == "factor-off" else None
 
 
@@ -133,6 +135,14 @@ def _unlink(account: Account, number: str) -> AnyResponse:
         ),
         "success",
     )
+    return redirect(url_for("users.edit", account_id=account.id), 303)
+
+
+def _without_passkey(account: Account, number: str) -> AnyResponse:
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        raise NotFound(_("This passkey is not there any more."))
+    gone = passkeys.remove(database(), account.username, int(number), now=current.now(), actor=current.actor())
+    flash(_("The passkey %(passkey)s of %(name)s is removed.", passkey=gone, name=account.username), "success")
     return redirect(url_for("users.edit", account_id=account.id), 303)
 
 
@@ -174,7 +184,10 @@ def _form_page(form: UserForm, account: Account | None) -> str:
         del form.username
     has_factor = account is not None and account.id in second_factors.list_accounts(database())
     linked = identities.list_of(database(), account.username) if account is not None else []
-    return render_template("users/form.html", form=form, account=account, has_factor=has_factor, identities=linked)
+    keys = passkeys.list_of(database(), account.username) if account is not None else []
+    return render_template(
+        "users/form.html", form=form, account=account, has_factor=has_factor, identities=linked, passkeys=keys
+    )
 
 
 def _link_page(account: Account) -> str:
