@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("task", sa.Column("runbook", sa.String(), server_default="", nullable=False))
+    op.add_column("task", sa.Column("runbook", sa.String(), server_default=sa.text("''"), nullable=False))
     op.add_column("task", sa.Column("links", sa.JSON(), server_default="[]", nullable=False))
 
 

@@ -68,7 +68,7 @@ class Task(Base):
     tags: Mapped[list[Any]] = mapped_column(default=list)
     comment: Mapped[str] = mapped_column(default="")
     #: What to do about it, in Markdown, and where more can be found.
-    runbook: Mapped[str] = mapped_column(default="", server_default="")
+    runbook: Mapped[str] = mapped_column(default="", server_default=text("''"))
     links: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     owner: Mapped[str] = mapped_column(default="")
     #: The name of a team; empty for none.
