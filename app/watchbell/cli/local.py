@@ -67,11 +67,10 @@ class LocalSource(LocalCalendars):
         return tasks.find_by_name(self._program.existing_db, name)
 
     def list_moments(self, task: TaskRow, limit: int) -> Sequence[datetime]:
-        """Return a task's next moments."""
+        """Return a task's next moments, but for those that are left out, as far as anybody would look."""
         from watchbell.services import blackouts, tasks
 
         row = tasks.get(self._program.existing_db, task.id)
-        # What is left out is looked past, as far as anybody would look.
         due = tasks.upcoming(row, after=clock.now(), limit=limit * _FARTHER)
         found = blackouts.marked(self._program.existing_db, row.id, due)
         return [occurrence.due_at for occurrence in found if not occurrence.is_left_out][:limit]
