@@ -13,7 +13,7 @@ WORKERS ?= 4
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint format types arch assets fault fuzz audit calendar bench compare screenshot translations clean
+.PHONY: help run test unit postgres lint format types arch assets fault fuzz audit calendar bench compare screenshot translations clean
 
 help: ## Tell what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(VENV)/.test assets ## Set up what is missing, then run every check and t
 
 unit: $(VENV)/.test ## Run the fast tests only
 	@$(PYTEST) tests/unit $(ARGS)
+
+postgres: $(VENV)/.test ## Run the fast tests on a private PostgreSQL, those that are about a database
+	@WATCHBELL_TEST_DATABASE=postgresql $(PYTEST) tests/unit $(ARGS)
 
 lint: $(VENV)/.test ## Check the style of the code
 	@$(BIN)/ruff check .

@@ -30,7 +30,7 @@ FURTHER = (
     *(f"scheduler/{name}.py" for name in ("gate", "long_past", "loop", "main", "reap", "recovery", "timekeeper", "vitals",
                                            "watchdog")),
     *(f"control/{name}.py" for name in ("process", "health", "detached", "log_pages", "logfile")),
-    *("store/session.py", "store/secret_box.py", "store/sealed.py", "config.py"),
+    *("store/session.py", "store/trouble.py", "store/secret_box.py", "store/sealed.py", "config.py"),
 )  # fmt: skip
 #: Here only what is wrong with an address or a form is of this kind; all else is translated where it is said.
 PAGES = ("web/*.py", "web/forms/*.py", "web/pages/*.py")

@@ -53,9 +53,17 @@ def database_file(migrated_file: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def db(database_file: Path) -> Iterator[Database]:
+def database_url(request: pytest.FixtureRequest, database_kind: str) -> str:
+    """Return the URL of the test's own database."""
+    if database_kind == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
+    return url_of(request.getfixturevalue("database_file"))
+
+
+@pytest.fixture
+def db(database_url: str, tmp_path: Path) -> Iterator[Database]:
     """Give the test's own database, open."""
-    database = Database.open(url_of(database_file), box=SecretBox(database_file.with_name("encryption.key")))
+    database = Database.open(database_url, box=SecretBox(tmp_path / "encryption.key"))
     yield database
     database.close()
 

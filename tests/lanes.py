@@ -27,6 +27,9 @@ SHARED_BY = {"browser": 2, "served": 2}
 def lane_of(nodeid: str) -> str:
     """Return the lane of a test; one that may run beside any other has its own."""
     file = nodeid.partition("::")[0]
+    if "postgresql" in nodeid:
+        # They share the one private server of their worker.
+        return "postgresql"
     lane = next((LANES[folder] for folder in file.split("/")[:-1] if folder in LANES), None)
     if lane is None:
         return nodeid

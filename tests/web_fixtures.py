@@ -76,8 +76,9 @@ def made_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
 
 
 @pytest.fixture
-def web_config(tmp_path: Path, database_file: Path) -> Config:
-    return Config.load({"home": tmp_path, "zone": "Europe/Berlin", "hostname": "watchtower", "user": "ann"}, {})
+def web_config(tmp_path: Path, database_url: str) -> Config:
+    given = {"home": tmp_path, "zone": "Europe/Berlin", "hostname": "watchtower", "user": "ann"}
+    return Config.load({**given, "database_url": database_url} if "postgresql" in database_url else given, {})
 
 
 @pytest.fixture

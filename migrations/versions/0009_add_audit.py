@@ -45,8 +45,19 @@ def upgrade() -> None:
                 f"CREATE TRIGGER audit_entry_no_{order.lower()} BEFORE {order} ON audit_entry "
                 "BEGIN SELECT RAISE(ABORT, 'the audit is only ever added to'); END"
             )
+    else:
+        op.execute(
+            "CREATE FUNCTION audit_entry_never() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN RAISE EXCEPTION ''the audit is only ever added to''; END'"
+        )
+        op.execute(
+            "CREATE TRIGGER audit_entry_never BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entry "
+            "FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_never()"
+        )
 
 
 def downgrade() -> None:
     op.drop_table("audit_head")
     op.drop_table("audit_entry")
+    if op.get_bind().dialect.name != "sqlite":
+        op.execute("DROP FUNCTION audit_entry_never()")

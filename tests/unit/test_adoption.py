@@ -131,6 +131,7 @@ def test_the_runs_of_another_data_directory_are_not_ours(db: Database, task: Tas
     assert runs.get(db, run.id).holder == elsewhere
 
 
+@pytest.mark.embedded
 def test_a_host_that_was_renamed_still_finds_its_runs(db: Database, task: Task) -> None:
     _live(db, host="before")
     _flight(db, task, RunState.RUNNING)

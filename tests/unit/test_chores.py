@@ -103,6 +103,7 @@ def test_a_database_that_does_not_answer_is_tried_again_later(
     finish(work)
 
 
+@pytest.mark.embedded
 def test_a_failure_is_told_and_ends_no_scheduler(
     old: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

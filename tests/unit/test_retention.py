@@ -150,6 +150,7 @@ def test_a_row_can_make_no_other_file_go(db: Database, tmp_path: Path) -> None:
     assert (tmp_path / "1.1.out").read_bytes() == b"precious"
 
 
+@pytest.mark.embedded
 def test_files_are_there_until_their_rows_are_gone_for_good(db: Database, tmp_path: Path) -> None:
     task = add_task(db)
     run = old_run(db, task, 100)

@@ -34,6 +34,7 @@ def test_any_number_of_rows_is_inserted_in_its_order(db: Database, count: int) -
 
 
 @pytest.mark.parametrize("count", SIZES)
+@pytest.mark.embedded
 def test_any_number_of_rows_is_changed_each_in_its_own_way(db: Database, count: int) -> None:
     task = add_task(db)
     made = [add_run(db, task, RunState.RUNNING) for _ in range(count)]
@@ -74,6 +75,7 @@ def test_a_row_that_is_named_twice_is_changed_once_and_told(db: Database) -> Non
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-7)), timezone(timedelta(minutes=345))])
 @pytest.mark.parametrize("at", [datetime(1, 1, 2), datetime(2026, 3, 29, 1, 30, 0, 7), datetime(9999, 12, 30, 23)])
+@pytest.mark.embedded
 def test_a_time_is_stored_in_utc_with_all_its_digits(db: Database, zone: timezone, at: datetime) -> None:
     task, moment = add_task(db), at.replace(tzinfo=zone)
 

@@ -92,6 +92,7 @@ def _fail(db: Database) -> None:
         raise LookupError
 
 
+@pytest.mark.embedded
 def test_what_fails_leaves_no_event_and_no_gap(db: Database) -> None:
     with pytest.raises(LookupError):
         _fail(db)

@@ -19,6 +19,8 @@ from watchbell.store.runs import Run, find_run, list_events
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
+pytestmark = pytest.mark.on_both
+
 
 @pytest.fixture
 def task(db: Database) -> Task:
@@ -76,12 +78,11 @@ def test_a_run_keeps_its_number_for_ever(db: Database, task: Task) -> None:
 
 _INSERTER = """
 import random, sys
-from tests.database import url_of
 from tests.unit.test_store_ledger import _row
 from watchbell.store import ledger
 from watchbell.store.session import Database
 
-db = Database.open(url_of(sys.argv[1]))
+db = Database.open(sys.argv[1])
 order = random.Random(int(sys.argv[2]))
 keys = [f"k{n}" for n in range(1000)]
 order.shuffle(keys)
@@ -95,9 +96,9 @@ print(made)
 
 
 def test_three_processes_that_insert_the_same_thousand_occurrences_make_a_thousand_rows(
-    db: Database, database_file: Path, task: Task
+    db: Database, database_url: str, task: Task
 ) -> None:
-    command = [sys.executable, "-c", _INSERTER, str(database_file)]
+    command = [sys.executable, "-c", _INSERTER, database_url]
     root = Path(__file__).resolve().parents[2]
     processes = [
         subprocess.Popen([*command, str(seed)], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -94,6 +94,7 @@ def test_a_day_is_the_one_on_which_it_was_due_in_utc(db: Database) -> None:
     assert len(totals.list_days(db, since=TODAY - timedelta(days=9), until=TODAY)) == 2
 
 
+@pytest.mark.embedded
 def test_a_turn_that_is_not_stored_counts_nothing(db: Database) -> None:
     (ticket,) = turn(db, due_task(add_task(db, every="1m"))).tickets
     with db.write() as session:

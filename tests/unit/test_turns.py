@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from tests.database import DEFAULTS, NOW, add_run, add_task, url_of
+from tests.database import DEFAULTS, NOW, add_run, add_task
 from tests.unit.turning import (
     MINUTE,
     all_runs,
@@ -26,6 +26,8 @@ from watchbell.services.turns import Ticket, Turned
 from watchbell.store import events
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
+
+pytestmark = pytest.mark.on_both
 
 
 @pytest.fixture
@@ -138,8 +140,10 @@ def test_what_there_is_no_room_for_waits_and_says_so(db: Database) -> None:
     assert turned.has_backlog
 
 
-def test_two_turns_for_the_same_occurrence_make_one_row_and_one_ticket(db: Database, task: Task, database_file) -> None:
-    other = Database.open(url_of(database_file))
+def test_two_turns_for_the_same_occurrence_make_one_row_and_one_ticket(
+    db: Database, task: Task, database_url: str
+) -> None:
+    other = Database.open(database_url)
 
     first, second = turn(db, due_task(task)), turn(other, due_task(task))
 
@@ -233,8 +237,8 @@ def test_a_turn_that_need_not_look_at_the_queue_does_not(db: Database, task: Tas
     assert turn(db, claims=False).tickets == []
 
 
-def test_a_turn_that_cannot_be_stored_leaves_nothing_of_itself(db: Database, task: Task, database_file) -> None:
-    impatient = Database.open(url_of(database_file), busy_timeout_seconds=0.01)
+def test_a_turn_that_cannot_be_stored_leaves_nothing_of_itself(db: Database, task: Task, database_url: str) -> None:
+    impatient = Database.open(database_url, busy_timeout_seconds=0.01)
     with db.write() as session:
         session.execute(text("UPDATE task SET comment = 'held'"))
         with pytest.raises(Unavailable):

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from datetime import datetime
 
 import click
 
 from watchbell import clock
-from watchbell.cli.program import Program, pass_program
-from watchbell.cli.screen import examples, json_option, one_line, print_json, say
+from watchbell.cli.program import Program, not_empty, pass_program
+from watchbell.cli.screen import examples, json_option, note, one_line, print_json, say
 from watchbell.config import MIB
 from watchbell.control import pidfile, pulse
 from watchbell.errors import WatchbellError
 from watchbell.services import output_files, restores, retention
 from watchbell.services.fleet_retention import OrderRules
+from watchbell.store import copying, schema
 from watchbell.store import retention as retention_store
-from watchbell.store import schema
+from watchbell.store.session import Database
+
+#: A copy of many rows says so often how far it is.
+_TELL_SECONDS = 2.0
 
 
-@click.group("db", short_help="Upgrade, check, prune and compact the database.")
+@click.group("db", short_help="Upgrade, check, prune, compact and copy the database.")
 def database() -> None:
-    """Upgrade, check, prune and compact the database."""
+    """Upgrade, check, prune, compact and copy the database."""
 
 
 @database.command(short_help="Bring the database to this version's schema.", epilog=examples("watchbell db upgrade"))
@@ -180,3 +185,43 @@ def compact(program: Program, *, as_json: bool) -> None:
         print_json({"before_bytes": before, "now_bytes": after})
     else:
         say(f"The database has {after / MIB:,.1f} MiB now; it had {before / MIB:,.1f}.")
+
+
+@database.command(
+    short_help="Copy everything into a database of PostgreSQL.",
+    epilog=examples("watchbell scheduler stop && watchbell db copy --to postgresql://watchbell@db.example/watchbell"),
+)
+@click.option("--to", "url", metavar="URL", required=True, callback=not_empty, help="An empty database of PostgreSQL.")
+@json_option
+@pass_program
+def copy(program: Program, *, url: str, as_json: bool) -> None:
+    """Copy everything into an empty database of PostgreSQL and compare both row by row; the scheduler has to be stopped.
+
+    Either everything is there afterwards or nothing. Nobody can change anything meanwhile, and the embedded database stays as it
+    is. Outputs and keys stay where they are, in the data directory: go on with the same one and the other database
+    (WATCHBELL_DATABASE_URL).
+    """
+    with contextlib.closing(Database.open(url)) as target, pidfile.hold(program.config):
+        done = copying.copy(program.existing_db, target, told=_Progress().tell)
+    if as_json:
+        print_json(
+            {"rows": done.rows, "replaced": done.replaced, "tables": [dataclasses.asdict(t) for t in done.tables]}
+        )
+        return
+    say(f"Copied {done.rows:,} row(s) of {len(done.tables)} tables; both databases have the same rows and checksums.")
+    if done.replaced:
+        say(f"{done.replaced:,} text(s) held a null character, which PostgreSQL has not; U+FFFD stands in its place.")
+    say("To go on with it, set WATCHBELL_DATABASE_URL, keep the data directory, and start again.")
+
+
+class _Progress:
+    """Tells how far a copy is: each table when it is done, and big ones now and then."""
+
+    def __init__(self) -> None:
+        self._told_at = clock.monotonic()
+
+    def tell(self, table: str, done: int, total: int) -> None:
+        now = clock.monotonic()
+        if done >= total or now - self._told_at >= _TELL_SECONDS:
+            self._told_at = now
+            note(f"{table}: {done:,} of {total:,}")

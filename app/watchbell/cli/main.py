@@ -63,7 +63,7 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "crontab": Place(f"{_CLI}.crontab", "crontab", "Take a crontab over, or write one."),
     },
     "Installation": {
-        "db": Place(f"{_CLI}.database", "database", "Upgrade, check, prune and compact the database."),
+        "db": Place(f"{_CLI}.database", "database", "Upgrade, check, prune, compact and copy the database."),
         "user": Place(f"{_CLI}.accounts", "user", "Make accounts and set passwords."),
         "team": Place(f"{_CLI}.teams", "team", "Make teams, which have tasks together."),
         "audit": Place(f"{_CLI}.audit", "audit", "Show who did what, and prove that nothing of it was changed."),

@@ -171,8 +171,9 @@ def give_due(db: Database, *, now: datetime, limit: int = 50) -> Given:
     One that finds no device is left out and not counted; one that has given all that it may rests from then on.
     """
     with db.read() as session:
-        if (store.next_moment(session) or now) > now or not store.list_due(session, now, 1):
-            return Given(0, 0)
+        moment = store.next_moment(session)
+    if moment is None or moment > now:
+        return Given(0, 0)
     orders = empty = 0
     with db.write() as session:
         for found in store.list_due(session, now, limit):

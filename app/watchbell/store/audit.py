@@ -12,10 +12,28 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from watchbell.store.base import Base, can_hold, pattern
 
 _LOT = 1000
-_NEVER = (
-    "CREATE TRIGGER audit_entry_no_{name} BEFORE {order} ON audit_entry "
-    "BEGIN SELECT RAISE(ABORT, 'the audit is only ever added to'); END"
-)
+_NEVER = {
+    "sqlite": (
+        (
+            "CREATE TRIGGER audit_entry_no_update BEFORE UPDATE ON audit_entry "
+            "BEGIN SELECT RAISE(ABORT, 'the audit is only ever added to'); END"
+        ),
+        (
+            "CREATE TRIGGER audit_entry_no_delete BEFORE DELETE ON audit_entry "
+            "BEGIN SELECT RAISE(ABORT, 'the audit is only ever added to'); END"
+        ),
+    ),
+    "postgresql": (
+        (
+            "CREATE FUNCTION audit_entry_never() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN RAISE EXCEPTION ''the audit is only ever added to''; END'"
+        ),
+        (
+            "CREATE TRIGGER audit_entry_never BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entry "
+            "FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_never()"
+        ),
+    ),
+}
 
 
 class AuditEntry(Base):
@@ -58,9 +76,10 @@ class AuditHead(Base):
 
 
 _ENTRY: Any = AuditEntry.__table__
-for _order in ("UPDATE", "DELETE"):
-    _trigger = DDL(_NEVER.format(name=_order.lower(), order=_order))  # type: ignore[no-untyped-call]
-    event.listen(_ENTRY, "after_create", _trigger.execute_if(dialect="sqlite"))
+for _dialect, _orders in _NEVER.items():
+    for _order in _orders:
+        _made = DDL(_order)  # type: ignore[no-untyped-call]
+        event.listen(_ENTRY, "after_create", _made.execute_if(dialect=_dialect))
 _HEAD: Any = AuditHead.__table__
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, MetaData, String, bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, DateTime, Integer, MetaData, String, bindparam, func, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import JSON, TypeDecorator
@@ -20,6 +20,8 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+#: A whole number of 64 bits, which is what SQLite makes of every INTEGER; the migrations make the same of theirs.
+WHOLE_NUMBER = Integer().with_variant(BigInteger(), "postgresql")
 _IN_ONE_STATEMENT = 500
 _Value = TypeVar("_Value")
 
@@ -54,7 +56,7 @@ class Base(DeclarativeBase):
     """The base of every table."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JSON, list[Any]: JSON}
+    type_annotation_map = {datetime: UTCDateTime, dict[str, Any]: JSON, list[Any]: JSON, int: WHOLE_NUMBER}
 
 
 def ids_select(dialect_name: str) -> Any:

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.base import Base
 from watchbell.store.batch import Batch, allocate
-from watchbell.store.session import is_embedded
 
 #: The type of a row that holds several events; its data is a list of [type, task id, run id, data].
 MANY = "many"
@@ -55,8 +54,7 @@ _ADD = Batch(_OUTBOX.insert())
 
 def add(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append events, each with type, task_id, run_id, data and at; those of one moment share a row."""
-    if len(rows) == 1 or not is_embedded(session):
-        # Elsewhere other transactions take numbers in between.
+    if len(rows) == 1:
         _ADD.execute(session, rows)
         return
     for at, group in itertools.groupby(rows, lambda row: row["at"]):

@@ -15,6 +15,7 @@ from watchbell.errors import ConfigError, DatabaseTrouble, Unavailable
 _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "glusterfs", "ceph"})
 #: Device and number of a file: what makes it this one, wherever it is moved to.
 Identity = tuple[int, int]
+_POSTGRESQL = frozenset({"postgresql", "postgres"})
 #: What lies beside the file while it is in use, or after a crash; to be written by whoever writes the file.
 COMPANIONS = ("-wal", "-shm")
 
@@ -30,7 +31,8 @@ def parsed(url: str) -> URL:
         ) from None
     if found.get_backend_name() == "sqlite" and found.database in {None, "", ":memory:"}:
         raise ConfigError("the database URL names no file, and several programs cannot share a database in memory")
-    return found
+    # The name that other programs use, too, means the one driver that we know.
+    return found.set(drivername="postgresql+psycopg") if found.drivername in _POSTGRESQL else found
 
 
 def file_of(url: URL) -> Path | None:

@@ -22,7 +22,8 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from watchbell import clock, resources
 from watchbell.errors import ConfigError, DatabaseDamaged, DatabaseTrouble, Unavailable
 from watchbell.store import place
-from watchbell.store.session import Database, damage_words, is_damaged, reason_of
+from watchbell.store.session import Database
+from watchbell.store.trouble import damage_words, is_damaged, is_refusal, reason_of
 
 #: What a start waits for; of anything else it says at once that it cannot work like this.
 _PASSING = frozenset({DatabaseTrouble.LOCKED, DatabaseTrouble.FULL})
@@ -71,6 +72,8 @@ def _told(database: Database) -> Iterator[None]:
             raise DatabaseDamaged(damage_words(database.file)) from None
         if isinstance(error, OperationalError):
             words, trouble = reason_of(error)
+            if is_refusal(words):
+                raise ConfigError(words) from None
             if trouble in _PASSING or not database.is_sqlite:
                 raise Unavailable(words, trouble) from error
         raise ConfigError(f"the database cannot be opened: {error.orig}") from None
@@ -96,6 +99,8 @@ def upgrade(database: Database) -> SchemaState:
         with _told(database), database.engine.execution_options(watchbell_write=True).connect() as connection:
             config.attributes["connection"] = connection
             with copying_tables(connection), connection.begin():
+                if not database.is_sqlite:
+                    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
                 command.upgrade(config, "head")
     if database.file is not None:
         place.set_marker(database.file)

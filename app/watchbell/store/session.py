@@ -9,28 +9,31 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DatabaseError, DBAPIError, DisconnectionError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from watchbell.errors import ConfigError, DatabaseDamaged, DatabaseTrouble, Unavailable
-from watchbell.store import place
+from watchbell import clock
+from watchbell.errors import ConfigError
+from watchbell.store import place, postgres
 from watchbell.store.place import parsed, prepare_home
 from watchbell.store.secret_box import NO_BOX, SecretBox
+from watchbell.store.trouble import is_lost, translated
 
-__all__ = ["ChangeWatch", "Database", "Session", "all_or_none", "configure", "is_busy", "prepare_home"]
+__all__ = ["ChangeWatch", "Database", "Session", "all_or_none", "configure", "prepare_home"]
 
 #: How long a connection waits for another writer before it says that the database is locked.
 BUSY_TIMEOUT_SECONDS = 10
 #: The log beside the database is cut to this size when it has been worked off.
 WAL_KEPT_BYTES = 48 * 1024 * 1024
-_WRITE = "watchbell_write"
-_IMPATIENT = "watchbell_impatient"
+#: Where somebody who commits calls whoever listens, a look is taken so often all the same.
+_NET_SECONDS = 1.0
+_WRITE = postgres.WRITE
+_IMPATIENT = postgres.IMPATIENT
 _FILE = "watchbell_file"
 _DRIVER = "watchbell_driver"
 
@@ -50,6 +53,7 @@ class Database:
         #: The file of the embedded database, None for a server.
         self.file = place.file_of(engine.url)
         self._writing = engine.execution_options(**{_WRITE: True})
+        self._reading = engine if self.is_sqlite else engine.execution_options(**postgres.READING)
 
     @classmethod
     def open(
@@ -67,13 +71,15 @@ class Database:
         """
         parts = parsed(url)
         try:
-            engine = create_engine(parts, poolclass=StaticPool) if single_connection else create_engine(parts)
+            engine = create_engine(parts, **engine_options(url, single_connection=single_connection))
         except NoSuchModuleError:
             raise ConfigError(
                 f"the database URL names {parts.drivername}, which is no known kind of database"
             ) from None
         except ImportError as error:
-            raise ConfigError(f"the database URL needs a driver that is not installed: {error.name}") from None
+            raise ConfigError(
+                f"the database URL needs a driver that is not installed: {error.name}; pip install 'watchbell[postgres]'"
+            ) from None
         return cls(configure(engine, busy_timeout_seconds=busy_timeout_seconds), box)
 
     @property
@@ -84,7 +90,7 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
         """Give a session that sees one consistent state and changes nothing."""
-        with _translated(self.file), Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+        with translated(self.file), Session(self._reading, expire_on_commit=False, autoflush=False) as session:
             # Closing, not rolling back, ends the transaction: rows that were read stay readable outside.
             yield session
 
@@ -95,17 +101,26 @@ class Database:
         Without ``wait`` an embedded database that another program writes is Unavailable at once.
         """
         engine = self._writing if wait else self._writing.execution_options(**{_IMPATIENT: True})
-        with _translated(self.file), Session(engine, expire_on_commit=False, autoflush=False) as session:
+        with translated(self.file), Session(engine, expire_on_commit=False, autoflush=False) as session:
+            # The lock is taken here; the driver's own connection is the session's for as long as this transaction is.
+            connection = session.connection()
             if self.is_sqlite:
-                # The lock is taken here; the driver's own connection is the session's for as long as this transaction is.
-                session.info[_DRIVER] = session.connection().connection.dbapi_connection
+                session.info[_DRIVER] = connection.connection.dbapi_connection
+                yield session
+                session.commit()
+                return
+            transaction = postgres.transaction_of(connection)
             yield session
-            session.commit()
+            try:
+                session.commit()
+            except DBAPIError as error:
+                if not (is_lost(error) and postgres.was_committed(self.engine, transaction)):
+                    raise
 
     @contextlib.contextmanager
     def rehearse(self) -> Iterator[Session]:
         """Give a session whose changes are undone when the block ends: what they would lead to is seen, and none is kept."""
-        with _translated(self.file), Session(self._writing, expire_on_commit=False, autoflush=False) as session:
+        with translated(self.file), Session(self._writing, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     def within(self, session: Session) -> Database:
@@ -131,7 +146,7 @@ class Database:
         if self.log_bytes() < WAL_KEPT_BYTES:
             return
         with (
-            _translated(self.file),
+            translated(self.file),
             self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection,
         ):
             busy = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
@@ -176,7 +191,7 @@ class _Joined(Database):
 def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Engine:
     """Return the engine with our connection rules attached; also used on the engine that the web extension makes."""
     if engine.dialect.name != "sqlite":
-        return engine
+        return postgres.configure(engine, lock_seconds=busy_timeout_seconds)
 
     busy_timeout = int(busy_timeout_seconds * 1000)
     _guard_file(engine)
@@ -278,6 +293,14 @@ def is_embedded(session: Session) -> bool:
     return _DRIVER in session.info or session.get_bind().dialect.name == "sqlite"
 
 
+def engine_options(url: str, *, single_connection: bool = False) -> dict[str, Any]:
+    """Return how the connections of a database are kept."""
+    if parsed(url).get_backend_name() != "sqlite":
+        # Whoever asks for a single one has one thread; what it listens on is beside it.
+        return postgres.engine_options()
+    return {"poolclass": StaticPool} if single_connection else {}
+
+
 @contextlib.contextmanager
 def driver_cursor(session: Session) -> Iterator[sqlite3.Cursor]:
     """Give a cursor of the embedded database's own driver, inside the session's transaction.
@@ -301,29 +324,44 @@ class ChangeWatch:
 
     On SQLite this is ``PRAGMA data_version``, which a connection sees change whenever any other connection, of this
     process or another, has changed the file. It therefore belongs on a database opened with a single connection, whose
-    own commits do not count. Elsewhere every look answers True and the caller's interval bounds the cost.
+    own commits do not count. A server calls whoever listens; in case it does not, a look answers True once a second.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._seen: int | None = None
+        self._listener = None if database.is_sqlite else postgres.Listener(database.engine)
+        self._true_at = 0.0
 
     def changed(self) -> bool:
         """Return whether somebody else has committed since the last look; the first look says True.
 
         Raises Unavailable and ConfigError as a transaction does.
         """
-        if not self._database.is_sqlite:
-            return True
+        if self._listener is not None:
+            return self._hear(self._listener)
         version = self.version()
         changed = version != self._seen
         self._seen = version
         return changed
 
+    def close(self) -> None:
+        """Give back what the watch has of its own; it may be looked at again."""
+        if self._listener is not None:
+            self._listener.close()
+
     def version(self) -> int | None:
-        """Return a number that another one takes the place of whenever somebody else commits."""
-        with _translated(self._database.file):
+        """Return a number that another one takes the place of whenever somebody else commits to an embedded database."""
+        with translated(self._database.file):
             return self._version()
+
+    def _hear(self, listener: postgres.Listener) -> bool:
+        now = clock.monotonic()
+        with translated(None):
+            if not listener.has_heard() and now - self._true_at < _NET_SECONDS:
+                return False
+        self._true_at = now
+        return True
 
     def _version(self) -> int | None:
         connection = self._database.engine.raw_connection()
@@ -337,64 +375,3 @@ class ChangeWatch:
         finally:
             connection.close()
         return int(row[0]) if row else None
-
-
-def is_busy(error: OperationalError) -> bool:
-    """Return whether the embedded database is only held by another program, which passes."""
-    text = str(error.orig).lower()
-    return "locked" in text or "busy" in text
-
-
-def is_damaged(error: DBAPIError) -> bool:
-    """Return whether the embedded database finds its own file damaged."""
-    name = getattr(error.orig, "sqlite_errorname", "")
-    return name.startswith("SQLITE_CORRUPT") or name == "SQLITE_NOTADB"
-
-
-@contextlib.contextmanager
-def _translated(file: Path | None) -> Iterator[None]:
-    """Turn the driver's ways of saying "not now" into one error of ours, without SQL in it."""
-    try:
-        yield
-    except DatabaseError as error:
-        if is_damaged(error):
-            raise DatabaseDamaged(damage_words(file)) from error
-        if isinstance(error, OperationalError):
-            raise Unavailable(*reason_of(error)) from error
-        _raise_if_lost(error)
-        raise
-    except DBAPIError as error:
-        _raise_if_lost(error)
-        raise
-
-
-def _raise_if_lost(error: DBAPIError) -> None:
-    if error.connection_invalidated:
-        raise Unavailable("the connection to the database was lost") from error
-
-
-def damage_words(file: Path | None) -> str:
-    """Return what is said of a damaged database and what is to be done."""
-    return (
-        f"the database {file or ''} is damaged or not a database; restore a backup, and keep the files that are there "
-        "for a look"
-    )
-
-
-def reason_of(error: OperationalError) -> tuple[str, DatabaseTrouble]:
-    """Return what is wrong for the moment: in words, without SQL or paths, and in one of our words."""
-    text = str(error.orig).lower()
-    name = getattr(error.orig, "sqlite_errorname", "")
-    if is_busy(error):
-        return "the database is locked by another program; try again in a moment", DatabaseTrouble.LOCKED
-    if "full" in text:
-        return "the disk of the database is full", DatabaseTrouble.FULL
-    if "readonly" in text or "read-only" in text:
-        return "the database is read-only", DatabaseTrouble.READ_ONLY
-    if "no such table" in text or "no such column" in text:
-        return "the database schema is not this version's; run: watchbell db upgrade", DatabaseTrouble.SILENT
-    if name.startswith("SQLITE_CANTOPEN"):
-        return "the database file cannot be opened; it may have been moved or deleted", DatabaseTrouble.GONE
-    if name.startswith("SQLITE_IOERR"):
-        return "the disk of the database reports an error", DatabaseTrouble.SILENT
-    return "the database does not answer", DatabaseTrouble.SILENT

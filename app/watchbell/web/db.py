@@ -15,8 +15,9 @@ from flask_sqlalchemy import SQLAlchemy
 from watchbell import resources
 from watchbell.config import Config
 from watchbell.store import models
+from watchbell.store.place import parsed
 from watchbell.store.secret_box import SecretBox
-from watchbell.store.session import Database, Session, configure
+from watchbell.store.session import Database, Session, configure, engine_options
 
 _NAME = "watchbell.database"
 
@@ -26,7 +27,8 @@ migrate = Migrate()
 
 def init_app(app: Flask, config: Config) -> None:
     """Bind the extensions to the configured database and to our migrations, so that ``flask db`` works, too."""
-    app.config["SQLALCHEMY_DATABASE_URI"] = config.database_url
+    app.config["SQLALCHEMY_DATABASE_URI"] = parsed(config.database_url)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(config.database_url)
     alchemy.init_app(app)
     migrate.init_app(app, alchemy, directory=str(resources.migrations()))
     with app.app_context():

@@ -103,7 +103,9 @@ class Feed:
         return self._db
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connections back."""
+        if self._watch is not None:
+            self._watch.close()
         if self._db is not None:
             self._db.close()
         self._db = self._watch = None

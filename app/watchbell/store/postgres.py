@@ -1,0 +1,171 @@
+"""What PostgreSQL needs that the embedded database does not: rules of a connection, one writer at a time, lost replies.
+
+A writing transaction begins by taking one lock, as BEGIN IMMEDIATE does on SQLite: what a service reads in it stays true
+until it ends, and the numbers of events rise in the order of commits. Readers never wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+import select
+from typing import Any
+
+from sqlalchemy import Engine, event, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
+
+from watchbell import clock
+from watchbell.store import trouble
+
+#: What a connection tells about itself to whoever looks into pg_stat_activity.
+_NAME = "watchbell"
+#: A statement that takes longer than this is given up; a migration may take as long as it needs.
+STATEMENT_SECONDS = 60
+#: So long a writer may hold the lock without asking for anything, as one does that was stopped by a signal.
+_IDLE_WRITER_SECONDS = 60
+#: So long it is asked what became of a commit whose reply was lost, and how often.
+_FIND_OUT_SECONDS = 15.0
+_ASK_AGAIN_SECONDS = 0.25
+_CONNECT_SECONDS = 10
+#: The lock of all writers, and the channel on which a commit is told of.
+_LOCK = int.from_bytes(b"watchbel", "big") >> 1
+CHANNEL = "watchbell"
+WRITE = "watchbell_write"
+IMPATIENT = "watchbell_impatient"
+_TRANSACTION = "watchbell_transaction"
+_ORIGIN = "watchbell_origin"
+#: A transaction that reads sees one state from its first statement to its last.
+READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+#: Who has committed, so that nobody is woken by what they did themselves.
+_origins = itertools.count(1)
+_LIFE = secrets.token_hex(6)
+
+_BEGIN = (
+    "SELECT {lock}, pg_current_xact_id()::text, pg_notify('{channel}', '{origin}'), "
+    "set_config('idle_in_transaction_session_timeout', '{idle}s', true)"
+)
+
+
+def engine_options() -> dict[str, Any]:
+    """Return how the pool of connections is made: a connection that has died meanwhile is noticed before it is used."""
+    return {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 15, "pool_timeout": 10.0, "pool_recycle": 3600}
+
+
+def configure(engine: Engine, *, lock_seconds: float) -> Engine:
+    """Return the engine with our rules attached to its connections."""
+    origin = f"{_LIFE}-{os.getpid()}-{next(_origins)}"
+    engine.update_execution_options(**{_ORIGIN: origin})
+
+    @event.listens_for(engine, "do_connect")
+    def on_do_connect(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+        ours = {
+            "lock_timeout": int(lock_seconds * 1000),
+            "statement_timeout": STATEMENT_SECONDS * 1000,
+            "timezone": "UTC",
+            "client_encoding": "UTF8",
+        }
+        words = [f"-c {name}={value}" for name, value in ours.items()]
+        # What the URL says stands behind ours, and is what counts.
+        options["options"] = " ".join([*words, options.get("options", "")]).strip()
+        options.setdefault("connect_timeout", _CONNECT_SECONDS)
+        options.setdefault("application_name", _NAME)
+        # A server that has gone without a word is given up within seconds, not after the system's two hours.
+        for name, value in {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}.items():
+            options.setdefault(name, value)
+        options.setdefault("tcp_user_timeout", 20_000)
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if not options.get(WRITE, False):
+            return
+        try:
+            connection.info[_TRANSACTION] = _take_lock(connection, origin, wait=not options.get(IMPATIENT, False))
+        except BaseException:
+            # Nobody has it yet who could give it back.
+            connection.close()
+            raise
+
+    return engine
+
+
+def _take_lock(connection: Connection, origin: str, *, wait: bool) -> str:
+    """Take the lock of all writers until the transaction ends, and return the number of the transaction."""
+    lock = f"pg_advisory_xact_lock({_LOCK})" if wait else f"pg_try_advisory_xact_lock({_LOCK})"
+    words = _BEGIN.format(lock=lock, channel=CHANNEL, origin=origin, idle=_IDLE_WRITER_SECONDS)
+    taken, number, *_ = connection.exec_driver_sql(words).one()
+    if taken is False:
+        raise trouble.locked()
+    return str(number)
+
+
+def transaction_of(connection: Connection) -> str:
+    """Return the number of a writing transaction."""
+    return str(connection.info[_TRANSACTION])
+
+
+def was_committed(engine: Engine, transaction: str) -> bool:
+    """Return whether a transaction was committed although the reply was lost; it is asked until the server answers.
+
+    Raises Unavailable if that takes too long.
+    """
+    deadline = clock.monotonic() + _FIND_OUT_SECONDS
+    while True:
+        # It may be starting again at this moment.
+        with contextlib.suppress(OperationalError), engine.connect() as connection:
+            state = connection.scalar(text("SELECT pg_xact_status(CAST(:number AS xid8))"), {"number": transaction})
+            if state != "in progress":
+                return bool(state == "committed")
+        if clock.monotonic() >= deadline:
+            raise trouble.unknown()
+        clock.pause(_ASK_AGAIN_SECONDS)
+
+
+class Listener:
+    """Hears of the commits of others; it has a connection of its own, on which nothing else is done."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._own = str(engine.get_execution_options()[_ORIGIN])
+        self._connection: Any = None
+        self._poll = select.poll()
+
+    def has_heard(self) -> bool:
+        """Return whether anybody else has committed since the last look; with a new connection that is taken for granted.
+
+        Without news it costs a look at the socket.
+        """
+        if self._connection is None:
+            self._connect()
+            return True
+        if not self._poll.poll(0):
+            return False
+        socket = self._connection.pgconn
+        heard = []
+        try:
+            socket.consume_input()
+            while (notify := socket.notifies()) is not None:
+                heard.append(notify.extra.decode())
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            self.close()
+            raise trouble.lost() from error
+        return any(origin != self._own for origin in heard)
+
+    def close(self) -> None:
+        """Give the connection back to the system."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._poll = select.poll()
+            connection.close()
+
+    def _connect(self) -> None:
+        taken = self._engine.raw_connection()
+        connection: Any = taken.driver_connection
+        taken.detach()
+        connection.autocommit = True
+        connection.execute(f"LISTEN {CHANNEL}")
+        self._connection = connection
+        self._poll.register(connection.fileno(), select.POLLIN)
