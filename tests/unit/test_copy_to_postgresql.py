@@ -110,3 +110,13 @@ def test_a_running_scheduler_and_another_kind_of_target_are_refused(shell, db, h
 
     with pidfile.hold(Config.load({"home": home})):
         assert shell("db", "copy", "--to", "postgresql://nobody@/x").code == EXIT_ALREADY_RUNNING
+
+
+def test_the_doctor_looks_at_the_database_of_a_server_too(shell, home, empty_url):
+    def found(url):
+        return {finding["code"] for finding in shell("--database-url", url, "doctor", "--json").json()}
+
+    assert "database-silent" in found(empty_url.replace("watchbell@", "nobody_known@"))
+    assert "database-older" in found(empty_url)
+    shell("--database-url", empty_url, "db", "upgrade")
+    assert found(empty_url).isdisjoint({"database-older", "database-silent"})

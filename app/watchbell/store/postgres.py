@@ -22,8 +22,10 @@ from watchbell.store import trouble
 
 #: What a connection tells about itself to whoever looks into pg_stat_activity.
 _NAME = "watchbell"
-#: A statement that takes longer than this is given up; a migration may take as long as it needs.
-STATEMENT_SECONDS = 60
+#: A statement that takes longer than this is given up; a migration may take as long as it needs. Whoever turns in a loop
+#: that is watched over has less time than the watchdog.
+_STATEMENT_SECONDS = 60
+_STATEMENT_OF_LOOP_SECONDS = 20
 #: So long a writer may hold the lock without asking for anything, as one does that was stopped by a signal.
 _IDLE_WRITER_SECONDS = 60
 #: So long it is asked what became of a commit whose reply was lost, and how often.
@@ -54,8 +56,9 @@ def engine_options() -> dict[str, Any]:
     return {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 15, "pool_timeout": 10.0, "pool_recycle": 3600}
 
 
-def configure(engine: Engine, *, lock_seconds: float) -> Engine:
+def configure(engine: Engine, *, lock_seconds: float, is_of_loop: bool = False) -> Engine:
     """Return the engine with our rules attached to its connections."""
+    statement_seconds = _STATEMENT_OF_LOOP_SECONDS if is_of_loop else _STATEMENT_SECONDS
     origin = f"{_LIFE}-{os.getpid()}-{next(_origins)}"
     engine.update_execution_options(**{_ORIGIN: origin})
 
@@ -63,7 +66,7 @@ def configure(engine: Engine, *, lock_seconds: float) -> Engine:
     def on_do_connect(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
         ours = {
             "lock_timeout": int(lock_seconds * 1000),
-            "statement_timeout": STATEMENT_SECONDS * 1000,
+            "statement_timeout": statement_seconds * 1000,
             "timezone": "UTC",
             "client_encoding": "UTF8",
         }

@@ -80,7 +80,7 @@ class Database:
             raise ConfigError(
                 f"the database URL needs a driver that is not installed: {error.name}; pip install 'watchbell[postgres]'"
             ) from None
-        return cls(configure(engine, busy_timeout_seconds=busy_timeout_seconds), box)
+        return cls(configure(engine, busy_timeout_seconds=busy_timeout_seconds, is_of_loop=single_connection), box)
 
     @property
     def is_sqlite(self) -> bool:
@@ -188,10 +188,12 @@ class _Joined(Database):
             savepoint.rollback()
 
 
-def configure(engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Engine:
+def configure(
+    engine: Engine, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, is_of_loop: bool = False
+) -> Engine:
     """Return the engine with our connection rules attached; also used on the engine that the web extension makes."""
     if engine.dialect.name != "sqlite":
-        return postgres.configure(engine, lock_seconds=busy_timeout_seconds)
+        return postgres.configure(engine, lock_seconds=busy_timeout_seconds, is_of_loop=is_of_loop)
 
     busy_timeout = int(busy_timeout_seconds * 1000)
     _guard_file(engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from watchbell.config import MIB, Config
 from watchbell.control import own_user
 from watchbell.control.diagnosis.finding import Finding, Level, ok
 from watchbell.control.pidfile import is_held
-from watchbell.errors import WatchbellError
+from watchbell.errors import ConfigError, WatchbellError
 from watchbell.store import glance, reserve, schema
 from watchbell.store.place import network_kind, remains_of
 from watchbell.store.secret_box import SecretBox
@@ -111,6 +112,7 @@ def look_at_database(config: Config) -> Iterator[Finding]:
     """Look whether the database is there, of this version, and whole."""
     file = file_of(config)
     if file is None:
+        yield from _look_at_server(config)
         return
     if not file.is_file() or file.stat().st_size == 0:
         yield _no_database(config.home, file)
@@ -122,13 +124,9 @@ def look_at_database(config: Config) -> Iterator[Finding]:
     db = Database.open(config.database_url)
     try:
         found = schema.state(db)
+        yield from _of_schema(found)
         if found.is_newer:
-            yield Finding("database-newer", Level.PROBLEM, f"the database has schema {found.current}, of a newer Watchbell; this one knows {found.head}",
-                          "install the newer version again")  # fmt: skip
             return
-        if not found.is_current:
-            yield Finding("database-older", Level.WARNING, f"the database has schema {found.current} and this version wants {found.head}",
-                          "watchbell db upgrade")  # fmt: skip
         is_complete, damage = schema.find_damage(db, _LOOK_SECONDS)
     except WatchbellError as error:
         yield Finding(
@@ -147,6 +145,30 @@ def look_at_database(config: Config) -> Iterator[Finding]:
         yield ok("database", f"the database has schema {found.current}, and no damage was found")
 
 
+def _of_schema(found: schema.SchemaState) -> Iterator[Finding]:
+    if found.is_newer:
+        yield Finding("database-newer", Level.PROBLEM, f"the database has schema {found.current}, of a newer Watchbell; this one knows {found.head}",
+                      "install the newer version again")  # fmt: skip
+    elif not found.is_current:
+        yield Finding("database-older", Level.WARNING, f"the database has schema {found.current} and this version wants {found.head}",
+                      "watchbell db upgrade")  # fmt: skip
+
+
+def _look_at_server(config: Config) -> Iterator[Finding]:
+    """Look whether the database of a server answers and is of this version."""
+    try:
+        with contextlib.closing(Database.open(config.database_url)) as db:
+            found = schema.state(db)
+    except WatchbellError as error:
+        yield Finding(
+            "database-silent", Level.PROBLEM, error.message, "see to the server, and to the address in database_url"
+        )
+        return
+    yield from _of_schema(found)
+    if found.is_current:
+        yield ok("database", f"the database server answers, and the database has schema {found.current}")
+
+
 def look_at_reserve(config: Config) -> Iterator[Finding]:
     """Look whether there is a reserve for a full disk while a scheduler works."""
     file = file_of(config)
@@ -162,9 +184,24 @@ def look_at_reserve(config: Config) -> Iterator[Finding]:
 
 def open_current(config: Config) -> Database | None:
     """Return the database if it is one of this version that answers."""
-    return (
-        Database.open(config.database_url, box=SecretBox.of(config)) if glance.is_current(config.database_url) else None
-    )
+    if file_of(config) is not None and not glance.is_current(config.database_url):
+        return None
+    try:
+        db = Database.open(config.database_url, box=SecretBox.of(config))
+    except ConfigError:
+        # The look at the database says what is wrong with it.
+        return None
+    if db.is_sqlite or _answers(db):
+        return db
+    db.close()
+    return None
+
+
+def _answers(db: Database) -> bool:
+    try:
+        return schema.state(db).is_current
+    except WatchbellError:
+        return False
 
 
 def file_of(config: Config) -> Path | None:
