@@ -108,7 +108,7 @@ def make_rows(db: Database, task: Task, begin: datetime, end: datetime, step: ti
         now += step
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from([("Europe/Berlin", datetime(2027, 3, 28)), ("Europe/Berlin", datetime(2027, 10, 31)), ("America/New_York", datetime(2027, 3, 14))]),
     st.sampled_from(["30 2 * * *", "0 9 * * *", "0,30 1,2,23 * * *", "0 9 * * fri"]),

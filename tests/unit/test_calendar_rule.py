@@ -113,7 +113,7 @@ def calendar_around(middle: datetime, drawn: list[tuple[int, int, str]], week: s
     return build_calendar("c", "\n".join(lines), week or ("" if lines else "sun"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.sampled_from(CHANGES), st.sampled_from(TEXTS), st.sampled_from(list(CalendarRule)), st.sampled_from(list(DSTRule)),
     st.lists(entry, max_size=5), weekdays, st.integers(0, 40 * 24 * 60),
