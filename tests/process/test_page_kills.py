@@ -12,6 +12,7 @@ import urllib.error
 
 import pytest
 
+from tests.fault.scale import LONG
 from tests.process.page import Page
 from watchbell import clock
 from watchbell.control import pidfile, process
@@ -109,7 +110,7 @@ def test_a_scheduler_that_is_killed_under_the_page_is_started_again(house, open_
     house.wait(lambda: len(house.rows("SELECT 1 FROM scheduler")) == 2, "the next scheduler")
 
 
-@pytest.mark.parametrize("moment", [0.05, 0.3, 0.8])
+@pytest.mark.parametrize("moment", [0.05, 0.3, 0.8] if LONG else [0.3])
 def test_a_kill_of_the_page_while_it_starts_the_scheduler_leaves_one_or_none(house, open_page, moment):
     task = house.add_task("job", 0, 7)
     run_id = run_now(house, task)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.fault.scale import LONG
 from tests.process.lives import LAB, list_processes
 from tests.process.oracle import Oracle
 from tests.process.points import FAIL_NOW
@@ -31,7 +32,8 @@ def log_of(lab) -> str:
     return lab.config.log_path.read_text()
 
 
-@pytest.mark.parametrize("seconds", [2, 12])
+# A lock of longer than a statement waits is tried with tests/fault/test_f10_f11_f12_database.py each time.
+@pytest.mark.parametrize("seconds", [2, *([12] if LONG else [])])
 def test_a_lock_makes_the_scheduler_late_and_nothing_is_lost(lab, seconds):
     made = [lab.add_task(f"task-{number}", number * 0.4, 5 + number, every="1s") for number in range(3)]
     made.append(lab.add_task("all", 0, 0, every="1s", catch_up="all"))
