@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.programs import environment_of, watchbell
+from tests.process.programs import environment_of
+from watchbell import clock
+from watchbell.services import triggers
 
 LIBRARIES = ("sqlalchemy", "alembic", "flask", "apscheduler", "rich.table", "yaml")
 
@@ -86,7 +88,7 @@ def test_a_table_on_a_terminal_is_drawn_as_wide_as_it_is(lab):
 
 def test_the_id_of_a_run_is_whole_however_narrow_the_terminal_is(lab):
     lab.add("a name of many words that goes on", "true")
-    triggered = [watchbell(lab.home, "task", "trigger", "1").stdout.strip() for _ in range(10)]
+    triggered = [str(triggers.run_now(lab.db, 1, now=clock.now(), actor="somebody").id) for _ in range(10)]
 
     for columns in (80, 40):
         shown = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(lab, "runs", "list", columns=columns))
