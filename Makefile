@@ -48,7 +48,7 @@ arch: $(VENV)/.test ## Check the layers and the house rules
 
 fault: $(VENV)/.test assets ## Run the experiments at length, hours, and write what they claim to build/fault.md
 	@WATCHBELL_TEST_LONG=1 WATCHBELL_TEST_REPORT=$${WATCHBELL_TEST_REPORT:-build/fault.md} \
-		$(BIN)/python -m pytest tests/fault tests/process tests/served -o faulthandler_timeout=3600 $(ARGS)
+		$(BIN)/python -m pytest tests/fault tests/process tests/served tests/browser/test_every_page.py -o faulthandler_timeout=3600 $(ARGS)
 
 fuzz: $(VENV)/.test assets ## Feed everything that reads input with made-up input, ten minutes each, or ARGS="cron --seconds 60"
 	@$(BIN)/python -m tests.fuzz $(ARGS)
