@@ -127,6 +127,8 @@ def test_the_shortcuts_are_listed_work_and_can_be_switched_off(page: Page) -> No
     page.keyboard.press("g")
     page.keyboard.press("h")
     expect(page).to_have_url(re.compile("/heartbeats$"))
+    # The address is there before the page's scripts are, which do not hear what is pressed before.
+    page.wait_for_load_state()
     page.keyboard.press("s")
     expect(page.locator(".wb-pill .wb-panel")).to_be_visible()
     page.keyboard.press("Escape")

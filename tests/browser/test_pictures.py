@@ -34,23 +34,20 @@ def house(installation):
     for number in range(5):
         installation.add(f"also-at-night-{number}", "true", cron="0 2 * * *")
     busy = installation.add("busy", "true", every="1h")
-    for minute in range(90, 0, -1):
-        at = now - timedelta(minutes=7 * minute)
-        state = RunState.FAILED if minute % 30 == 0 else RunState.SUCCEEDED
-        add_run(
-            installation.db, busy, state, due_at=at, created_at=at, started_at=at, ended_at=at + timedelta(minutes=1)
-        )
     hostile = installation.add(HOSTILE, "true", every="3h")
     ends = [
         state for state in RunState if state.name in {"FAILED", "TIMED_OUT", "LOST", "MISSED", "SKIPPED", "CANCELLED"}
     ]
+    past = [
+        (now - timedelta(minutes=7 * n), busy, RunState.SUCCEEDED if n % 30 else RunState.FAILED, 1, "")
+        for n in range(1, 91)
+    ]
     for hours, state in enumerate(ends, 1):
-        at = now - timedelta(hours=hours)
-        for task in (nightly, hostile):
-            add_run(
-                installation.db, task, state, due_at=at, created_at=at, started_at=at, ended_at=at + timedelta(minutes=20),
-                reason=HOSTILE,
-            )  # fmt: skip
+        past += [(now - timedelta(hours=hours), task, state, 20, HOSTILE) for task in (nightly, hostile)]
+    # Lists rely on it that what was made later has the higher number.
+    for at, task, state, minutes, reason in sorted(past, key=lambda run: run[0]):
+        ended_at = at + timedelta(minutes=minutes)
+        add_run(installation.db, task, state, due_at=at, created_at=at, started_at=at, ended_at=ended_at, reason=reason)
     installation.add("in-steps", "", steps=[
         {"name": "fetch", "command": "true"}, {"name": HOSTILE, "command": "false", "continue_on_failure": True},
         {"name": "load", "command": "true"},

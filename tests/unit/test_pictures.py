@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -151,7 +152,9 @@ def test_the_load_of_the_week_marks_what_piles_up_and_says_where_it_could_go(adm
 
     page = admin.see("/next-runs/load")
 
-    assert len(page.select("svg a.wb-hour--pile")) == 7
+    # The hours are the next 168 from the one that has begun on: during the hour that piles up, one of seven is over.
+    is_during_it = clock.now().astimezone(ZoneInfo("Europe/Berlin")).hour == 2
+    assert len(page.select("svg a.wb-hour--pile")) == (6 if is_during_it else 7)
     table = page.select_one("#piles")
     assert table is not None and "night-5" in table.text and "02:00" in table.text
     assert len(admin.get("/next-runs/load.json").get_json()) == 168
