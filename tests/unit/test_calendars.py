@@ -53,6 +53,12 @@ def due(task: Task) -> list[tuple[str, bool]]:
     return [(f"{one.due_at:%d %H}", one.is_left_out) for one in found]
 
 
+def bomb(what: str, times: int = 1) -> str:
+    """Return a file of events that come to far more than they look like."""
+    event = f"BEGIN:VEVENT\nUID:1\nDTSTAMP:20260101T000000Z\nDTSTART;VALUE=DATE:00010101\n{what}\nEND:VEVENT\n"
+    return f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n{event * times}END:VCALENDAR\n"
+
+
 def test_a_file_of_events_becomes_days_windows_and_days_of_every_year() -> None:
     assert calendar_sources.read_ical(ICAL).split("\n") == [
         "12-03 Founders' day",
@@ -69,6 +75,12 @@ def test_a_file_of_events_becomes_days_windows_and_days_of_every_year() -> None:
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:x\nEND:VEVENT\nEND:VCALENDAR", "event 1 (x) has no beginning"),
         (ICAL.replace("FREQ=YEARLY", "FREQ=WEEKLY"), "event 3 (Founders' day) comes again in a way"),
         ("x" * 1_000_001, "at most 1,000,000 characters"),
+        (
+            bomb("RRULE:FREQ=YEARLY\nDTEND;VALUE=DATE:99990101"),
+            "event 1 comes again each year and lasts longer than one",
+        ),
+        (bomb("RRULE:FREQ=YEARLY\nDTEND;VALUE=DATE:00020101", 6), "more days in it than the 2,000"),
+        ("BEGIN:VCALENDAR\n" + "BEGIN:VTIME\n ZONE\nTZID:x\nEND:VTIMEZONE\n" * 101, "more than 100 time zones"),
     ],
 )
 def test_a_file_that_cannot_be_taken_is_refused_with_its_event(text: str, words: str) -> None:

@@ -267,6 +267,18 @@ def test_an_empty_text_is_not_taken_for_the_default(shell, arguments, names):
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://ann:Tr0ub4dor@db.example/w", "postgresql://db.example/w?password=Tr0ub4dor"]
+)
+@pytest.mark.parametrize("words", [("db", "copy", "--to"), ("--database-url",)])
+def test_no_password_of_a_database_is_taken_as_an_argument(shell, url, words):
+    done = shell(*words, url, *(() if "db" in words else ("task", "list")))
+
+    assert done.code == errors.EXIT_USAGE
+    assert "PGPASSWORD" in done.err
+    assert "Tr0ub4dor" not in done.err
+
+
 def test_the_list_of_commands_says_what_they_say_of_themselves():
     context = click.Context(cli)
 

@@ -9,6 +9,7 @@ from watchbell import clock
 from watchbell.services import accounts
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database
+from watchbell.web.throttle import source_of
 
 PASSWORD = "a bell at noon"
 
@@ -29,3 +30,20 @@ def test_many_addresses_together_are_slowed_down_and_do_not_lock_out_whoever_has
     assert statuses == [200] * 30 + [429]
     assert tries(PASSWORD, "203.0.113.9") == 429
     assert tries(PASSWORD, "192.0.2.1") == 303
+
+
+def test_all_addresses_of_a_network_of_ipv6_are_one(app: Flask, admin_account: Account) -> None:
+    def tries(address: str) -> int:
+        # Each with another name, which is how one password is tried with many.
+        fields = {"username": address, "password": "wrong"}
+        place = {"environ_base": {"REMOTE_ADDR": address}}
+        return Person(app.test_client()).client.post("/login", data=fields, **place).status_code
+
+    statuses = [tries(f"2001:db8:1:2:{number:x}::{number:x}") for number in range(11)]
+
+    assert statuses == [200] * 10 + [429]
+    assert tries("2001:db8:1:3::1") == 200
+    assert source_of("::ffff:192.0.2.7") == source_of("192.0.2.7") == "192.0.2.7"
+    assert source_of("fe80::1%eth0") == source_of("fe80::2%eth0")
+    assert source_of("::1") == "::1"
+    assert source_of("by link") == "by link"

@@ -44,6 +44,8 @@ def words(error: pytest.ExceptionInfo[InputError]) -> str:
         ({"name": "x", "type": "number", "pattern": "a"}, "only a text has a pattern"),
         ({"name": "x", "variable": "LD_PRELOAD"}, "tells programs what to load"),
         ({"name": "x", "variable": "PATH"}, "tells programs what to load"),
+        ({"name": "x", "variable": "JAVA_TOOL_OPTIONS"}, "tells programs what to load"),
+        ({"name": "x", "variable": "LESSOPEN"}, "tells programs what to load"),
         ({"name": "x", "variable": "WATCHBELL_RUN_ID"}, "is not the name of a variable of yours"),
         ({"name": "x", "color": "red"}, "has no field 'color'"),
         ({"name": "x", "help": "a\x1b[2J"}, "can be seen"),

@@ -29,7 +29,7 @@ def test_this_machine_is_called_by_its_names(anonymous: Person, host: str) -> No
     [
         "evil.example", "evil.example:5000", "169.254.169.254", "localhost.evil.example", "localhost:0", "localhost:70000",
         "localhost@evil.example", "evil.example#localhost", "localhost, evil.example", "local host", "", "127.0.0.2",
-        "[::1].evil.example", "localhost:5000:5000", "watchtower",
+        "[::1].evil.example", "localhost:5000:5000", "watchtower", "a..b", ".example", "x" * 300,
     ],
 )  # fmt: skip
 def test_a_name_that_is_not_ours_is_refused_before_anything_happens(admin: Person, host: str) -> None:

@@ -272,8 +272,8 @@ def test_a_mute_ends_when_the_task_has_gone_well_and_when_somebody_says_so(db: D
     add_run(db, one, RunState.FAILED, due_at=now, exit_code=1, reason="exit code 1")
     assert {bad.run.task_name: bool(bad.muted) for bad in list_troubles(db, now=now)} == {"one": False, "other": True}
 
-    assert attention.unmute(db, other.id)
-    assert not attention.unmute(db, other.id)
+    assert attention.unmute(db, other.id, now=now, actor="ann")
+    assert not attention.unmute(db, other.id, now=now, actor="ann")
     assert not any(bad.muted for bad in list_troubles(db, now=now))
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import click
 
 from watchbell import clock
-from watchbell.cli.program import Program, not_empty, pass_program
+from watchbell.cli.program import Program, pass_program, without_password
 from watchbell.cli.screen import examples, json_option, note, one_line, print_json, say
 from watchbell.config import MIB
 from watchbell.control import pidfile, pulse
@@ -191,7 +191,9 @@ def compact(program: Program, *, as_json: bool) -> None:
     short_help="Copy everything into a database of PostgreSQL.",
     epilog=examples("watchbell scheduler stop && watchbell db copy --to postgresql://watchbell@db.example/watchbell"),
 )
-@click.option("--to", "url", metavar="URL", required=True, callback=not_empty, help="An empty database of PostgreSQL.")
+@click.option(
+    "--to", "url", metavar="URL", required=True, callback=without_password, help="An empty database of PostgreSQL."
+)
 @json_option
 @pass_program
 def copy(program: Program, *, url: str, as_json: bool) -> None:

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from watchbell import errors
-from watchbell.cli.program import Program, not_empty
+from watchbell.cli.program import Program, not_empty, without_password
 from watchbell.errors import WatchbellError
 from watchbell.version import __version__
 
@@ -163,7 +163,7 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup, context_settings=_SETTINGS)
 @click.option("--home", metavar="DIR", callback=not_empty, help="Directory of database, log and keys (WATCHBELL_HOME).")
-@click.option("--database-url", metavar="URL", callback=not_empty,
+@click.option("--database-url", metavar="URL", callback=without_password,
               help="Database, if it is elsewhere (WATCHBELL_DATABASE_URL).")  # fmt: skip
 @click.option("-c", "--config", metavar="FILE", callback=not_empty,
               help="Configuration file (WATCHBELL_CONFIG): TOML, or key=value lines if its name ends otherwise.")  # fmt: skip

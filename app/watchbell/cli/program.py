@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,11 +24,26 @@ if TYPE_CHECKING:
     from watchbell.store.session import Database
 
 
+#: Behind the name of a user, or among what goes to the driver.
+_PASSWORD = re.compile(r"//[^/@]*:[^@]+@|[?&](ssl)?password=", re.IGNORECASE)
+
+
 def not_empty(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
     """Refuse an empty text where it would count as nothing said, as when a script's variable is not set."""
     if value is not None and not value.strip():
         raise click.BadParameter("this is empty; leave the option out for the default.")
     return value
+
+
+def without_password(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse an address with a password in it: every user of the machine can read the arguments of a program."""
+    found = not_empty(context, option, value)
+    if found is not None and _PASSWORD.search(found):
+        raise click.BadParameter(
+            "a password in an argument can be read by everybody on this machine; put it into ~/.pgpass, PGPASSWORD or "
+            "WATCHBELL_DATABASE_URL."
+        )
+    return found
 
 
 class Program:

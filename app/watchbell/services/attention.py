@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from watchbell.domain.permissions import Right
 from watchbell.domain.run_state import ACTIVE, FINAL, RunState
 from watchbell.errors import Conflict, NotFound
-from watchbell.services import decisions, pauses
+from watchbell.services import audit, decisions, ownership, pauses
 from watchbell.store import history, newest_runs
 from watchbell.store import mutes as mute_store
 from watchbell.store import runs as run_store
@@ -79,8 +80,8 @@ def list_troubles(db: Database, *, now: datetime, limit: int = 100) -> list[Trou
 def mute(db: Database, run_id: int, *, now: datetime, actor: str) -> Run:
     """Let the failure that a run is need no attention until it changes, and return the run.
 
-    It changes when the task fails in another way, or again after it has gone well. Raises NotFound, and Conflict for a run
-    that is no failure.
+    It changes when the task fails in another way, or again after it has gone well. Raises NotFound, Conflict for a run
+    that is no failure, and NotYours.
     """
     with db.write() as session:
         run = run_store.find_run(session, run_id)
@@ -88,15 +89,22 @@ def mute(db: Database, run_id: int, *, now: datetime, actor: str) -> Run:
             raise NotFound(f"there is no run {run_id}")
         if RunState(run.state) not in TROUBLE:
             raise Conflict(f"run {run_id} is no failure: {run.state}")
+        # Whoever may not run it has not to hide from its people that it fails.
+        ownership.require_of_run(session, Right.OPERATE, run.task_id)
         made = Mute(task_id=run.task_id, run_id=run.id, mark=_mark(run), at=now, by=actor)
         mute_store.put(session, made)
+        audit.note(session, "failure.mute", f"run:{run.id}", now=now, actor=actor, name=run.task_name)
         return run
 
 
-def unmute(db: Database, task_id: int) -> bool:
-    """Let the failure of a task need attention again and return whether it was muted."""
+def unmute(db: Database, task_id: int, *, now: datetime, actor: str) -> bool:
+    """Let the failure of a task need attention again and return whether it was muted; raises NotYours."""
     with db.write() as session:
-        return mute_store.remove(session, task_id)
+        ownership.require_of_run(session, Right.OPERATE, task_id)
+        was_muted = mute_store.remove(session, task_id)
+        if was_muted:
+            audit.note(session, "failure.unmute", f"task:{task_id}", now=now, actor=actor)
+        return was_muted
 
 
 def _mark(run: Run) -> str:

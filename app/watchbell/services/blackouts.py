@@ -9,9 +9,10 @@ from typing import Any
 
 from watchbell.domain import blackouts as rules
 from watchbell.domain.blackouts import Blackout, Marker, build_blackout, fields_of
+from watchbell.domain.permissions import Right
 from watchbell.domain.schedule import Occurrence
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
-from watchbell.services import audit
+from watchbell.services import audit, ownership
 from watchbell.store import blackouts as store
 from watchbell.store import tasks as task_store
 from watchbell.store.blackouts import BlackoutWindow
@@ -74,9 +75,10 @@ def get(db: Database, blackout_id: int) -> BlackoutView:
 
 
 def create(db: Database, fields: Mapping[str, object], *, now: datetime, actor: str, default_zone: str) -> BlackoutView:
-    """Make a window; raises InputError, and Conflict for a name that is taken or one window too many."""
+    """Make a window; raises InputError, NotYours, and Conflict for a name that is taken or one window too many."""
     with db.write() as session:
         made = _build(session, fields, default_zone)
+        _require_own(session, made)
         _require_free(session, made.name)
         if len(store.list_blackouts(session)) >= MOST_BLACKOUTS:
             raise Conflict(f"there are {MOST_BLACKOUTS} blackouts already; remove one first")
@@ -96,13 +98,14 @@ def update(
     actor: str,
     expected_version: int | None = None,
 ) -> BlackoutView:
-    """Change a window; absent fields stay. Raises NotFound, InputError, Conflict and VersionConflict."""
+    """Change a window; absent fields stay. Raises NotFound, InputError, Conflict, VersionConflict and NotYours."""
     with db.write() as session:
         row = _require(session, blackout_id)
         _require_version(row, expected_version)
         before = _blackout(row)
         kept = {**fields_of(before), "tasks": list(_view(session, row).tasks)}
         after = _build(session, {**kept, **fields}, before.zone)
+        _require_own(session, before, after)
         changed = audit.changes(_detail(before), _detail(after))
         if changed:
             if after.name != row.name:
@@ -117,10 +120,11 @@ def update(
 def remove(
     db: Database, blackout_id: int, *, now: datetime, actor: str, expected_version: int | None = None
 ) -> BlackoutWindow:
-    """Remove a window; what it has left out stays left out. Raises NotFound and VersionConflict."""
+    """Remove a window; what it has left out stays left out. Raises NotFound, VersionConflict and NotYours."""
     with db.write() as session:
         row = _require(session, blackout_id)
         _require_version(row, expected_version)
+        _require_own(session, _blackout(row))
         _note(session, row, "blackout.delete", now, actor, _detail(_blackout(row)))
         store.delete_blackout(session, row)
         return row
@@ -138,6 +142,12 @@ def _build(session: Session, fields: Mapping[str, object], default_zone: str) ->
     ids = [task.id for task in found.values() if task is not None]
     plain = {name: value for name, value in fields.items() if name != "tasks" and value is not None}
     return build_blackout(plain, default_zone=default_zone, task_ids=ids)
+
+
+def _require_own(session: Session, *windows: Blackout) -> None:
+    """Raise NotYours for a window that names a task which is kept from whoever asks; one of all tasks is nobody's own."""
+    for task_id in sorted(set().union(*(window.task_ids for window in windows))):
+        ownership.require_of_run(session, Right.EDIT, task_id)
 
 
 def _write(row: BlackoutWindow, made: Blackout, now: datetime, actor: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -13,11 +14,15 @@ from watchbell.errors import InputError
 #: A calendar file of this length has more events than a calendar of ours takes.
 LONGEST_FILE = 1_000_000
 MOST_EVENTS = MOST_LINES
+#: Reading each costs far more than its length.
+MOST_ZONES = 100
 #: How many years of holidays are taken if nobody says so, and at the most: from this year on.
 YEARS, MOST_YEARS = 10, 30
 #: How often an event that comes again each year is written out; others that come again are taken for their first time.
 _EXAMPLE = "holidays.ics"
+_FOLD = re.compile(r"\r?\n[ \t]")
 _A_DAY = timedelta(days=1)
+_A_YEAR = timedelta(days=366)
 
 
 def read_ical(text: str) -> str:
@@ -28,6 +33,8 @@ def read_ical(text: str) -> str:
     """
     if len(text) > LONGEST_FILE:
         raise InputError.of("ical", f"must be at most {LONGEST_FILE:,} characters", _EXAMPLE)
+    if _FOLD.sub("", text).upper().count("VTIMEZONE") > 2 * MOST_ZONES:
+        raise InputError.of("ical", f"there are more than {MOST_ZONES} time zones in it", _EXAMPLE)
     # Loading it takes a tenth of a second, which nobody pays who reads no such file.
     import icalendar
 
@@ -36,11 +43,19 @@ def read_ical(text: str) -> str:
         events = parsed.walk("VEVENT")
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise InputError.of("ical", f"this is no iCalendar file: {str(error)[:120]}", _EXAMPLE) from None
+    finally:
+        # It would keep the time zones of each file for good, thousands of them if somebody likes.
+        icalendar.timezone.tzp.use_zoneinfo()
     if not events:
         raise InputError.of("ical", "there is no event in this file", _EXAMPLE)
     if len(events) > MOST_EVENTS:
         raise InputError.of("ical", f"there are {len(events):,} events in it, and at most {MOST_EVENTS:,} are possible")
-    return to_text(entry for number, event in enumerate(events, 1) for entry in _entries(event, number))
+    days: list[Entry] = []
+    for number, event in enumerate(events, 1):
+        days += _entries(event, number)
+        if len(days) > MOST_LINES:
+            raise InputError.of("ical", f"there are more days in it than the {MOST_LINES:,} that are possible")
+    return to_text(days)
 
 
 def _entries(event: Any, number: int) -> list[Entry]:
@@ -88,6 +103,8 @@ def _repeated(entry: Entry, rule: Any, where: str) -> list[Entry]:
         raise InputError.of(
             "ical", f"{where} comes again in a way that is not taken here; only whole days of every year are", _EXAMPLE
         )
+    if entry.end - entry.begin > _A_YEAR:
+        raise InputError.of("ical", f"{where} comes again each year and lasts longer than one", _EXAMPLE)
     day, days = entry.begin.date(), []
     while day < entry.end.date():
         # The year does not matter, but has to have a 29 February.

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError, generate_csrf
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestedRangeNotSatisfiable
+from werkzeug.exceptions import BadHost, HTTPException, MethodNotAllowed, RequestedRangeNotSatisfiable
 
 from watchbell.errors import (
     AlreadyRunning,
@@ -120,6 +120,9 @@ def answer(status: int, text: str = "", *, bare: bool = False, error: Exception 
         made.content_type = family.content_type
     elif askers.wants_json(request):
         made = jsonify(error=said, request_id=request_id())
+    elif isinstance(request.routing_exception, BadHost):
+        # A page is full of addresses, and under such a name there are none.
+        made = Response(f"{said} ({request_id()})\n", mimetype="text/plain")
     else:
         g.is_bare = bare or not _is_known()
         made = make_response(

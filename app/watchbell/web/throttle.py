@@ -7,6 +7,7 @@ flooded by each for itself, so that an ordinary request costs no write.
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from collections import Counter
 from collections.abc import Sequence
@@ -67,7 +68,7 @@ class Tries:
         only if the address may still try, so that one address cannot fill the memory with names. Where an account has
         been before (``is_known``), what strangers try elsewhere does not count: nobody locks its owner out.
         """
-        name = username.lower()
+        name, address = username.lower(), source_of(address)
         if not (self._hit("address", address) and self._hit("pair", f"{address} {name}")):
             return False
         return is_known or self._hit("account", name, _FROM_ANYWHERE)
@@ -77,7 +78,7 @@ class Tries:
 
         ``of`` is a place or a way whose tries are counted apart, because strangers do not get there.
         """
-        return self._hit("code", f"{username.lower()} {of}", _FACTORS)
+        return self._hit("code", f"{username.lower()} {source_of(of)}", _FACTORS)
 
     def count_proof(self, username: str) -> bool:
         """Count a password that somebody types once more who has logged in, and return whether it may be tried."""
@@ -89,10 +90,11 @@ class Tries:
 
     def count_token(self, address: str) -> bool:
         """Count a wrong token and return whether its sender may be told so once more."""
-        return self._hit("token", address, _TOKENS)
+        return self._hit("token", source_of(address), _TOKENS)
 
     def may_enrol(self, address: str) -> bool:
         """Return whether somebody at an address may try an enrolment code."""
+        address = source_of(address)
         if self._shared is not None and (found := self._shared.has_room("enrolment", address, _CODES)) is not None:
             return found
         key = self._key("enrolment", address)
@@ -100,7 +102,7 @@ class Tries:
 
     def count_enrolment(self, address: str) -> None:
         """Count a try with an enrolment code that was refused."""
-        self._hit("enrolment", address, _CODES)
+        self._hit("enrolment", source_of(address), _CODES)
 
     def count_agent(self, uuid: str) -> bool:
         """Count a request of the agent of a device and return whether it is to be answered."""
@@ -120,7 +122,7 @@ class Tries:
 
     def count_question(self, address: str) -> bool:
         """Count a login that is to be asked for at a provider and return whether it may be."""
-        return self._hit("question", address, _TOKENS)
+        return self._hit("question", source_of(address), _TOKENS)
 
     def count_answer(self, state: str) -> bool:
         """Count an answer of a provider and return whether it is the first to its question."""
@@ -128,7 +130,7 @@ class Tries:
 
     def forget(self, address: str, username: str) -> None:
         """Give the tries back to an address and an account that have just logged in."""
-        name = username.lower()
+        name, address = username.lower(), source_of(address)
         tried = [("address", address), ("pair", f"{address} {name}"), ("account", name)]
         self._forget([*tried, *(("code", f"{name} {of}") for of in ("", address, BY_LINK))])
 
@@ -149,6 +151,23 @@ class Tries:
 
     def _key(self, kind: str, who: str) -> tuple[str, str, str, str]:
         return self._salt, kind, who, str(self._numbers.get((kind, who), 0))
+
+
+def source_of(address: str) -> str:
+    """Return whom an address stands for: of IPv6 its network, since whoever has one has all 2^64 addresses of that.
+
+    An IPv4 address that is written as one of IPv6 is itself. A text that is no address stays.
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(found, ipaddress.IPv6Address):
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    # The numbers behind the network, a zone among them, are of whoever is counted here.
+    return str(ipaddress.IPv6Address(int(found) >> 64 << 64)) if not found.is_loopback else str(found)
 
 
 def init_app(app: Flask, config: Config) -> None:

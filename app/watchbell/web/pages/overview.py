@@ -155,7 +155,8 @@ def mute() -> AnyResponse:
 @blueprint.post("/troubles/unmute")
 def unmute() -> AnyResponse:
     """Let a failure need attention again."""
-    attention.unmute(database(), query.whole(request.form, "task", None, 1, query.HIGHEST_ID))
+    task_id = query.whole(request.form, "task", None, 1, query.HIGHEST_ID)
+    attention.unmute(database(), task_id, now=current.now(), actor=current.actor())
     return redirect(url_for("overview.index"), 303)
 
 
