@@ -89,22 +89,18 @@ SETTINGS: tuple[Setting, ...] = (
             "Key that signs cookies, at least 32 characters.", "made once in the home directory"),
     Setting("encryption_key", ("WATCHBELL_ENCRYPTION_KEY",), values.keys, lambda: "",
             "Key that seals secrets, 64 hexadecimal digits; older ones behind it, comma separated.", "the key file's"),
-    Setting("encryption_key_file", ("WATCHBELL_ENCRYPTION_KEY_FILE",), values.file, lambda: "",
-            "File of that key, if it is not given itself.", "encryption.key in the home directory"),
-    Setting("allowed_hosts", ("WATCHBELL_ALLOWED_HOSTS",), values.names, lambda: (),
-            "Further host names that requests may carry, comma separated.", "none"),
-    Setting("behind_proxy", ("WATCHBELL_BEHIND_PROXY",), values.switch, lambda: "off",
-            "A trusted proxy terminates TLS; needed to bind beyond loopback."),
+    Setting("encryption_key_file", ("WATCHBELL_ENCRYPTION_KEY_FILE",), values.file, lambda: "", "File of that key, if it is not given itself.", "encryption.key in the home directory"),
+    Setting("allowed_hosts", ("WATCHBELL_ALLOWED_HOSTS",), values.names, lambda: (), "Further host names that requests may carry, comma separated.", "none"),
+    Setting("behind_proxy", ("WATCHBELL_BEHIND_PROXY",), values.switch, lambda: "off", "A trusted proxy terminates TLS; needed to bind beyond loopback."),
     Setting("second_factor_from", ("WATCHBELL_SECOND_FACTOR_FROM",),
             values.one_of("never", "viewer", "operator", "editor", "admin"), lambda: "never",
             "Least role that must have a second factor to log in with a password: viewer, operator, editor, admin or never."),
     Setting("session_idle_minutes", ("WATCHBELL_SESSION_IDLE_MINUTES",), values.whole(5, 525_600), lambda: 10_080, "Minutes after which a session ends that nobody uses.", "7 days"),
     Setting("session_hours", ("WATCHBELL_SESSION_HOURS",), values.whole(1, 8760), lambda: 720, "Hours after which a session ends in any case.", "30 days"),
-    Setting("own_tasks_only", ("WATCHBELL_OWN_TASKS_ONLY",), values.one_of("never", "edit", "run"), lambda: "never",
-            "What is kept for the owner and the team of a task, and for administrators: edit, run (which is both) or never."),
+    Setting("own_tasks_only", ("WATCHBELL_OWN_TASKS_ONLY",), values.one_of("never", "edit", "run"), lambda: "never", "What is kept for the owner and the team of a task, and for administrators: edit, run (which is both) or never."),
     Setting("task_quota", ("WATCHBELL_TASK_QUOTA",), values.whole(0, 1_000_000), lambda: 0, "Tasks that an account may own, administrators apart; 0 for any number."),
-    Setting("start_quota", ("WATCHBELL_START_QUOTA",), values.whole(0, 100_000), lambda: 0,
-            "Runs that an account may start by hand within a minute, administrators apart; 0 for any number."),
+    Setting("start_quota", ("WATCHBELL_START_QUOTA",), values.whole(0, 100_000), lambda: 0, "Runs that an account may start by hand within a minute, administrators apart; 0 for any number."),
+    Setting("run_as", ("WATCHBELL_RUN_AS",), values.users, lambda: (), "Users as whom a scheduler of root runs tasks, comma separated, the first for tasks that name none.", "its own user alone"),
     Setting("login_header", ("WATCHBELL_LOGIN_HEADER",), values.header, lambda: "",
             "Header in which a proxy names whoever it has logged in, such as X-Remote-User.", "none"),
     Setting("login_header_from", ("WATCHBELL_LOGIN_HEADER_FROM",), values.networks, lambda: (),
@@ -204,6 +200,7 @@ class Config:
     own_tasks_only: str
     task_quota: int
     start_quota: int
+    run_as: tuple[str, ...]
     login_header: str
     login_header_from: tuple[str, ...]
     login_header_role: str
@@ -268,7 +265,8 @@ class Config:
             values[setting.name], sources[setting.name] = _pick(setting, given, environ, file)
         if not values["database_url"]:
             values["database_url"] = f"sqlite:///{values['home']}/watchbell.db"
-        return cls(**values, file=path, sources=sources, child_environment=_child_environment(environ))  # type: ignore[arg-type]
+        child = _child_environment(environ, str(values["database_url"]))
+        return cls(**values, file=path, sources=sources, child_environment=child)  # type: ignore[arg-type]
 
     @property
     def owns_database(self) -> bool:
@@ -388,13 +386,15 @@ def goes_to_journal(descriptor: int) -> bool:
     return os.environ.get("JOURNAL_STREAM", "") == f"{found.st_dev}:{found.st_ino}"
 
 
-def _child_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
+def _child_environment(environ: Mapping[str, str], database_url: str) -> Mapping[str, str]:
     """Return what commands inherit: all but our own settings, which may hold secrets."""
+    # By this one we log in to our own database, if that is a server's.
+    ours = {*_PRIVATE, "SERVER_SOFTWARE", *(["PGPASSWORD"] if database_url.startswith("postgres") else [])}
     kept = {
         name: value
         for name, value in environ.items()
         # The web server calls itself SERVER_SOFTWARE, by which scripts would take themselves for CGI programs.
-        if name not in {*_PRIVATE, "SERVER_SOFTWARE"} and not name.startswith(("WATCHBELL_", "GUNICORN_"))
+        if name not in ours and not name.startswith(("WATCHBELL_", "GUNICORN_"))
     }
     kept.setdefault("PATH", os.defpath)
     return kept

@@ -211,7 +211,7 @@ class Dashboard:
         tell(f"\n  Watchbell {__version__} · {what} · data in {self.config.home}")
         if how_to_stop:
             tell(f"  {how_to_stop}")
-        if self._supervisor and own_user.is_root():
+        if self._supervisor and own_user.runs_all_as_root(self.config):
             tell(f"  Running as root: {own_user.AS_ROOT}.")
         if self._entrance.command:
             tell(f"  Nobody has a password yet. This makes a link that logs in once: {self._entrance.command}")

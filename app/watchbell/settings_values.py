@@ -14,6 +14,8 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _TAKEN_HEADERS = frozenset({"authorization", "cookie", "host", "origin", "referer", "user-agent", "x-csrftoken"})
 _REDIS = ("redis://", "rediss://", "redis+unix://", "redis+sentinel://", "redis+cluster://")
+#: As useradd(8) takes them, with the role of accounts behind.
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?(:(editor|admin))?")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
 #: Names that exist on disk and do not name a place; domain.schedule.zones says the same for tasks.
 _NOT_PLACES = frozenset({"localtime", "Factory", "posixrules"})
@@ -108,6 +110,16 @@ def issuer(value: str) -> str:
     if not (address.startswith("https://") or is_local) or any(char in address for char in "?#@ "):
         raise ValueError("must be an address that begins with https://, as the provider calls itself")
     return address
+
+
+def users(value: str) -> tuple[str, ...]:
+    """Return users of the system, each with the least role that may let a task run as it, as NAME:ROLE."""
+    found = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    if not found or not all(map(_USER.fullmatch, found)):
+        raise ValueError(
+            "must be names of users, each with a role behind a colon or without, such as jobs,backup:editor"
+        )
+    return found
 
 
 def tries_store(value: str) -> str:

@@ -107,7 +107,7 @@ def test_without_groups_the_bound_on_processes_lies_above_what_the_user_has(no_g
 
     most = int(run(text, Limits(processes=40), token).stdout.split()[-1])
 
-    assert most == 40 + limits._count_own_processes()
+    assert most == 40 + limits._count_processes(os.geteuid())
 
 
 def test_niceness_is_added_to_our_own(token):

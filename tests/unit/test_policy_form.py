@@ -35,8 +35,10 @@ def test_every_policy_can_be_set_in_the_form_and_stays_when_it_is_saved_again(ad
 
     task = tasks.find_by_name(db, "nightly")
     stored = tasks.definition_of(task).policies
-    assert set(POLICIES) == set(stored.to_json()), "every policy has its field"
-    for name, value in stored.to_json().items():
+    # There is a choice of users only where the settings name some; see test_run_as.
+    told = {name: value for name, value in stored.to_json().items() if name != "as_user"}
+    assert set(POLICIES) == set(told), "every policy has its field"
+    for name, value in told.items():
         assert str(value) == str(IN_SECONDS.get(name, POLICIES[name])), name
     assert admin.post(f"/tasks/{task.id}/edit", edit_fields(admin, task.id)).status_code == 303
     assert tasks.definition_of(tasks.get(db, task.id)).policies == stored

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from watchbell.config import Config
+from watchbell.domain import run_as
 from watchbell.domain.task_definition import Defaults
 from watchbell.errors import ConfigError, InputError
 
@@ -167,6 +168,7 @@ class Program:
             owner=self.config.user,
             host=self.config.hostname,
             calendars=self.find_calendar,
+            users=tuple(run_as.parse(self.config.run_as)),
         )
 
     def find_calendar(self, name: str) -> DayCalendar | None:

@@ -130,6 +130,8 @@ class Policies:
     own_metrics: OwnMetrics = OwnMetrics.IGNORE
     #: What must hold of the numbers of a run, or it has failed: a condition on each line, see domain.gates.
     gates: str = ""
+    #: The user of the system as whom it runs; empty for the first of those that the settings name, or the scheduler's own.
+    as_user: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Return a form that ``from_json`` reads back."""
@@ -197,6 +199,7 @@ WORDS: dict[str, type[StrEnum]] = {
     "own_metrics": OwnMetrics,
 }
 _QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,49}")
+_USER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?")
 _RESULT = re.compile(r"signal|timeout|([0-9]{1,3})(?:-([0-9]{1,3}))?")
 
 
@@ -263,6 +266,12 @@ def _read_queue(name: str, text: str) -> str:
     return text
 
 
+def _read_user(name: str, text: str) -> str:
+    if text and not _USER_NAME.fullmatch(text):
+        raise InputError.of(name, "must be the name of a user of the system, or nothing", "backup")
+    return text
+
+
 def _read_results(name: str, text: str) -> str:
     """Return a list of results in one spelling: sorted as given, without doubles, joined by a comma and a space."""
     parts = dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip())
@@ -281,6 +290,7 @@ def _read_results(name: str, text: str) -> str:
 _READERS: dict[str, Callable[[str, str], object]] = {
     "retry_multiplier": _read_multiplier,
     "queue": _read_queue,
+    "as_user": _read_user,
     "retry_on": _read_results,
     "retry_not_on": _read_results,
     # Which metrics they may name is settled when it is known whether those of the task's own are read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -79,6 +79,8 @@ class Defaults:
     host: str
     #: Finds the calendars that a schedule may name.
     calendars: schedules.Calendars = schedules.no_calendars
+    #: The users of the system as whom tasks may run here; None where that is not known.
+    users: Sequence[str] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from watchbell.execution.bundle import Bundle, Bundles, runtime_root
 from watchbell.execution.capture import Slice, read_captured, read_output
-from watchbell.execution.command import Command, Limits, Reader, plain_argv, shell_command
+from watchbell.execution.command import Command, Limits, Reader, User, plain_argv, shell_command
 from watchbell.execution.identity import Process
 from watchbell.execution.kernel import become_subreaper
 from watchbell.execution.outcome import Captured, Finished, Outcome, SamplePoint, Usage
@@ -34,6 +34,7 @@ __all__ = [
     "Slice",
     "SpawnFailed",
     "Usage",
+    "User",
     "Watcher",
     "become_subreaper",
     "current_boot_id",

@@ -1,10 +1,11 @@
 """The bundles of active attempts: where their files lie, what is in them, and who may claim one.
 
-A bundle is three or four files, ``<run_id>.<attempt>.status``, ``.out``, ``.err`` and ``.order``, in one of two folders:
+A bundle is three to five files, ``<run_id>.<attempt>.status``, ``.out``, ``.err`` and ``.order``, in one of two folders:
 
 ``status``  made exclusively by the keeper before it starts the command, so it is the mark that forbids a second start; it
             says when, on which boot and under which limits the attempt was started, and at the end how it ended
 ``out``, ``err``   what the command wrote
+``status.steps``   made only for steps that run as another user: what their runner notes
 ``order``   made only if it uses both: in which order, see order.py
 
 Bundles lie on tmpfs, where making files costs microseconds, while the bytes that they hold there stay below a bound,
@@ -28,7 +29,9 @@ from watchbell.execution.record import Meta, read_record
 
 #: The variable by which every process of a run is found again, wherever it has moved in the process tree.
 MARKER = "WATCHBELL_RUN_TOKEN"
-_NAME = re.compile(r"(?P<run>[A-Za-z0-9_-]{1,64})\.(?P<attempt>[0-9]{1,9})\.(?:status|out|err|order)")
+#: Behind the name of a record: the steps of an attempt that ran as somebody else, who must not write into the record.
+STEPS = ".steps"
+_NAME = re.compile(r"(?P<run>[A-Za-z0-9_-]{1,64})\.(?P<attempt>[0-9]{1,9})\.(?:status|status.steps|out|err|order)")
 
 
 class Bundle:
@@ -145,7 +148,7 @@ class Bundles:
             for place in self.places(bundle.run_id, bundle.attempt):
                 self.remove(place)
         # The mark goes last: while it is there, nothing can start under this name.
-        for path in (bundle.out, bundle.err, bundle.order, bundle.status):
+        for path in (bundle.out, bundle.err, bundle.order, f"{bundle.status}{STEPS}", bundle.status):
             try:
                 os.unlink(path)
             except FileNotFoundError:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from watchbell.domain.plain_command import BUILTINS, SHELL, SHELL_WORDS, plain_argv, shell_command
 from watchbell.domain.steps import Step
 
-__all__ = ["BUILTINS", "SHELL", "SHELL_WORDS", "Command", "Limits", "Reader", "plain_argv", "shell_command"]
+__all__ = ["BUILTINS", "SHELL", "SHELL_WORDS", "Command", "Limits", "Reader", "User", "plain_argv", "shell_command"]
 
 #: Output kept per stream unless a task says otherwise: half of it from the head, half from the tail.
 DEFAULT_OUTPUT_BYTES = 20 * 1024 * 1024
@@ -21,6 +21,18 @@ class Reader:
 
     #: Up to where it has been read: what lies behind that is not given up yet, within a bound.
     read_to: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class User:
+    """Somebody else as whom a command runs."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+    shell: str
 
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -46,6 +58,8 @@ class Command:
     steps: tuple[Step, ...] = ()
     #: Of standard output and standard error, if somebody passes them on.
     readers: tuple[Reader, ...] = ()
+    #: As whom it runs; None for the scheduler's own user.
+    user: User | None = None
 
     def variable(self, name: str) -> str | None:
         """Return a variable as the command sees it."""

@@ -14,6 +14,10 @@ is started without it. Into it go, in this order,
    of the same number;
 4. ``end`` with the wait status, what wait4 tells of its resources, and when it ended. A reader takes only a whole line.
 
+A request may say as whom: then a child of ours, while it is nobody else's program yet, joins its control groups, takes its
+limits, gives up every right of ours and goes into its directory, in this order, and only then becomes the command with
+the command's own environment. Nothing of that environment is seen by anything that still has our rights.
+
 The first write also gives the file its block, so the last one cannot fail for want of space. When the socket is at its
 end, whoever asked is dead: what has not been started by then is not started any more.
 """
@@ -21,6 +25,7 @@ end, whoever asked is dead: what has not been started by then is not started any
 from __future__ import annotations
 
 import errno
+import fcntl
 import gc
 import os
 import resource
@@ -36,11 +41,20 @@ _MARKER = b"WATCHBELL_RUN_TOKEN="
 _NULL = os.devnull
 _SHELL = b"/bin/sh"
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+_HIGH = 20
 _PR_SET_CHILD_SUBREAPER = 36
 #: While there is more to start, so many ends are told together; whoever asked can go on with those meanwhile.
 _TOGETHER = 8
 #: A command that lives for so long is looked at and told of; most have ended by then.
 _YOUNG_SECONDS = 0.01
+
+
+class NotBecome(OSError):
+    """A command of somebody else could not be started; ``step`` says what was being done."""
+
+    def __init__(self, step: bytes, number: int) -> None:
+        super().__init__(number, "it could not become the command")
+        self.step = step
 
 
 class Running:
@@ -161,10 +175,10 @@ class Keeper:
 
     def _start(self, fields: list[bytes]) -> None:
         """Start one command, or tell why that was not possible and nothing runs."""
-        _, number, status, out, err, header, directory, program, count = fields[:9]
-        arguments = fields[9 : 9 + int(count)]
-        own = fields[9 + int(count) :]
-        environment = self._environment | _pairs(own)
+        _, number, status, out, err, header, directory, program, person, count = fields[:10]
+        arguments = fields[10 : 10 + int(count)]
+        own = fields[10 + int(count) :]
+        environment = _pairs(own) if person else self._environment | _pairs(own)
         try:
             mark = os.open(status, _FLAGS | os.O_EXCL, 0o600)
         except OSError as error:
@@ -179,18 +193,23 @@ class Keeper:
         try:
             os.write(mark, header + b"\n")
             step = b"directory"
-            if directory != self._directory:
+            if directory != self._directory and not person:
                 os.chdir(directory or self._home)
                 self._directory = directory
             step = b"spawn"
             at = time.time_ns()
-            pid = self._spawn(program, arguments, environment, out, err)
+            if person:
+                files = (out, err, status + b".steps")
+                pid = self._spawn_as(person.split(b"\n"), program, arguments, environment, directory, files)
+            else:
+                pid = self._spawn(program, arguments, environment, out, err)
         except (OSError, ValueError) as error:
             # What is known not to have started leaves no mark, or an adopter would take it for lost.
             os.unlink(status)
             os.close(mark)
             if step == b"directory":
                 self._directory = b"\0"
+            step = error.step if isinstance(error, NotBecome) else step
             self._answers.append(b"failed %b %b %d\n" % (number, step, getattr(error, "errno", 0) or 0))
             return
         running = Running(number, pid, mark, own[-1], at)
@@ -218,6 +237,53 @@ class Keeper:
         return os.posix_spawn(
             _SHELL, arguments, environment, file_actions=files, setsid=True, setsigmask=(), setsigdef=ignored
         )
+
+    def _spawn_as(
+        self,
+        person: list[bytes],
+        program: bytes,
+        arguments: list[bytes],
+        environment: dict[bytes, bytes],
+        directory: bytes,
+        files: tuple[bytes, bytes, bytes],
+    ) -> int:
+        """Start a command as somebody else; raises OSError with the step that failed, and nothing of it runs then."""
+        heard, low = os.pipe2(os.O_CLOEXEC)
+        # Above every descriptor that a command is given.
+        told = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+        os.close(low)
+        pid = os.fork()
+        if pid == 0:
+            step = b"become"
+            try:
+                os.setsid()
+                for number in self._ignored:
+                    signal.signal(number, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_SETMASK, ())
+                _become(person, files)
+                step = b"directory"
+                os.chdir(directory or b"/")
+                step = b"spawn"
+                try:
+                    os.execve(program, arguments, environment)
+                except OSError as error:
+                    if error.errno != errno.ENOEXEC:
+                        raise
+                    os.execve(_SHELL, [_SHELL, program, *arguments[1:]], environment)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the command was not begun, and the keeper says so.
+                os.write(told, b"%b %d" % (step, getattr(error, "errno", 0) or errno.EPERM))
+            finally:
+                os._exit(127)
+        os.close(told)
+        try:
+            # Empty when it has become the command, or was killed before; the latter is the end of a run like any other.
+            words = os.read(heard, 64).split()
+        finally:
+            os.close(heard)
+        if words:
+            os.waitpid(pid, 0)
+            raise NotBecome(words[0], int(words[1]))
+        return pid
 
     def _reap(self) -> None:
         """Take every command that has ended, write that down, and note it for the asker."""
@@ -303,6 +369,39 @@ class Keeper:
 def _pairs(fields: list[bytes]) -> dict[bytes, bytes]:
     """Return the variables that fields of the form NAME=value stand for."""
     return {name: value for name, _, value in [field.partition(b"=") for field in fields]}
+
+
+def _become(person: list[bytes], files: tuple[bytes, bytes, bytes]) -> None:
+    """Give up every right that we have and a command of somebody else must not have; see keeping.Person for what is said."""
+    uid, gid = int(person[0]), int(person[1])
+    groups = [int(group) for group in person[2].split()]
+    niceness, memory, processes, notes = (int(word) for word in person[3:7])
+    os.dup2(os.open(_NULL, os.O_RDONLY), 0)
+    for number, path in ((1, files[0]), (2, files[1])):
+        descriptor = os.open(path, _FLAGS, 0o600)
+        # So that it can be opened again by a name as /dev/stderr; nobody gets to its folder.
+        os.fchown(descriptor, uid, gid)
+        os.dup2(descriptor, number)
+    if notes:
+        os.dup2(os.open(files[2], _FLAGS, 0o600), notes)
+    for folder in person[7:]:
+        descriptor = os.open(folder + b"/cgroup.procs", os.O_WRONLY)
+        os.write(descriptor, b"0")
+    if niceness:
+        os.nice(niceness)
+    if memory:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    os.setgroups(groups)
+    os.setresgid(gid, gid, gid)
+    if processes:
+        resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+    os.setresuid(uid, uid, uid)
+    if (
+        os.getresuid() != (uid, uid, uid)
+        or os.getresgid() != (gid, gid, gid)
+        or sorted(os.getgroups()) != sorted(set(groups))
+    ):
+        raise PermissionError(errno.EPERM, "rights are left")
 
 
 def _write(descriptor: int, data: bytes) -> None:

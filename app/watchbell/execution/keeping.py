@@ -89,6 +89,28 @@ class KeeperGone(WatchbellError):
     """The keeper of commands could not be started."""
 
 
+class Person(NamedTuple):
+    """As whom a command runs, and the limits that are set before it is that person's; zeros are for none."""
+
+    uid: int
+    gid: int
+    groups: Sequence[int]
+    niceness: int = 0
+    #: Bytes of memory of each process, and how many processes the user may have.
+    memory_bytes: int = 0
+    processes: int = 0
+    #: The descriptor on which it notes its steps in a file of their own, since the record is not to be written by anybody else.
+    notes: int = 0
+    #: Folders of the control groups that it belongs to.
+    folders: Sequence[str] = ()
+
+    def encode(self) -> str:
+        """Return it as the keeper reads it."""
+        groups = " ".join(map(str, self.groups))
+        numbers = (self.niceness, self.memory_bytes, self.processes, self.notes)
+        return "\n".join([str(self.uid), str(self.gid), groups, *map(str, numbers), *self.folders])
+
+
 class Request(NamedTuple):
     """What the keeper is asked to start; see keeper.py for what becomes of the paths."""
 
@@ -104,6 +126,8 @@ class Request(NamedTuple):
     environment: Mapping[str, str]
     #: NAME=value of the marker variable.
     marker: str
+    #: None for the user of the keeper. Somebody else's command sees its own environment only, and not the common one.
+    person: Person | None = None
 
 
 class Keeping:
@@ -171,6 +195,7 @@ class Keeping:
         behind = [
             request.directory or "",
             request.program,
+            request.person.encode() if request.person is not None else "",
             str(len(request.argv)),
             *request.argv,
             *[f"{name}={value}" for name, value in request.environment.items() if name not in _STALE],

@@ -122,7 +122,8 @@ class KeptRuns:
                 run.request = make_request(run.number, run.bundle, run.command, run.limits, run.keeper)
             self._by_number[run.number] = run
             try:
-                self._keeping.share(run.command.common)
+                if run.command.user is None:
+                    self._keeping.share(run.command.common)
                 self._keeping.ask(run.request, more=more)
             except BaseException:
                 self.forget(run)

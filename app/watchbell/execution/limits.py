@@ -14,6 +14,7 @@ import resource
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from watchbell.execution import cgroups, proc
 from watchbell.execution.cgroups import MEMORY, PIDS, Group
@@ -52,21 +53,40 @@ def wrap(argv: tuple[str, ...], environment: Mapping[str, str], limits: Limits, 
     return (SHELL, "-c", text, "watchbell-limits", *argv)
 
 
-def _steps(limits: Limits, token: str) -> list[str]:
-    """Return what a shell has to do to put itself under the limits."""
+class Bounds(NamedTuple):
+    """What bounds an attempt: the control groups that it joins, and rlimits where those do not; 0 for none."""
+
+    folders: tuple[str, ...] = ()
+    memory_bytes: int = 0
+    processes: int = 0
+
+
+def set_bounds(limits: Limits, token: str, *, uid: int) -> Bounds:
+    """Return what bounds an attempt that runs as a user, and make its control group; raises CannotLimit."""
+    if not limits.is_confined:
+        return Bounds()
     wanted = {MEMORY: limits.memory_bytes, PIDS: limits.processes}
     try:
         group = cgroups.make(token, {name: value for name, value in wanted.items() if value})
     except OSError as error:
         raise CannotLimit(f"no control group could be made for its limits: {error.strerror}") from error
-    steps = [f"echo 0 >{shlex.quote(folder)}/cgroup.procs" for folder in (group.folders if group else ())]
     bounded = cgroups.controllers() if group else {}
-    if limits.memory_bytes and MEMORY not in bounded:
-        steps.append(f"ulimit -v {limits.memory_bytes // 1024}")
-    if limits.processes and PIDS not in bounded and os.geteuid() != 0:
-        most = limits.processes + _count_own_processes()
+    memory = limits.memory_bytes if limits.memory_bytes and MEMORY not in bounded else 0
+    processes = 0
+    if limits.processes and PIDS not in bounded and uid != 0:
+        processes = limits.processes + _count_processes(uid)
+    return Bounds(tuple(group.folders) if group else (), memory, processes)
+
+
+def _steps(limits: Limits, token: str) -> list[str]:
+    """Return what a shell has to do to put itself under the limits."""
+    bounds = set_bounds(limits, token, uid=os.geteuid())
+    steps = [f"echo 0 >{shlex.quote(folder)}/cgroup.procs" for folder in bounds.folders]
+    if bounds.memory_bytes:
+        steps.append(f"ulimit -v {bounds.memory_bytes // 1024}")
+    if bounds.processes:
         # The letter differs from shell to shell.
-        steps.append(f"{{ ulimit -u {most}||ulimit -p {most};}}")
+        steps.append(f"{{ ulimit -u {bounds.processes}||ulimit -p {bounds.processes};}}")
     return steps
 
 
@@ -115,12 +135,12 @@ def _has_capability(number: int) -> bool:
     return bool(int(held, 16) >> number & 1)
 
 
-def _count_own_processes() -> int:
-    """Return how many processes and threads our user has."""
+def _count_processes(uid: int) -> int:
+    """Return how many processes and threads a user has."""
     count = 0
     for pid in proc.list_pids():
         try:
-            if os.stat(f"/proc/{pid}").st_uid == os.geteuid():
+            if os.stat(f"/proc/{pid}").st_uid == uid:
                 count += len(os.listdir(f"/proc/{pid}/task"))
         except OSError:
             continue  # It ended while we counted.

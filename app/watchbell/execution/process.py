@@ -49,6 +49,9 @@ def fail_start(step: str, number: int, command: Command) -> SpawnFailed:
         missing = number in (errno.ENOENT, errno.ENOTDIR)
         reason = "does not exist" if missing else "may not be entered"
         return SpawnFailed(f"the working directory {command.directory} {reason}", 127 if missing else 126)
+    if step == "become":
+        who = command.user.name if command.user is not None else "somebody else"
+        return SpawnFailed(f"it could not be run as {who} under its limits: {os.strerror(number)}", 126)
     if step == "mark":
         return SpawnFailed(f"nothing could be recorded: {os.strerror(number)}", 1)
     if number == errno.ENOENT:

@@ -6,11 +6,11 @@ from watchbell import clock
 from watchbell.execution.bundle import MARKER, Bundle
 from watchbell.execution.command import SHELL, Command, Limits
 from watchbell.execution.far import go_there_itself, is_far
-from watchbell.execution.keeping import Request
-from watchbell.execution.limits import CannotLimit, wrap
+from watchbell.execution.keeping import Person, Request
+from watchbell.execution.limits import CannotLimit, set_bounds, wrap
 from watchbell.execution.process import SpawnFailed, current_boot_id, find_program
 from watchbell.execution.record import Meta
-from watchbell.execution.stepping import steps_command
+from watchbell.execution.stepping import NOTES, steps_command
 
 
 def make_request(number: int, bundle: Bundle, command: Command, limits: Limits, keeper: tuple[int, int]) -> Request:
@@ -19,11 +19,13 @@ def make_request(number: int, bundle: Bundle, command: Command, limits: Limits, 
     is_away = is_far(command)
     program = find_program(command) if not is_away else SHELL
     if command.steps:
-        argv = steps_command(command.steps, bundle.status, bundle.token, limits.grace_seconds)
+        record = bundle.status if command.user is None else ""
+        argv = steps_command(command.steps, record, bundle.token, limits.grace_seconds)
     if is_away:
         # Nobody but its own process may have to wait for a server that is gone.
         argv, directory = go_there_itself(directory, argv), None
-    if limits.is_confined or limits.niceness:
+    person = _person(command, limits, bundle) if command.user is not None else None
+    if person is None and (limits.is_confined or limits.niceness):
         try:
             argv = wrap((program, *argv[1:]), {**command.common, **environment}, limits, bundle.token)
         except CannotLimit as error:
@@ -41,4 +43,26 @@ def make_request(number: int, bundle: Bundle, command: Command, limits: Limits, 
         argv=argv,
         environment=environment,
         marker=f"{MARKER}={bundle.token}",
+        person=person,
+    )
+
+
+def _person(command: Command, limits: Limits, bundle: Bundle) -> Person | None:
+    """Return as whom a command runs, with its limits, which are set before anything of its environment counts."""
+    user = command.user
+    if user is None:
+        return None
+    try:
+        bounds = set_bounds(limits, bundle.token, uid=user.uid)
+    except CannotLimit as error:
+        raise SpawnFailed(str(error), 1) from error
+    return Person(
+        uid=user.uid,
+        gid=user.gid,
+        groups=user.groups,
+        niceness=limits.niceness,
+        memory_bytes=bounds.memory_bytes,
+        processes=bounds.processes,
+        notes=NOTES if command.steps else 0,
+        folders=bounds.folders,
     )

@@ -19,6 +19,7 @@ from watchbell.domain.steps import Step
 from watchbell.errors import KeyTrouble, NotFound
 from watchbell.execution import Bundle, Bundles, Command, Limits, Reader, Watcher, plain_argv, shell_command
 from watchbell.execution.command import SHELL
+from watchbell.scheduler.people import People, environment_of
 from watchbell.services import concealers, parameters, secrets, tasks
 from watchbell.services.tickets import Ticket
 from watchbell.store.session import Database
@@ -54,12 +55,22 @@ class Definitions(Protocol):
 class Launcher:
     """Starts the processes of tickets; knows the definitions that were used lately."""
 
-    def __init__(self, db: Database, config: Config, bundles: Bundles, watcher: Watcher, plan: Definitions) -> None:
+    def __init__(
+        self,
+        db: Database,
+        config: Config,
+        bundles: Bundles,
+        watcher: Watcher,
+        plan: Definitions,
+        people: People | None = None,
+    ) -> None:
+        """``people`` are those as whom tasks may run; None for a run in the foreground, which is its caller's."""
         self._db = db
         self._plan = plan
         self._config = config
         self._bundles = bundles
         self._watcher = watcher
+        self._people = people
         self._jobs: dict[tuple[int, int], Job] = {}
 
     def job(self, task_id: int, version: int) -> Job:
@@ -80,6 +91,7 @@ class Launcher:
         Raises NotFound if a secret that it needs is not there, and Unavailable if that cannot be known. With ``more`` it may wait for those that follow, until the watcher is flushed. ``readers`` pass its output on.
         """
         job = self.job(ticket.task_id, ticket.task_version)
+        user = self._people.find(job.policies.as_user) if self._people is not None else None
         values = parameters.of_run(self._db, ticket.run_id, job.parameters) if job.parameters else {}
         own, concealer = self._fill(job, ticket, values)
         # What a command writes to tmpfs would count as memory of its own.
@@ -88,7 +100,10 @@ class Launcher:
         bundle.concealer = concealer
         common = self._config.child_environment
         argv = placeholders.fill(job.template, values) if job.template else job.argv
-        command = Command(argv, self._environment(own, ticket), job.directory, common, job.steps, readers)
+        environment, directory = self._environment(own, ticket), job.directory
+        if user is not None:
+            environment, directory, common = {**environment_of(user, common), **environment}, directory or user.home, {}
+        command = Command(argv, environment, directory, common, job.steps, readers, user)
         self._watcher.launch((ticket.run_id, ticket.number), bundle, command, job.limits, more=more)
         return bundle
 

@@ -28,6 +28,7 @@ from watchbell.scheduler.chores import Chores
 from watchbell.scheduler.fleet_watch import FleetWatch
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.loop import Loop, Tools
+from watchbell.scheduler.people import People
 from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.sidework import Sidework
 from watchbell.scheduler.vitals import Vitals
@@ -59,6 +60,7 @@ def run(config: Config) -> int:
     """
     said = pulse.read(config)
     start_checks.require_file(config, said)
+    People(config.run_as).require()
     prepare_home(config.home, config.database_url)
     os.umask(0o077)
     with pidfile.hold(config) as owner:
@@ -99,7 +101,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
     watcher = Watcher(bundles, config.output_path, keepers=_KEEPERS, tell=vitals.note_keeper)
     vitals.incarnation, vitals.beaten_at = beat.incarnation, lambda: beat.beaten_at
     plan = Plan(config.hostname, vitals.timekeeper)
-    launcher = Launcher(db, config, bundles, watcher, plan)
+    launcher = Launcher(db, config, bundles, watcher, plan, People(config.run_as))
     tools = Tools(
         db=db,
         bundles=bundles,

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from watchbell.domain.ownership import OwnOnly, is_kept, is_theirs
-from watchbell.domain.permissions import Right
+from watchbell.domain.permissions import Right, Role
+from watchbell.domain.run_as import may_use
 from watchbell.domain.task_definition import TaskDefinition
 from watchbell.errors import InputError, NotAllowed
 from watchbell.store import tasks as task_store
@@ -40,6 +41,8 @@ class Doer:
     #: How many tasks it may own, and how many runs it may start within a minute; 0 for any number. See services.quotas.
     task_quota: int = 0
     start_quota: int = 0
+    #: The users of the system as whom tasks may run, with the least role that may let them; see domain.run_as.
+    users: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: The teams of the account, once somebody has asked.
     teams: frozenset[str] | None = None
 
@@ -81,6 +84,24 @@ def require(session: Session, right: Right, task: Task) -> None:
     """Raise NotYours unless whoever asks may use a right with a task."""
     if not may(session, right, owner=task.owner, team=task.team):
         raise NotYours(_refusal(right, task))
+    if right is Right.EDIT:
+        require_user(task.name, user_of(task))
+
+
+def user_of(task: Task) -> str:
+    """Return as which user of the system a task says that it runs, empty where it says nothing."""
+    return str(task.policies.get("as_user") or "")
+
+
+def require_user(name: str, user: str) -> None:
+    """Raise NotYours unless whoever asks may say what runs as a user of the system, by the name of the task."""
+    asking = _doer.get()
+    if asking is not None and not may_use(asking.role, user, asking.users):
+        who = user or next(iter(asking.users), "")
+        role = asking.users.get(who, Role.ADMIN.value)
+        raise NotYours(
+            f"task {name!r} runs as the user {who}: what does so is decided by accounts from the role {role} on"
+        )
 
 
 def require_of_run(session: Session, right: Right, task_id: int) -> None:
@@ -95,6 +116,7 @@ def require_result(session: Session, before: TaskDefinition | None, after: TaskD
 
     Nobody gives a task away whom it would be kept from then.
     """
+    require_user(after.name, after.policies.as_user)
     if before is not None and (before.owner, before.team) == (after.owner, after.team):
         return
     if after.team and (before is None or before.team != after.team):
@@ -127,27 +149,34 @@ def claim(session: Session, definition: TaskDefinition) -> TaskDefinition:
 def may_task(db: Database, right: Right, task_id: int) -> bool:
     """Return whether whoever asks may use a right with a task, for a page that offers it; True for one that there is not."""
     asking = _doer.get()
-    if asking is None or not is_kept(asking.own_only, right, asking.role):
+    if asking is None or not (asking.users or is_kept(asking.own_only, right, asking.role)):
         return True
     with db.read() as session:
         task = task_store.find_task(session, task_id, deleted=True)
-        return task is None or may(session, right, owner=task.owner, team=task.team)
+    return task is None or judge(db, right)(task)
 
 
 def require_known(db: Database, right: Right, task: Task) -> None:
     """Raise NotYours unless whoever asks may use a right with a task, before they have typed anything."""
-    if not judge(db, right)(task):
-        raise NotYours(_refusal(right, task))
+    with db.read() as session:
+        require(session, right, task)
 
 
 def judge(db: Database, right: Right) -> Callable[[Task], bool]:
     """Return a function that says of tasks whether whoever asks may use a right with them, for a list that offers it."""
     asking = _doer.get()
-    if asking is None or not is_kept(asking.own_only, right, asking.role):
+    if asking is None:
         return lambda _task: True
+    if not is_kept(asking.own_only, right, asking.role):
+        return lambda task: right is not Right.EDIT or may_use(asking.role, user_of(task), asking.users)
     with db.read() as session:
         teams = _teams_of(session, asking)
-    return lambda task: is_theirs(asking.username, teams, owner=task.owner, team=task.team)
+
+    def is_open(task: Task) -> bool:
+        is_usable = right is not Right.EDIT or may_use(asking.role, user_of(task), asking.users)
+        return is_usable and is_theirs(asking.username, teams, owner=task.owner, team=task.team)
+
+    return is_open
 
 
 def _teams_of(session: Session, asking: Doer) -> frozenset[str]:

@@ -42,6 +42,17 @@ def check(
     directory = definition.directory
     if directory and moved and here and not leads_far(directory) and not Path(directory).is_dir():
         raise InputError.of("directory", f"{directory} is not a directory on this machine", "/tmp")
+    user = definition.policies.as_user
+    if (
+        user
+        and defaults.users is not None
+        and user not in defaults.users
+        and (base is None or base.policies.as_user != user)
+    ):
+        there = (
+            f"there are: {', '.join(defaults.users)}" if defaults.users else "the settings name none (WATCHBELL_RUN_AS)"
+        )
+        raise InputError.of("as_user", f"tasks may not run as {user}; {there}", next(iter(defaults.users), None))
     return definition
 
 
@@ -294,6 +305,7 @@ def list_soonest(db: Database, limit: int, *, offset: int = 0, **filters: Any) -
 
 
 def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
+    ownership.require_user(definition.name, definition.policies.as_user)
     quotas.require_room(session, definition.owner)
     definition = task_calendars.refreshed(session, definition)
     task = Task(created_at=now, created_by=actor, version=1, cursor_at=_count_from(definition, now))

@@ -60,6 +60,7 @@ def run_now(
         if version not in {None, task.version}:
             # It brings back a command that somebody has taken out of force.
             ownership.require(session, Right.EDIT, task)
+            ownership.require_user(task.name, Policies.from_json(_said(session, task, version)["policies"]).as_user)
         occurrence_key = f"man:{key or uuid.uuid4().hex}"
         if key is None or store.find_run_by_key(session, task_id, occurrence_key) is None:
             _refuse_too_many(session, task)

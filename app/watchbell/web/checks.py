@@ -17,6 +17,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.config import Config
+from watchbell.domain import run_as
 from watchbell.domain.ownership import OwnOnly
 from watchbell.domain.permissions import ROUTES, Right, rights_of, scope_for
 from watchbell.services import audit, ownership
@@ -211,15 +212,15 @@ def _refuse_without_factor() -> AnyResponse | None:
 
 
 def _say_for_whom() -> None:
-    """Keep tasks for those whose they are, and to quotas, as the settings say, from here on until the request is over."""
+    """Keep tasks and users of the system for those whose they are, and to quotas, as the settings say, until the request is over."""
     config = current.config()
     rule, bounds = OwnOnly(config.own_tasks_only), (config.task_quota, config.start_quota)
-    is_open = rule is OwnOnly.NEVER and not any(bounds)
+    is_open = rule is OwnOnly.NEVER and not any(bounds) and not config.run_as
     if is_open or ROUTES.get(request.endpoint or "") in {None, Right.PUBLIC}:
         ownership.act_for(None)
         return
     user = current.user()
-    ownership.act_for(Doer(user.username, user.role, rule, *bounds))
+    ownership.act_for(Doer(user.username, user.role, rule, *bounds, run_as.parse(config.run_as)))
 
 
 def _too_few(user: User, right: Right | None) -> Response:

@@ -15,6 +15,7 @@ from watchbell.control import health as healths
 from watchbell.control import process
 from watchbell.control.health import Health
 from watchbell.control.process import SchedulerStatus
+from watchbell.domain import run_as
 from watchbell.domain.permissions import Right
 from watchbell.domain.presence import SchedulerState
 from watchbell.domain.task_definition import Defaults
@@ -129,7 +130,13 @@ def mine() -> tuple[str, tuple[str, ...]]:
 def defaults() -> Defaults:
     """Return what a new task gets where nothing is said."""
     found = calendars.finder(database())
-    return Defaults(zone=config().zone, owner=owner(), host=config().hostname, calendars=found)
+    return Defaults(
+        zone=config().zone,
+        owner=owner(),
+        host=config().hostname,
+        calendars=found,
+        users=tuple(run_as.parse(config().run_as)),
+    )
 
 
 def address() -> str:

@@ -49,7 +49,9 @@ def may(address: str, method: str = "GET") -> bool:
 
 def _is_theirs(endpoint: str, right: Right, values: Mapping[str, object], query: str) -> bool:
     """Return whether what an address does to a task is kept from nobody, or not from whoever reads the page."""
-    if right not in _KEPT or current.config().own_tasks_only == OwnOnly.NEVER or endpoint in _FOR_ALL:
+    config = current.config()
+    keeps = config.own_tasks_only != OwnOnly.NEVER or bool(config.run_as)
+    if right not in _KEPT or not keeps or endpoint in _FOR_ALL:
         return True
     number = values.get("task_id")
     if endpoint in _OF_RUNS and isinstance(run_id := values.get("run_id"), int):

@@ -26,7 +26,7 @@ GROUP_FIELDS = {
     "retries": ("retries", "retry_backoff", "retry_delay_seconds", "retry_multiplier", "retry_max_delay_seconds",
                 "retry_total_seconds", "retry_on", "retry_not_on"),
     "limits": ("time_limit_seconds", "grace_seconds", "output_limit_mib", "output_excess", "memory_limit_mib",
-               "process_limit", "niceness", "own_metrics", "gates"),
+               "process_limit", "niceness", "as_user", "own_metrics", "gates"),
     "order": ("queue", "priority", "spread_seconds"),
     "keeping": ("keep_days", "keep_runs"),
 }  # fmt: skip
@@ -93,6 +93,8 @@ def _limit_words(policies: Policies) -> list[str]:
         words.append(_("%(count)s processes", count=policies.process_limit))
     if policies.niceness:
         words.append(_("niceness %(number)s", number=policies.niceness))
+    if policies.as_user:
+        words.append(_("as %(user)s", user=policies.as_user))
     if policies.gates:
         number = len(policies.gates.splitlines())
         words.append(ngettext("%(count)s gate", "%(count)s gates", number, count=number))
@@ -241,6 +243,7 @@ def _limit_facts(policies: Policies) -> list[tuple[str, str] | tuple[str, str, b
         (_("Memory"), f"{memory:,} MiB" if memory is not None else _("no limit")),
         (_("Processes"), f"{processes:,}" if processes is not None else _("no limit")),
         (_("Niceness"), str(policies.niceness) if policies.niceness else _("0, as the scheduler")),
+        *([(_("Run as"), policies.as_user)] if policies.as_user else []),
         *(metrics if policies.own_metrics == "read" else []),
         *([(_("Gates"), "; ".join(policies.gates.splitlines()), True)] if policies.gates else []),
     ]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from flask import flash, render_template, request
 
+from watchbell.domain import run_as
 from watchbell.domain import schedule as schedules
 from watchbell.errors import Conflict, InputError, Problem
 from watchbell.services import secrets, tasks, teams, triggers
@@ -181,6 +182,7 @@ def page(form: TaskForm, task: Task | None, refusal: Refusal | None = None) -> t
     """Return the page of the form and its status."""
     pasted = refusal.pasted if refusal else None
     form.offer_teams(teams.list_names(database()))
+    form.offer_users(tuple(run_as.parse(current.config().run_as)))
     shown = task_preview.of_form(form, task, pasted) if (task or refusal or START in request.args) else None
     html = render_template(
         "tasks/form.html",

@@ -55,11 +55,11 @@ def look_at_home(config: Config) -> Iterator[Finding]:
 
 def look_at_user(config: Config, uid: int | None = None) -> Iterator[Finding]:
     """Look whether commands are kept from anything at all."""
-    if own_user.is_root(uid):
+    if own_user.runs_all_as_root(config, uid):
         words, _semicolon, remedy = own_user.AS_ROOT.partition("; ")
         yield Finding("runs-as-root", Level.WARNING, words, remedy)
     keys = own_user.keys_in_reach(config)
-    if keys:
+    if keys and not config.run_as:
         yield Finding("keys-in-reach", Level.NOTE, f"commands run as this user and can read {keys[0].name} and the database",
                       f"tasks that must not see each other get installations of their own: {own_user.PAGE}")  # fmt: skip
 

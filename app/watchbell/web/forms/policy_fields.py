@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from wtforms import SelectChoice, SelectField, StringField, TextAreaField
@@ -82,6 +82,8 @@ class PolicyFields:
     memory_limit_mib = _number(lazy("Memory, in MiB"))
     process_limit = _number(lazy("Processes"))
     niceness = _number(lazy("Niceness"))
+    #: Its choices are given to the form; where the settings name no users there is nothing to choose.
+    as_user = SelectField(lazy("Run as"), choices=[], validate_choice=False)
     own_metrics = _select(
         lazy("Metrics of its own"), ("ignore", lazy("none")), ("read", lazy("read lines from its output"))
     )
@@ -95,6 +97,12 @@ class PolicyFields:
 
     keep_days = _number(lazy("Keep runs for, in days"))
     keep_runs = _number(lazy("Keep so many runs"))
+
+    def offer_users(self, names: Sequence[str]) -> None:
+        """Let one of these users of the system be chosen, the one that was chosen before, or the first for none."""
+        offered = dict.fromkeys([*names, *filter(None, [self.as_user.data])])
+        first = _("%(user)s, as usual", user=names[0]) if names else _("the scheduler's own user")
+        self.as_user.choices = choices([("", first), *((name, name) for name in offered)])
 
     def how_data(self) -> dict[str, object]:
         """Return what the task service is told of the policies; lengths of time in seconds."""

@@ -50,6 +50,7 @@ _POLICY_WORDS = {
     "memory_limit_mib": "Of all its processes; null for none.",
     "process_limit": "How many processes it may have; null for any number.",
     "niceness": "The higher, the more it gives way to others.",
+    "as_user": "The user of the system as whom it runs; empty for the first that the settings name, or the scheduler's own.",
     "queue": "Where its runs wait for their turn.",
     "priority": "The higher, the sooner it is taken from its queue.",
     "keep_days": "How long its runs are kept; null for the server's setting.",
@@ -79,6 +80,8 @@ def _policy_field(name: str, default: object, options: dict[str, Any]) -> marshm
         return fields.Number(validate=fields.between(1, 10), metadata=metadata, **options)
     if name == gates.FIELD:
         metadata["example"] = gates.EXAMPLE
+    elif name == "as_user":
+        metadata["example"] = "backup"
     elif not default:
         metadata["example"] = _EXAMPLE_RESULTS
     return fields.Text(metadata=metadata, **options)
