@@ -20,7 +20,7 @@ from watchbell.errors import Unavailable
 from watchbell.execution import bundle, telling, watcher
 from watchbell.execution.keeping import HasEnded, HasStarted, Keeping
 from watchbell.scheduler import chores, loop, main, recovery
-from watchbell.services import births, retention, turns
+from watchbell.services import births, following, retention, turns
 
 
 def die() -> None:
@@ -52,7 +52,7 @@ def _after(owner: Any, name: str, when: Callable[[Any], bool] = lambda _answer: 
     setattr(owner, name, replaced)
 
 
-def _has_results(_db: object, turn: Any) -> bool:
+def _has_results(_db: object, turn: Any, *_more: object) -> bool:
     return bool(turn.results)
 
 
@@ -143,6 +143,9 @@ POINTS: dict[str, Callable[[], None]] = {
     "before the pid is committed": _killed_before_the_pid_is_committed,
     "after the command has ended": lambda: _before(watcher.Watcher, "_finish"),
     "after the output is kept": lambda: _after(telling, "capture"),
+    "before the child of a chain is committed": lambda: _after(
+        following.Follower, "follow", lambda followed: followed.has_queued
+    ),
     "after the result is collected": lambda: _before(loop, "take_turn", _has_results),
     "before the result is committed": lambda: _before(turns.store, "add_outputs", lambda _session, rows: bool(rows)),
     "after the result is committed": lambda: _before(bundle.Bundles, "remove"),

@@ -27,6 +27,8 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     ASAP = "asap"
     """Asked for as soon as possible: ahead of everything else that waits."""
+    CHAIN = "chain"
+    """Its turn came because the tasks that it runs after had ended."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

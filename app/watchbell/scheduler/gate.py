@@ -10,6 +10,7 @@ from datetime import datetime
 from watchbell import clock
 from watchbell.domain.run_state import RunState
 from watchbell.services import deadlines, pauses
+from watchbell.services.following import Follower
 from watchbell.services.tickets import NO_HOLDS, Holds, Turn, Turned
 from watchbell.store.session import Database
 
@@ -24,6 +25,7 @@ class Gate:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._follower = Follower()
         self.holds: Holds = NO_HOLDS
         #: Whether any run may wait in the queue, and whether something has happened since that could let it start.
         self._is_any = True
@@ -40,6 +42,7 @@ class Gate:
         before = self.holds
         if has_news or (self.holds.until is not None and self.holds.until <= now):
             self.holds = pauses.load_holds(self._db, now=now)
+            self._follower.look(self._db)
             self._is_any = self._is_worth_a_look = self._is_stale = True
         if self._is_stale and clock.monotonic() - self._refreshed_at >= REFRESH_SECONDS:
             self._moment = deadlines.next_moment(self._db)
@@ -55,6 +58,14 @@ class Gate:
         is_worth = self._is_worth_a_look or has_results
         return self._is_any and is_worth and room > 0 and not self.holds.everything
 
+    def should_follow(self, *, has_results: bool) -> bool:
+        """Return whether a turn is to be taken because runs have ended after which others run."""
+        return self._follower.should_follow(has_results=has_results)
+
+    def follower(self) -> Follower | None:
+        """Return who follows ends in a turn; None while no task runs after another one."""
+        return self._follower if self._follower.has_links else None
+
     def is_time(self, now: datetime) -> bool:
         """Return whether the time of a waiting run has come."""
         if self._moment is None or self._moment > now:
@@ -63,6 +74,7 @@ class Gate:
 
     def settle(self, turn: Turn, turned: Turned) -> None:
         """Take over what a turn has found out."""
+        self._follower.settle(is_behind=turned.is_behind)
         requeued = any(result.path[-1] is RunState.QUEUED for result in turn.results)
         if turn.claims:
             self._is_any, self._is_worth_a_look = turned.has_backlog, turned.has_more

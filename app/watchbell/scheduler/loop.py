@@ -234,7 +234,7 @@ class Loop:
         due = self._take_due(now, room) if starts else []
         claims = starts and self._gate.should_claim(room, has_results=bool(results))
         is_time = starts and self._gate.is_time(now)
-        if not (due or fresh or results or claims or is_time):
+        if not (due or fresh or results or claims or is_time or self._gate.should_follow(has_results=bool(results))):
             return False
         turn = Turn(
             now=now,
@@ -250,7 +250,7 @@ class Loop:
             is_time=is_time,
         )
         try:
-            turned = take_turn(self._tools.db, turn)
+            turned = take_turn(self._tools.db, turn, self._gate.follower())
         except BaseException:
             for task in due:
                 self._tools.plan.restore(task)
@@ -259,7 +259,7 @@ class Loop:
         self._runway.add(turned.tickets)
         self._settle(turn, turned, fresh)
         self._launch()
-        return bool(turned.tickets or self._results or due or turned.has_more)
+        return bool(turned.tickets or self._results or due or turned.has_more or turned.is_behind)
 
     def _in_the_air(self) -> int:
         # A command that has ended takes no room any more, though its result is still to be stored.

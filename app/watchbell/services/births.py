@@ -22,7 +22,7 @@ from watchbell.store import waiting
 from watchbell.store.ledger import Active
 from watchbell.store.session import Session
 
-_BIRTH = (RunState.QUEUED, RunState.CLAIMED, RunState.STARTING)
+BIRTH = (RunState.QUEUED, RunState.CLAIMED, RunState.STARTING)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def claim(session: Session, turn: Turn, seats: Seats) -> Claimed:
     births = [_Birth(row.id, row.attempts + 1, row.fence + 1, row) for row in chosen if row.id not in failed]
     tickets = _tickets(session, turn, births)
     log_moves(
-        session, turn, RunState.QUEUED, [(t, _BIRTH[1:], b.row.reason) for t, b in zip(tickets, births, strict=True)]
+        session, turn, RunState.QUEUED, [(t, BIRTH[1:], b.row.reason) for t, b in zip(tickets, births, strict=True)]
     )
     return Claimed(tickets, has_backlog=waiting.has_queued(session), has_more=has_more)
 
@@ -105,7 +105,7 @@ def _tickets(session: Session, turn: Turn, births: Sequence[_Birth]) -> list[Tic
 
 
 @dataclasses.dataclass(slots=True)
-class _Draft:
+class Draft:
     """A run that is about to be inserted."""
 
     task_id: int
@@ -130,6 +130,7 @@ class _Draft:
     is_starting: bool = False
 
     def to_row(self, turn: Turn) -> dict[str, Any]:
+        """Return it as the ledger inserts it."""
         state = self.path[-1]
         is_starting = self.is_starting
         return {
@@ -176,10 +177,10 @@ def materialise(session: Session, turn: Turn, due: Sequence[DueTask], room: int,
     if not due:
         return Born()
     active = store.list_active_by_task(session, [task.task_id for task in due])
-    drafts: list[_Draft] = []
+    drafts: list[Draft] = []
     for task in due:
         known = active.get(task.task_id, [])
-        own: list[_Draft] = []
+        own: list[Draft] = []
         for verdict in task.verdicts:
             draft = _draft(turn, task, verdict, known, own, has_room=room > 0 and seats.is_free(task.queue))
             if draft.is_starting:
@@ -189,19 +190,20 @@ def materialise(session: Session, turn: Turn, due: Sequence[DueTask], room: int,
         drafts += own
     made = store.insert_runs(session, [draft.to_row(turn) for draft in drafts])
     pairs = [(draft, made[draft.task_id, draft.key]) for draft in drafts if (draft.task_id, draft.key) in made]
-    _log_births(session, turn, pairs)
+    log_births(session, turn, pairs)
     births = [_Birth(run_id, 1, 1, draft) for draft, run_id in pairs if draft.is_starting]
     queued = [draft for draft in drafts if draft.path[-1] is RunState.QUEUED]
     return Born(
         tickets=_tickets(session, turn, births),
         is_waiting=bool(queued),
         start_by=min((draft.start_by for draft in queued if draft.start_by is not None), default=None),
-        replaced=_replace(session, turn, [(draft, run_id) for draft, run_id in pairs if draft.replaces]),
+        replaced=make_way(session, turn, [(draft, run_id) for draft, run_id in pairs if draft.replaces]),
         has_made_way=any(draft.replaces for draft in drafts),
     )
 
 
-def _log_births(session: Session, turn: Turn, pairs: Sequence[tuple[_Draft, int]]) -> None:
+def log_births(session: Session, turn: Turn, pairs: Sequence[tuple[Draft, int]]) -> None:
+    """Write down that runs were made, given with their numbers."""
     store.add_events(
         session,
         [
@@ -221,14 +223,21 @@ def _draft(
     task: DueTask,
     verdict: Verdict,
     active: Sequence[Active],
-    earlier: Sequence[_Draft],
+    earlier: Sequence[Draft],
     *,
     has_room: bool,
-) -> _Draft:
+) -> Draft:
     """Decide how one occurrence is born; ``earlier`` are those of the same task in the same turn."""
-    path, reason, replaces = _path(turn, task, verdict, active, earlier, has_room=has_room)
+    path, reason, replaces = path_of(turn, task, verdict, active, earlier, has_room=has_room)
+    return draft_of(task, verdict, path, reason, replaces)
+
+
+def draft_of(
+    task: DueTask, verdict: Verdict, path: tuple[RunState, ...], reason: str, replaces: Sequence[Active]
+) -> Draft:
+    """Return the row of an occurrence of which it has been decided how it is born."""
     occurrence = verdict.occurrence
-    return _Draft(
+    return Draft(
         task_id=task.task_id,
         task_name=task.name,
         task_version=task.version,
@@ -253,12 +262,12 @@ _SKIPPED, _MISSED, _QUEUED = (RunState.SKIPPED,), (RunState.MISSED,), (RunState.
 _NO_ROOM = "waits for room: as many commands as allowed are running"
 
 
-def _path(
+def path_of(
     turn: Turn,
     task: DueTask,
     verdict: Verdict,
     active: Sequence[Active],
-    earlier: Sequence[_Draft],
+    earlier: Sequence[Draft],
     *,
     has_room: bool,
 ) -> tuple[tuple[RunState, ...], str, Sequence[Active]]:
@@ -269,31 +278,32 @@ def _path(
     if verdict.occurrence.is_left_out:
         return _SKIPPED, verdict.reason, ()
     if holds.everything:
-        return _SKIPPED, _join(verdict.reason, holds.everything), ()
+        return _SKIPPED, said(verdict.reason, holds.everything), ()
     if task.task_id in holds.tasks:
-        return _SKIPPED, _join(verdict.reason, holds.tasks[task.task_id]), ()
+        return _SKIPPED, said(verdict.reason, holds.tasks[task.task_id]), ()
     if not (active or earlier) and has_room and not holds.queues:
-        return _BIRTH, verdict.reason, ()
+        return BIRTH, verdict.reason, ()
     states = [(run.id, run.state) for run in active]
     states += [(0, draft.path[-1].value) for draft in earlier if draft.path[-1] not in FINAL]
     meeting = meet(task.overlap, task.overlap_limit, states, is_caught_up=verdict.trigger is Trigger.CATCH_UP)
     if meeting.turnout is Turnout.SKIP:
-        return _SKIPPED, _join(meeting.reason, ""), ()
+        return _SKIPPED, said(meeting.reason, ""), ()
     if task.queue in holds.queues:
         replaced = active if meeting.turnout is Turnout.REPLACE else ()
-        return _QUEUED, _join(verdict.reason, holds.queues[task.queue]), replaced
+        return _QUEUED, said(verdict.reason, holds.queues[task.queue]), replaced
     if meeting.turnout is Turnout.REPLACE:
-        return _QUEUED, _join(verdict.reason, meeting.reason), active
+        return _QUEUED, said(verdict.reason, meeting.reason), active
     if meeting.turnout is Turnout.WAIT:
-        return _QUEUED, _join(verdict.reason, meeting.reason), ()
+        return _QUEUED, said(verdict.reason, meeting.reason), ()
     if not has_room:
         is_full = turn.room > 0 and task.queue in holds.bounded
         words = f"waits for room in queue {task.queue}" if is_full else _NO_ROOM
-        return _QUEUED, _join(verdict.reason, words), ()
-    return _BIRTH, verdict.reason, ()
+        return _QUEUED, said(verdict.reason, words), ()
+    return BIRTH, verdict.reason, ()
 
 
-def _join(*words: str) -> str:
+def said(*words: str) -> str:
+    """Return clauses as one text."""
     return "; ".join(filter(None, words))
 
 
@@ -301,7 +311,7 @@ def _join(*words: str) -> str:
 _ENDED_ON_REQUEST = frozenset({RunState.CLAIMED.value, RunState.STARTING.value, RunState.RUNNING.value})
 
 
-def _replace(session: Session, turn: Turn, pairs: Sequence[tuple[_Draft, int]]) -> dict[int, str]:
+def make_way(session: Session, turn: Turn, pairs: Sequence[tuple[Draft, int]]) -> dict[int, str]:
     """Make way for runs that take the place of others: what is in flight is ended, what waits does not start any more."""
     ended: dict[int, str] = {}
     for draft, run_id in pairs:
@@ -324,6 +334,6 @@ _NOT_IN_FLIGHT = frozenset({RunState.QUEUED.value, RunState.RETRY_WAIT.value})
 class _Replaced:
     """A run that is to make way, as the log of moves wants it."""
 
-    def __init__(self, run: Active, by: _Draft) -> None:
+    def __init__(self, run: Active, by: Draft) -> None:
         self.id, self.state, self.fence, self.attempts = run
         self.task_id, self.task_name = by.task_id, by.task_name

@@ -160,3 +160,5 @@ class Turned:
     next_moment: datetime | None = None
     #: Runs in flight whose end is to be brought about, because another takes their place, in words.
     replaced: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    #: Whether ends are left that are still to be followed to what runs after them.
+    is_behind: bool = False

@@ -13,6 +13,7 @@ from datetime import datetime
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.services import births, deadlines, pauses
 from watchbell.services.claims import Seats
+from watchbell.services.following import Followed, Follower
 from watchbell.services.tickets import DueTask, Result, Started, Ticket, Turn, Turned
 from watchbell.services.transitions import log_moves
 from watchbell.store import cursors, waiting
@@ -25,14 +26,20 @@ from watchbell.store.session import Database, Session
 __all__ = ["DueTask", "Result", "Started", "Ticket", "Turn", "Turned", "take_turn"]
 
 
-def take_turn(db: Database, turn: Turn) -> Turned:
-    """Store a turn and return the tickets that it gives; raises Unavailable with nothing stored."""
+def take_turn(db: Database, turn: Turn, follower: Follower | None = None) -> Turned:
+    """Store a turn and return the tickets that it gives; raises Unavailable with nothing stored.
+
+    With a ``follower`` the ends of runs are followed in the same transaction: what runs after them comes to the queue.
+    """
     with db.write() as session:
-        if turn.claims:
+        if turn.claims or follower is not None:
             # What waits may have come later than the last look at the pauses, and behind one of them.
             turn = dataclasses.replace(turn, holds=turn.holds.joined(pauses.read_holds(session, now=turn.now)))
         surprises = _store_started(session, turn) | _store_results(session, turn)
         is_released = deadlines.pass_time(session, turn) if turn.is_time else False
+        followed = follower.follow(session, turn) if follower is not None else Followed()
+        # What has just come to the queue need not wait for another turn.
+        turn = dataclasses.replace(turn, claims=turn.claims or (followed.has_queued and turn.room > 0))
         tickets: list[Ticket] = []
         seats = Seats.count(session, turn)
         claimed = births.claim(session, turn, seats) if turn.claims else None
@@ -50,10 +57,13 @@ def take_turn(db: Database, turn: Turn) -> Turned:
         changed_tasks=frozenset(due.task_id for due in turn.due) - planned,
         planned_tasks=planned,
         surprises=frozenset(surprises),
-        has_backlog=born.is_waiting or is_released or (claimed is not None and claimed.has_backlog),
+        has_backlog=born.is_waiting
+        or is_released
+        or (claimed.has_backlog if claimed is not None else followed.has_queued),
         has_more=(claimed is not None and claimed.has_more) or is_released or born.has_made_way,
+        is_behind=followed.has_more or born.has_made_way or bool(followed.replaced),
         next_moment=next_moment,
-        replaced=born.replaced,
+        replaced=followed.replaced | born.replaced,
     )
 
 

@@ -8,6 +8,7 @@ from watchbell.store.audit import AuditEntry, AuditHead
 from watchbell.store.base import Base
 from watchbell.store.blackouts import BlackoutWindow
 from watchbell.store.carried import CarriedCopy, CarriedMoment, CarriedVersion
+from watchbell.store.chains import ChainArrival, TaskLink
 from watchbell.store.day_calendars import NamedCalendar
 from watchbell.store.device_reports import DeviceJobEvent, DeviceReport
 from watchbell.store.devices import Device, DeviceGroup, DeviceGroupMember, DeviceTag
@@ -55,6 +56,7 @@ __all__ = [
     "CarriedCopy",
     "CarriedMoment",
     "CarriedVersion",
+    "ChainArrival",
     "ChangeMark",
     "Device",
     "DeviceGroup",
@@ -100,6 +102,7 @@ __all__ = [
     "SecretUse",
     "SecretVersion",
     "Task",
+    "TaskLink",
     "TaskRevision",
     "TaskTemplate",
     "Team",

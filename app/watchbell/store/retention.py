@@ -19,6 +19,7 @@ from watchbell.errors import ConfigError
 from watchbell.store.accounts import LoginLink, LoginSession
 from watchbell.store.alerts import Alert
 from watchbell.store.base import id_list, ids_select
+from watchbell.store.chains import ChainArrival
 from watchbell.store.events import Outbox
 from watchbell.store.failures import Failure
 from watchbell.store.heartbeats import Heartbeat, Scheduler
@@ -122,7 +123,7 @@ def delete_runs(session: Session, run_ids: Sequence[int]) -> Deleted:
     # Children first, as the foreign keys want it.
     connection.execute(delete(Output).where(mine), given)
     connection.execute(delete(AttemptStep).where(AttemptStep.attempt_id.in_(attempts)), given)
-    for model in (RunVerdict, RunExpected, Failure, Alert):
+    for model in (RunVerdict, RunExpected, Failure, Alert, ChainArrival):
         connection.execute(delete(model).where(model.run_id.in_(ids_select(dialect))), given)
     connection.execute(delete(Attempt).where(Attempt.run_id.in_(ids_select(dialect))), given)
     connection.execute(delete(RunEvent).where(RunEvent.run_id.in_(ids_select(dialect))), given)

@@ -24,6 +24,8 @@ NOT_SCHEDULED_SQL = "trigger <> 'schedule'"
 QUEUED_SQL = "state = 'queued'"
 #: The condition of the partial index on what waits for a person's decision.
 UNDECIDED_SQL = "decision = 'open'"
+#: The condition of the partial index on the runs of chains.
+GROUPED_SQL = "group_id IS NOT NULL"
 
 
 class Run(Base):
@@ -70,6 +72,7 @@ class Run(Base):
             postgresql_where=text(QUEUED_SQL),
         ),
         Index("ix_run_decision", "id", sqlite_where=text(UNDECIDED_SQL), postgresql_where=text(UNDECIDED_SQL)),
+        Index("ix_run_group", "group_id", "round", sqlite_where=text(GROUPED_SQL), postgresql_where=text(GROUPED_SQL)),
         # A run keeps its number for ever, also after the newest ones have been deleted.
         {"sqlite_autoincrement": True},
     )
@@ -80,7 +83,7 @@ class Run(Base):
     task_name: Mapped[str]
     task_version: Mapped[int]
     occurrence_key: Mapped[str]
-    #: schedule, manual, or catch_up.
+    #: One of domain.catch_up.Trigger.
     trigger: Mapped[str]
     due_at: Mapped[datetime]
     #: The nominal local time and zone of a calendar occurrence.
@@ -116,6 +119,11 @@ class Run(Base):
     parameters: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     #: What a person decides about a lost run of a task that asks: open, run_again or leave; None where nothing was asked.
     decision: Mapped[str | None]
+    #: The run that began the chain of which this is a step, and how often steps of it had been run again; None for no chain.
+    group_id: Mapped[int | None]
+    round: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: The runs of its parents that let it start, or because of which it was skipped.
+    parents: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class Attempt(Base):

@@ -70,6 +70,9 @@ class Task(Base):
     #: What to do about it, in Markdown, and where more can be found.
     runbook: Mapped[str] = mapped_column(default="", server_default=text("''"))
     links: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    #: What domain.chains.After.to_json made of the tasks that it runs after, by their names; store.chains has them by id.
+    after: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    join: Mapped[str] = mapped_column(default="all", server_default="all")
     owner: Mapped[str] = mapped_column(default="")
     #: The name of a team; empty for none.
     team: Mapped[str] = mapped_column(default="", server_default=text("''"))

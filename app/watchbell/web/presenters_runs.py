@@ -28,6 +28,7 @@ TRIGGER_WORDS = {
     "manual": lazy("by hand"),
     "catch_up": lazy("to catch up"),
     "asap": lazy("as soon as possible"),
+    "chain": lazy("after other tasks"),
 }
 CSV_COLUMNS = (
     "id", "task_id", "task_name", "state", "trigger", "due_at", "started_at", "ended_at", "duration_seconds",

@@ -121,6 +121,8 @@ class _Teller:
             )
         if run.trigger == "asap":
             return _("%(name)s asked for it as soon as possible: it goes ahead of all that waits.", name=by)
+        if run.trigger == "chain":
+            return _("Its turn came: the tasks that it runs after had ended.")
         return _("%(name)s asked for it by hand.", name=by)
 
     def _schedule_words(self) -> str:

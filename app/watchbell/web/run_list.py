@@ -41,7 +41,7 @@ SHAPE = Shape(
 )
 #: Open decisions are listed up to here.
 MOST_UNDECIDED = 1000
-TRIGGERS = ("", "schedule", "manual", "asap", "catch_up")
+TRIGGERS = ("", "schedule", "manual", "asap", "catch_up", "chain")
 #: Choice -> how far back; today begins where the reader is.
 SINCE = {
     "": None,

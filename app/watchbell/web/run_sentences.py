@@ -17,6 +17,7 @@ def triggers() -> dict[str, str]:
         "manual": _("by hand"),
         "asap": _("as soon as possible"),
         "catch_up": _("to catch up"),
+        "chain": _("after other tasks"),
     }
 
 
