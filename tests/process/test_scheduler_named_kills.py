@@ -206,3 +206,18 @@ def test_a_command_that_ended_before_its_cancel_keeps_its_result(lab):
     with lab.running():
         lab.wait_for_state(1, "failed", "cancelled")
         assert_true_result(lab, 1)
+
+
+def test_a_chain_goes_on_after_a_kill_between_the_end_of_a_task_and_the_birth_of_the_next(lab):
+    by_hand(lab, 0)
+    lab.add_task("next", after=[{"task": "job", "on": "failed"}])
+    die_at(lab, "before the child of a chain is committed")
+    assert len(lab.rows("SELECT 1 FROM run")) == 1
+
+    with lab.running():
+        wait_until(lambda: lab.states(state="succeeded"), 20, "the end of the chain")
+    assert [tuple(row) for row in lab.rows("SELECT trigger, state, group_id FROM run ORDER BY id")] == [
+        ("manual", "failed", None),
+        ("chain", "succeeded", 1),
+    ]
+    assert len(lab.effect_lines("START")) == len(lab.effect_lines("END")) == 2

@@ -58,3 +58,16 @@ def test_a_runbook_and_links_are_given_and_taken_away(shell, tmp_path):
     gone = shell("task", "edit", "report", "--runbook", "", "--link", "", "--json").json()
     assert (gone["runbook"], gone["links"]) == ("", [])
     assert shell("task", "edit", "report", "--runbook", str(tmp_path / "none.md")).code == errors.EXIT_USAGE
+
+
+def test_the_tasks_that_one_runs_after_are_given_shown_and_taken_away(shell):
+    shell("task", "add", "import", "--command", "true", "--manual")
+    made = shell("task", "add", "report", "--command", "true", "--after", "import=finished", "--json").json()
+
+    assert made["after"] == [{"task": "import", "on": "finished"}]
+    assert "import finished" in shell("task", "show", "report").out
+    refused = shell("task", "edit", "import", "--after", "report")
+    assert refused.code == errors.EXIT_USAGE
+    assert "--after: would be a loop: import -> report -> import" in refused.err
+    assert "--after: there is no task 'imprt'" in shell("task", "edit", "report", "--after", "imprt").err
+    assert shell("task", "edit", "report", "--after", "", "--json").json()["after"] == []

@@ -1,4 +1,4 @@
-"""Parameters of a task on the command line, sets of values and the values of one run; its runbook and links."""
+"""Parameters of a task on the command line, sets of values and the values of one run; its runbook, links and parents."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from watchbell.domain import parameters
+from watchbell.domain.chains import AFTER_FIELD, JOIN_FIELD
 from watchbell.domain.runbooks import LINKS_FIELD, RUNBOOK_FIELD
 from watchbell.errors import InputError
 
@@ -20,6 +21,12 @@ _SPEC = re.compile(
 )
 _EXAMPLE = "target!:choice(staging,live)=staging"
 
+AFTER_OPTIONS = (
+    click.option("--after", multiple=True, metavar="TASK[=END]",
+                 help="Task that it runs after; END is one of succeeded, failed, finished. Give it again for more; '' for "
+                 "none. Default: succeeded."),
+    click.option("--join", metavar="HOW", help="Wait for all of them, any, or at least so many. Default: all."),
+)  # fmt: skip
 BOOK_OPTIONS = (
     click.option(
         "--runbook", metavar="FILE", help="What to do about it, as Markdown from a file, or - for standard input."
@@ -53,6 +60,10 @@ def fields_of(given: Mapping[str, Any]) -> dict[str, object]:
         found[RUNBOOK_FIELD] = _text(given["runbook"]) if given["runbook"] else ""
     if "link" in given:
         found[LINKS_FIELD] = [_link(text) for text in given["link"] if text]
+    if "after" in given:
+        found[AFTER_FIELD] = [text for text in given["after"] if text]
+    if "join" in given:
+        found[JOIN_FIELD] = given["join"]
     if "value_set" in given:
         found[parameters.SETS_FIELD] = _sets(given["value_set"])
     return found
@@ -142,3 +153,11 @@ def _read(file: str) -> object:
         raise InputError.of(_FIELD, f"{file[:200]!r} cannot be read: {error.strerror}", "params.json") from None
     except ValueError as error:
         raise InputError.of(_FIELD, f"{file[:200]!r} holds no JSON: {error}", '[{"name": "day"}]') from None
+
+
+def after_told(after: Sequence[Mapping[str, str]], join: str) -> str | None:
+    """Return after what a task runs, for people; None if it runs after nothing."""
+    if not after:
+        return None
+    names = ", ".join(f"{one['task']} {one['on']}" for one in after)
+    return f"{names} ({join})" if len(after) > 1 else names

@@ -45,7 +45,18 @@ def task_row(body: Mapping[str, Any]) -> TaskRow:
         plan["moments"] = body["at"]
     plan |= bounds_of(body)
     # A server of an earlier version says nothing of these.
-    row = row_of({"team": "", "parameters": [], "parameter_sets": {}, "runbook": "", "links": [], **body})
+    row = row_of(
+        {
+            "team": "",
+            "parameters": [],
+            "parameter_sets": {},
+            "runbook": "",
+            "links": [],
+            "after": [],
+            "join": "all",
+            **body,
+        }
+    )
     row.schedule = schedules.to_json(schedules.from_json(plan))
     row.schedule_words = body["sentence"]
     row.policies = {name: value for name, value in body.items() if name in _POLICIES}

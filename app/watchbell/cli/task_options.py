@@ -30,6 +30,8 @@ _OPTION_OF = {
     "parameters": "--parameter",
     "runbook": "--runbook",
     "links": "--link",
+    "after": "--after",
+    "join": "--join",
     "parameter_sets": "--value-set",
     "enabled": "--disabled",
     "every_word": "--word",
@@ -82,7 +84,7 @@ _SECONDS = {
     "retry_total": "retry_total_seconds",
 }
 #: One of these must be there for a new task.
-WHEN = ("cron", "every", "at", "word", "manual")
+WHEN = ("cron", "every", "at", "word", "manual", "after")
 
 
 def option_of(field: str) -> str:
@@ -128,6 +130,7 @@ def task_options() -> Callable[[F], F]:
             click.option("--directory", metavar="DIR", help="Working directory."),
             click.option("--env", multiple=True, metavar="K=V", help="Environment variable; give it again for more."),
             *parameters.OPTIONS,
+            *parameters.AFTER_OPTIONS,
             *parameters.BOOK_OPTIONS,
             click.option("--tag", multiple=True, metavar="TAG", help="Tag; give it again for more."),
             click.option("--comment", metavar="TEXT", help="What people should know about it."),

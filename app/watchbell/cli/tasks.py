@@ -35,7 +35,7 @@ from watchbell.errors import InputError, Problem
 
 COLUMNS = (
     "id", "name", "enabled", "command", "steps", "directory", "environment", "parameters", "parameter_sets", "schedule", "schedule_words", "zone", "policies",
-    "tags", "comment", "runbook", "links", "owner", "team", "host", "version", "next_due_at", "created_at", "created_by", "updated_at",
+    "tags", "comment", "runbook", "links", "after", "join", "owner", "team", "host", "version", "next_due_at", "created_at", "created_by", "updated_at",
     "updated_by",
 )  # fmt: skip
 _NAME = click.argument("name", metavar="NAME", shell_complete=complete_task)
@@ -132,6 +132,7 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
             "Command": found.command or None,
             **steps_told(task_steps.from_json(found.steps)),
             "Schedule": found.schedule_words,
+            "After": parameters.after_told(found.after, found.join),
             "Zone": found.zone,
             "Enabled": "yes" if found.enabled else "no",
             "Paused": _pause_words(paused) if paused else None,

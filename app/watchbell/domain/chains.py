@@ -119,6 +119,21 @@ def find_loop(parents: Mapping[_Name, Collection[_Name]], start: _Name) -> list[
     return []
 
 
+def describe(after: Sequence[After], join: str) -> str:
+    """Return after what a task runs, as the sentence of its schedule; which end of each is asked for is not told."""
+    names = ", ".join(one.task for one in after)
+    if len(after) == 1:
+        return f"After {names}"
+    if join == ALL:
+        return f"After all of {names}"
+    return f"After any of {names}" if join == ANY else f"After {join} of {names}"
+
+
+def lines_of(after: Iterable[After]) -> str:
+    """Return parents as somebody would type them, one a line; ``build_after`` reads them back."""
+    return "\n".join(f"{one.task} = {one.on}" for one in after)
+
+
 def say_loop(names: Sequence[str]) -> str:
     """Return a loop in words, such as ``import -> report -> import``."""
     return " -> ".join([*names, names[0]])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+
+from watchbell.errors import InputError
 
 NAME_LIMIT = 100
 VALUE_LIMIT = 32_768
@@ -26,3 +29,26 @@ def problem_of(name: str, value: str) -> str | None:
     if len(value) > VALUE_LIMIT:
         return f"the value of {shown(name)} must be at most {VALUE_LIMIT} characters"
     return None
+
+
+def pairs_of(name: str, value: object) -> list[tuple[str, str]]:
+    """Return the variables of a mapping, or of lines with NAME=value in each; raises InputError for what can be none."""
+    if isinstance(value, Mapping):
+        pairs = [(str(key), str(text)) for key, text in value.items()]
+    elif value is not None and not isinstance(value, str):
+        raise InputError.of(name, "must be a text", EXAMPLE)
+    else:
+        # Only these two end a line: others may stand in a value.
+        pairs = [_pair(name, line) for line in (value or "").replace("\r\n", "\n").split("\n") if line.strip()]
+    for key, text in pairs:
+        wrong = problem_of(key, text)
+        if wrong is not None:
+            raise InputError.of(name, wrong, EXAMPLE)
+    return pairs
+
+
+def _pair(name: str, line: str) -> tuple[str, str]:
+    key, equals, text = line.partition("=")
+    if not equals:
+        raise InputError.of(name, f"line '{shown(line)}' has no '='", EXAMPLE)
+    return key.strip(), text

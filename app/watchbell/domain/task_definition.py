@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from watchbell.domain import environments, placeholders, runbooks, secret_names
+from watchbell.domain import chains, environments, placeholders, runbooks, secret_names
 from watchbell.domain import parameters as task_parameters
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
+from watchbell.domain.chains import AFTER_FIELD, JOIN_FIELD, After
 from watchbell.domain.environments import shown as _shown
 from watchbell.domain.parameters import FIELD, SETS_FIELD, Parameter
 from watchbell.domain.policies import Policies, build_policies
@@ -61,7 +62,7 @@ PLAIN_FIELDS = frozenset(
             "host",
             "enabled",
         ),
-        *(FIELD, SETS_FIELD, RUNBOOK_FIELD, LINKS_FIELD),
+        *(FIELD, SETS_FIELD, RUNBOOK_FIELD, LINKS_FIELD, AFTER_FIELD, JOIN_FIELD),
     }
 )
 
@@ -109,6 +110,9 @@ class TaskDefinition:
     #: What to do about it, in Markdown, and where more can be found.
     runbook: str = ""
     links: tuple[Link, ...] = ()
+    #: The tasks that it runs after, and how many of them have to end as wanted: all, any, or a number.
+    after: tuple[After, ...] = ()
+    join: str = chains.ALL
 
     def to_json(self) -> dict[str, object]:
         """Return what a revision keeps: all but whether the task is enabled."""
@@ -126,6 +130,8 @@ class TaskDefinition:
             "comment": self.comment,
             "runbook": self.runbook,
             "links": [link.to_json() for link in self.links],
+            "after": [one.to_json() for one in self.after],
+            "join": self.join,
             "owner": self.owner,
             "team": self.team,
             "host": self.host,
@@ -145,6 +151,8 @@ class TaskDefinition:
             comment=data.get("comment", ""),
             runbook=data.get("runbook", ""),
             links=runbooks.links_from_json(data.get("links")),
+            after=chains.after_from_json(data.get("after")),
+            join=data.get("join", chains.ALL),
             owner=data.get("owner", ""),
             team=data.get("team", ""),
             host=data.get("host", ""),
@@ -198,8 +206,12 @@ def build_definition(
 
 def _settled(made: TaskDefinition, *, is_given: bool) -> TaskDefinition:
     """Return a definition whose parameters fit to the rest of it; raises InputError if they cannot."""
-    declared, has_schedule = made.parameters, made.schedule.kind is not ScheduleKind.MANUAL
-    problems = task_parameters.check_together(declared, made.environment, has_schedule=has_schedule)
+    if not made.after:
+        made = dataclasses.replace(made, join=chains.ALL)
+    declared, starts_alone = made.parameters, made.schedule.kind is not ScheduleKind.MANUAL or bool(made.after)
+    problems = task_parameters.check_together(declared, made.environment, has_schedule=starts_alone)
+    if wrong := chains.check_join(made.join, len(made.after)):
+        problems = [*problems, Problem(JOIN_FIELD, wrong, chains.ALL)]
     problems += placeholders.check(made.command, [step.command for step in made.steps], declared)
     if problems:
         raise InputError(*problems)
@@ -318,22 +330,7 @@ def _directory(name: str, value: object) -> str | None:
 
 
 def _environment(name: str, value: object) -> dict[str, str]:
-    example = environments.EXAMPLE
-    pairs: list[tuple[str, str]] = []
-    if isinstance(value, Mapping):
-        pairs = [(str(key), str(text)) for key, text in value.items()]
-    else:
-        # Only these two end a line: others may stand in a value.
-        lines = _require_text(name, value, example).replace("\r\n", "\n").split("\n")
-        for line in filter(str.strip, lines):
-            key, equals, text = line.partition("=")
-            if not equals:
-                raise InputError.of(name, f"line '{_shown(line)}' has no '='", example)
-            pairs.append((key.strip(), text))
-    for key, text in pairs:
-        wrong = environments.problem_of(key, text)
-        if wrong is not None:
-            raise InputError.of(name, wrong, example)
+    pairs = environments.pairs_of(name, value)
     secret_names.check_environment(pairs)
     return dict(pairs)
 
@@ -388,4 +385,6 @@ _READERS: dict[str, Callable[[str, object], object]] = {
     SETS_FIELD: lambda _name, value: task_parameters.build_sets(value),
     RUNBOOK_FIELD: lambda _name, value: runbooks.build_runbook(value),
     LINKS_FIELD: lambda _name, value: runbooks.build_links(value),
+    AFTER_FIELD: lambda _name, value: chains.build_after(value),
+    JOIN_FIELD: lambda _name, value: chains.build_join(value),
 }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from watchbell.domain import chains, runbooks
 from watchbell.domain import parameters as task_parameters
-from watchbell.domain import runbooks
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
 from watchbell.domain.policies import Policies
+from watchbell.domain.schedule import ScheduleKind
 from watchbell.domain.task_definition import TaskDefinition
 from watchbell.store import tasks as store
 from watchbell.store.session import Session
@@ -28,6 +29,8 @@ def definition_of(task: Task) -> TaskDefinition:
         comment=task.comment,
         runbook=task.runbook,
         links=runbooks.links_from_json(task.links),
+        after=chains.after_from_json(task.after),
+        join=task.join,
         owner=task.owner,
         team=task.team,
         host=task.host,
@@ -36,6 +39,13 @@ def definition_of(task: Task) -> TaskDefinition:
         parameters=task_parameters.from_json(task.parameters),
         parameter_sets=task.parameter_sets or {},
     )
+
+
+def words_of(definition: TaskDefinition) -> str:
+    """Return when a task runs, in a sentence: by its schedule, or after what where it has none."""
+    if definition.after and definition.schedule.kind is ScheduleKind.MANUAL:
+        return chains.describe(definition.after, definition.join)
+    return schedules.describe(definition.schedule)
 
 
 def write(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:
@@ -48,13 +58,15 @@ def write(session: Session, task: Task, definition: TaskDefinition, *, now: date
     task.parameters = [parameter.to_json() for parameter in definition.parameters]
     task.parameter_sets = {title: dict(values) for title, values in definition.parameter_sets.items()}
     task.schedule = schedules.to_json(definition.schedule)
-    task.schedule_words = schedules.describe(definition.schedule)
+    task.schedule_words = words_of(definition)
     task.zone = definition.schedule.zone
     task.policies = definition.policies.to_json()
     task.tags = list(definition.tags)
     task.comment = definition.comment
     task.runbook = definition.runbook
     task.links = [link.to_json() for link in definition.links]
+    task.after = [one.to_json() for one in definition.after]
+    task.join = definition.join
     task.owner = definition.owner
     task.team = definition.team
     task.host = definition.host

@@ -16,7 +16,17 @@ from watchbell.domain.schedule import Occurrence
 from watchbell.domain.task_definition import Defaults, TaskDefinition, build_definition
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
 from watchbell.execution.far import leads_far
-from watchbell.services import left_over, ownership, pauses, quotas, task_audit, task_calendars, task_rows, transitions
+from watchbell.services import (
+    left_over,
+    links,
+    ownership,
+    pauses,
+    quotas,
+    task_audit,
+    task_calendars,
+    task_rows,
+    transitions,
+)
 from watchbell.store import ledger, newest_runs
 from watchbell.store import pauses as pause_store
 from watchbell.store import runs as run_store
@@ -122,9 +132,21 @@ def change_definition(session: Session, task: Task, definition: TaskDefinition, 
         task.version += 1
         _keep_revision(session, task, definition, now=now, actor=actor)
     task_rows.write(session, task, definition, now=now, actor=actor)
+    links.settle(session, task, definition, base)
+    if definition.name != base.name:
+        _follow_name(session, task, base.name, now=now, actor=actor)
     _tell(session, task, "task_updated", now)
     task_audit.note(session, task, "task.change", now=now, actor=actor, detail=task_audit.difference(base, definition))
     return task
+
+
+def _follow_name(session: Session, task: Task, before: str, *, now: datetime, actor: str) -> None:
+    """Let the tasks that run after one name it by its new name; whose they are does not matter."""
+    for child, definition in links.renamed(session, task, before):
+        child.version += 1
+        _keep_revision(session, child, definition, now=now, actor=actor)
+        task_rows.write(session, child, definition, now=now, actor=actor)
+        _tell(session, child, "task_updated", now)
 
 
 def set_enabled(db: Database, task_id: int, enabled: bool, *, now: datetime, actor: str) -> Task:
@@ -238,6 +260,13 @@ def is_taken(db: Database, name: str) -> bool:
         return store.find_task_by_name(session, name) is not None
 
 
+def list_names(db: Database, *, but: int | None = None, limit: int = 500) -> list[str]:
+    """Return the names of tasks, up to so many, to choose from; ``but`` is left out."""
+    with db.read() as session:
+        found = store.list_names(session, limit)
+    return [name for task_id, name in found.items() if task_id != but]
+
+
 def list_changed(db: Database, since: int) -> Sequence[PlannedTask]:
     """Return all tasks, deleted ones included, that changed after a change mark, in the order of their changes."""
     with db.read() as session:
@@ -313,6 +342,7 @@ def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: 
     session.add(task)
     session.flush()
     _keep_revision(session, task, definition, now=now, actor=actor)
+    links.settle(session, task, definition, None)
     _tell(session, task, "task_created", now)
     said = {"command": definition.command, "schedule": task.schedule_words, "owner": definition.owner}
     task_audit.note(session, task, "task.create", now=now, actor=actor, detail=said)

@@ -8,11 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from watchbell.domain import chains
 from watchbell.domain.permissions import Right
 from watchbell.domain.task_definition import Defaults, TaskDefinition
 from watchbell.domain.task_document import CalendarEntry, Document, QueueEntry
 from watchbell.errors import Conflict, InputError, NotFound, Problem
-from watchbell.services import calendars, ownership, queues, tasks
+from watchbell.services import calendars, links, ownership, queues, tasks
 from watchbell.store import day_calendars as calendar_store
 from watchbell.store import queues as queue_store
 from watchbell.store import tasks as store
@@ -137,7 +138,7 @@ def apply(
     """
     made.require_possible()
     with db.write() as session:
-        for number, step in enumerate(made.steps):
+        for number, step in enumerate(_in_order(session, made.steps)):
             tell(number)
             if step.definition is not None:
                 _apply_task(session, step, step.definition, now=now, actor=actor, defaults=defaults)
@@ -160,9 +161,22 @@ def _plan(session: Session, document: Document, *, now: datetime, defaults: Defa
             problems += error.problems
             continue
         steps.append(step)
+    wanted = [step.definition for step in steps if step.definition is not None]
+    if not problems and any(definition.after for definition in wanted):
+        problems += links.check_names(session, wanted, links.parents_by_name(session, wanted))
     if problems:
         raise InputError(*problems)
     return Plan(steps)
+
+
+def _in_order(session: Session, steps: Sequence[Step]) -> Sequence[Step]:
+    """Return the steps in an order in which each task is saved behind those that it runs after."""
+    wanted = [step.definition for step in steps if step.definition is not None]
+    if not any(definition.after for definition in wanted):
+        return steps
+    places = chains.in_order(links.parents_by_name(session, wanted), [definition.name for definition in wanted])
+    place_of = {name: place for place, name in enumerate(places)}
+    return sorted(steps, key=lambda step: place_of[step.name] if step.definition is not None else -1)
 
 
 def _task_step(session: Session, definition: TaskDefinition, defaults: Defaults, *, replaces: bool) -> Step:

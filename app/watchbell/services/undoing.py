@@ -8,7 +8,7 @@ from datetime import datetime
 
 from watchbell.domain.permissions import Right
 from watchbell.errors import Conflict, NotAllowed, NotFound
-from watchbell.services import ownership, quotas, tasks, teams
+from watchbell.services import links, ownership, quotas, tasks, teams
 from watchbell.services.bulk_parts import Part, unheard
 from watchbell.store import audit
 from watchbell.store import runs as run_store
@@ -88,6 +88,7 @@ def _restore(session: Session, task: Task, *, now: datetime, actor: str) -> Task
         raise Conflict(f"another task is called {task.name!r} by now; rename it, then restore this one")
     if run_store.list_waiting(session, task.id, 1):
         raise Conflict(f"the runs of {task.name} that waited are still being cancelled; try again in a moment")
+    links.require_may_return(session, task)
     definition = dataclasses.replace(tasks.definition_of(task), enabled=_started(session, task.id))
     if not teams.is_there(session, task.team):
         # The team was deleted after it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
-from watchbell.domain import likeness, runbooks
+from watchbell.domain import chains, likeness, runbooks
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
 from watchbell.domain.likeness import FieldChange
@@ -16,6 +16,7 @@ from watchbell.services.comparisons import Sides
 from watchbell.services.retention import Rules
 from watchbell.services.runs import RunDetail
 from watchbell.web import schedule_words
+from watchbell.web.forms.after_fields import after_lines, after_rows, join_words
 from watchbell.web.forms.parameter_fields import parameter_lines, parameter_rows
 from watchbell.web.forms.task_form import link_lines
 from watchbell.web.i18n import _
@@ -103,6 +104,9 @@ def _fields(definition: Mapping[str, object], rules: Rules) -> dict[str, str]:
     fields[_("Parameters")] = parameter_lines(declared)
     fields[_("Runbook")] = str(definition.get("runbook") or "")
     fields[_("Links")] = link_lines(runbooks.links_from_json(definition.get("links")))
+    after = chains.after_from_json(definition.get("after"))
+    fields[_("After other tasks")] = after_lines(after_rows(after))
+    fields[_("Wait for")] = join_words(str(definition.get("join") or chains.ALL)) if len(after) > 1 else ""
     fields[_("Sets of values")] = _set_lines(definition.get("parameter_sets"))
     fields[_("Steps")] = told(task_steps.describe(stored)) if stored else ""
     schedule, policies = definition.get("schedule"), definition.get("policies")

@@ -14,6 +14,7 @@ from watchbell.errors import NotFound
 from watchbell.services import tasks
 from watchbell.store.tasks import Task
 from watchbell.web.db import database
+from watchbell.web.forms.after_fields import after_lines, join_words
 from watchbell.web.forms.parameter_fields import parameter_lines
 from watchbell.web.forms.policy_fields import HOW_FIELDS
 from watchbell.web.forms.step_fields import rows_text
@@ -24,12 +25,12 @@ from watchbell.web.i18n import _
 TAKE = "take-"
 MINE, THEIRS = "mine", "theirs"
 #: Fields that are rows of controls.
-_IN_ROWS = frozenset({"steps", "parameters"})
+_IN_ROWS = frozenset({"steps", "parameters", "after"})
 _WHAT = ("what", "command", "steps")
 _WHEN = ("kind", *(name for names in FIELDS_OF_KIND.values() for name in names))
 _PLAIN = (
     *("name", "directory", "environment", "tags", "comment", "owner", "team", "host", "enabled"),
-    *("zone", "dst", *LIMIT_FIELDS, *HOW_FIELDS, "parameters", "runbook", "links"),
+    *("zone", "dst", *LIMIT_FIELDS, *HOW_FIELDS, "parameters", "runbook", "links", "after", "join"),
 )
 
 
@@ -63,6 +64,7 @@ def differences(form: TaskForm, task: Task, version: int) -> list[Difference]:
     began = {**began, "enabled": bool(form.was_enabled.data)}
     typed = {name: field.data for name, field in form._fields.items()}
     typed |= {"steps": form.steps.rows if form.has_steps else [], "parameters": form.parameters.rows}
+    typed["after"] = form.after.rows
     found = []
     for name, label, covers in _rows(form, stored):
         before, theirs, mine = (_text(name, data) for data in (began, stored, typed))
@@ -120,6 +122,11 @@ def _text(name: str, data: Mapping[str, object]) -> str:
         text = _when(data)
     elif name == "parameters":
         text = parameter_lines(_in_rows(name, data))
+    elif name == "after":
+        text = after_lines(_in_rows(name, data))
+    elif name == "join":
+        # Where nothing is waited for it says nothing.
+        text = join_words(str(data.get(name) or "all")) if _in_rows("after", data) else ""
     else:
         value = data.get(name)
         text = (_("yes") if value else _("no")) if name == "enabled" else str(value or "")

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from watchbell.domain import schedule as schedules
-from watchbell.domain.schedule import Schedule
+from watchbell.domain.schedule import Schedule, ScheduleKind
 from watchbell.errors import WatchbellError
 from watchbell.web import schedule_german
 from watchbell.web.i18n import language
+from watchbell.web.told import told
 
 #: Language -> what makes its sentences. One without an entry shows the English ones.
 DESCRIBERS: dict[str, Callable[[Schedule], str]] = {"de": schedule_german.describe}
@@ -36,6 +37,9 @@ def sentence_of(task: Scheduled) -> str:
     name = language()
     if name not in DESCRIBERS:
         return task.schedule_words
+    if task.schedule.get("kind") == ScheduleKind.MANUAL and task.schedule_words.startswith("After "):
+        # It has no schedule and runs after other tasks.
+        return told(task.schedule_words)
     return _told(name, json.dumps(task.schedule)) or task.schedule_words
 
 

@@ -17,7 +17,7 @@ from watchbell.services.quotas import StartQuotaReached, TaskQuotaReached
 from watchbell.store.tasks import Task
 from watchbell.web import current, merging, starting, task_preview
 from watchbell.web.db import database
-from watchbell.web.forms import parameter_fields
+from watchbell.web.forms import after_fields, parameter_fields
 from watchbell.web.forms.step_fields import ACT, NAMES
 from watchbell.web.forms.task_form import Taken, TaskForm, moment_widget, task_data
 from watchbell.web.i18n import _
@@ -31,7 +31,7 @@ START = "start"
 #: The button that takes back what a pasted line has changed; its value holds what was there before.
 UNDO = "undo_pasted"
 #: What a form may send beside the fields of a task.
-_MANY = frozenset({*NAMES, *parameter_fields.NAMES})
+_MANY = frozenset({*NAMES, *parameter_fields.NAMES, *after_fields.NAMES})
 _BESIDE = frozenset({"csrf_token", "preview", "submit", UNDO}) | _MANY
 _SHOWN_NAME = 60
 
@@ -66,6 +66,9 @@ def save(form: TaskForm, task: Task | None) -> Task | Refusal:
         return Refusal(200)
     if parameter_fields.ACT in request.form:
         form.parameters.act(request.form[parameter_fields.ACT])
+        return Refusal(200)
+    if after_fields.ACT in request.form:
+        form.after.act(request.form[after_fields.ACT])
         return Refusal(200)
     if UNDO in request.form:
         form.put_back(_earlier_fields(request.form[UNDO]))
@@ -196,6 +199,7 @@ def page(form: TaskForm, task: Task | None, refusal: Refusal | None = None) -> t
         templates=starting.templates() if task is None else [],
         moment_widget=moment_widget(form.at.data),
         zones=sorted(schedules.valid_zones()),
+        other_tasks=tasks.list_names(database(), but=task.id if task is not None else None),
         group_titles=GROUP_TITLES,
         rules=current.rules(),
         secret_names=secrets.list_names(database()),

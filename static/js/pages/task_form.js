@@ -10,7 +10,7 @@ import { t } from "../lib/words.js";
 const DELAY_MS = 300;
 const TIMEOUT_MS = 10000;
 /** What says nothing of the task itself. */
-const BESIDE = ["preview", "step_act", "param_act", "undo_pasted"];
+const BESIDE = ["preview", "step_act", "param_act", "after_act", "undo_pasted"];
 
 /** @param {HTMLFormElement} form @param {AbortSignal} signal @returns {Promise<Document>} */
 async function ask(form, signal) {

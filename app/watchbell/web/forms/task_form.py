@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
 
+from watchbell.domain.chains import ALL
 from watchbell.domain.crontab import PastedLine, understand
 from watchbell.domain.policies import Policies
 from watchbell.domain.runbooks import Link
@@ -23,6 +24,7 @@ from watchbell.domain.task_definition import NAME_LIMIT, Defaults, TaskDefinitio
 from watchbell.errors import Problem
 from watchbell.services import calendars
 from watchbell.web.db import database
+from watchbell.web.forms.after_fields import AfterField, after_rows, join_choices
 from watchbell.web.forms.parameter_fields import ParametersField, parameter_rows
 from watchbell.web.forms.policy_fields import SPAN_FIELDS, PolicyFields, choices, in_spans, policy_data
 from watchbell.web.forms.step_fields import StepsField, rows_of
@@ -49,7 +51,7 @@ FIELDS_OF_KIND = {
 PASTED_FIELDS = ("kind", "cron", "command", "name", "environment", "zone", "directory", "comment", "spread_seconds")
 WHAT_CHOICES = (("command", lazy("One command")), ("steps", lazy("Steps in order")))
 WHAT_FIELDS = ("name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "team", "host", "enabled",
-               "parameters", "runbook", "links")  # fmt: skip
+               "parameters", "runbook", "links", "after", "join")  # fmt: skip
 UNITS = {"seconds": lazy("seconds"), "minutes": lazy("minutes"), "hours": lazy("hours"), "days": lazy("days")}
 #: The words of a schedule, as they are offered.
 _EVERY_NAMES = {
@@ -122,6 +124,9 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     comment = TextAreaField(lazy("Comment"), render_kw={"rows": 2})
     runbook = TextAreaField(lazy("Runbook"), render_kw={"rows": 6})
     links = TextAreaField(lazy("Links"), render_kw={"rows": 2, "spellcheck": "false"})
+    after = AfterField(lazy("After other tasks"))
+    #: Its choices are given to the form, one that was stored among them.
+    join = SelectField(lazy("Wait for"), choices=[], validate_choice=False)
     owner = StringField(lazy("Owner"), render_kw={"maxlength": NAME_LIMIT})
     #: Its choices are given to the form; without a team there is nothing to choose.
     team = SelectField(lazy("Team"), choices=[], validate_choice=False)
@@ -189,8 +194,9 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
         return bool(self.enabled.data) == bool(self.was_enabled.data)
 
     def offer_teams(self, names: Iterable[str]) -> None:
-        """Let one of these teams be chosen, the one that was chosen before, or none."""
+        """Let one of these teams be chosen, the one that was chosen before, or none; and any join."""
         offered = dict.fromkeys([*names, *filter(None, [self.team.data])])
+        self.join.choices = choices(join_choices(self.join.data or ""))
         self.team.choices = choices([("", _("none")), *((name, name) for name in offered)])
 
     def schedule_fields(self) -> dict[str, object]:
@@ -285,6 +291,7 @@ def new_task_data(defaults: Defaults) -> dict[str, object]:
         "calendar_rule": "leave_out",
         "owner": defaults.owner,
         "team": "",
+        "join": ALL,
         "host": "",
         "version": "",
         **policy_data(Policies()),
@@ -305,6 +312,8 @@ def task_data(definition: TaskDefinition, version: int) -> dict[str, object]:
         "comment": definition.comment,
         "runbook": definition.runbook,
         "links": link_lines(definition.links),
+        "after": after_rows(definition.after),
+        "join": definition.join,
         "owner": definition.owner,
         "team": definition.team,
         "host": definition.host,

@@ -35,6 +35,7 @@ from watchbell.web import (
 from watchbell.web.checks import with_filters
 from watchbell.web.day_totals import year_of
 from watchbell.web.db import database
+from watchbell.web.forms.after_fields import on_words
 from watchbell.web.forms.parameter_fields import type_words
 from watchbell.web.i18n import _
 from watchbell.web.list_look import Look
@@ -49,6 +50,7 @@ from watchbell.web.told import sentence
 blueprint = Blueprint("tasks", __name__)
 blueprint.add_app_template_global(flow, "step_flow")
 blueprint.add_app_template_global(type_words, "parameter_types")
+blueprint.add_app_template_global(on_words, "after_ends")
 
 #: How many runs and revisions the page of a task shows.
 _SHOWN_RUNS = 20

@@ -1,9 +1,10 @@
-"""What routes of tasks take and answer with of their parameters, runbooks and links."""
+"""What routes of tasks take and answer with of their parameters, runbooks, links and parents."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from watchbell.domain.chains import On
 from watchbell.domain.parameters import ParameterType
 from watchbell.web.api import fields
 
@@ -17,6 +18,11 @@ RUNBOOK: dict[str, Any] = {
     "example": "Restart it, then run it again.",
 }
 LINKS: dict[str, Any] = {"description": "Where more can be found."}
+AFTER: dict[str, Any] = {"description": "The tasks that it runs after."}
+JOIN: dict[str, Any] = {
+    "description": "How many of those have to end as wanted: `all`, `any`, or a number as text.",
+    "example": "all",
+}
 
 
 class Link(fields.Schema):
@@ -27,6 +33,13 @@ class Link(fields.Schema):
         required=True,
         metadata={"description": "https, http, or a page of this server.", "example": "https://example.org/backup"},
     )
+
+
+class After(fields.Schema):
+    """A task that another one runs after."""
+
+    task = fields.Text(required=True, metadata={"description": "Its name.", "example": "backup-home"})
+    on = fields.Word(list(On), load_default=On.SUCCEEDED.value)
 
 
 class Parameter(fields.Schema):

@@ -15,10 +15,13 @@ from watchbell.store.tasks import SORTS
 from watchbell.web.api import fields
 from watchbell.web.api.native import schemas
 from watchbell.web.api.native.parameter_schemas import (
+    AFTER,
+    JOIN,
     LINKS,
     PLAIN_VALUE,
     RUNBOOK,
     SETS,
+    After,
     Link,
     Parameter,
     ToldParameter,
@@ -175,6 +178,8 @@ class TaskChange(ScheduleFields):
     )
     runbook = fields.Text(allow_none=True, metadata={**RUNBOOK})
     links = fields.Many(fields.Nested(Link), allow_none=True, metadata={**LINKS})
+    after = fields.Many(fields.Nested(After), allow_none=True, metadata={**AFTER})
+    join = fields.Text(allow_none=True, metadata={**JOIN})
     owner = fields.Text(validate=fields.long(0, NAME_LIMIT), metadata={"example": "ann"})
     team = fields.Text(
         validate=fields.long(0, TEAM_LIMIT),
@@ -218,6 +223,8 @@ class Task(fields.Schema):
     comment = fields.Text(required=True)
     runbook = fields.Text(required=True, metadata={**RUNBOOK})
     links = fields.Many(fields.Nested(Link), required=True, metadata={**LINKS})
+    after = fields.Many(fields.Nested(After), required=True, metadata={**AFTER})
+    join = fields.Text(required=True, metadata={**JOIN})
     owner = fields.Text(required=True)
     team = fields.Text(required=True, metadata={"description": "Empty for none."})
     host = fields.Text(required=True)

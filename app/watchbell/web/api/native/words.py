@@ -17,7 +17,7 @@ from watchbell.store.tasks import Task
 
 _PLAIN_FIELDS = (
     *("id", "version", "name", "enabled", "command", "steps", "directory", "environment", "parameters"),
-    *("parameter_sets", "tags", "comment", "runbook", "links", "owner", "team", "host"),
+    *("parameter_sets", "tags", "comment", "runbook", "links", "after", "join", "owner", "team", "host"),
 )
 _RECORD_FIELDS = ("next_due_at", "created_at", "created_by", "updated_at", "updated_by")
 #: The columns of a run, which are its fields but for how long it took.
