@@ -240,6 +240,28 @@ def test_pages_are_turned_by_key_without_loading_the_page_anew(page: Page) -> No
     expect(page.locator("#run-1")).to_be_visible()
 
 
+def test_rows_follow_while_one_types_and_so_does_all_that_leads_on(page: Page, installation) -> None:
+    page.goto("/runs?view=all")
+    page.evaluate("window.isStillThere = true")
+    page.get_by_role("searchbox", name="Search runs").press_sequentially("task-04")
+    expect(page.locator(".wb-answer")).to_contain_text("20 runs")
+    page.locator(".wb-chips").get_by_role("link", name="succeeded").click()
+    expect(page).to_have_url(re.compile("(?=.*q=task-04)(?=.*state=succeeded)"))
+    expect(page.locator(".wb-chip[aria-current]")).to_have_count(1)
+    page.locator("select[name=since]").select_option("7d")
+    expect(page).to_have_url(re.compile("(?=.*q=task-04)(?=.*state=succeeded)(?=.*since=7d)"))
+    expect(page.locator(".wb-answer")).to_contain_text("the last 7 days")
+    expect(page.locator("a[href*='runs.csv']")).to_have_attribute(
+        "href", re.compile("(?=.*q=task-04)(?=.*state=succeeded)")
+    )
+    page.get_by_role("searchbox", name="Search runs").fill("nothing like this")
+    expect(page.locator("#runs tbody")).to_contain_text("No run matches.")
+    assert page.evaluate("window.isStillThere")
+    page.go_back()
+    expect(page).to_have_url(re.compile("(?=.*q=task-04)(?!.*since=7d)"))
+    expect(page.get_by_role("searchbox", name="Search runs")).to_have_value("task-04")
+
+
 def test_the_oldest_runs_come_first_when_the_head_is_clicked(page: Page) -> None:
     page.goto("/runs?view=all")
     page.get_by_role("columnheader", name=re.compile("^Run")).click()
@@ -331,8 +353,9 @@ def test_without_scripts_one_ticks_is_asked_and_told(browser, installation) -> N
 def test_next_runs_are_filtered_turned_page_by_page_and_saved(browser, installation, scripts: bool) -> None:
     moments, tag = "tbody tr time", f"listed-{scripts}".lower()
     # Of its own, since what others have switched by hand in the database has no next moment.
+    hour = (clock.now().hour + 12) % 24
     for number in range(10):
-        installation.add(f"{tag}-{number}", "true", cron=f"{number} 3 * * *", tags=[tag])
+        installation.add(f"{tag}-{number}", "true", cron=f"{number} {hour} * * *", tags=[tag])
     with window(browser, installation, java_script_enabled=scripts) as page:
         page.goto("/next-runs?view=all")
         page.locator(".wb-more-filters > summary").click()
@@ -343,6 +366,8 @@ def test_next_runs_are_filtered_turned_page_by_page_and_saved(browser, installat
         expect(page.locator(moments)).to_have_count(30)
         expect(page.locator(".wb-goes-on")).to_have_count(10)
         page.get_by_role("link", name="All", exact=True).click()
+        # Only when its rows are there does the form of the columns know of the choice, too.
+        expect(page.locator(moments)).to_have_count(50)
         page.get_by_label("Columns and rows").click()
         page.get_by_label("Rows a page").select_option("25")
         page.get_by_role("button", name="Show so").click()

@@ -84,6 +84,15 @@ def test_dragging_over_the_timeline_zooms_and_the_address_says_so(browser, house
         expect(page.locator(".wb-picture__now")).to_be_attached()
 
 
+def test_a_click_where_nothing_is_drawn_asks_why(browser, house) -> None:
+    with window(browser, house) as page:
+        page.goto("/timeline?q=nightly-backup&range=7d")
+        # At its left edge none of these tasks had been made.
+        page.locator(".wb-timeline__gap").click(position={"x": 20, "y": 14})
+        expect(page).to_have_url(re.compile(r"/tasks/\d+/why\?at=20\d\d-\d\d-\d\dT\d\d:\d\d:00Z"))
+        expect(page.locator("#answer")).to_contain_text("was made later")
+
+
 def test_the_keyboard_walks_from_mark_to_mark_and_into_a_run(browser, house) -> None:
     with window(browser, house) as page:
         page.goto("/timeline?q=nightly-backup")

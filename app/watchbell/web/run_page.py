@@ -34,8 +34,9 @@ def asked_by_script(args: MultiDict[str, str]) -> tuple[RunQuery, Look]:
     """Return what the table's script asks for: the filters and the place of the page's address, in the order of its heads."""
     look = list_look.read(run_list.SHAPE, args, {})
     address = args.get("address")
-    wanted, _look = asked(args if address is None else MultiDict(parse_qsl(address, max_num_fields=100)))
-    return _turned(wanted, args), look
+    wanted, told = asked(args if address is None else MultiDict(parse_qsl(address, max_num_fields=100)))
+    # The columns are those of the table's heads; what leads on from the list says what the page's address says of them.
+    return _turned(wanted, args), dataclasses.replace(look, given=told.given)
 
 
 def _turned(wanted: RunQuery, args: MultiDict[str, str]) -> RunQuery:
@@ -60,25 +61,31 @@ def shown(wanted: RunQuery, look: Look) -> dict[str, Any]:
     return {
         "page": page,
         "is_backwards": chosen.is_backwards,
-        "look": look,
         "rows": rows[::-1] if wanted.oldest_first else rows,
         "turns": run_list.places(wanted, page, look.length),
         "answer": sentence,
         "total": ngettext("%(number)s run", "%(number)s runs", page.filtered, number=number),
+        **_beside(wanted, look),
     }
 
 
-def around(wanted: RunQuery, look: Look) -> dict[str, Any]:
-    """Return what the page shows around its rows."""
+def _beside(wanted: RunQuery, look: Look) -> dict[str, Any]:
+    """Return what stands around the rows and changes with them."""
     return {
         "asked": wanted,
         "open_decisions": decisions.count_open(database()),
         "run_list": run_list,
+        **list_look.context(look, wanted.address(view=None)),
+    }
+
+
+def choices() -> dict[str, Any]:
+    """Return what the fields of the filters offer."""
+    return {
         "triggers": run_sentences.triggers(),
         "since": run_sentences.since(),
         "marks": task_lists.list_marks(database()),
         "hosts": run_lists.list_hosts(database()),
-        **{name: value for name, value in list_look.context(look, wanted.address(view=None)).items() if name != "look"},
     }
 
 

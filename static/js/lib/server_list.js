@@ -16,7 +16,7 @@ const SEARCH_DELAY_MS = 250;
  */
 function withLook(search, look) {
   const kept = new URLSearchParams(search);
-  for (const name of ["page", "view", "cols", "length"]) kept.delete(name);
+  for (const name of ["page", "before", "after", "view", "cols", "length"]) kept.delete(name);
   for (const [name, value] of new URLSearchParams(look)) kept.set(name, value);
   return kept.toString();
 }
@@ -49,7 +49,7 @@ function follow(api, form, usual) {
 }
 
 /** What leads on from this list, such as its export, is of what is shown now. @param {any} api */
-function leadOn(api) {
+export function leadOn(api) {
   for (const link of document.querySelectorAll("a[data-list-link]")) {
     if (link instanceof HTMLAnchorElement) link.search = location.search;
   }

@@ -1,4 +1,4 @@
-/* The timeline: dragging over it chooses a stretch of time, which then stands in the address. */
+/* The timeline: dragging over it chooses a stretch of time, which then stands in the address; a click where nothing is drawn asks why. */
 
 const SVG = "http://www.w3.org/2000/svg";
 const LEAST_PIXELS = 8;
@@ -23,6 +23,15 @@ function plotOf(target) {
 function end() {
   drag?.mark.remove();
   drag = null;
+}
+
+/** @param {EventTarget|null} target @param {number} at */
+function askWhy(target, at) {
+  const gap = target instanceof Element ? target.closest("[data-why]") : null;
+  if (!gap) return;
+  // Nobody aims at seconds; the answer names the moments before and after.
+  const minute = new Date(Math.round(at / 60_000) * 60_000).toISOString().replace(/\.\d+Z/, "Z");
+  location.assign(`${gap.getAttribute("data-why")}?at=${minute}`);
 }
 
 document.addEventListener("pointerdown", (event) => {
@@ -50,9 +59,10 @@ document.addEventListener("pointerup", (event) => {
   const at = place(plot, event.clientX);
   const was = mark.isConnected;
   end();
-  if (!was || Math.abs(at - from) < LEAST_PIXELS) return;
   const [begin, until] = [Number(plot.dataset.from), Number(plot.dataset.to)];
   const perPixel = (until - begin) / plot.getBoundingClientRect().width;
+  if (!was) askWhy(event.target, begin + at * perPixel);
+  if (!was || Math.abs(at - from) < LEAST_PIXELS) return;
   const start = begin + Math.min(from, at) * perPixel;
   const stop = Math.max(begin + Math.max(from, at) * perPixel, start + LEAST_MS);
   const address = new URL(location.href);

@@ -55,7 +55,7 @@ def index() -> AnyResponse | str:
     shown = run_page.shown(asked, look)
     if asked.after is not None and not shown["rows"]:
         return redirect(url_for("runs.index", **asked.address()))
-    return render_template("runs/index.html", **shown, **run_page.around(asked, look))
+    return render_template("runs/index.html", **shown, **run_page.choices())
 
 
 @blueprint.get("/runs/data")

@@ -94,13 +94,19 @@ def index_csv() -> Response:
 def _links(asked: Asked) -> Links:
     """Return where marks lead to; there are hundreds of them, so that what their addresses share is made once."""
     run, task = url_for("runs.detail", run_id=0)[:-1], url_for("tasks.detail", task_id=0)[:-1]
+    before, after = url_for("task_why.show", task_id=0).split("0")
     given: dict[str, Any] = dict(item for item in (("by", asked.by), ("of", asked.of)) if item not in _USUAL)
     part = url_for("timeline.index", range=asked.range, **given)
 
     def zoom(start: datetime, until: datetime, name: str) -> str:
         return f"{part}&from={_stamp(start)}&to={_stamp(until)}{_named(name or asked.search)}"
 
-    return Links(run=lambda run_id: f"{run}{run_id}", task=lambda task_id: f"{task}{task_id}", zoom=zoom)
+    return Links(
+        run=lambda run_id: f"{run}{run_id}",
+        task=lambda task_id: f"{task}{task_id}",
+        why=lambda task_id: f"{before}{task_id}{after}",
+        zoom=zoom,
+    )
 
 
 @functools.lru_cache(maxsize=64)

@@ -57,6 +57,8 @@ class DrawnLane:
 
     label: str
     href: str
+    #: Where a moment is asked about at which nothing is drawn; the moment is still to be named.
+    why: str
     #: Of single runs, of counted ones, and of what is planned; the last of these may be a band that says so.
     marks: Sequence[Mark]
     parts: Sequence[Mark]
@@ -74,6 +76,7 @@ class Links:
 
     run: Callable[[int], str]
     task: Callable[[int], str]
+    why: Callable[[int], str]
     #: A stretch of the timeline, of the task of a lane.
     zoom: Callable[[datetime, datetime, str], str]
 
@@ -103,6 +106,7 @@ class Drawing:
         return DrawnLane(
             label=lane.label or _("no host"),
             href=self.links.task(lane.task.id) if lane.task and lane.task.is_on else "",
+            why=self.links.why(lane.task.id) if lane.task and lane.task.is_on else "",
             marks=self._singles(lane.spans),
             parts=self._parts(lane),
             planned=planned,
