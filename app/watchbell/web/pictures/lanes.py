@@ -57,8 +57,6 @@ class DrawnLane:
 
     label: str
     href: str
-    #: Where a moment is asked about at which nothing is drawn; the moment is still to be named.
-    why: str
     #: Of single runs, of counted ones, and of what is planned; the last of these may be a band that says so.
     marks: Sequence[Mark]
     parts: Sequence[Mark]
@@ -68,6 +66,8 @@ class DrawnLane:
     counts: dict[str, int]
     wrong: Sequence[Span]
     next_at: datetime | None
+    #: Where one asks of a moment at which nothing is drawn; which moment is still to be added.
+    why: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
