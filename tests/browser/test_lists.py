@@ -291,7 +291,7 @@ def test_a_time_from_and_to_is_chosen_behind_the_button_of_filters(page: Page) -
     page.get_by_label("Due from").fill((now - timedelta(minutes=90)).strftime("%Y-%m-%dT%H:%M"))
     page.get_by_label("Due until").fill((now - timedelta(minutes=60)).strftime("%Y-%m-%dT%H:%M"))
     page.get_by_role("button", name="Show", exact=True).click()
-    expect(page.locator(RUN_ROWS).nth(28)).to_be_visible()
+    expect(page.locator(RUN_ROWS).nth(32)).to_have_count(0)
     assert 29 <= len(ids(page)) <= 32
     expect(page.locator(".wb-answer")).to_contain_text("due from")
     expect(page.locator(".wb-more-filters > summary")).to_contain_text("2")

@@ -195,6 +195,7 @@ function addressOf(form) {
 /** @param {any} api @param {HTMLFormElement} form */
 function followFilters(api, form) {
   let timer = 0;
+  let isTyping = false;
   const follow = (/** @type {boolean} */ isStep) => {
     clearTimeout(timer);
     const address = addressOf(form);
@@ -203,9 +204,14 @@ function followFilters(api, form) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     follow(true);
+    isTyping = false;
   });
   form.addEventListener("change", (event) => {
-    if (!(event.target instanceof HTMLInputElement && event.target.type === "search")) follow(true);
+    if (event.target instanceof HTMLInputElement && event.target.type === "search") return;
+    // A date changes with each of its parts: all that is typed in a row is one step of the way back.
+    const isTyped = event.target instanceof HTMLInputElement && event.target.type !== "checkbox";
+    follow(!(isTyped && isTyping));
+    isTyping = isTyped;
   });
   form.addEventListener("input", (event) => {
     if (!(event.target instanceof HTMLInputElement && event.target.type === "search")) return;
