@@ -9,7 +9,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 # What decides whether an existing environment is still the right one.
 SETUP := setup.py setup_assets.py requirements.txt package.json package-lock.json app/watchbell/version.py
 # The slow lanes of tests/lanes.py mostly wait: as many workers keep two cores busy without crowding them.
-WORKERS ?= 4
+WORKERS ?= 5
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help

@@ -6,7 +6,9 @@ loadgroup``) writes the group into an attribute that pytest 9.2 no longer has, a
 
 from __future__ import annotations
 
+import os
 import zlib
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -23,6 +25,9 @@ LANES = {
 #: So long a lane is shared by several workers, each with some of its files: its tests have installations of their own.
 SHARED_BY = {"browser": 2, "served": 2}
 
+#: Tests without a lane wait for nothing, and give way to those that do when there are more workers than processors.
+_GIVES_WAY = 5
+
 
 def lane_of(nodeid: str) -> str:
     """Return the lane of a test; one that may run beside any other has its own."""
@@ -34,6 +39,15 @@ def lane_of(nodeid: str) -> str:
     if lane is None:
         return nodeid
     return f"{lane}-{zlib.crc32(file.encode()) % SHARED_BY[lane]}" if lane in SHARED_BY else lane
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let what waits for real processes and browsers go first."""
+    # Only the superuser may take back what was given away.
+    if hasattr(item.config, "workerinput") and os.geteuid() == 0:
+        os.setpriority(os.PRIO_PROCESS, 0, _GIVES_WAY if lane_of(item.nodeid) == item.nodeid else 0)
+    return (yield)
 
 
 @pytest.hookimpl(optionalhook=True)
