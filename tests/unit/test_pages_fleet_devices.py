@@ -250,10 +250,10 @@ def test_a_key_is_replaced_shown_once_and_taken_away(admin: Person, db: Database
     page = BeautifulSoup(admin.post(f"/fleet/devices/{uuid}/key").text, "html.parser")
     second = str(page.select_one("#key")["value"])  # type: ignore[index]
     assert second != first
-    assert devices.find_identified(db, devices.hash_of(first)) is None
-    assert devices.find_identified(db, devices.hash_of(second)) is not None
+    assert devices.find_by_key(db, devices.hash_of(first), now=clock.now()) is None
+    assert devices.find_by_key(db, devices.hash_of(second), now=clock.now()) is not None
     assert admin.post(f"/fleet/devices/{uuid}/key/revoke").status_code == 303
-    assert devices.find_identified(db, devices.hash_of(second)) is None
+    assert devices.find_by_key(db, devices.hash_of(second), now=clock.now()) is None
     assert "It has no key" in admin.see(f"/fleet/devices/{uuid}").text
 
 

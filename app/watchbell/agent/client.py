@@ -31,6 +31,10 @@ class Offline(Exception):
         self.wait_seconds = wait_seconds
 
 
+class AnswerLost(Offline):
+    """The connection has ended before an answer came; the server may have done what it was asked."""
+
+
 class Answer(NamedTuple):
     """What the server has answered."""
 
@@ -89,19 +93,30 @@ class Server:
 
     def report(self, report: dict[str, Any]) -> Answer:
         """Report of a job."""
-        return self._send("POST", "/report", report)
+        return self._send_surely("POST", "/report", report)
 
     def schedule(self, asked: dict[str, Any]) -> Answer:
         """Fetch a schedule that this device is to carry."""
-        return self._send("POST", "/carried", asked)
+        return self._send_surely("POST", "/carried", asked)
 
     def moments(self, told: dict[str, Any]) -> Answer:
         """Tell what has become of moments of schedules that this device carries."""
-        return self._send("POST", "/moments", told)
+        return self._send_surely("POST", "/moments", told)
 
     def handler(self, name: str, digest: str) -> Answer:
         """Fetch a handler as it was with a digest, also if it was changed since then."""
-        return self._send("GET", f"/handlers/{name}?sha256={quote(digest, safe='')}")
+        return self._send_surely("GET", f"/handlers/{name}?sha256={quote(digest, safe='')}")
+
+    def _send_surely(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+        """Send what may be sent twice, and send it once more at once if only its answer is lost.
+
+        Else it would come after everything else in its turn, and where every so-manieth answer is lost, it could be the
+        same one each time.
+        """
+        try:
+            return self._send(method, path, body)
+        except AnswerLost:
+            return self._send(method, path, body)
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         headers = {"Accept": "application/json"}
@@ -114,7 +129,10 @@ class Server:
         asked = urllib.request.Request(self._base + path, data=data, method=method, headers=headers)  # noqa: S310
         try:
             return self._open(asked)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (ConnectionError, http.client.HTTPException) as error:
+            # What fails before something was sent comes in another shape.
+            raise AnswerLost(f"the server does not answer: {error}") from None
+        except (OSError, ValueError) as error:
             # The last of them is an address to which the answer leads, and which is none.
             raise Offline(f"the server does not answer: {error}") from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,11 +16,13 @@ from watchbell.domain import job_document
 from watchbell.domain.agent_protocol import Assignment, Told
 from watchbell.domain.fleet_state import FINAL, DeviceJobState
 from watchbell.errors import Conflict
-from watchbell.services import audit, carried, device_jobs, device_secrets, devices, joining
+from watchbell.services import audit, carried, device_facts, device_jobs, device_secrets, devices, joining
+from watchbell.services.device_facts import FactsTold
 from watchbell.services.device_jobs import Offer
 from watchbell.services.device_secrets import Way
 from watchbell.store import devices as device_store
 from watchbell.store import fleet_jobs as store
+from watchbell.store.device_polls import Asker
 from watchbell.store.devices import Device
 from watchbell.store.fleet_jobs import DeviceJob
 from watchbell.store.secret_box import SecretBox
@@ -29,6 +31,10 @@ from watchbell.store.session import Database, Session
 #: Fences count the seconds since then, or one by one where that is more: so that they grow on when an older database is
 #: restored, and agents do not take what is new for old.
 _FIRST_FENCE = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+#: Writes down what a device has told of its machine.
+FactsNote = Callable[[Database, FactsTold], None]
 
 
 class DuplicateIdentity(Conflict):
@@ -85,12 +91,26 @@ class Answer:
     told: Told
 
 
-def poll(db: Database, uuid: str, asked: Asked, *, now: datetime, address: str = "") -> Answer:
+def poll(
+    db: Database,
+    uuid: str,
+    asked: Asked,
+    *,
+    now: datetime,
+    address: str = "",
+    asker: Asker | None = None,
+    note: FactsNote | None = None,
+) -> Answer:
     """Return what the agent of a device is to do and to stop; one assignment goes to one process, which may begin it.
 
+    ``asker`` is the device as it was found by the key of this very request, for whoever has looked already, and ``note``
+    writes down a moment later what need not be known at once.
     Raises NotFound, DeviceInactive, NotEnrolled, OutOfTurn for a request that was overtaken by a later one, and
     DuplicateIdentity, which is noted, for a process that follows none of those that were heard of.
     """
+    quiet = _quiet(db, asker, asked, now, note) if asker is not None and asker.uuid == uuid else None
+    if quiet is not None:
+        return quiet
     with db.read() as session:
         device = _require(session, uuid)
         is_known = device.incarnation == asked.incarnation
@@ -111,6 +131,26 @@ def poll(db: Database, uuid: str, asked: Asked, *, now: datetime, address: str =
     if told is None:
         raise DuplicateIdentity
     return told
+
+
+def _quiet(db: Database, found: Asker, asked: Asked, now: datetime, note: FactsNote | None) -> Answer | None:
+    """Return the answer to a request for which there is nothing, as there nearly always is, with no further look.
+
+    What it tells of its machine is left to ``note`` if no order chooses by what of it is new.
+    """
+    if asked.holds is not None or found.is_in_conflict or found.has_news or not found.is_active:
+        return None
+    is_new = found.incarnation != asked.incarnation or asked.seq <= found.poll_seq
+    # What is carried is looked at more closely if there is any.
+    is_other = asked.carries is not None and (found.is_any_carried or found.carried_mark != carried.mark(asked.carries))
+    if is_new or is_other or found.signing_salt is None:
+        return None
+    if asked.facts is not None:
+        if note is None or not device_facts.attributes_of(asked.facts).items() <= found.attributes.items():
+            return None
+        kept = device_facts.kept_of(asked.facts, agents_clock=asked.clock, round_trip_ms=asked.round_trip_ms, now=now)
+        note(db, FactsTold(found.id, now, kept))
+    return Answer(found.uuid, found.signing_salt, Told(None, (), {} if asked.carries is not None else None))
 
 
 def give_carried(
@@ -205,18 +245,10 @@ def _take_over(session: Session, device: Device, asked: Asked, *, now: datetime,
 
 def _keep_facts(session: Session, device: Device, asked: Asked, facts: Mapping[str, Any], *, now: datetime) -> None:
     """Keep what a device tells of its machine; what orders choose by is kept where they look."""
-    derived: dict[str, Any] = {"round_trip_ms": asked.round_trip_ms}
-    if asked.clock is not None:
-        derived["clock_ahead_seconds"] = round((asked.clock - now).total_seconds(), 1) + 0.0
-    device.facts, device.facts_at = {**facts, **derived}, now
-    attributes = {
-        "os_version": facts.get("os"),
-        "agent_version": facts.get("agent_version"),
-        "zone": facts.get("zone"),
-        "ip_address": next(iter(facts.get("addresses", ())), None),
-        "mac_address": next(iter(facts.get("mac_addresses", ())), None),
-    }
-    changed = {name: value for name, value in attributes.items() if value and value != getattr(device, name)}
+    kept = device_facts.kept_of(facts, agents_clock=asked.clock, round_trip_ms=asked.round_trip_ms, now=now)
+    device.facts, device.facts_at = kept, now
+    told = device_facts.attributes_of(facts)
+    changed = {name: value for name, value in told.items() if value != getattr(device, name)}
     for name, value in changed.items():
         setattr(device, name, value)
     if changed:

@@ -63,16 +63,17 @@ def wanted(session: Session, device: Device, now: datetime) -> dict[str, int]:
 
 def is_news(device: Device, said: Mapping[str, int]) -> bool:
     """Return whether a device says something else of what it carries than the last time."""
-    return device.carried_mark != _mark(said)
+    return device.carried_mark != mark(said)
 
 
-def _mark(said: Mapping[str, int]) -> str:
+def mark(said: Mapping[str, int]) -> str:
+    """Return what a device says that it carries as one text."""
     return " ".join(f"{name}:{version}" for name, version in sorted(said.items()))
 
 
 def note(session: Session, device: Device, said: Mapping[str, int], *, now: datetime) -> None:
     """Write down what a device says that it carries; of what it was never given it is not believed."""
-    device.carried_mark = _mark(said)
+    device.carried_mark = mark(said)
     for copy in store.list_copies(session, device.id):
         version = said.get(copy.schedule_uuid)
         if version != copy.version:

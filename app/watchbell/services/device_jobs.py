@@ -23,6 +23,7 @@ from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import device_secrets, devices, fleet_jobs, fleet_moves, joining, speakers
 from watchbell.services.device_secrets import Way
 from watchbell.services.speakers import Speaker
+from watchbell.store import device_polls as poll_store
 from watchbell.store import device_reports as log_store
 from watchbell.store import devices as device_store
 from watchbell.store import fleet_jobs as store
@@ -124,9 +125,10 @@ def poll(db: Database, uuid: str, *, now: datetime) -> Poll:
     that is not there and DeviceInactive.
     """
     with db.read() as session:
-        device = require_active(session, uuid)
-        if device.conflict_at is not None:
+        asker = poll_store.find_asker(session, uuid.lower(), now)
+        if asker is not None and asker.is_active and (asker.is_in_conflict or not asker.has_news):
             return Poll(None, ())
+        device = require_active(session, uuid)
         found = store.find_next(session, device.id, now)
         untold = store.list_untold(session, device.id)
         if not untold and (found is None or found.state == DeviceJobState.IN_PROGRESS.value):

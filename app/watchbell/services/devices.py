@@ -16,8 +16,11 @@ from watchbell.domain.fleet_targets import Filter, read_tags
 from watchbell.domain.presence import DEVICE_ONLINE
 from watchbell.errors import Conflict, InputError, NotFound, Problem, Unavailable
 from watchbell.services import audit, joining
+from watchbell.services.device_facts import FactsTold
 from watchbell.services.tokens import TokenRefused
+from watchbell.store import device_polls as poll_store
 from watchbell.store import devices as store
+from watchbell.store.device_polls import Asker
 from watchbell.store.devices import Chosen, Device, DeviceGroup
 from watchbell.store.session import Database, Session
 
@@ -44,14 +47,12 @@ class DeviceView:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Identified:
-    """The device whose key a request carries."""
+class Sighting:
+    """That a device was heard of at a time, from an address."""
 
-    id: int
-    uuid: str
-    is_active: bool
-    key_hash: str
-    seen_at: datetime | None
+    device_id: int
+    at: datetime
+    address: str
 
 
 def add(
@@ -185,13 +186,10 @@ def revoke_key(db: Database, uuid: str, *, now: datetime, actor: str) -> None:
         _note(session, "revoke", device, now=now, actor=actor)
 
 
-def find_identified(db: Database, digest: str) -> Identified | None:
+def find_by_key(db: Database, digest: str, *, now: datetime) -> Asker | None:
     """Return the device whose key has this hash, or None."""
-    with db.read() as session:
-        device = store.find_by_key(session, digest)
-        if device is None or device.key_hash is None:
-            return None
-        return Identified(device.id, device.uuid, device.is_active, device.key_hash, device.seen_at)
+    with db.glance() as session:
+        return poll_store.find_by_key(session, digest, now)
 
 
 def resolve(
@@ -200,32 +198,53 @@ def resolve(
     *,
     now: datetime,
     address: str = "",
-    find: Callable[[Database, str], Identified | None] = find_identified,
-) -> Identified:
-    """Return the device whose key this is and note that it was heard of; raises TokenRefused."""
+    note: Callable[[Database, Sighting], None] | None = None,
+) -> Asker:
+    """Return the device whose key this is and let it be noted that it was heard of; raises TokenRefused."""
     if _SECRET.fullmatch(secret) is None:
         raise TokenRefused("this is not the key of a device of this server")
-    found = find(db, hash_of(secret))
+    found = find_by_key(db, hash_of(secret), now=now)
     if found is None:
         raise TokenRefused("this key is not known here")
-    note_seen(db, found.id, found.seen_at, now=now, address=address)
+    if _is_news(found.seen_at, now):
+        (note or note_one)(db, Sighting(found.id, now, address))
     return found
 
 
-def note_seen(db: Database, device_id: int, seen_at: datetime | None, *, now: datetime, address: str) -> None:
-    """Note that a device was heard of, unless it was a moment ago."""
-    if seen_at is None or now - seen_at >= SEEN_STEP:
-        # A database that is locked keeps no device waiting; its next request notes it.
-        with contextlib.suppress(Unavailable), db.write(wait=False) as session:
-            store.note_seen(session, device_id, at=now, before=now - SEEN_STEP, address=address[:64])
+def _is_news(seen_at: datetime | None, now: datetime) -> bool:
+    """Return whether it is worth a write that a device was heard of."""
+    return seen_at is None or now - seen_at >= SEEN_STEP
+
+
+def note_one(db: Database, seen: Sighting) -> None:
+    """Note that a device was heard of."""
+    # A database that is locked keeps no device waiting; its next request notes it.
+    with contextlib.suppress(Unavailable), db.write(wait=False) as session:
+        poll_store.note_seen(session, [_row(seen)])
+
+
+def note_many(db: Database, seen: Sequence[Sighting], told: Sequence[FactsTold]) -> None:
+    """Note that devices were heard of, and what they tell of themselves, in one transaction; raises Unavailable."""
+    if not seen and not told:
+        return
+    with db.write() as session:
+        if seen:
+            poll_store.note_seen(session, [_row(one) for one in seen])
+        if told:
+            rows = [{"device_id": one.device_id, "at": one.at, "told": dict(one.facts)} for one in told]
+            poll_store.note_facts(session, rows)
+
+
+def _row(seen: Sighting) -> dict[str, object]:
+    return {"device_id": seen.device_id, "at": seen.at, "address": seen.address[:64]}
 
 
 def touch(db: Database, uuid: str, *, now: datetime, address: str) -> None:
     """Note that a device was heard of that has not shown a key; one that is not there is nobody's."""
     with db.read() as session:
         device = store.find_device(session, uuid.lower())
-    if device is not None:
-        note_seen(db, device.id, device.seen_at, now=now, address=address)
+    if device is not None and _is_news(device.seen_at, now):
+        note_one(db, Sighting(device.id, now, address))
 
 
 def looks_like_key(text: str) -> bool:

@@ -20,7 +20,6 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -160,11 +159,6 @@ def find_device(session: Session, uuid: str, *, lock: bool = False) -> Device | 
     return session.scalars(statement.with_for_update() if lock else statement).one_or_none()
 
 
-def find_by_key(session: Session, key_hash: str) -> Device | None:
-    """Return the device whose secret has this hash, or None."""
-    return session.scalars(select(Device).where(Device.key_hash == key_hash)).one_or_none()
-
-
 def find_many(session: Session, uuids: Sequence[str]) -> dict[str, Device]:
     """Return those of some devices that are there, by uuid."""
     found: dict[str, Device] = {}
@@ -198,12 +192,6 @@ def list_conflicts(session: Session) -> Sequence[Device]:
 def count(session: Session, chosen: Chosen) -> int:
     """Return how many devices are chosen."""
     return int(session.scalar(_filtered(select(func.count()).select_from(Device), chosen)) or 0)
-
-
-def note_seen(session: Session, device_id: int, *, at: datetime, before: datetime, address: str) -> None:
-    """Note that a device was heard of, unless that was noted since ``before``."""
-    statement = update(Device).where(Device.id == device_id, or_(Device.seen_at.is_(None), Device.seen_at <= before))
-    session.connection().execute(statement.values(seen_at=at, seen_from=address))
 
 
 def delete_device(session: Session, device: Device) -> None:

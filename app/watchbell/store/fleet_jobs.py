@@ -32,6 +32,8 @@ from watchbell.store.devices import Device
 _ACTIVE_WORDS = sorted(state.value for state in ACTIVE)
 #: The condition of the index of what devices have to do.
 ACTIVE_SQL = f"state IN ({', '.join(repr(word) for word in _ACTIVE_WORDS)})"
+#: The condition of the index of what devices had, and have not heard of that it was taken back.
+UNTOLD_SQL = "NOT is_cancel_told"
 _ROLLING_SQL = "rollout IS NOT NULL AND completed_at IS NULL"
 _IN_PROGRESS_SQL = f"state = '{DeviceJobState.IN_PROGRESS.value}'"
 
@@ -114,6 +116,8 @@ class DeviceJob(Base):
             postgresql_where=text(ACTIVE_SQL),
         ),
         Index("ix_device_job_device", "device_id", "queued_at", "id"),
+        # Each device asks for those, whatever it has done so far.
+        Index("ix_device_job_untold", "device_id", sqlite_where=text(UNTOLD_SQL), postgresql_where=text(UNTOLD_SQL)),
         Index("ix_device_job_counts", "execution_id", "is_newest", "state"),
         Index(
             "ix_device_job_deadline",
@@ -327,7 +331,7 @@ def list_untold(session: Session, device_id: int) -> Sequence[tuple[DeviceJob, s
     statement = (
         select(DeviceJob, Execution.job_id)
         .join(Execution, Execution.id == DeviceJob.execution_id)
-        .where(DeviceJob.device_id == device_id, DeviceJob.is_cancel_told.is_(False))
+        .where(DeviceJob.device_id == device_id, text(UNTOLD_SQL))
     )
     return [(row[0], row[1]) for row in session.execute(statement.order_by(DeviceJob.id))]
 

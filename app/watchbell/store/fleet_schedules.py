@@ -11,7 +11,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.base import Base, can_hold
 
-_CARRIED_SQL = "is_carried AND is_active"
+#: The condition of the index of those that devices carry.
+CARRIED_SQL = "is_carried AND is_active"
 
 
 class FleetSchedule(Base):
@@ -21,7 +22,7 @@ class FleetSchedule(Base):
     __table_args__ = (
         Index("ix_fleet_schedule_due", "next_at", sqlite_where=text("is_active"), postgresql_where=text("is_active")),
         # Every agent asks for those.
-        Index("ix_fleet_schedule_carried", "id", sqlite_where=text(_CARRIED_SQL), postgresql_where=text(_CARRIED_SQL)),
+        Index("ix_fleet_schedule_carried", "id", sqlite_where=text(CARRIED_SQL), postgresql_where=text(CARRIED_SQL)),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -88,4 +89,4 @@ def next_moment(session: Session) -> datetime | None:
 
 def list_carried(session: Session) -> Sequence[FleetSchedule]:
     """Return the active schedules that devices carry, the first one first."""
-    return session.scalars(select(FleetSchedule).where(text(_CARRIED_SQL)).order_by(FleetSchedule.id)).all()
+    return session.scalars(select(FleetSchedule).where(text(CARRIED_SQL)).order_by(FleetSchedule.id)).all()

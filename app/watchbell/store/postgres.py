@@ -41,6 +41,8 @@ _TRANSACTION = "watchbell_transaction"
 _ORIGIN = "watchbell_origin"
 #: A transaction that reads sees one state from its first statement to its last.
 READING = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+#: What is read by a single statement is one state anyway, and a transaction around it costs two more turns to the server.
+GLANCING = {"isolation_level": "AUTOCOMMIT"}
 #: Who has committed, so that nobody is woken by what they did themselves.
 _origins = itertools.count(1)
 _LIFE = secrets.token_hex(6)
@@ -52,8 +54,13 @@ _BEGIN = (
 
 
 def engine_options() -> dict[str, Any]:
-    """Return how the pool of connections is made: a connection that has died meanwhile is noticed before it is used."""
-    return {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 15, "pool_timeout": 10.0, "pool_recycle": 3600}
+    """Return how the pool of connections is made: a connection that has died meanwhile is noticed before it is used.
+
+    What is opened for many requests at once stays: to open one costs more than to answer such a request does.
+    """
+    how = {"pool_pre_ping": True, "pool_size": 20, "max_overflow": 0, "pool_timeout": 10.0, "pool_recycle": 3600}
+    # The newest first, so that those that were needed once rest.
+    return {**how, "pool_use_lifo": True}
 
 
 def configure(engine: Engine, *, lock_seconds: float, is_of_loop: bool = False) -> Engine:

@@ -54,6 +54,7 @@ class Database:
         self.file = place.file_of(engine.url)
         self._writing = engine.execution_options(**{_WRITE: True})
         self._reading = engine if self.is_sqlite else engine.execution_options(**postgres.READING)
+        self._glancing = engine if self.is_sqlite else engine.execution_options(**postgres.GLANCING)
 
     @classmethod
     def open(
@@ -92,6 +93,12 @@ class Database:
         """Give a session that sees one consistent state and changes nothing."""
         with translated(self.file), Session(self._reading, expire_on_commit=False, autoflush=False) as session:
             # Closing, not rolling back, ends the transaction: rows that were read stay readable outside.
+            yield session
+
+    @contextlib.contextmanager
+    def glance(self) -> Iterator[Session]:
+        """Give a session for one single statement that reads: a server needs no transaction for it."""
+        with translated(self.file), Session(self._glancing, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     @contextlib.contextmanager
@@ -170,6 +177,10 @@ class _Joined(Database):
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
+        yield self._session
+
+    @contextlib.contextmanager
+    def glance(self) -> Iterator[Session]:
         yield self._session
 
     @contextlib.contextmanager

@@ -9,16 +9,16 @@ from __future__ import annotations
 import dataclasses
 from urllib.parse import unquote
 
-from flask import Response, after_this_request, request, session
+from flask import Response, after_this_request, g, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.domain.permissions import OF_DEVICES, Right, Scope, rights_of
 from watchbell.services import devices, tokens
-from watchbell.services.devices import Identified
 from watchbell.services.tokens import TokenRefused
+from watchbell.store.device_polls import Asker
 from watchbell.store.session import Database
 from watchbell.store.tokens import Held
-from watchbell.web import askers, current, errors, kept
+from watchbell.web import askers, current, errors, kept, sightings
 from watchbell.web.db import database
 from watchbell.web.throttle import tries
 
@@ -78,17 +78,21 @@ def check() -> Response | None:
 def _check_device(secret: str) -> Response | None:
     """Find out which device's key this is, or answer that it is none."""
     try:
-        found = devices.resolve(database(), secret, now=current.now(), address=current.address(), find=_find_device)
+        found = devices.resolve(database(), secret, now=current.now(), address=current.address(), note=sightings.note)
     except TokenRefused as error:
         return _refused(error.message)
     program = Program(f"device {found.uuid}", _DEVICE, Scope.DEVICE.value, secret[:12], OF_DEVICES, device=found.uuid)
     current.keep_program(program)
+    g.asking_device = found
     after_this_request(_keep_no_session)
     return None
 
 
-def _find_device(db: Database, digest: str) -> Identified | None:
-    return kept.recall(("device", digest), lambda: devices.find_identified(db, digest))
+def asking_device() -> Asker | None:
+    """Return the device whose key this request carries, as it was found by that; None without one."""
+    found = g.get("asking_device")
+    assert found is None or isinstance(found, Asker)
+    return found
 
 
 def _find(db: Database, digest: str) -> Held | None:

@@ -35,6 +35,7 @@ from watchbell.web import (
     pausing,
     presenters,
     schedule_words,
+    sightings,
     task_acts,
     times,
     told,
@@ -145,6 +146,7 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
             current.keep_scheduler_begun_at(scheduler_begun_at)
     db.init_app(app, config)
     kept.init_app(app, config)
+    sightings.init_app(app)
     auth.init_app(app, config)
     assets.init_app(app)
     compressing.init_app(app)

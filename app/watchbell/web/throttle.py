@@ -17,7 +17,9 @@ from limits import RateLimitItem, parse
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
+from watchbell import clock
 from watchbell.config import Config
+from watchbell.web.minutes import Minutes
 from watchbell.web.shared_tries import SharedTries, shared_by
 
 _TRIES = (parse("10 per minute"), parse("60 per hour"))
@@ -29,8 +31,8 @@ _TOKENS = (parse("30 per minute"), parse("300 per hour"))
 _REFUSALS = (parse("10 per minute"), parse("100 per hour"))
 #: Of enrolment codes that are none. Whoever has a real one needs a single try.
 _CODES = (parse("10 per minute"), parse("60 per hour"))
-#: Requests of one agent, which asks every 30 seconds, or every five while it is at a job.
-_AGENTS = (parse("300 per minute"),)
+#: Requests of one agent in a minute, which asks every 30 seconds, or every five while it is at a job.
+_MOST_OF_AGENT = 300
 #: A code of six digits is guessed in time by whoever may try long enough: three of a million fit at any moment.
 _FACTORS = (parse("10 per minute"), parse("30 per hour"), parse("100 per day"))
 #: What is said of a login header is said of each address, or of each name, once a day.
@@ -60,6 +62,7 @@ class Tries:
         # Whoever has logged in counts anew under another number. Taking entries out of the storage instead would
         # collide with its own thread, which does not expect that.
         self._numbers: Counter[tuple[str, str]] = Counter()
+        self._agents = Minutes(_MOST_OF_AGENT)
 
     def count(self, address: str, username: str, *, is_known: bool) -> bool:
         """Count a try and return whether it may be made.
@@ -106,7 +109,7 @@ class Tries:
 
     def count_agent(self, uuid: str) -> bool:
         """Count a request of the agent of a device and return whether it is to be answered."""
-        return self._hit("agent", uuid, _AGENTS)
+        return self._agents.count(uuid, clock.monotonic())
 
     def count_refusal(self, username: str) -> bool:
         """Count a request that somebody had no right to and return whether it is to be written down."""

@@ -97,7 +97,7 @@ class FamilyBlueprint(Blueprint):  # type: ignore[misc]
 
     def body(self, schema: type[marshmallow.Schema], **options: Any) -> Callable[[_View], _View]:
         """Read the JSON body of a route as its next argument; without ``required=False`` there has to be one."""
-        read: Callable[[_View], _View] = self.arguments(schema, error_status_code=self._invalid, **options)
+        read: Callable[[_View], _View] = self.arguments(schema(), error_status_code=self._invalid, **options)
         return _require_body(read) if options.get("required", True) else read
 
     def query(self, schema: type[marshmallow.Schema]) -> Callable[[_View], _View]:

@@ -12,7 +12,7 @@ from watchbell.errors import NotAllowed, TooManyTries
 from watchbell.services import agents, device_jobs, job_handlers
 from watchbell.services.agents import Asked
 from watchbell.services.device_jobs import RESULT_FIELDS, Report
-from watchbell.web import current, device_signing
+from watchbell.web import bearer, current, device_signing, sightings
 from watchbell.web.api.agent import schemas
 from watchbell.web.api.agent.family import blueprint
 from watchbell.web.db import database
@@ -33,7 +33,10 @@ def poll(given: dict[str, Any]) -> Response:
     uuid = asking_device()
     if given["distrust"] and tries().count_refusal(uuid):
         agents.note_distrust(database(), uuid, given["distrust"], now=current.now())
-    found = agents.poll(database(), uuid, _asked(given), now=current.now(), address=current.address())
+    found = agents.poll(
+        database(), uuid, _asked(given), now=current.now(), address=current.address(),
+        asker=bearer.asking_device(), note=sightings.note_facts,
+    )  # fmt: skip
     key = device_signing.key_for(found.uuid, found.salt)
     return jsonify(agent_protocol.seal(found.told, key=key, device=found.uuid, nonce=given["nonce"], now=current.now()))
 
