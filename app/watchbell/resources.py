@@ -33,6 +33,11 @@ def migrations() -> Path:
     return _folder("migrations")
 
 
+def package() -> Path:
+    """Return the folder of our own code."""
+    return _PACKAGE
+
+
 def is_checkout() -> bool:
     """Return whether this code runs from a source tree and not from an installed wheel."""
     return not _INSTALLED.is_dir() and (_CHECKOUT / "setup.py").is_file()

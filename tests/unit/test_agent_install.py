@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import getpass
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from watchbell.agent import identity, install, joining
 from watchbell.agent.identity import Credentials
 from watchbell.agent.install import Place, StepFailed
 from watchbell.agent.joining import Options
 from watchbell.errors import ConfigError, NotAllowed
+from watchbell.version import __version__
 
 USER = getpass.getuser()
 CREDENTIALS = Credentials("8479359e-dbeb-4858-813c-e8a9008dde04", "wbd_key", "signing")
@@ -113,3 +116,35 @@ def test_a_step_that_fails_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(StepFailed, match="daemon-reload has failed: no such unit"):
         list(install.install(options(tmp_path), USER, place))
+
+
+def test_the_one_file_of_the_server_needs_nothing_else_keeps_itself_and_goes_again(app: Flask, tmp_path: Path) -> None:
+    answer = app.test_client().get("/agent/v1/program")
+    assert (answer.status_code, answer.mimetype) == (200, "application/zip")
+    fetched, state, units = tmp_path / "fetched.pyz", tmp_path / "state", tmp_path / "units"
+    fetched.write_bytes(answer.data)
+
+    def act(program: Path, words: str) -> str:
+        # -I and -S: of this machine it has Python's own library alone.
+        code = f"""if True:
+            import sys; sys.path.insert(0, {str(program)!r})
+            from pathlib import Path
+            from watchbell.agent import carrier, install, main
+            from watchbell.agent.joining import Options, own_folder
+            given, place = Options("https://bell.example.org", Path({str(state)!r})), install.Place(Path({str(units)!r}))
+            {words}"""
+        argv = [sys.executable, "-I", "-S", "-c", code]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    act(fetched, f"with own_folder(given.folder): list(install.install(given, {USER!r}, place))")
+    kept = state / install.PROGRAM
+    assert kept.read_bytes() == answer.data
+    assert f'ExecStart="{sys.executable}" "{kept}" "--url"' in (units / "watchbell-agent.service").read_text()
+    told = subprocess.run(
+        [sys.executable, "-I", "-S", str(kept), "--version"], capture_output=True, text=True, timeout=60
+    )
+    assert told.stdout.strip() == __version__
+
+    # It removes the file that it runs from.
+    act(kept, "print(*install.uninstall(given.folder, place), sep=chr(10))")
+    assert (list(units.iterdir()), state.exists()) == ([], False)

@@ -39,7 +39,11 @@ def test_a_code_is_shown_once_with_the_line_for_the_device_and_works(admin: Pers
     page = BeautifulSoup(answer.text, "html.parser")
     secret = str(page.select_one("#code")["value"])  # type: ignore[index]
     line = str(page.select_one("#line")["value"])  # type: ignore[index]
-    assert line == f"watchbell agent run --url http://localhost --enroll {secret}"
+    fetching = "curl -fsSo watchbell-agent.pyz http://localhost/agent/v1/program && "
+    joining = f"--url http://localhost --enroll {secret}"
+    assert line == f"{fetching}python3 watchbell-agent.pyz --state watchbell-agent {joining}"
+    service = str(page.select_one("#service")["value"])  # type: ignore[index]
+    assert service == f"{fetching}sudo python3 watchbell-agent.pyz --install {joining}"
     assert "--plain-http" not in page.text
     assert answer.headers["Cache-Control"] == "no-store"
     (code,) = enrolment.list_all(db, now=clock.now())

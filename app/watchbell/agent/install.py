@@ -15,6 +15,8 @@ from watchbell.agent.joining import Options, join_once
 from watchbell.errors import ConfigError, NotAllowed, WatchbellError
 
 NAME = "watchbell-agent"
+#: What the agent is called in its folder, if it came as one file.
+PROGRAM = "watchbell-agent.pyz"
 UNITS = Path("/etc/systemd/system")
 _UNIT = """\
 [Unit]
@@ -99,7 +101,7 @@ def _require_rights(place: Place) -> None:
 
 def unit_text(options: Options, user: str) -> str:
     """Return the unit that starts an agent; raises ConfigError for what cannot stand in one."""
-    words = [sys.executable, "-m", "watchbell.agent", "--url", options.url, "--state", str(options.folder)]
+    words = [sys.executable, *_program(options), "--url", options.url, "--state", str(options.folder)]
     words += ["--ca-file", str(options.ca_file)] if options.ca_file is not None else []
     words += ["--plain-http"] if options.is_plain_allowed else []
     for word in (*words, user):
@@ -108,14 +110,42 @@ def unit_text(options: Options, user: str) -> str:
     return _UNIT.format(url=_escaped(options.url), user=user, command=" ".join(map(_quoted, words)))
 
 
+def _archive() -> Path | None:
+    """Return the one file that this program runs from, None if it is installed."""
+    spec = sys.modules[__name__].__spec__
+    found = getattr(spec.loader, "archive", None) if spec is not None else None
+    return Path(found) if found is not None else None
+
+
+def _program(options: Options) -> list[str]:
+    """Return what Python is told to run."""
+    return ["-m", "watchbell.agent"] if _archive() is None else [str(options.folder / PROGRAM)]
+
+
+def _keep_program(options: Options) -> None:
+    """Keep the one file that this program runs from in the folder of the agent, from where it is started from now on."""
+    archive = _archive()
+    kept = options.folder / PROGRAM
+    if archive is None or (kept.exists() and archive.samefile(kept)):
+        return
+    # The one that runs may be read from while another one takes its place.
+    part = kept.with_suffix(".part")
+    shutil.copyfile(archive, part)
+    part.chmod(0o644)
+    part.replace(kept)
+
+
 def install(options: Options, user: str, place: Place, *, is_dry: bool = False) -> Iterator[str]:
     """Write the unit and start it, and yield a sentence for each thing that was done, or that would be.
 
     The agent must have joined. Raises ConfigError, NotAllowed without the right to do it, and StepFailed.
     """
     text = unit_text(options, user)
+    if _archive() is not None:
+        yield f"{'Would keep' if is_dry else 'Keeping'} this program as {options.folder / PROGRAM}"
     yield f"{'Would write' if is_dry else 'Writing'} {place.unit}"
     if not is_dry:
+        _keep_program(options)
         _put(place.unit, text)
         shutil.chown(options.folder, user)
         for file in options.folder.rglob("*"):

@@ -557,6 +557,7 @@ ROUTES: dict[str, Right] = {
     "device_jobs.revoke_code": Right.EDIT,
     # Whoever joins has nothing yet but a code.
     "agent.enroll": Right.PUBLIC,
+    "agent.get_program": Right.PUBLIC,
     "agent.poll": Right.DEVICE,
     "agent.report": Right.DEVICE,
     "agent.get_handler": Right.DEVICE,

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.errors import Conflict, InputError
 from watchbell.services import device_lists, enrolment
 from watchbell.services.enrolment import Code, CodeState, NewCode, Pending
-from watchbell.web import current, query, twins
+from watchbell.web import agent_program, current, query, twins
 from watchbell.web.checks import is_loopback
 from watchbell.web.db import database
 from watchbell.web.forms.enrolment_form import EnrolmentForm
@@ -98,6 +98,11 @@ def _options(secret: str) -> str:
     return f"--url {request.host_url.rstrip('/')} --enroll {secret}{plain}"
 
 
+def _fetching() -> str:
+    """Return by what a device gets the agent from this server."""
+    return f"curl -fsSo {agent_program.NAME} {request.host_url.rstrip('/')}{url_for('agent.get_program')}"
+
+
 def _code_page(made: NewCode) -> str:
     return render_template(
         "fleet/enrolment/code.html",
@@ -105,6 +110,8 @@ def _code_page(made: NewCode) -> str:
         secret=made.secret,
         is_plain=_is_plain(),
         options=_options(made.secret),
+        fetching=_fetching(),
+        program=agent_program.NAME,
     )
 
 

@@ -9,7 +9,7 @@ from flask import Response, jsonify
 from watchbell.errors import TooManyTries
 from watchbell.services import enrolment
 from watchbell.services.enrolment import EnrolmentRefused
-from watchbell.web import current, device_signing
+from watchbell.web import agent_program, current, device_signing
 from watchbell.web.api import fields
 from watchbell.web.api.agent.family import blueprint
 from watchbell.web.db import database
@@ -63,6 +63,15 @@ def enroll(given: dict[str, Any]) -> tuple[Response, int]:
         enrolment.note_refused(database(), given["code"], error.message, now=current.now())
         raise
     return _told(joined), 201
+
+
+@blueprint.route("/program")
+@blueprint.answers(200, {"type": "string", "format": "binary"}, content_type="application/zip")
+def get_program() -> Response:
+    """Get the agent as one file, which `python3` runs on a device that has nothing else of Watchbell."""
+    response = Response(agent_program.program(), mimetype="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{agent_program.NAME}"'
+    return response
 
 
 def _told(joined: enrolment.Joined) -> Response:
