@@ -146,6 +146,8 @@ class Complaints(list[str]):
         self.open: dict[Request, float] = {}
         for end in ("requestfinished", "requestfailed"):
             context.on(end, lambda request: self.open.pop(request, None))
+        # The browser shows it over the page, and Playwright sends it away unseen.
+        context.add_init_script("window.alert = (text) => console.error(`a window over the page: ${text}`)")
         context.on("console", self._console)
         context.on("weberror", lambda error: self.append(f"uncaught: {error.error}"))
         context.on("request", self._request)

@@ -275,7 +275,12 @@ export function dataTable(table) {
   const length = Number(data.tablePage) || 25;
   const server = Boolean(data.tableServer);
   const rows = table.tBodies[0]?.rows ?? [];
-  if (!server && rows.length === 1 && rows[0].cells.length === 1) return null;
+  const isNone = rows.length === 1 && rows[0].cells.length === 1;
+  if (isNone && !server) return null;
+  // It says that nothing matches, which DataTables would take for a row that lacks its cells.
+  if (isNone) rows[0].remove();
+  // What goes wrong with the rows is said by the page, and not in a window over it.
+  jQuery.fn.dataTable.ext.errMode = "none";
   const keyset = isKeyset(table);
   const asked = data.tableLink === "off" ? { search: "", order: null, start: 0 } : fromAddress(table, length);
   if (keyset) Object.assign(asked, { search: "", start: 0 });
@@ -342,7 +347,6 @@ function startKeyset(table, api) {
 /** @param {HTMLTableElement} table @param {any} api */
 function keepFresh(table, api) {
   const data = table.dataset;
-  window.jQuery.fn.dataTable.ext.errMode = "none";
   if (data.tableFilters && !isKeyset(table)) document.querySelector(data.tableFilters)?.addEventListener("change", () => api.draw());
   const every = Number(data.tableEvery);
   if (!every) return;
