@@ -10,6 +10,8 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 
 ROOT = Path(__file__).resolve().parents[2]
+#: A field of a form that holds more than a proof of who one is.
+TYPED = re.compile(r"forms\.(?:plain_)?field\(|parts\.control\(")
 FOREIGN_IN_CODE = re.compile(r"""(?:import\s*\(?|from|url\(|@import)\s*["']?(?:https?:)?//[^\s"')]+""")
 
 
@@ -49,6 +51,19 @@ def test_styles_and_scripts_load_nothing_foreign() -> None:
     ]
 
     assert not broken, "\n".join(broken)
+
+
+#: What is typed into these is a password, a code or one word of an answer: nobody misses it.
+FORGETFUL = {"auth", "provider", "passkeys", "second_factor", "lists", "delete"}
+
+
+def test_leaving_a_form_in_which_one_types_asks_first() -> None:
+    forms = [path for path in own_files("templates", ".html") if not {path.parent.name, path.stem} & FORGETFUL]
+    typed = [path for path in forms if re.search(r"wb-form__end", text := path.read_text()) and re.search(TYPED, text)]
+    careless = [str(path.relative_to(ROOT)) for path in typed if "data_guard=" not in path.read_text()]
+
+    assert len(typed) > 15
+    assert not careless, careless
 
 
 @pytest.mark.parametrize(

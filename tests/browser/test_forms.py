@@ -86,6 +86,16 @@ def test_a_form_that_was_sent_says_so_and_is_not_sent_twice(page: Page) -> None:
     expect(page.locator("#offers")).to_be_visible()
 
 
+def test_enter_in_the_name_of_a_set_keeps_it_and_starts_nothing(page: Page, installation) -> None:
+    task = installation.add("asks", "true", parameters=[{"name": "region", "type": "text", "default": "north"}])
+    page.goto(f"/tasks/{task.id}/run")
+    page.get_by_text("Keep these values as a set").click()
+    page.get_by_label("Name of the set").fill("usual")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="usual")).to_have_attribute("aria-current", "true")
+    assert installation.rows("SELECT count(*) FROM run WHERE task_id = ?", task.id) == [(0,)]
+
+
 def test_a_crontab_is_looked_at_chosen_from_and_imported_by_keyboard(page: Page, installation) -> None:
     page.goto("/tasks")
     page.keyboard.press("i")

@@ -1,6 +1,7 @@
 /* A form that has been sent says so, and is not sent a second time by whoever presses again.
  *
  * <button data-busy="Importing…">   what the button says meanwhile; without it only its mark turns
+ * <button data-file>                it is answered with a file, after which the page is still here
  * A question that is asked first (dialog.js) and a check of the browser's come before this: only what really leaves counts. */
 
 import { icon } from "./dom.js";
@@ -48,7 +49,9 @@ export function startBusy() {
       event.preventDefault();
       return;
     }
-    begin(form, /** @type {SubmitEvent} */ (event).submitter);
+    const { submitter } = /** @type {SubmitEvent} */ (event);
+    // Nothing tells a page that what it has asked for was put into a file.
+    if (!submitter?.hasAttribute("data-file")) begin(form, submitter);
   });
   addEventListener("pageshow", (event) => {
     if (event.persisted) reset();
