@@ -37,6 +37,25 @@ def test_of_two_changes_each_field_is_taken_from_whom_one_chooses(
     assert (after.command, after.comment, after.tags) == (command, comment, ["mine"])
 
 
+def test_what_the_form_offers_first_is_no_change_and_what_was_chosen_is_told_in_its_words(
+    admin: Person, db: Database
+) -> None:
+    task = add_task(db, comment="first")
+    # As a browser sends it, which chooses the first of a list where none is chosen.
+    mine = {**edit_fields(admin, task.id), "calendar_rule": "leave_out", "comment": "mine", "overlap": "queue_one"}
+    tasks.update(db, task.id, {"comment": "theirs"}, now=NOW, actor="bob", defaults=DEFAULTS)
+    page = soup(admin.post(f"/tasks/{task.id}/edit", mine).text)
+
+    rows = [
+        [cell.get_text(" ", strip=True) for cell in row.select("td")] for row in page.select(".wb-conflict tbody tr")
+    ]
+    assert [row[0] for row in rows] == [
+        "Comment both changed it",
+        "If an earlier run is still going only you changed it",
+    ]
+    assert rows[1][1:] == ["skip the new one", "Take theirs skip the new one", "Keep mine queue one"]
+
+
 def test_a_schedule_of_another_kind_is_taken_as_a_whole(admin: Person, db: Database) -> None:
     task = add_task(db, cron="0 1 * * *")
     mine = {**edit_fields(admin, task.id), "cron": "0 3 * * *"}

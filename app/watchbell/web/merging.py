@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import request
+from wtforms import Field, SelectField
 
 from watchbell.domain.schedule import LIMIT_FIELDS
 from watchbell.domain.task_definition import TaskDefinition
@@ -67,7 +68,7 @@ def differences(form: TaskForm, task: Task, version: int) -> list[Difference]:
     typed["after"] = form.after.rows
     found = []
     for name, label, covers in _rows(form, stored):
-        before, theirs, mine = (_text(name, data) for data in (began, stored, typed))
+        before, theirs, mine = (_text(name, data, form) for data in (began, stored, typed))
         if theirs != mine:
             found.append(Difference(name, label, before, theirs, mine, covers))
     return found
@@ -115,7 +116,7 @@ def _in_rows(field: str, data: Mapping[str, object]) -> Sequence[Any]:
     return rows if isinstance(rows, list) else []
 
 
-def _text(name: str, data: Mapping[str, object]) -> str:
+def _text(name: str, data: Mapping[str, object], form: TaskForm) -> str:
     if name == "what":
         text = rows_text(_in_rows("steps", data)) if data.get("what") == "steps" else str(data.get("command") or "")
     elif name == "when":
@@ -127,10 +128,24 @@ def _text(name: str, data: Mapping[str, object]) -> str:
     elif name == "join":
         # Where nothing is waited for it says nothing.
         text = join_words(str(data.get(name) or "all")) if _in_rows("after", data) else ""
+    elif name == "enabled":
+        text = _("yes") if data.get(name) else _("no")
+    elif name == "calendar_rule" and not data.get("calendar"):
+        # The form always offers one, which means nothing without a calendar.
+        text = ""
     else:
-        value = data.get(name)
-        text = (_("yes") if value else _("no")) if name == "enabled" else str(value or "")
+        text = _worded(form[name], str(data.get(name) or ""))
     return text.replace("\r\n", "\n").strip()
+
+
+def _worded(field: Field, value: str) -> str:
+    """Return a value as the form calls it."""
+    words = (
+        {str(choice.value): str(choice.label) for choice in field.iter_choices()}
+        if isinstance(field, SelectField)
+        else {}
+    )
+    return words.get(value, value)
 
 
 def _when(data: Mapping[str, object]) -> str:
