@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 import warnings
@@ -24,6 +25,7 @@ SOURCES = (
     ("static/js", "**.js", "javascript"),
 )
 KEYWORDS = {"_": None, "lazy": None, "gettext": None, "t": None, "ngettext": (1, 2), "tn": (1, 2)}
+HIDDEN = re.compile(r"\{(?:_|lazy|gettext|ngettext|t|tn)\(")
 PLACE = re.compile(r"%\((\w+)\)[sd]")
 
 
@@ -55,6 +57,21 @@ def key(message: object) -> str:
 
 
 OTHERS = sorted(set(LANGUAGES) - {"en"})
+
+
+def test_no_text_stands_within_a_formatted_one_where_the_translators_never_find_it() -> None:
+    hidden = []
+    for path in (ROOT / "app/watchbell/web").rglob("*.py"):
+        # Only these are worth a reading by the compiler.
+        if re.search(HIDDEN, text := path.read_text()):
+            formatted = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.JoinedStr)]
+            calls = [part for node in formatted for part in ast.walk(node) if isinstance(part, ast.Call)]
+            names = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in KEYWORDS]
+            hidden += [f"{path.name}:{call.lineno}" for call in names]
+
+    assert not hidden
+    scripts = [path for path in (ROOT / "static/js").rglob("*.js") if "vendor" not in path.parts]
+    assert not [path.name for path in scripts if re.search(r"\$" + HIDDEN.pattern, path.read_text())]
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -123,7 +123,7 @@ def answer(look: Look) -> str:
         if look.silent
         else "",
     ]
-    told = ", ".join(filter(None, troubles))
+    told = ", ".join(filter(None, troubles)) or _("All is well: nothing needs you")
     going = (
         ngettext(
             "%(count)s execution goes on", "%(count)s executions go on", look.going_total, count=f"{look.going_total:,}"
@@ -131,7 +131,7 @@ def answer(look: Look) -> str:
         if look.going_total
         else _("nothing goes on")
     )
-    return f"{told}; {going}." if told else f"{_('All is well: nothing needs you')}; {going}."
+    return f"{told}; {going}."
 
 
 def as_told(look: Look) -> dict[str, object]:

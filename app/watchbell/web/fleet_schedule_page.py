@@ -148,7 +148,8 @@ def answer(every: Sequence[FleetSchedule]) -> str:
         return _("Nothing is given to devices again and again.")
     active = [one for one in every if one.is_active]
     said = ngettext("%(num)s schedule", "%(num)s schedules", len(every))
-    return f"{said}: {_('%(active)s active, %(paused)s paused', active=len(active), paused=len(every) - len(active))}."
+    parts = _("%(active)s active, %(paused)s paused", active=len(active), paused=len(every) - len(active))
+    return f"{said}: {parts}."
 
 
 def changes(found: FleetSchedule, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,11 +96,8 @@ def _answer(every: Sequence[JobTemplate], rows: Sequence[TemplateRow], asked: As
         )
     told = ngettext("%(num)s template", "%(num)s templates", len(every))
     ready = sum(row.is_ready_made for row in rows)
-    return (
-        f"{told}, {ngettext('%(num)s of them ready-made', '%(num)s of them ready-made', ready)}."
-        if ready
-        else f"{told}."
-    )
+    of_them = ngettext("%(num)s of them ready-made", "%(num)s of them ready-made", ready)
+    return f"{told}, {of_them}." if ready else f"{told}."
 
 
 def _row(one: JobTemplate) -> TemplateRow:

@@ -121,6 +121,13 @@ function language(data, many) {
     search: `<span class="wb-hidden">${data.tableSearch || t("Search")}</span>_INPUT_`,
     searchPlaceholder: data.tableSearch || t("Search"),
     loadingRecords: t("Loading…"),
+    // Read after the name of a column or instead of an arrow.
+    aria: {
+      orderable: ": " + t("sort by it"),
+      orderableReverse: ": " + t("sort the other way round"),
+      orderableRemove: ": " + t("sort no more"),
+      paginate: { first: t("First page"), previous: t("Previous page"), next: t("Next page"), last: t("Last page"), number: "" },
+    },
     thousands: ",",
   };
 }

@@ -39,7 +39,8 @@ function reach(node) {
 
 /** @param {string} keys */
 function showKeys(keys) {
-  const parts = keys.split(" ").flatMap((key, n) => (n ? [` ${t("then")} `, element("kbd", { text: key })] : [element("kbd", { text: key })]));
+  const between = t("then");
+  const parts = keys.split(" ").flatMap((key, n) => (n ? [` ${between} `, element("kbd", { text: key })] : [element("kbd", { text: key })]));
   return element("dt", {}, ...parts);
 }
 

@@ -77,7 +77,7 @@ def rename(passkey_id: int) -> Response:
             database(), current.user().username, passkey_id, request.form.get("name", ""), now=current.now()
         )
     except InputError as error:
-        flash(f"{_('Name')}: {sentence(error.problems[0].message)}", "danger")
+        flash(": ".join((_("Name"), sentence(error.problems[0].message))), "danger")
     else:
         flash(_("The passkey has another name."), "success")
     return redirect(url_for("passkeys.index"), 303)
