@@ -20,6 +20,7 @@ from watchbell.services import devices, fleet_jobs
 from watchbell.services.device_facts import FactsTold
 from watchbell.services.devices import Sighting
 from watchbell.store.accounts import Account
+from watchbell.store.fleet_jobs import DeviceJob
 from watchbell.store.session import Database
 from watchbell.web.minutes import Minutes
 from watchbell.web.sightings import SINGLY, Sightings
@@ -109,6 +110,7 @@ def test_many_that_are_heard_of_at_once_are_written_down_together(db: Database) 
     assert row(db, uuids[-1]).seen_from == "10.0.0.7"
 
 
+@pytest.mark.on_both
 def test_what_is_written_down_late_takes_nothing_back(db: Database) -> None:
     uuid = add_device(db)
     one = row(db, uuid).id
@@ -118,6 +120,19 @@ def test_what_is_written_down_late_takes_nothing_back(db: Database) -> None:
 
     assert (row(db, uuid).seen_at, row(db, uuid).facts_at) == (later, later)
     assert (row(db, uuid).seen_from, row(db, uuid).facts) == (f"10.0.0.{later.second}", {"cpus": later.second})
+
+
+@pytest.mark.on_both
+def test_an_order_to_many_devices_has_the_same_parts_as_one_to_a_few(db: Database) -> None:
+    first, *others = [add_device(db, zone="Europe/Berlin") for _ in range(110)]
+    few = execute(db, first, schedule={"scheduled_at": "2999-01-01T02:00:00Z"})
+    many = execute(db, first, *others, schedule={"scheduled_at": "2999-01-01T02:00:00Z"})
+
+    told = [fleet_jobs.get(db, shown.execution.job_id)[1] for shown in (few, many)]
+    (few_part, _), (many_part, _) = told[0][0], told[1][0]
+    columns = [column.key for column in DeviceJob.__table__.columns if column.key not in {"id", "execution_id"}]
+    assert [getattr(few_part, name) for name in columns] == [getattr(many_part, name) for name in columns]
+    assert [device.uuid for _part, device in told[1]] == [first, *others]
 
 
 def test_whoever_asks_too_often_is_told_so_until_it_has_waited() -> None:

@@ -164,7 +164,7 @@ def find_targets(session: Session, order: Order, *, now: datetime) -> Sequence[D
     chosen = read_filter(order.target_filter or {} if order.target_type == "group" else {})
     if chosen.group is not None and device_store.find_group(session, chosen.group) is None:
         raise InputError.of("target_filter.group", "is no group here; make the group first")
-    return device_store.list_chosen(session, devices.as_chosen(chosen, now))
+    return device_store.list_chosen(session, devices.as_chosen(chosen, now), with_facts=False)
 
 
 def list_page(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from watchbell.store.base import UTCDateTime, can_hold
 from watchbell.store.devices import Device
 from watchbell.store.fleet_jobs import ACTIVE_SQL, UNTOLD_SQL, DeviceJob
 from watchbell.store.fleet_schedules import CARRIED_SQL, FleetSchedule
-from watchbell.store.session import Session
+from watchbell.store.session import Session, is_embedded
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,6 +83,16 @@ _FACTS = (
     )
     .values(facts=bindparam("told"), facts_at=bindparam("at"))
 )
+_SEEN_BY_SERVER = text(
+    "UPDATE device SET seen_at = one.at, seen_from = one.address "
+    "FROM unnest(CAST(:device_id AS int[]), CAST(:at AS timestamptz[]), CAST(:address AS text[])) AS one (id, at, address) "
+    "WHERE device.id = one.id AND (device.seen_at IS NULL OR device.seen_at < one.at)"
+)
+_FACTS_BY_SERVER = text(
+    "UPDATE device SET facts = CAST(one.told AS json), facts_at = one.at "
+    "FROM unnest(CAST(:device_id AS int[]), CAST(:at AS timestamptz[]), CAST(:told AS text[])) AS one (id, at, told) "
+    "WHERE device.id = one.id AND (device.facts_at IS NULL OR device.facts_at < one.at)"
+)
 
 
 def find_asker(session: Session, uuid: str, now: datetime) -> Asker | None:
@@ -104,9 +115,19 @@ def _find(session: Session, statement: Any, who: str, now: datetime) -> Asker | 
 
 def note_seen(session: Session, seen: list[dict[str, Any]]) -> None:
     """Note of devices, each ``device_id``, that they were heard of ``at`` a time, from an ``address``."""
-    session.connection().execute(_SEEN, seen)
+    _write(session, _SEEN, _SEEN_BY_SERVER, seen)
 
 
 def note_facts(session: Session, told: list[dict[str, Any]]) -> None:
     """Keep what devices, each ``device_id``, have ``told`` of their machines ``at`` a time, unless they told more later."""
-    session.connection().execute(_FACTS, told)
+    if not is_embedded(session):
+        told = [{**one, "told": json.dumps(one["told"])} for one in told]
+    _write(session, _FACTS, _FACTS_BY_SERVER, told)
+
+
+def _write(session: Session, statement: Any, by_server: Any, rows: list[dict[str, Any]]) -> None:
+    """Write rows: into the embedded database one by one, and to a server in one turn, so that others wait as briefly."""
+    if is_embedded(session):
+        session.connection().execute(statement, rows)
+    else:
+        session.connection().execute(by_server, {name: [row[name] for row in rows] for name in rows[0]})

@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from watchbell.store.base import Base, can_hold, in_lots
 
@@ -167,9 +167,10 @@ def find_many(session: Session, uuids: Sequence[str]) -> dict[str, Device]:
     return found
 
 
-def list_chosen(session: Session, chosen: Chosen) -> Sequence[Device]:
-    """Return the devices that are chosen, in the order in which they were made."""
-    return session.scalars(_filtered(select(Device), chosen).order_by(Device.id)).all()
+def list_chosen(session: Session, chosen: Chosen, *, with_facts: bool = True) -> Sequence[Device]:
+    """Return the devices that are chosen, in the order in which they were made, all of what they tell of themselves or not."""
+    statement = _filtered(select(Device), chosen).order_by(Device.id)
+    return session.scalars(statement if with_facts else statement.options(defer(Device.facts, raiseload=True))).all()
 
 
 def list_page(session: Session, chosen: Chosen, *, limit: int, offset: int) -> Sequence[Device]:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     delete,
     false,
     func,
-    insert,
     or_,
     select,
     text,
@@ -26,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.domain.fleet_state import ACTIVE, DeviceJobState
+from watchbell.store import many_rows
 from watchbell.store.base import Base, can_hold
 from watchbell.store.devices import Device
 
@@ -258,8 +258,7 @@ def delete_execution(session: Session, execution: Execution) -> None:
 
 def add_jobs(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add the parts of many devices."""
-    if rows:
-        session.connection().execute(insert(DeviceJob), [dict(row) for row in rows])
+    many_rows.add(session, _JOB, rows)
 
 
 def targets_of(session: Session, execution_ids: Sequence[int], most: int) -> dict[int, list[str]]:
