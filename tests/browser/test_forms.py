@@ -127,7 +127,7 @@ def test_an_export_comes_back_as_a_file_on_a_phone(browser, installation, script
     look = {"viewport": {"width": 360, "height": 800}, "java_script_enabled": scripts, "color_scheme": "dark"}
     with window(browser, installation, **look) as page:
         page.goto("/tasks")
-        page.get_by_label("Export definitions").click()
+        page.get_by_label("More", exact=True).click()
         with page.expect_download() as coming:
             page.get_by_role("link", name="Definitions as JSON").click()
         document = json.loads(coming.value.path().read_text())

@@ -390,3 +390,18 @@ def test_a_disabled_task_is_not_run_as_soon_as_possible(shell):
 
     assert done.code == 2
     assert shell("task", "list", "--json").json() == []
+
+
+def test_a_deleted_task_is_listed_and_brought_back(shell, db):
+    shell("task", "add", "backup", "--command", "true", "--manual")
+    assert shell("task", "list", "--deleted").out == "No task was deleted within 30 days.\n"
+    shell("task", "delete", "backup", "--yes")
+    shell("task", "add", "backup", "--command", "false", "--manual")
+
+    assert "backup" in shell("task", "list", "--deleted").out
+    assert shell("task", "list", "--deleted", "--tag", "x").code == errors.EXIT_USAGE
+    taken = shell("task", "restore", "backup")
+    assert taken.code == errors.EXIT_CONFLICT and "under another name" in taken.err
+    back = shell("task", "restore", "1", "--name", "backup-2", "--json").json()
+    assert (back["id"], back["name"], back["version"]) == (1, "backup-2", 2)
+    assert shell("task", "restore", "backup").code == errors.EXIT_NOT_FOUND

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event
 
+from tests.api_fixtures import Program
 from tests.database import DEFAULTS, NOW, add_run, add_task, run_row
+from tests.web_fixtures import Person
+from watchbell import clock
 from watchbell.domain.run_state import RunState
-from watchbell.errors import Conflict, NotFound
-from watchbell.services import pauses, runs, tasks, undoing
+from watchbell.errors import Conflict, InputError, NotFound
+from watchbell.services import deleted_tasks, pauses, retention, runs, tasks, undoing
 from watchbell.store import events, ledger, waiting
+from watchbell.store import tasks as store
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
@@ -115,14 +120,20 @@ def test_moments_that_passed_meanwhile_are_not_due_any_more(db: Database) -> Non
     assert back.next_due_at == LATER + timedelta(minutes=6)
 
 
-def test_a_deletion_is_taken_back_however_long_ago_it_was_but_not_where_the_name_is_taken(db: Database) -> None:
+def test_a_deletion_is_taken_back_for_thirty_days_but_not_where_the_name_is_taken(db: Database) -> None:
     task, other = add_task(db), add_task(db, "other")
     for deleted in (task, other):
         tasks.delete(db, deleted.id, now=LATER, actor="bob")
-    assert undoing.restore(db, other.id, now=LATER + timedelta(days=400), actor="ann").enabled
+    with pytest.raises(Conflict, match="more than 30 days ago"):
+        undoing.restore(db, other.id, now=LATER + timedelta(days=30), actor="ann")
+    assert undoing.restore(db, other.id, now=LATER + timedelta(days=29, hours=23), actor="ann").enabled
     add_task(db, task.name)
     with pytest.raises(Conflict, match="another task is called"):
         undoing.restore(db, task.id, now=SOON, actor="ann")
+    with pytest.raises(InputError):
+        undoing.restore(db, task.id, now=SOON, actor="ann", name="x" * 200)
+    back = undoing.restore(db, task.id, now=SOON, actor="ann", name="backup-2")
+    assert (back.name, back.version, tasks.revision(db, task.id, 2).definition["name"]) == ("backup-2", 2, "backup-2")
     with pytest.raises(NotFound):
         undoing.restore(db, 999, now=SOON, actor="ann")
 
@@ -171,3 +182,60 @@ def test_what_waits_is_cancelled_to_its_end_before_a_deletion_is_taken_back(db: 
 def _events(db: Database) -> list[events.Event]:
     with db.read() as session:
         return list(events.list_after(session, 0, 500))
+
+
+def test_after_thirty_days_a_task_goes_for_good_with_its_last_run(db: Database, tmp_path: Path) -> None:
+    kept, empty, old = (add_task(db, name) for name in ("kept", "empty", "old"))
+    for task in (kept, empty, old):
+        tasks.delete(db, task.id, now=LATER, actor="bob")
+    add_run(db, kept, RunState.SUCCEEDED, created_at=LATER, ended_at=LATER + timedelta(days=25))
+    add_run(db, old, RunState.SUCCEEDED, created_at=LATER, ended_at=LATER)
+    alive = add_task(db, "alive")
+
+    def passes(days: int) -> list[str]:
+        look = retention.Pass(db, retention.Rules(days=20), now=LATER + timedelta(days=days), output_root=tmp_path)
+        while look.step().more:
+            pass
+        with db.read() as session:
+            found = [store.find_task(session, task.id, deleted=True) for task in (kept, empty, old, alive)]
+        return [task.name for task in found if task is not None]
+
+    assert passes(29) == ["kept", "empty", "old", "alive"]
+    assert [one.task.name for one in deleted_tasks.list_all(db, now=LATER + timedelta(days=29))] == [
+        "empty",
+        "kept",
+        "old",
+    ]
+    assert deleted_tasks.list_all(db, now=LATER + timedelta(days=30)) == []
+    assert passes(31) == ["kept", "alive"]
+    assert passes(60) == ["alive"]
+    add_task(db, "old")
+
+
+def test_deleted_tasks_are_listed_and_restored_on_their_page_in_the_api_and_by_the_command(
+    admin: Person, program: Program, db: Database
+) -> None:
+    task, other = add_task(db, "backup", cron="0 2 * * *", now=clock.now()), add_task(db, "other", now=clock.now())
+    for one in (task, other):
+        admin.post(f"/tasks/{one.id}/delete")
+    taker = add_task(db, "backup", now=clock.now())
+
+    page = admin.see("/tasks/deleted")
+    rows = {row.select_one("a").text: row for row in page.select("#deleted tbody tr")}  # type: ignore[union-attr]
+    assert set(rows) == {"backup", "other"} and "another task has this name" in rows["backup"].text
+    assert [row["name"] for row in admin.get("/tasks/deleted.json?q=oth").get_json()] == ["other"]
+    assert "other" in admin.get("/tasks/deleted.csv").text
+    admin.post(f"/tasks/{other.id}/restore")
+    assert tasks.get(db, other.id).name == "other"
+    form = admin.get(f"/tasks/{task.id}")
+    assert form.status_code == 410 and 'value="backup-2"' in form.text
+
+    (told,) = program.get("/api/v2/deleted-tasks")["items"]
+    assert (told["id"], told["name_is_taken"]) == (task.id, True)
+    path = f"/api/v2/deleted-tasks/{task.id}/restore"
+    assert "under another name" in str(program.want(409, "POST", path, {}))
+    program.want(404, "POST", "/api/v2/deleted-tasks/999/restore", {})
+    back = program.want(200, "POST", path, {"name": "backup-2"})
+    assert (back["id"], back["name"], back["enabled"], back["version"]) == (task.id, "backup-2", True, 2)
+    assert program.get("/api/v2/deleted-tasks")["items"] == []
+    assert tasks.get(db, taker.id).name == "backup"

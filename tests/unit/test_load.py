@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.database import NOW, add_run, add_task
-from watchbell.domain.load import Load, Stay, at_once, load_of, pile_ups, quiet_near
+from watchbell.domain.load import Load, Stay, at_once, load_of, peak_of, pile_ups, quiet_near
 from watchbell.domain.run_state import RunState
 from watchbell.services import forecast
 from watchbell.store.session import Database
@@ -31,6 +31,14 @@ def test_the_load_is_what_counting_each_second_gives(stays: list[Stay], cells: i
         assert there[int(load.at) - n * width] == load.peak
         assert abs(load.mean * width - sum(there)) < 1e-6
         assert load.starts == sum(stay.count for stay in stays if stay.start in seconds and stay.seconds > 0)
+
+
+@given(STAYS)
+def test_the_highest_peak_is_the_first_one_of_all_stretches(stays: list[Stay]) -> None:
+    lasting = [stay for stay in stays if stay.seconds > 0 and stay.start >= 0]
+    (load,) = load_of(lasting, 1, 100)
+
+    assert peak_of(lasting) == (load.peak, load.at)
 
 
 @given(STAYS)

@@ -42,6 +42,9 @@ class CalendarSource(Protocol):
     def add_blackout(self, fields: Mapping[str, object]) -> Mapping[str, Any]:
         """Make a blackout; raises InputError and Conflict."""
 
+    def change_blackout(self, found: Mapping[str, Any], fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Change a blackout unless somebody else has changed it since it was looked at; what is absent stays."""
+
     def remove_blackout(self, found: Mapping[str, Any]) -> None:
         """Remove a blackout."""
 
@@ -107,6 +110,14 @@ class LocalCalendars:
         made = blackouts.create(self._program.db, fields, now=clock.now(), actor=actor, default_zone=zone)
         return blackouts.told(made)
 
+    def change_blackout(self, found: Mapping[str, Any], fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Change a blackout."""
+        from watchbell.services import blackouts
+
+        db, actor, version = self._program.existing_db, self._program.actor, found["version"]
+        changed = blackouts.update(db, found["id"], fields, now=clock.now(), actor=actor, expected_version=version)
+        return blackouts.told(changed)
+
     def remove_blackout(self, found: Mapping[str, Any]) -> None:
         """Remove a blackout."""
         from watchbell.services import blackouts
@@ -168,6 +179,11 @@ class RemoteCalendars:
     def add_blackout(self, fields: Mapping[str, object]) -> Mapping[str, Any]:
         """Make a blackout."""
         return _read(self._client.ask("POST", "/blackouts", body=dict(fields)))
+
+    def change_blackout(self, found: Mapping[str, Any], fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Change a blackout unless somebody else has changed it since it was looked at."""
+        path = f"/blackouts/{found['id']}"
+        return _read(self._client.ask("PATCH", path, body=dict(fields), version=found["version"]))
 
     def remove_blackout(self, found: Mapping[str, Any]) -> None:
         """Remove a blackout."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from watchbell.cli.foresight import dry_run_option, tell
 from watchbell.cli.program import Program, pass_program
 from watchbell.cli.screen import examples, json_option, one_line, print_json, say, table
 from watchbell.errors import InputError
@@ -99,14 +100,19 @@ def add(program: Program, /, *, name: str, as_json: bool, **options: Any) -> Non
 @_NAME
 @click.option("--rename", metavar="NAME", help="Another name; the tasks that name it follow.")
 @_day_options
+@dry_run_option
 @json_option
 @pass_program
-def edit(program: Program, /, *, name: str, rename: str | None, as_json: bool, **options: Any) -> None:
+def edit(program: Program, /, *, name: str, rename: str | None, as_json: bool, dry_run: bool, **options: Any) -> None:
     """Change a calendar; the tasks that name it follow. --day and --file replace its lines, what is from elsewhere is added."""
     fields = _fields(options) | ({"name": rename} if rename else {})
     if not fields:
         raise click.UsageError("Say what to change.")
-    changed = program.source.change_calendar(program.source.find_calendar(name), fields)
+    found = program.source.find_calendar(name)
+    if dry_run:
+        tell(program.source.foresee_calendar(found, fields), as_json=as_json, zone=program.zone)
+        return
+    changed = program.source.change_calendar(found, fields)
     _tell(changed, as_json=as_json, verb="changed")
 
 

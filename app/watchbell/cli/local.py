@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from watchbell import clock
 from watchbell.cli.calendar_sources import LocalCalendars
+from watchbell.cli.foresight import LocalForesight
+from watchbell.cli.past_sources import LocalPast
 from watchbell.cli.source import Counts, Piece, RunDetail, RunList, RunQuery, RunRow, RunVerdict, TaskList, TaskRow
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.store import glance
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from watchbell.services.streams import Stream
     from watchbell.store.pauses import Pause
     from watchbell.store.runs import Run
-    from watchbell.store.tasks import Task, TaskRevision
+    from watchbell.store.tasks import Task
 
 _FARTHER = 10
 _LOOK_SECONDS = 0.1
@@ -30,7 +32,7 @@ _LOOK_SECONDS = 0.1
 _MOST_UNDECIDED = 10_000
 
 
-class LocalSource(LocalCalendars):
+class LocalSource(LocalCalendars, LocalForesight, LocalPast):
     """Answers from the database that the settings name. What only looks or changes makes no database."""
 
     def __init__(self, program: Program) -> None:
@@ -127,19 +129,6 @@ class LocalSource(LocalCalendars):
         if asap:
             return triggers.run_soon(db, task.id, now=clock.now(), actor=actor)
         return triggers.run_now(db, task.id, now=clock.now(), actor=actor, key=key, given=given, version=version)
-
-    def list_revisions(self, task: TaskRow, limit: int) -> Sequence[TaskRevision]:
-        """Return the newest versions of a task."""
-        from watchbell.services import task_lists
-
-        return task_lists.list_revisions(self._program.existing_db, task.id, limit=limit)
-
-    def restore_revision(self, task: TaskRow, version: int) -> Task:
-        """Let a task say again what it said in a version."""
-        from watchbell.services import revisions
-
-        db, actor = self._program.existing_db, self._program.actor
-        return revisions.restore(db, task.id, version, now=clock.now(), actor=actor, expected_version=task.version)
 
     def read_bundle(self, run_id: int) -> bytes:
         """Return the zip of files that run a run again elsewhere."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from watchbell.cli import remote_rows
 from watchbell.cli.calendar_sources import RemoteCalendars
+from watchbell.cli.remote_tasks import RemoteForesight, RemotePast
 from watchbell.cli.source import (
     Counts,
     PauseRow,
     Piece,
-    RevisionRow,
     RunDetail,
     RunList,
     RunQuery,
@@ -35,7 +35,7 @@ _LEAST_BYTES, _MOST_BYTES = 4, 256 * 1024
 _MOST_ROWS = 1000
 
 
-class RemoteSource(RemoteCalendars):
+class RemoteSource(RemoteCalendars, RemoteForesight, RemotePast):
     """Answers by asking the server at an address."""
 
     def __init__(self, client: Client) -> None:
@@ -118,20 +118,6 @@ class RemoteSource(RemoteCalendars):
     ) -> RunRow:
         """Ask for a run."""
         return self._client.run_task(task.id, asap=asap, key=key, parameters=given, revision=version)
-
-    def list_revisions(self, task: TaskRow, limit: int) -> Sequence[RevisionRow]:
-        """Return the newest versions of a task."""
-        asked = {"limit": min(limit, _MOST_ROWS)}
-        return [
-            remote_rows.row_of(body)
-            for body in self._client.ask("GET", f"/tasks/{task.id}/revisions", query=asked)["items"]
-        ]
-
-    def restore_revision(self, task: TaskRow, version: int) -> TaskRow:
-        """Let a task say again what it said in a version."""
-        return remote_rows.task_row(
-            self._client.ask("POST", f"/tasks/{task.id}/revisions/{version}/restore", version=task.version)
-        )
 
     def read_bundle(self, run_id: int) -> bytes:
         """Return the zip of files that run a run again elsewhere."""

@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from watchbell.cli.calendar_sources import CalendarSource
+from watchbell.cli.foresight import ForesightSource
+from watchbell.cli.past_sources import PastSource
 from watchbell.domain.steps import StepResult
 
 if TYPE_CHECKING:
@@ -240,7 +242,7 @@ class Counts:
     today: Mapping[str, int]
 
 
-class Source(CalendarSource, Protocol):
+class Source(CalendarSource, ForesightSource, PastSource, Protocol):
     """Who answers. Each method raises a WatchbellError with one line for whoever typed the command."""
 
     def list_tasks(
@@ -285,12 +287,6 @@ class Source(CalendarSource, Protocol):
         version: int | None = None,
     ) -> RunRow:
         """Ask for a run with these values of the task's parameters, by a version of it; raises InputError and NotFound."""
-
-    def list_revisions(self, task: TaskRow, limit: int) -> Sequence[RevisionRow]:
-        """Return the newest versions of a task, the newest first."""
-
-    def restore_revision(self, task: TaskRow, version: int) -> TaskRow:
-        """Let a task say again what it said in a version, unless somebody has changed it since it was looked at."""
 
     def read_bundle(self, run_id: int) -> bytes:
         """Return the zip of files that run a run again elsewhere; raises NotFound."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from watchbell.cli import parameters
+from watchbell.cli import parameters, task_past
 from watchbell.cli.complete import complete_task
+from watchbell.cli.foresight import dry_run_option, tell
 from watchbell.cli.program import Program, pass_program
 from watchbell.cli.results import follow_to_end, require_success
 from watchbell.cli.screen import (
@@ -24,7 +25,7 @@ from watchbell.cli.screen import (
     say,
     table,
 )
-from watchbell.cli.source import PauseRow, RevisionRow, RunRow, TaskRow
+from watchbell.cli.source import PauseRow, RunRow, TaskRow
 from watchbell.cli.steps import steps_told
 from watchbell.cli.task_options import WHEN, fields_of, task_options
 from watchbell.domain import steps as task_steps
@@ -60,16 +61,21 @@ def task() -> None:
 @task_options()
 @click.option("--disabled", is_flag=True, help="Make it, but do not run it on time yet.")
 @click.option("--asap", is_flag=True, help="Also run it once as soon as possible: ahead of everything that waits.")
+@dry_run_option
 @json_option
 @pass_program
-def add(program: Program, /, *, name: str, as_json: bool, **options: Any) -> None:
+def add(program: Program, /, *, name: str, as_json: bool, dry_run: bool, **options: Any) -> None:
     """Make a task that runs a command on time."""
     if options["asap"] and options["disabled"]:
         raise click.UsageError("Give one of --asap and --disabled: a disabled task does not start by itself.")
     fields = {"name": name, **_fields(options)}
     if options["disabled"]:
         fields["enabled"] = False
-    made = program.source.add_task(_with_schedule(program, fields, options))
+    fields = _with_schedule(program, fields, options)
+    if dry_run:
+        tell(program.source.foresee_task(None, fields), as_json=as_json, zone=program.zone)
+        return
+    made = program.source.add_task(fields)
     if options["asap"]:
         program.source.trigger_task(made, key=None, asap=True)
     report(program, made, as_json, "Added")
@@ -85,6 +91,7 @@ def add(program: Program, /, *, name: str, as_json: bool, **options: Any) -> Non
 @click.option("--owner", metavar="NAME", help="Only this owner's tasks.")
 @click.option("--team", metavar="NAME", help="Only this team's tasks.")
 @click.option("--tag", metavar="TAG", help="Only tasks with this tag.")
+@click.option("--deleted", is_flag=True, help="Those that were deleted and can be restored, and until when.")
 @json_option
 @pass_program
 def list_tasks(
@@ -95,9 +102,15 @@ def list_tasks(
     owner: str | None,
     team: str | None,
     tag: str | None,
+    deleted: bool,
     as_json: bool,
 ) -> None:
     """List tasks by name, with their next moment and their last result."""
+    if deleted:
+        if search or enabled is not None or owner or team or tag:
+            raise click.UsageError("--deleted goes with no other choice.")
+        task_past.list_deleted(program, as_json=as_json)
+        return
     page = program.source.list_tasks(search=search, enabled=enabled, owner=owner, team=team, tag=tag)
     if as_json:
         print_json([{**columns_of(one, COLUMNS), "last_run": _last(page.newest.get(one.id))} for one in page.tasks])
@@ -164,9 +177,10 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
 @click.option("--unset-env", multiple=True, metavar="K", help="Take an environment variable away.")
 @click.option("--no-tags", is_flag=True, help="Take all tags away.")
 @click.option("--no-parameters", is_flag=True, help="Take all parameters and sets of values away.")
+@dry_run_option
 @json_option
 @pass_program
-def edit(program: Program, /, *, name: str, as_json: bool, **options: Any) -> None:
+def edit(program: Program, /, *, name: str, as_json: bool, dry_run: bool, **options: Any) -> None:
     """Change a task; what is not given stays as it is. --tag replaces all tags, --env adds to the environment.
 
     Runs that have started keep the version that they started with. A new schedule counts from now on.
@@ -184,6 +198,9 @@ def edit(program: Program, /, *, name: str, as_json: bool, **options: Any) -> No
         fields["name"] = options["new_name"]
     if not fields:
         raise click.UsageError("Nothing to change was given.")
+    if dry_run:
+        tell(program.source.foresee_task(before, fields), as_json=as_json, zone=program.zone)
+        return
     report(program, program.source.change_task(before, fields), as_json, "Changed")
 
 
@@ -210,10 +227,14 @@ def disable(program: Program, *, name: str, as_json: bool) -> None:
 )
 @_NAME
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@dry_run_option
 @json_option
 @pass_program
-def delete(program: Program, *, name: str, yes: bool, as_json: bool) -> None:
-    """Delete a task; its past runs stay, and one that goes on ends by itself."""
+def delete(program: Program, *, name: str, yes: bool, as_json: bool, dry_run: bool) -> None:
+    """Delete a task; its past runs stay, and one that goes on ends by itself. For 30 days "task restore" brings it back."""
+    if dry_run:
+        tell(program.source.foresee_deletion(program.source.find_task(name)), as_json=as_json, zone=program.zone)
+        return
     remove(program, name, as_json, is_certain=yes, option="--yes")
 
 
@@ -267,46 +288,34 @@ def trigger(
         require_success(run)
 
 
-@task.command(
-    short_help="List the versions of a task.",
-    epilog=examples("watchbell task revisions backup", "watchbell task revisions backup --limit 5 --json"),
-)
-@_NAME
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most versions.")
-@json_option
-@pass_program
-def revisions(program: Program, *, name: str, limit: int, as_json: bool) -> None:
-    """List the versions of a task, the newest first, who made each, and which fields it changed."""
-    found = program.source.find_task(name)
-    kept = program.source.list_revisions(found, limit + 1)
-    if as_json:
-        print_json([columns_of(one, ("version", "at", "by", "definition")) for one in kept[:limit]])
-        return
-    older = [*kept[1:], None]
-    rows = [
-        (one.version, moment(one.at, program.zone), one.by, _changed(before, one))
-        for one, before in zip(kept, older, strict=True)
-    ]
-    table(("VERSION", f"AT ({program.zone.key})", "BY", "CHANGED"), rows[:limit], flexible=3, right=(0,))
+task.add_command(task_past.revisions)
 
 
 @task.command(
-    short_help="Let a task say again what it said in a version.",
-    epilog=examples("watchbell task revisions backup", "watchbell task restore backup 3"),
+    short_help="Bring back a deleted task, or a version of a task.",
+    epilog=examples(
+        "watchbell task restore backup",
+        "watchbell task restore backup --name backup-2",
+        "watchbell task restore backup 3",
+    ),
 )
 @_NAME
-@click.argument("version", type=click.IntRange(1, 2**31 - 1), metavar="VERSION")
+@click.argument("version", type=click.IntRange(1, 2**31 - 1), metavar="[VERSION]", required=False)
+@click.option("--name", "new_name", metavar="NEW", help="Bring it back under another name.")
 @json_option
 @pass_program
-def restore(program: Program, *, name: str, version: int, as_json: bool) -> None:
-    """Let a task say again what it said in a version, as a new one; it stays enabled or not."""
-    report(program, program.source.restore_revision(program.source.find_task(name), version), as_json, "Restored")
+def restore(program: Program, *, name: str, version: int | None, new_name: str | None, as_json: bool) -> None:
+    """Bring back a task that was deleted within 30 days, by its name or id; "task list --deleted" lists them.
 
-
-def _changed(older: RevisionRow | None, newer: RevisionRow) -> str:
-    if older is None:
-        return "-"
-    return ", ".join(name for name, value in newer.definition.items() if value != older.definition.get(name))
+    With VERSION let a task say again what it said in a version, as a new one; it stays enabled or not.
+    """
+    if version is None:
+        back = task_past.restore(program, name, new_name or "")
+    elif new_name is not None:
+        raise click.UsageError("--name goes with no VERSION; task edit --name renames a task.")
+    else:
+        back = program.source.restore_revision(program.source.find_task(name), version)
+    report(program, back, as_json, "Restored")
 
 
 def remove(program: Program, name: str, as_json: bool, *, is_certain: bool, option: str) -> None:

@@ -6,12 +6,15 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from watchbell import clock
+from watchbell.cli import foresight
 from watchbell.cli.complete import complete_task
 from watchbell.cli.program import Program, pass_program
 from watchbell.cli.screen import examples, json_option, note, one_line, print_json, say
@@ -19,6 +22,7 @@ from watchbell.errors import InputError, WatchbellError
 
 if TYPE_CHECKING:
     from watchbell.services.transfer import Plan, Step
+    from watchbell.store.session import Database
 
 #: What of a long value is shown beside another one.
 _SHOWN = 60
@@ -85,16 +89,29 @@ def import_tasks(program: Program, *, file: str, dry_run: bool, replaces: bool, 
     document = task_files.read(read_file(file))
     db, now = program.db if not dry_run else program.existing_db, clock.now()
     plan = transfer.plan(db, document, now=now, defaults=program.defaults, replaces=replaces)
+    effect = _effect(program, db, plan, now) if dry_run and not plan.count(transfer.Action.REFUSE) else None
     if as_json:
-        print_json({"dry_run": dry_run, "steps": [_values(step) for step in plan.steps]})
+        print_json({"dry_run": dry_run, "steps": [_values(step) for step in plan.steps], "simulation": effect})
     else:
         tell_plan(plan)
+    if effect is not None and not as_json:
+        foresight.tell_lines(effect, program.zone)
     sys.stdout.flush()
     if dry_run:
         return
     transfer.apply(db, plan, now=now, actor=program.actor, defaults=program.defaults)
     if not as_json:
         say(told(plan, done=True))
+
+
+def _effect(program: Program, db: Database, plan: Plan, now: datetime) -> Mapping[str, Any]:
+    """Return what an import would do to the runs of the coming days."""
+    from watchbell.services import simulation, transfer
+
+    def act(own: Database) -> None:
+        transfer.apply(own, plan, now=now, actor=program.actor, defaults=program.defaults)
+
+    return simulation.told(simulation.of_act(db, act, now=now))
 
 
 def read_file(file: str) -> str:

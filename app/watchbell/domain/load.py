@@ -80,6 +80,19 @@ def _peaks(changes: list[tuple[float, int]], cells: int, width: float) -> list[t
     return peaks
 
 
+def peak_of(stays: Sequence[Stay]) -> tuple[int, float]:
+    """Return the most that go on at once at any time, and the first second at which they do; 0 at 0 for nothing."""
+    changes = [(stay.start, stay.count) for stay in stays]
+    changes += [(stay.start + stay.seconds, -stay.count) for stay in stays]
+    changes.sort()
+    going, best, when = 0, 0, 0.0
+    for at, change in changes:
+        going += change
+        if going > best:
+            best, when = going, at
+    return best, when
+
+
 def pile_ups(loads: Sequence[Load]) -> list[int]:
     """Return the stretches in which far more goes on at once than usual, the highest first."""
     if not loads:

@@ -362,7 +362,8 @@ def _command(name: str, value: object) -> str:
     return text
 
 
-def _name(name: str, value: object) -> str:
+def read_name(name: str, value: object) -> str:
+    """Return a name that a task may have; raises InputError on the field of that name."""
     text = _text(NAME_LIMIT, "backup-home", required=True)(name, value)
     if text.isascii() and text.isdigit():
         raise InputError.of(name, "must not be a number only, because tasks also have ids", "backup-1")
@@ -370,7 +371,7 @@ def _name(name: str, value: object) -> str:
 
 
 _READERS: dict[str, Callable[[str, object], object]] = {
-    "name": _name,
+    "name": read_name,
     "command": _command,
     "steps": lambda _name, value: task_steps.build_steps(value),
     "directory": _directory,

@@ -103,8 +103,7 @@ def update(
         row = _require(session, blackout_id)
         _require_version(row, expected_version)
         before = _blackout(row)
-        kept = {**fields_of(before), "tasks": list(_view(session, row).tasks)}
-        after = _build(session, {**kept, **fields}, before.zone)
+        after = _changed(session, row, fields)
         _require_own(session, before, after)
         changed = audit.changes(_detail(before), _detail(after))
         if changed:
@@ -128,6 +127,20 @@ def remove(
         _note(session, row, "blackout.delete", now, actor, _detail(_blackout(row)))
         store.delete_blackout(session, row)
         return row
+
+
+def build(db: Database, blackout_id: int | None, fields: Mapping[str, object], *, default_zone: str) -> Blackout:
+    """Return the window that fields would make, or make of the one that is there; raises InputError and NotFound."""
+    with db.read() as session:
+        if blackout_id is None:
+            return _build(session, fields, default_zone)
+        return _changed(session, _require(session, blackout_id), fields)
+
+
+def _changed(session: Session, row: BlackoutWindow, fields: Mapping[str, object]) -> Blackout:
+    before = _blackout(row)
+    kept = {**fields_of(before), "tasks": list(_view(session, row).tasks)}
+    return _build(session, {**kept, **fields}, before.zone)
 
 
 def _build(session: Session, fields: Mapping[str, object], default_zone: str) -> Blackout:

@@ -37,6 +37,8 @@ class Action(StrEnum):
 UNCHANGED = "unchanged"
 #: What changes definitions or takes them away, as an edit does.
 EDITS = frozenset({Action.DELETE, Action.TAG, Action.UNTAG})
+#: What changes when tasks start by themselves.
+MOVES = frozenset({Action.ENABLE, Action.DISABLE, Action.DELETE})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

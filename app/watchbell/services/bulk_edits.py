@@ -65,12 +65,24 @@ def find(db: Database, ids: Sequence[int]) -> Sequence[Task]:
 
 def plan(db: Database, ids: Sequence[int], changes: Changes, *, now: datetime, defaults: Defaults) -> list[Edited]:
     """Return what would change, and change nothing; raises InputError for values that no task may have, and NotYours."""
+    return told(plan_definitions(db, ids, changes, now=now, defaults=defaults))
+
+
+def told(planned: Sequence[tuple[Task, TaskDefinition]]) -> list[Edited]:
+    """Return what changes of each task."""
+    return [_edited(task, definition) for task, definition in planned]
+
+
+def plan_definitions(
+    db: Database, ids: Sequence[int], changes: Changes, *, now: datetime, defaults: Defaults
+) -> list[tuple[Task, TaskDefinition]]:
+    """Return what each of the tasks would say; raises what ``plan`` raises."""
     with db.read() as session:
         found = [(task, _definition(task, changes, now=now, defaults=defaults)) for task in _choose(session, ids)]
         for task, definition in found:
             ownership.require(session, Right.EDIT, task)
             ownership.require_result(session, tasks.definition_of(task), definition)
-    return [_edited(task, definition) for task, definition in found]
+    return found
 
 
 def apply(

@@ -1,6 +1,7 @@
 """How long things are kept, and deleting what is older in steps that nobody has to wait for.
 
-Never deleted: a run that is not over or waits for a person's decision, and the newest run of each task; of orders to devices
+Never deleted: a run that is not over or waits for a person's decision, and the newest run of each task, unless the task was deleted so
+long ago that it cannot be restored: then the task itself goes with its last run; of orders to devices
 services.fleet_retention decides. A file goes only when the deletion of the row that names it is on disk: a process that is
 killed in between leaves a file without a row, which services.output_files finds.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from watchbell.config import MIB, Config
 from watchbell.domain.run_state import ACTIVE
-from watchbell.services import idempotency, output_files
+from watchbell.services import deleted_tasks, idempotency, output_files
 from watchbell.services.fleet_retention import NO_BOUNDS, OldOrders, OrderRules
 from watchbell.store import failures as failure_store
 from watchbell.store import fleet_retention as order_store
@@ -88,8 +89,8 @@ class _Work:
     before: datetime | None
     #: Runs up to this one are too many.
     up_to: int | None
-    #: The newest run, which stays.
-    newest: int
+    #: The newest run, which stays; None if all may go.
+    newest: int | None
     after: int = 0
 
 
@@ -201,7 +202,9 @@ def _find_work(session: Session, tasks: Sequence[Keeping], rules: Rules, now: da
         before = now - timedelta(days=days) if days is not None else None
         is_old = before is not None and oldest[task.task_id] < before
         if is_old or task.task_id in excess:
-            work.append(_Work(task.task_id, before, excess.get(task.task_id), newest[task.task_id]))
+            is_gone = task.deleted_at is not None and task.deleted_at <= now - deleted_tasks.KEPT_FOR
+            kept = None if is_gone else newest[task.task_id]
+            work.append(_Work(task.task_id, before, excess.get(task.task_id), kept))
     return work
 
 
@@ -218,6 +221,7 @@ def _other_kinds(now: datetime) -> list[Callable[[Session, int], int]]:
         lambda session, limit: failure_store.delete_forgotten(session, now - FAILURE_AGE, limit),
         lambda session, limit: metric_store.delete_older(session, (now - TOTALS_AGE).date(), limit),
         lambda session, limit: order_store.delete_hours(session, now - HOURS_AGE, limit),
+        lambda session, limit: store.delete_tasks(session, now - deleted_tasks.KEPT_FOR, limit),
     ]
 
 

@@ -127,7 +127,7 @@ def change_definition(session: Session, task: Task, definition: TaskDefinition, 
     _require_free(session, definition.name, but=task.id)
     if definition.schedule != base.schedule or definition.enabled != base.enabled:
         left_over.write_down(session, task, now=now, actor=actor, why="the task was changed")
-        task.cursor_at = max(task.cursor_at, _count_from(definition, now))
+        task.cursor_at = max(task.cursor_at, count_from(definition, now))
     if definition.to_json() != base.to_json():
         task.version += 1
         _keep_revision(session, task, definition, now=now, actor=actor)
@@ -206,6 +206,9 @@ def delete(db: Database, task_id: int, *, now: datetime, actor: str, expected_ve
 
 def put_back(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:
     """Let a task that was deleted say this from now on, within a transaction."""
+    if definition.name != task.name:
+        task.version += 1
+        _keep_revision(session, task, definition, now=now, actor=actor)
     task_rows.write(session, task, definition, now=now, actor=actor)
     _tell(session, task, "task_created", now)
     task_audit.note(session, task, "task.restore", now=now, actor=actor, detail={"enabled": task.enabled})
@@ -337,7 +340,7 @@ def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: 
     ownership.require_user(definition.name, definition.policies.as_user)
     quotas.require_room(session, definition.owner)
     definition = task_calendars.refreshed(session, definition)
-    task = Task(created_at=now, created_by=actor, version=1, cursor_at=_count_from(definition, now))
+    task = Task(created_at=now, created_by=actor, version=1, cursor_at=count_from(definition, now))
     task_rows.write(session, task, definition, now=now, actor=actor)
     session.add(task)
     session.flush()
@@ -349,7 +352,7 @@ def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: 
     return task
 
 
-def _count_from(definition: TaskDefinition, now: datetime) -> datetime:
+def count_from(definition: TaskDefinition, now: datetime) -> datetime:
     """Return after which moment a new schedule counts: a single moment may be this very one."""
     return now - timedelta(microseconds=1) if now in definition.schedule.moments else now
 

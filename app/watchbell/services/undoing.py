@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from watchbell.domain.permissions import Right
+from watchbell.domain.task_definition import read_name
 from watchbell.errors import Conflict, NotAllowed, NotFound
-from watchbell.services import links, ownership, quotas, tasks, teams
+from watchbell.services import deleted_tasks, links, ownership, quotas, tasks, teams
 from watchbell.services.bulk_parts import Part, unheard
 from watchbell.store import audit
 from watchbell.store import runs as run_store
@@ -29,18 +30,18 @@ def find_deleted(db: Database, task_id: int) -> Task:
         return task
 
 
-def restore(db: Database, task_id: int, *, now: datetime, actor: str) -> Task:
-    """Take the deletion of a task back and return it; one that is there already is left as it is.
+def restore(db: Database, task_id: int, *, now: datetime, actor: str, name: str = "") -> Task:
+    """Take the deletion of a task back, under another name if one is given, and return it; one that is there stays as it is.
 
     It starts by itself if it did so when it was deleted. Moments that passed meanwhile are not due any more, as with a task
-    that was disabled, and runs that waited stay cancelled. Raises NotFound if there never was such a task, Conflict if another
-    task has taken its name or what waited of it is not cancelled yet.
+    that was disabled, and runs that waited stay cancelled. Raises NotFound if there never was such a task, Conflict if it is
+    gone for good, if another task has taken its name or what waited of it is not cancelled yet, and InputError for a bad name.
     """
     with db.write() as session:
         task = store.find_task(session, task_id, deleted=True)
         if task is None:
             raise NotFound(f"there is no task {task_id}")
-        return _restore(session, task, now=now, actor=actor)
+        return _restore(session, task, now=now, actor=actor, name=name)
 
 
 def list_deleted(db: Database, moment: datetime) -> Sequence[int]:
@@ -79,17 +80,22 @@ def _restore_some(db: Database, ids: Sequence[int], *, now: datetime, actor: str
     return done
 
 
-def _restore(session: Session, task: Task, *, now: datetime, actor: str) -> Task:
+def _restore(session: Session, task: Task, *, now: datetime, actor: str, name: str = "") -> Task:
     if task.deleted_at is None:
         return task
+    if deleted_tasks.is_gone(task, now):
+        raise Conflict(
+            f"{task.name} was deleted more than {deleted_tasks.KEPT_FOR.days} days ago and does not come back"
+        )
+    name = read_name("name", name) if name else task.name
     ownership.require(session, Right.EDIT, task)
     quotas.require_room(session, task.owner)
-    if store.find_task_by_name(session, task.name) is not None:
-        raise Conflict(f"another task is called {task.name!r} by now; rename it, then restore this one")
+    if store.find_task_by_name(session, name) is not None:
+        raise Conflict(f"another task is called {name!r} by now; rename it, or restore this one under another name")
     if run_store.list_waiting(session, task.id, 1):
         raise Conflict(f"the runs of {task.name} that waited are still being cancelled; try again in a moment")
     links.require_may_return(session, task)
-    definition = dataclasses.replace(tasks.definition_of(task), enabled=_started(session, task.id))
+    definition = dataclasses.replace(tasks.definition_of(task), name=name, enabled=_started(session, task.id))
     if not teams.is_there(session, task.team):
         # The team was deleted after it.
         definition = dataclasses.replace(definition, team="")

@@ -18,7 +18,7 @@ from watchbell.domain.run_state import ACTIVE
 from watchbell.errors import ConfigError
 from watchbell.store.accounts import LoginLink, LoginSession
 from watchbell.store.alerts import Alert
-from watchbell.store.base import id_list, ids_select
+from watchbell.store.base import Base, id_list, ids_select
 from watchbell.store.chains import ChainArrival
 from watchbell.store.events import Outbox
 from watchbell.store.failures import Failure
@@ -40,6 +40,7 @@ class Keeping:
     task_id: int
     days: int | None
     runs: int | None
+    deleted_at: datetime | None = None
 
 
 def list_keeping(session: Session, after: int, limit: int) -> list[Keeping]:
@@ -53,11 +54,11 @@ def list_keeping(session: Session, after: int, limit: int) -> list[Keeping]:
     ids = [row[0] for row in connection.execute(select(walk.c.task_id).limit(limit)) if row[0] is not None]
     # As a text, because most tasks have the same one, which is then read once.
     wanted = Task.id.in_(ids_select(session.get_bind().dialect.name))
-    statement = select(Task.id, cast(Task.policies, String)).where(wanted).order_by(Task.id)
+    statement = select(Task.id, cast(Task.policies, String), Task.deleted_at).where(wanted).order_by(Task.id)
     found = []
-    for task_id, policies in connection.execute(statement, {"ids": id_list(session, ids)}):
+    for task_id, policies, deleted_at in connection.execute(statement, {"ids": id_list(session, ids)}):
         said = decoded(policies)
-        found.append(Keeping(task_id, said.get("keep_days"), said.get("keep_runs")))
+        found.append(Keeping(task_id, said.get("keep_days"), said.get("keep_runs"), deleted_at))
     return found
 
 
@@ -129,6 +130,27 @@ def delete_runs(session: Session, run_ids: Sequence[int]) -> Deleted:
     connection.execute(delete(RunEvent).where(RunEvent.run_id.in_(ids_select(dialect))), given)
     connection.execute(delete(Run).where(Run.id.in_(ids_select(dialect))), given)
     return Deleted(len(ids), files)
+
+
+def delete_tasks(session: Session, before: datetime, limit: int) -> int:
+    """Delete up to so many of the tasks that were deleted before a time and have no runs any more.
+
+    What refers to them goes with them: their versions, mutes, and alert rules for one of them alone.
+    """
+    has_runs = exists().where(Run.task_id == Task.id)
+    chosen = select(Task.id).where(Task.deleted_at <= before, ~has_runs).order_by(Task.id).limit(limit)
+    ids = list(session.scalars(chosen))
+    if not ids:
+        return 0
+    given = {"ids": id_list(session, ids)}
+    some = ids_select(session.get_bind().dialect.name)
+    connection = session.connection()
+    for table in reversed(Base.metadata.sorted_tables):
+        for column in table.columns:
+            if column.references(Task.__table__.c.id) and table is not Run.__table__:
+                connection.execute(delete(table).where(column.in_(some)), given)
+    connection.execute(delete(Task).where(Task.id.in_(some)), given)
+    return len(ids)
 
 
 def delete_outbox(session: Session, before: datetime, limit: int) -> int:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from watchbell.store.base import Base, can_hold, id_list, ids_select, pattern
+from watchbell.store.base import Base, can_hold, id_list, ids_select, in_lots, pattern
 
 
 class Task(Base):
@@ -367,6 +367,20 @@ def list_by_ids(session: Session, ids: Sequence[int]) -> Sequence[Task]:
 def list_deleted(session: Session, moment: datetime) -> Sequence[int]:
     """Return which tasks were deleted at one moment, by id."""
     return session.scalars(select(Task.id).where(Task.deleted_at == moment).order_by(Task.id)).all()
+
+
+def list_deleted_since(session: Session, moment: datetime, search: str, limit: int) -> Sequence[Task]:
+    """Return the tasks that were deleted after a moment and hold some words, the newest deletion first."""
+    chosen = filtered(select(Task), search=search, deleted=True).where(Task.deleted_at > moment)
+    return session.scalars(chosen.order_by(Task.deleted_at.desc(), Task.name, Task.id).limit(limit)).all()
+
+
+def list_taken(session: Session, names: Sequence[str]) -> set[str]:
+    """Return which of some names tasks have that are not deleted."""
+    found: set[str] = set()
+    for lot in in_lots(list(dict.fromkeys(names))):
+        found.update(session.scalars(select(Task.name).where(Task.name.in_(lot), Task.deleted_at.is_(None))))
+    return found
 
 
 def list_enabled(session: Session, task_ids: Sequence[int]) -> set[int]:

@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from flask import render_template, request
 
 from watchbell.domain import schedule as schedules
+from watchbell.domain.task_definition import TaskDefinition
 from watchbell.errors import InputError, Problem
-from watchbell.services import bulk, bulk_edits, teams
+from watchbell.services import bulk, bulk_edits, simulation, teams
 from watchbell.services.bulk_edits import Edited
 from watchbell.services.ownership import NotYours
 from watchbell.services.quotas import TaskQuotaReached
-from watchbell.web import current, query
+from watchbell.services.simulation import Edit
+from watchbell.store.tasks import Task
+from watchbell.web import current, foreseeing, query
 from watchbell.web.db import database
 from watchbell.web.forms.bulk_edit_form import BulkEditForm
 from watchbell.web.i18n import _, ngettext
+from watchbell.web.presenters_simulation import Effect, effect_of
 
 ACT, APPLY, LOOK = "act", "apply", "look"
 UNDO = "undo"
@@ -28,7 +32,9 @@ def chosen_ids() -> list[int]:
     return [query.whole({"id": text}, "id", None, 1, query.HIGHEST_ID) for text in request.values.getlist("id")]
 
 
-def page(form: BulkEditForm, edits: Sequence[Edited] | None = None, status: int = 200) -> tuple[str, int]:
+def page(
+    form: BulkEditForm, edits: Sequence[Edited] | None = None, status: int = 200, effect: Effect | None = None
+) -> tuple[str, int]:
     """Return the page of the form, with what would change if that is known."""
     found = bulk_edits.find(database(), chosen_ids())
     names = teams.list_names(database())
@@ -39,6 +45,7 @@ def page(form: BulkEditForm, edits: Sequence[Edited] | None = None, status: int 
         form=form,
         tasks=found,
         edits=edits,
+        effect=effect,
         named=_NAMED,
         teams=names,
         zones=sorted(schedules.valid_zones()),
@@ -53,11 +60,12 @@ def act(form: BulkEditForm) -> tuple[str, int]:
     try:
         changes = form.changes()
         ids = chosen_ids()
-        edits = bulk_edits.plan(database(), ids, changes, now=current.now(), defaults=current.defaults())
+        planned = bulk_edits.plan_definitions(database(), ids, changes, now=current.now(), defaults=current.defaults())
+        edits = bulk_edits.told(planned)
         mark = _mark_of(edits)
         if request.form[ACT] == LOOK or form.seen.data != mark:
             form.seen.data = mark
-            return page(form, edits)
+            return page(form, edits, effect=_effect(planned))
         done = bulk_edits.apply(
             database(), ids, changes, now=current.now(), actor=current.actor(), defaults=current.defaults()
         )
@@ -83,6 +91,11 @@ def undo() -> str:
         return told
     names = ", ".join(found.left[:_NAMED])
     return told + " " + _("Changed since, and left alone: %(names)s.", names=names)
+
+
+def _effect(planned: Sequence[tuple[Task, TaskDefinition]]) -> Effect:
+    wanted = [Edit(task, definition) for task, definition in planned]
+    return effect_of(simulation.of_edits(database(), wanted, now=current.now(), moments=foreseeing.moments()))
 
 
 def _mark_of(edits: Sequence[Edited]) -> str:

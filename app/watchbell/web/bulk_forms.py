@@ -17,6 +17,7 @@ from watchbell.services.bulk_parts import Part
 from watchbell.web import notices
 from watchbell.web.checks import safe_next
 from watchbell.web.i18n import _, ngettext
+from watchbell.web.presenters_simulation import Effect
 from watchbell.web.progress import Ending
 from watchbell.web.told import told
 
@@ -137,6 +138,7 @@ def question(
     text: str = "",
     *,
     asked: Asked | None = None,
+    effect: Effect | None = None,
 ) -> str:
     """Return the page that asks before many rows are changed: how many they are, and which."""
     return render_template(
@@ -144,6 +146,7 @@ def question(
         section="fleet" if endpoint.startswith("fleet") else endpoint.partition(".")[0],
         chosen=chosen,
         asked=asked,
+        effect=effect,
         action=url_for(endpoint),
         ids=".".join(map(str, names)),
         names=list(names.values())[:NAMED],

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from watchbell.domain.permissions import Right
 from watchbell.errors import InputError, NotAllowed
-from watchbell.services import bulk, bulk_parts, task_lists, undoing
+from watchbell.services import bulk, bulk_edits, bulk_parts, simulation, task_lists, tasks, undoing
 from watchbell.services.bulk import Action, Order
 from watchbell.services.bulk_parts import Part
+from watchbell.services.simulation import Edit
 from watchbell.services.task_lists import TaskFilter
-from watchbell.web import bulk_forms, current, list_look, notices, progress, query, task_list
+from watchbell.web import bulk_forms, current, foreseeing, list_look, notices, progress, query, task_list
 from watchbell.web.bulk_forms import Chosen, Undo
 from watchbell.web.db import database
 from watchbell.web.i18n import _, ngettext
+from watchbell.web.presenters_simulation import Effect, effect_of
 from watchbell.web.progress import Work
 
 #: What is done without a question, since it is undone as easily; not with rows that nobody has seen.
@@ -43,7 +46,7 @@ def answer() -> Response | str:
     is_asked = not (chosen.is_sure or (action in _AT_ONCE and chosen.ids is not None))
     if is_asked or (action in _NEEDS_TAGS and not chosen.tags):
         title, verb, text = _question(action, len(names))
-        return bulk_forms.question(chosen, "tasks.bulk", names, title, verb, text)
+        return bulk_forms.question(chosen, "tasks.bulk", names, title, verb, text, effect=_effect(action, names))
     order = Order(action=action, tags=chosen.tags, reason=chosen.reason)
     work = functools.partial(
         bulk_parts.change_tasks,
@@ -65,6 +68,18 @@ def restore() -> Response:
     ids = undoing.list_deleted(database(), deleted_at)
     work = functools.partial(undoing.restore_all, database(), ids, now=current.now(), actor=current.actor())
     return _do(work, len(ids), _("Restore"), bulk_forms.back_of(url_for("tasks.index")))
+
+
+def _effect(action: Action, names: Collection[int]) -> Effect | None:
+    """Return what an action would do to the runs of the coming days; None for one that leaves schedules alone."""
+    if action not in bulk.MOVES:
+        return None
+    edits = []
+    for lot in bulk_parts.lots(list(names)):
+        for task in bulk_edits.find(database(), lot):
+            there = dataclasses.replace(tasks.definition_of(task), enabled=action is Action.ENABLE)
+            edits.append(Edit(task, None if action is Action.DELETE else there))
+    return effect_of(simulation.of_edits(database(), edits, now=current.now(), moments=foreseeing.moments()))
 
 
 def _undo(action: Action) -> Undo | None:

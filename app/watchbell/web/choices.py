@@ -148,6 +148,7 @@ def _pages() -> list[Choice]:
         ("fleet", "fleet_devices.index", _("Devices"), "fleet machines agents"),
         ("key", "fleet_enrolment.index", _("Devices that join"), "fleet enrolment codes pending approve"),
         ("fleet", "fleet_groups.index", _("Groups of devices"), "fleet"),
+        ("undo", "deleted_tasks.index", _("Deleted tasks"), "restore undelete trash bin"),
         ("download", "transfer.index", _("Import tasks"), "crontab yaml json"),
         ("search", "search.index", _("Search"), "find output"),
         ("token", "tokens.index", _("Tokens"), "api access"),

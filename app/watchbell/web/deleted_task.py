@@ -5,11 +5,20 @@ from __future__ import annotations
 from flask import render_template
 
 from watchbell.domain.masking import mask_all
-from watchbell.services import undoing
+from watchbell.services import deleted_tasks, tasks, undoing
+from watchbell.web import current
 from watchbell.web.db import database
 
 
 def page(task_id: int) -> tuple[str, int]:
     """Return what is said of a task that was there, with the way back; raises NotFound for one that never was."""
     task = undoing.find_deleted(database(), task_id)
-    return render_template("tasks/deleted.html", task=task, environment=mask_all(task.environment)), 410
+    html = render_template(
+        "tasks/deleted.html",
+        task=task,
+        environment=mask_all(task.environment),
+        is_gone=deleted_tasks.is_gone(task, current.now()),
+        is_taken=tasks.is_taken(database(), task.name),
+        days=deleted_tasks.KEPT_FOR.days,
+    )
+    return html, 410

@@ -17,6 +17,7 @@ from watchbell.web import schedule_words
 from watchbell.web.forms.task_form import Taken
 from watchbell.web.i18n import _
 from watchbell.web.presenters import RunView
+from watchbell.web.presenters_simulation import Effect
 
 MOMENTS = 10
 #: How many moments around a clock change are shown at most.
@@ -72,6 +73,8 @@ class Preview:
     is_crowded: bool = False
     #: The last run of this command that has ended.
     last: RunView | None = None
+    #: What saving it would do to the runs of the coming days; None while that cannot be told.
+    effect: Effect | None = None
 
 
 def preview(

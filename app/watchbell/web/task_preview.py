@@ -9,15 +9,17 @@ from flask import request
 
 from watchbell.domain.schedule import Schedule
 from watchbell.errors import InputError, Problem
-from watchbell.services import blackouts, runs, tasks, upcoming
+from watchbell.services import blackouts, runs, simulation, tasks, upcoming
+from watchbell.services.simulation import Edit
 from watchbell.store.tasks import Task
-from watchbell.web import current
+from watchbell.web import current, foreseeing
 from watchbell.web.db import database
 from watchbell.web.forms.task_form import Taken, TaskForm, new_task_data
 from watchbell.web.i18n import _
 from watchbell.web.presenters import run_view
 from watchbell.web.presenters_policies import policies_of, retry_sentence
 from watchbell.web.presenters_schedule import Preview, preview
+from watchbell.web.presenters_simulation import Effect, effect_of
 
 #: From so many other tasks in one minute on it is said that another minute would be better.
 CROWDED = 10
@@ -78,7 +80,27 @@ def of_form(form: TaskForm, task: Task | None, taken: Taken | None = None) -> Pr
         load=load,
         is_crowded=max(load or [0]) >= CROWDED,
         last=run_view(last, current.now()) if last is not None else None,
+        effect=_effect(form, task) if not found.problems else None,
     )
+
+
+def _effect(form: TaskForm, task: Task | None) -> Effect | None:
+    """Return what saving the form would do to the coming runs; None as long as something else of it is wrong."""
+    fields = {**form.task_fields()}
+    if task is None:
+        # What it is called and runs is often typed last, and changes no moment.
+        fields |= {name: fields.get(name) or words for name, words in (("name", _("new task")), ("command", "true"))}
+        if form.has_steps:
+            del fields["command"]
+    elif form.leaves_enabled:
+        fields.pop("enabled", None)
+    base = tasks.definition_of(task) if task is not None else None
+    try:
+        definition = tasks.check(fields, now=current.now(), defaults=current.defaults(), base=base)
+    except InputError:
+        return None
+    edit = Edit(task, definition)
+    return effect_of(simulation.of_edits(database(), [edit], now=current.now(), moments=foreseeing.moments()))
 
 
 def problems(form: TaskForm, task: Task | None) -> list[Problem]:

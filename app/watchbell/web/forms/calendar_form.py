@@ -57,6 +57,12 @@ class CalendarForm(FlaskForm):  # type: ignore[misc]
         except UnicodeDecodeError:
             raise InputError.of("file", _("is not a text in UTF-8")) from None
 
+    def take_days(self, days: str) -> None:
+        """Show these days in the lines, and name no source of days any more."""
+        self.days.data = days
+        self.file.data = None
+        self.country.data, self.region.data, self.years.data = "", "", ""
+
     def show_problems(self, problems: Iterable[Problem]) -> None:
         """Put each problem on its field."""
         for problem in problems:

@@ -6,17 +6,20 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.errors import Conflict, InputError
-from watchbell.services import blackouts
+from watchbell.services import blackouts, foresight
 from watchbell.services.blackouts import BlackoutView
-from watchbell.web import current, query, twins
+from watchbell.web import current, foreseeing, query, twins
 from watchbell.web.db import database
 from watchbell.web.forms.blackout_form import BlackoutForm, shown_data
 from watchbell.web.i18n import _
 from watchbell.web.presenters import local_text
+from watchbell.web.presenters_simulation import Effect, effect_of
 from watchbell.web.told import sentence
 
 blueprint = Blueprint("blackouts", __name__)
 
+#: The button that says what would change, and changes nothing.
+CHECK = "check"
 _COLUMNS = ("id", "name", "description", "zone", "starts", "ends", "weekdays", "from_time", "to_time", "tasks",
             "updated_at", "updated_by")  # fmt: skip
 
@@ -68,6 +71,8 @@ def remove(blackout_id: int) -> AnyResponse:
 def _save(view: BlackoutView | None) -> AnyResponse | tuple[str, int]:
     form = BlackoutForm()
     try:
+        if CHECK in request.form:
+            return _form(form, view, effect=_effect(form, view)), 200
         made = _store(form, view)
     except InputError as error:
         form.show_problems(error.problems)
@@ -88,8 +93,17 @@ def _store(form: BlackoutForm, view: BlackoutView | None) -> BlackoutView:
     return blackouts.update(database(), view.row.id, fields, now=now, actor=actor, expected_version=version)
 
 
-def _form(form: BlackoutForm, view: BlackoutView | None) -> str:
-    return render_template("blackouts/form.html", form=form, view=view)
+def _effect(form: BlackoutForm, view: BlackoutView | None) -> Effect:
+    """Return what saving the form would do to the runs of the coming days; raises InputError."""
+    number, zone = view.row.id if view is not None else None, current.defaults().zone
+    found = foresight.of_blackout(
+        database(), number, form.fields(), now=current.now(), default_zone=zone, moments=foreseeing.moments()
+    )
+    return effect_of(found)
+
+
+def _form(form: BlackoutForm, view: BlackoutView | None, effect: Effect | None = None) -> str:
+    return render_template("blackouts/form.html", form=form, view=view, effect=effect)
 
 
 def _rows(*, as_lists: bool) -> list[dict[str, object]]:

@@ -8,19 +8,22 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.errors import Conflict, InputError
-from watchbell.services import calendar_sources, calendars
+from watchbell.services import calendar_sources, calendars, foresight
 from watchbell.services.calendars import CalendarView
-from watchbell.web import current, query, twins
+from watchbell.web import current, foreseeing, query, twins
 from watchbell.web.calendar_year import days_of_year
 from watchbell.web.db import database
 from watchbell.web.forms.calendar_form import CalendarForm, shown_data
 from watchbell.web.i18n import _, ngettext
 from watchbell.web.pictures import calendars as drawn
 from watchbell.web.presenters import local_text
+from watchbell.web.presenters_simulation import Effect, effect_of
 from watchbell.web.told import sentence
 
 blueprint = Blueprint("day_calendars", __name__)
 
+#: The button that says what would change, and changes nothing.
+CHECK = "check"
 _COLUMNS = ("id", "name", "description", "weekdays", "days", "tasks", "updated_at", "updated_by")
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 
@@ -107,6 +110,8 @@ def _next_days(view: CalendarView, today: date) -> list[tuple[date, str]]:
 def _save(view: CalendarView | None) -> AnyResponse | tuple[str, int]:
     form = CalendarForm()
     try:
+        if CHECK in request.form:
+            return _form(form, view, effect=_effect(form, view)), 200
         made = _store(form, view)
     except InputError as error:
         form.show_problems(error.problems)
@@ -130,9 +135,21 @@ def _store(form: CalendarForm, view: CalendarView | None) -> CalendarView:
     return calendars.update(database(), view.row.id, fields, now=now, actor=actor, expected_version=version)
 
 
-def _form(form: CalendarForm, view: CalendarView | None) -> str:
+def _effect(form: CalendarForm, view: CalendarView | None) -> Effect:
+    """Return what saving the form would do to the runs of the coming days; raises InputError.
+
+    Days from elsewhere then stand in its lines: a browser sends no file a second time.
+    """
+    row, number = (view.row, view.row.id) if view is not None else (None, None)
+    columns = calendars.check(form.fields(), year=current.now().year, before=row)
+    form.take_days(columns["days"])
+    found = foresight.of_calendar(database(), number, form.fields(), now=current.now(), moments=foreseeing.moments())
+    return effect_of(found)
+
+
+def _form(form: CalendarForm, view: CalendarView | None, effect: Effect | None = None) -> str:
     countries = calendar_sources.list_countries()
-    return render_template("day_calendars/form.html", form=form, view=view, countries=countries)
+    return render_template("day_calendars/form.html", form=form, view=view, effect=effect, countries=countries)
 
 
 def _rows(*, as_lists: bool) -> list[dict[str, object]]:

@@ -267,8 +267,9 @@ def delete(task_id: int) -> AnyResponse:
 def restore(task_id: int) -> AnyResponse:
     """Take a deletion back."""
     try:
-        task = undoing.restore(database(), task_id, now=current.now(), actor=current.actor())
-    except Conflict as error:
+        name = request.form.get("name", "").strip()
+        task = undoing.restore(database(), task_id, now=current.now(), actor=current.actor(), name=name)
+    except (Conflict, InputError) as error:
         flash(sentence(error.message), "warning")
         return redirect(url_for("tasks.detail", task_id=task_id), 303)
     told = _("%(name)s is there again, with its runs and versions.", name=task.name)

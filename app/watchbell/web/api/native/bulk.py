@@ -9,7 +9,7 @@ from flask import Response
 
 from watchbell.domain.permissions import Right
 from watchbell.errors import InputError, NotAllowed
-from watchbell.services import bulk
+from watchbell.services import bulk, bulk_foresight, simulation
 from watchbell.services.bulk import Action, Order
 from watchbell.web import current
 from watchbell.web.api.idempotency import idempotent
@@ -27,15 +27,20 @@ from watchbell.web.db import database
 def change_tasks(given: dict[str, Any]) -> Response:
     """Do one thing with many tasks, in one transaction: with all of them or, if one refuses, with none.
 
-    To delete, tag and untag needs the right to edit.
+    With ``dry_run`` nothing is done, and ``simulation`` says which runs would come or go. To delete, tag and untag needs the right to edit.
     """
     order, dry_run = _order(given), given["dry_run"]
     if order.action in bulk.EDITS and Right.EDIT not in current.user().rights:
         raise NotAllowed(f"to {order.action} needs the right to edit")
-    done = bulk.carry_out(
-        database(), order, now=current.now(), actor=current.actor(), defaults=current.defaults(), dry_run=dry_run
-    )
-    return answers.answer({"dry_run": dry_run, "items": [dataclasses.asdict(one) for one in done]})
+    asking: dict[str, Any] = {"now": current.now(), "actor": current.actor(), "defaults": current.defaults()}
+    effect = None
+    if dry_run and order.action in bulk.MOVES:
+        done, found = bulk_foresight.rehearse(database(), order, **asking)
+        effect = simulation.told(found)
+    else:
+        done = bulk.carry_out(database(), order, **asking, dry_run=dry_run)
+    items = [dataclasses.asdict(one) for one in done]
+    return answers.answer({"dry_run": dry_run, "items": items, "simulation": effect})
 
 
 def _order(given: dict[str, Any]) -> Order:

@@ -6,6 +6,7 @@ from marshmallow import validate
 
 from watchbell.services import bulk
 from watchbell.web.api import fields
+from watchbell.web.api.native.simulation_schemas import Simulation
 from watchbell.web.api.native.task_schemas import TAGS, TaskFilters
 
 
@@ -41,3 +42,9 @@ class BulkResult(fields.Schema):
 
     dry_run = fields.Flag(required=True)
     items = fields.Many(fields.Nested(BulkDone), required=True)
+    simulation = fields.Nested(
+        Simulation,
+        required=True,
+        allow_none=True,
+        metadata={"description": "What it would do to the runs of the next 30 days; null unless it was asked for."},
+    )

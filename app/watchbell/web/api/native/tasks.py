@@ -53,7 +53,7 @@ def list_tasks(asked: dict[str, Any]) -> Response:
 def create_task(given: dict[str, Any]) -> Response:
     """Make a task."""
     task = tasks.create(
-        database(), _to_fields(given), now=current.now(), actor=current.actor(), defaults=current.defaults()
+        database(), to_fields(given), now=current.now(), actor=current.actor(), defaults=current.defaults()
     )
     return made(task)
 
@@ -78,7 +78,7 @@ def update_task(given: dict[str, Any], task_id: str) -> Response:
         changed = tasks.update(
             database(),
             number,
-            _to_fields(given),
+            to_fields(given),
             now=current.now(),
             actor=current.actor(),
             defaults=current.defaults(),
@@ -176,7 +176,7 @@ def stale(error: VersionConflict, task_id: int) -> VersionConflict:
     return Stale(error.message, answers.plain(told))
 
 
-def _to_fields(given: dict[str, Any]) -> dict[str, Any]:
+def to_fields(given: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a body as a definition is made of them: nothing in place of a number gives it up."""
     return {name: "" if value is None and name in policies.OPTIONAL else value for name, value in given.items()}
 

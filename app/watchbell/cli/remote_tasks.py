@@ -1,0 +1,74 @@
+"""What a server is asked about tasks besides what they are: what changes would do, their versions, and those that were deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from watchbell.cli import remote_rows
+from watchbell.cli.source import RevisionRow, TaskRow
+from watchbell.client import Client
+
+#: What the server gives at a time.
+_MOST_ROWS = 1000
+
+
+class RemoteForesight:
+    """Answers by asking a server."""
+
+    _client: Client
+
+    def foresee_task(self, task: TaskRow | None, fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Return what it would do to make or to change a task."""
+        body = {**remote_rows.sendable(fields), "task_id": task.id if task is not None else None}
+        return self._ask("/tasks/preview", body)
+
+    def foresee_deletion(self, task: TaskRow) -> Mapping[str, Any]:
+        """Return what it would do to delete a task."""
+        body = {"action": "delete", "ids": [task.id], "dry_run": True}
+        found: Mapping[str, Any] = self._client.ask("POST", "/tasks/bulk", body=body)["simulation"]
+        return found
+
+    def foresee_calendar(self, found: Mapping[str, Any] | None, fields: Mapping[str, object]) -> Mapping[str, Any]:
+        """Return what it would do to make or to change a calendar."""
+        return self._ask("/calendars/preview", {**fields, "calendar_id": found["id"] if found is not None else None})
+
+    def foresee_blackout(
+        self, found: Mapping[str, Any] | None, fields: Mapping[str, object] | None
+    ) -> Mapping[str, Any]:
+        """Return what it would do to make, to change or to remove a blackout."""
+        number = found["id"] if found is not None else None
+        return self._ask("/blackouts/preview", {**(fields or {}), "blackout_id": number, "remove": fields is None})
+
+    def _ask(self, path: str, body: Mapping[str, object]) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._client.ask("POST", path, body=dict(body))
+        return found
+
+
+class RemotePast:
+    """Answers by asking a server."""
+
+    _client: Client
+
+    def list_revisions(self, task: TaskRow, limit: int) -> Sequence[RevisionRow]:
+        """Return the newest versions of a task."""
+        asked = {"limit": min(limit, _MOST_ROWS)}
+        return [
+            remote_rows.row_of(body)
+            for body in self._client.ask("GET", f"/tasks/{task.id}/revisions", query=asked)["items"]
+        ]
+
+    def restore_revision(self, task: TaskRow, version: int) -> TaskRow:
+        """Let a task say again what it said in a version."""
+        return remote_rows.task_row(
+            self._client.ask("POST", f"/tasks/{task.id}/revisions/{version}/restore", version=task.version)
+        )
+
+    def list_deleted(self) -> Sequence[Mapping[str, Any]]:
+        """Return the tasks that were deleted and can be restored."""
+        found = self._client.ask("GET", "/deleted-tasks")["items"]
+        return list(map(remote_rows.read_body, found))
+
+    def undelete_task(self, task_id: int, name: str) -> TaskRow:
+        """Take the deletion of a task back."""
+        return remote_rows.task_row(self._client.ask("POST", f"/deleted-tasks/{task_id}/restore", body={"name": name}))

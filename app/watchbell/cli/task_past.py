@@ -1,0 +1,77 @@
+"""The past of tasks as commands show it: their versions, and tasks that were deleted."""
+
+from __future__ import annotations
+
+import click
+
+from watchbell.cli.complete import complete_task
+from watchbell.cli.program import Program, pass_program
+from watchbell.cli.screen import columns_of, examples, json_option, moment, print_json, say, table
+from watchbell.cli.source import RevisionRow, TaskRow
+from watchbell.errors import Conflict, NotFound
+
+
+def list_deleted(program: Program, *, as_json: bool) -> None:
+    """Print the tasks that can be restored, the newest deletion first."""
+    found = program.source.list_deleted()
+    if as_json:
+        print_json(list(found))
+        return
+    if not found:
+        say("No task was deleted within 30 days.")
+        return
+    rows = [
+        (
+            one["id"],
+            one["name"],
+            moment(one["deleted_at"], program.zone),
+            one["deleted_by"],
+            moment(one["gone_at"], program.zone),
+            one["sentence"],
+        )
+        for one in found
+    ]
+    zone = program.zone.key
+    heads = ("ID", "NAME", f"DELETED ({zone})", "BY", f"RESTORED UNTIL ({zone})", "SCHEDULE")
+    table(heads, rows, flexible=5, right=(0,))
+
+
+def restore(program: Program, name: str, new_name: str) -> TaskRow:
+    """Bring back the task of a name or an id; raises NotFound, and Conflict where two of a name were deleted or it is taken."""
+    found = [one for one in program.source.list_deleted() if one["name"] == name]
+    found = found or [one for one in program.source.list_deleted() if str(one["id"]) == name]
+    if not found:
+        raise NotFound(f"no task {name[:100]!r} was deleted within 30 days")
+    if len(found) > 1:
+        ids = ", ".join(str(one["id"]) for one in found[:5])
+        raise Conflict(f"{len(found)} tasks called {name[:100]!r} were deleted; name one by its id: {ids}")
+    return program.source.undelete_task(found[0]["id"], new_name)
+
+
+@click.command(
+    short_help="List the versions of a task.",
+    epilog=examples("watchbell task revisions backup", "watchbell task revisions backup --limit 5 --json"),
+)
+@click.argument("name", metavar="NAME", shell_complete=complete_task)
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most versions.")
+@json_option
+@pass_program
+def revisions(program: Program, *, name: str, limit: int, as_json: bool) -> None:
+    """List the versions of a task, the newest first, who made each, and which fields it changed."""
+    found = program.source.find_task(name)
+    kept = program.source.list_revisions(found, limit + 1)
+    if as_json:
+        print_json([columns_of(one, ("version", "at", "by", "definition")) for one in kept[:limit]])
+        return
+    older = [*kept[1:], None]
+    rows = [
+        (one.version, moment(one.at, program.zone), one.by, _changed(before, one))
+        for one, before in zip(kept, older, strict=True)
+    ]
+    table(("VERSION", f"AT ({program.zone.key})", "BY", "CHANGED"), rows[:limit], flexible=3, right=(0,))
+
+
+def _changed(older: RevisionRow | None, newer: RevisionRow) -> str:
+    if older is None:
+        return "-"
+    return ", ".join(name for name, value in newer.definition.items() if value != older.definition.get(name))
