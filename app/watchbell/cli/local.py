@@ -11,6 +11,7 @@ from watchbell.cli.calendar_sources import LocalCalendars
 from watchbell.cli.foresight import LocalForesight
 from watchbell.cli.past_sources import LocalPast
 from watchbell.cli.source import Counts, Piece, RunDetail, RunList, RunQuery, RunRow, RunVerdict, TaskList, TaskRow
+from watchbell.domain import tags
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.store import glance
 
@@ -378,7 +379,7 @@ def _fits(task: TaskRow, enabled: bool | None, owner: str | None, team: str | No
         (enabled is None or task.enabled == enabled)
         and (owner is None or task.owner.lower() == owner.lower())
         and (team is None or task.team.lower() == team.lower())
-        and (tag is None or tag in task.tags)
+        and (tag is None or tags.has(task.tags, tag))
     )
 
 

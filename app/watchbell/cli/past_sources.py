@@ -1,4 +1,4 @@
-"""What commands ask of the past of tasks: their versions, and those that were deleted."""
+"""What commands ask of tasks besides what each is: their versions, those that were deleted, and their tags."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 
 class PastSource(Protocol):
-    """Versions of tasks, and deleted tasks, each of these as ``services.deleted_tasks.told`` has it."""
+    """Versions of tasks, tags, and deleted tasks, each of these as ``services.deleted_tasks.told`` has it."""
 
     def list_revisions(self, task: TaskRow, limit: int) -> Sequence[RevisionRow]:
         """Return the newest versions of a task, the newest first."""
 
     def restore_revision(self, task: TaskRow, version: int) -> TaskRow:
         """Let a task say again what it said in a version, unless somebody has changed it since it was looked at."""
+
+    def list_tags(self) -> Sequence[Mapping[str, Any]]:
+        """Return the tags of tasks, each followed by those that lie in it: tag, tasks, failing."""
 
     def list_deleted(self) -> Sequence[Mapping[str, Any]]:
         """Return the tasks that were deleted and can be restored, the newest deletion first."""
@@ -46,6 +49,14 @@ class LocalPast:
 
         db, actor = self._program.existing_db, self._program.actor
         return revisions.restore(db, task.id, version, now=clock.now(), actor=actor, expected_version=task.version)
+
+    def list_tags(self) -> Sequence[Mapping[str, Any]]:
+        """Return the tags of tasks."""
+        from watchbell.domain import tags
+        from watchbell.services import task_lists
+
+        found = tags.flat(task_lists.tag_tree(self._program.existing_db))
+        return [{"tag": one.tag, "tasks": one.tasks, "failing": one.failing} for one in found]
 
     def list_deleted(self) -> Sequence[Mapping[str, Any]]:
         """Return the tasks that were deleted and can be restored."""

@@ -64,6 +64,11 @@ class RemotePast:
             self._client.ask("POST", f"/tasks/{task.id}/revisions/{version}/restore", version=task.version)
         )
 
+    def list_tags(self) -> Sequence[Mapping[str, Any]]:
+        """Return the tags of tasks."""
+        found: Sequence[Mapping[str, Any]] = self._client.ask("GET", "/tags")["items"]
+        return found
+
     def list_deleted(self) -> Sequence[Mapping[str, Any]]:
         """Return the tasks that were deleted and can be restored."""
         found = self._client.ask("GET", "/deleted-tasks")["items"]

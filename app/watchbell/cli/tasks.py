@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from watchbell.cli import parameters, task_past
+from watchbell.cli import parameters, task_past, task_tags
 from watchbell.cli.complete import complete_task
 from watchbell.cli.foresight import dry_run_option, tell
 from watchbell.cli.program import Program, pass_program
@@ -90,7 +90,9 @@ def add(program: Program, /, *, name: str, as_json: bool, dry_run: bool, **optio
 @click.option("--enabled/--disabled", default=None, help="Only tasks that are, or are not, run on time.")
 @click.option("--owner", metavar="NAME", help="Only this owner's tasks.")
 @click.option("--team", metavar="NAME", help="Only this team's tasks.")
-@click.option("--tag", metavar="TAG", help="Only tasks with this tag.")
+@click.option(
+    "--tag", metavar="TAG", help="Only tasks with this tag, or one that lies in it: billing/nightly lies in billing."
+)
 @click.option("--deleted", is_flag=True, help="Those that were deleted and can be restored, and until when.")
 @json_option
 @pass_program
@@ -289,6 +291,7 @@ def trigger(
 
 
 task.add_command(task_past.revisions)
+task.add_command(task_tags.tags)
 
 
 @task.command(

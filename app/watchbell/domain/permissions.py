@@ -443,6 +443,7 @@ ROUTES: dict[str, Right] = {
     "native.preview_schedule": Right.VIEW,
     "native.preview_task": Right.EDIT,
     "native.list_deleted_tasks": Right.VIEW,
+    "native.list_tags": Right.VIEW,
     "native.restore_task": Right.EDIT,
     "native.preview_calendar": Right.EDIT,
     "native.preview_blackout": Right.EDIT,

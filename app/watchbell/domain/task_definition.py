@@ -20,6 +20,7 @@ from watchbell.domain.runbooks import LINKS_FIELD, RUNBOOK_FIELD, Link
 from watchbell.domain.schedule import Schedule, ScheduleKind
 from watchbell.domain.shown_text import is_visible
 from watchbell.domain.steps import Step
+from watchbell.domain.tags import tidy
 from watchbell.errors import InputError, Problem
 
 NAME_LIMIT = 100
@@ -337,7 +338,7 @@ def _environment(name: str, value: object) -> dict[str, str]:
 
 def _tags(name: str, value: object) -> tuple[str, ...]:
     parts = value if isinstance(value, list | tuple) else str(value or "").split(",")
-    tags = tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
+    tags = tuple(dict.fromkeys(tidied for part in parts if (tidied := tidy(str(part)))))
     for tag in tags:
         if len(tag) > TAG_LIMIT or "," in tag or not is_visible(tag):
             raise InputError.of(name, f"each must be at most {TAG_LIMIT} printable characters", "backup, daily")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from watchbell.store import tasks as store
+from watchbell.store import deleted_tasks as store
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from watchbell.domain import tags as tags_of
+from watchbell.domain.tags import Branch
 from watchbell.errors import InputError, NotFound
 from watchbell.store import newest_runs
 from watchbell.store import tasks as store
@@ -106,6 +108,17 @@ def list_marks(db: Database) -> Marks:
     tags = {str(tag) for stored in {row.tags for row in found} for tag in decoded(stored)}
     rest = ({getattr(row, name) for row in found} - {""} for name in ("host", "owner", "team"))
     return Marks(*(sorted(some, key=str.lower)[:_MOST_MARKS] for some in (tags, *rest)))
+
+
+#: What the newest run of a task that fails has come to.
+FAILING = frozenset({"failed", "timed_out", "lost", "missed"})
+
+
+def tag_tree(db: Database) -> list[Branch]:
+    """Return the outermost tags of all tasks with what lies in them, and how many tasks have each and fail."""
+    with db.read() as session:
+        found = store.count_tagged(session)
+    return tags_of.grow((tags, count, state in FAILING) for tags, state, count in found)
 
 
 def list_names(db: Database, chosen: TaskFilter, limit: int) -> dict[int, str]:

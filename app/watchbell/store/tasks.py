@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from watchbell.store.base import Base, can_hold, id_list, ids_select, in_lots, pattern
+from watchbell.store.base import Base, can_hold, id_list, ids_select, pattern
 
 
 class Task(Base):
@@ -225,9 +225,7 @@ def filtered(
         # A task that was stored by an earlier version says nothing about it.
         statement = statement.where(func.coalesce(Task.policies["queue"].as_string(), "default") == queue)
     if tag is not None:
-        # A member stands in the stored list between quotes, and no member can hold an unescaped one.
-        stored = cast(Task.tags, String)
-        statement = statement.where(func.replace(stored, json.dumps(tag), "") != stored)
+        statement = statement.where(_has_tag(tag))
     if host is not None:
         statement = statement.where(func.lower(Task.host) == host.lower())
     if enabled is not None:
@@ -243,6 +241,15 @@ def filtered(
         columns = (*texts, cast(Task.tags, String), cast(Task.steps, String))
         statement = statement.where(or_(*(column.ilike(pattern(word), escape="\\") for column in columns)))
     return statement
+
+
+def _has_tag(tag: str) -> Any:
+    """Return the condition of the tasks that have a tag, or one that lies in it."""
+    stored, quoted = cast(Task.tags, String), json.dumps(tag)
+    # A member stands in the stored list between quotes, and no member can hold an unescaped one: what begins with a quote
+    # behind a bracket, a comma or a blank is the beginning of a member.
+    begins = [f"{before}{quoted[:-1]}/" for before in ("[", ",", " ")]
+    return or_(*(func.replace(stored, text, "") != stored for text in (quoted, *begins)))
 
 
 #: What a list may be sorted by.
@@ -279,7 +286,7 @@ def list_tasks(
 ) -> Sequence[Task]:
     """Return the tasks that are not deleted, filtered and sorted by one of SORTS and then by name.
 
-    The filters are search (words), enabled, owner, team, mine (an owner and teams), host, tag (a whole one), queue, outcomes (states of the newest run, None
+    The filters are search (words), enabled, owner, team, mine (an owner and teams), host, tag (a whole one, or one in which it lies), queue, outcomes (states of the newest run, None
     for no run), ids, and whether deleted ones count, too. ``after`` is the place of the last task of the page before: its
     value of the column, name and id.
     """
@@ -335,6 +342,14 @@ def list_marks(session: Session) -> Sequence[Any]:
     return session.connection().execute(filtered(statement).limit(2000)).all()
 
 
+def count_tagged(session: Session) -> Sequence[tuple[Any, str | None, int]]:
+    """Return for each combination of tags and state of the newest run how many tasks have it; those without tags are left out."""
+    tags: Any = cast(Task.tags, String)
+    statement: Any = select(tags.label("tags"), _LAST_STATE.label("state"), func.count(Task.id))
+    grouped = filtered(statement).where(tags != "[]").group_by(tags, literal_column("2"))
+    return [(decoded(stored), state, int(count)) for stored, state, count in session.connection().execute(grouped)]
+
+
 def find_revision(session: Session, task_id: int, version: int) -> TaskRevision | None:
     """Return the definition that a version had, or None."""
     return session.scalars(
@@ -367,20 +382,6 @@ def list_by_ids(session: Session, ids: Sequence[int]) -> Sequence[Task]:
 def list_deleted(session: Session, moment: datetime) -> Sequence[int]:
     """Return which tasks were deleted at one moment, by id."""
     return session.scalars(select(Task.id).where(Task.deleted_at == moment).order_by(Task.id)).all()
-
-
-def list_deleted_since(session: Session, moment: datetime, search: str, limit: int) -> Sequence[Task]:
-    """Return the tasks that were deleted after a moment and hold some words, the newest deletion first."""
-    chosen = filtered(select(Task), search=search, deleted=True).where(Task.deleted_at > moment)
-    return session.scalars(chosen.order_by(Task.deleted_at.desc(), Task.name, Task.id).limit(limit)).all()
-
-
-def list_taken(session: Session, names: Sequence[str]) -> set[str]:
-    """Return which of some names tasks have that are not deleted."""
-    found: set[str] = set()
-    for lot in in_lots(list(dict.fromkeys(names))):
-        found.update(session.scalars(select(Task.name).where(Task.name.in_(lot), Task.deleted_at.is_(None))))
-    return found
 
 
 def list_enabled(session: Session, task_ids: Sequence[int]) -> set[int]:

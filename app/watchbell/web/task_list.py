@@ -47,7 +47,7 @@ _NUMBERED = ("name", "schedule", "next", None, None, "owner", None, None)
 _ENABLED = {"": "", "yes": "enabled", "no": "disabled"}
 STATUSES = ("", "enabled", "disabled", "paused")
 #: Ends of the newest run that can be chosen, and the states that each stands for; None is no run yet.
-OUTCOMES: dict[str, tuple[str | None, ...]] = {**CHIPS, "none": (None,)}
+OUTCOMES: dict[str, tuple[str | None, ...]] = {**CHIPS, "failing": tuple(sorted(task_lists.FAILING)), "none": (None,)}
 _ORDER = re.compile(r"(-?)([a-z]+|\d{1,2})", re.ASCII)
 
 
@@ -202,5 +202,6 @@ def context(db: Database, asked: TaskQuery, found: TaskPage) -> dict[str, Any]:
         "answer": presenters_tasks.answer(found.total, enabled, found.filtered),
         "outcomes": OUTCOMES,
         "marks": task_lists.list_marks(db),
+        "tree": task_lists.tag_tree(db),
         **list_look.context(asked.look, asked.address(view=None)),
     }

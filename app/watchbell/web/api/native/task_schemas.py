@@ -273,7 +273,12 @@ class TaskFilters(fields.Schema):
     owner = fields.words(metadata={"example": "ann"})
     team = fields.words(metadata={"example": "database"})
     host = fields.words()
-    tag = fields.words(metadata={"description": "A whole tag.", "example": "backup"})
+    tag = fields.words(
+        metadata={
+            "description": "A tag; those that lie in it, as backup/nightly in backup, count, too.",
+            "example": "backup",
+        }
+    )
     queue = fields.words(metadata={"example": "nightly"})
 
 
