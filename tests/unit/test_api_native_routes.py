@@ -73,6 +73,7 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "preview_task": ("POST", "/tasks/preview", {"task_id": 1, "cron": "0 3 * * *"}, 200),
     "preview_calendar": ("POST", "/calendars/preview", {"name": "days", "weekdays": ["sat"]}, 200),
     "preview_blackout": ("POST", "/blackouts/preview", {"name": "x", "from_time": "10:00", "to_time": "11:00"}, 200),
+    "list_tags": ("GET", "/tags", None, 200),
     "list_deleted_tasks": ("GET", "/deleted-tasks", None, 200),
     "restore_task": ("POST", "/deleted-tasks/1/restore", {}, 200),
     "list_blackouts": ("GET", "/blackouts", None, 200),
