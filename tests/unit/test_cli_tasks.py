@@ -390,27 +390,3 @@ def test_a_disabled_task_is_not_run_as_soon_as_possible(shell):
 
     assert done.code == 2
     assert shell("task", "list", "--json").json() == []
-
-
-def test_a_deleted_task_is_listed_and_brought_back(shell, db):
-    shell("task", "add", "backup", "--command", "true", "--manual")
-    assert shell("task", "list", "--deleted").out == "No task was deleted within 30 days.\n"
-    shell("task", "delete", "backup", "--yes")
-    shell("task", "add", "backup", "--command", "false", "--manual")
-
-    assert "backup" in shell("task", "list", "--deleted").out
-    assert shell("task", "list", "--deleted", "--tag", "x").code == errors.EXIT_USAGE
-    taken = shell("task", "restore", "backup")
-    assert taken.code == errors.EXIT_CONFLICT and "under another name" in taken.err
-    back = shell("task", "restore", "1", "--name", "backup-2", "--json").json()
-    assert (back["id"], back["name"], back["version"]) == (1, "backup-2", 2)
-    assert shell("task", "restore", "backup").code == errors.EXIT_NOT_FOUND
-
-
-def test_tags_nest_in_the_list_and_the_tree(shell, db):
-    shell("task", "add", "a", "--command", "true", "--manual", "--tag", "billing/nightly")
-    shell("task", "add", "b", "--command", "true", "--manual", "--tag", "ops")
-
-    assert [one["name"] for one in shell("task", "list", "--tag", "billing", "--json").json()] == ["a"]
-    assert shell("task", "tags").out.splitlines()[1:3] == ["billing        1        -", "  nightly      1        -"]
-    assert shell("task", "tags", "--json").json()[2] == {"tag": "ops", "tasks": 1, "failing": 0}
