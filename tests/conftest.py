@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from watchbell.config import SETTINGS
 
-pytest_plugins = ["tests.postgres", "tests.database", "tests.fault.claims", "tests.lanes"]
+pytest_plugins = ["tests.postgres", "tests.database", "tests.fault.claims", "tests.lanes", "tests.crawl"]
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Tests in these folders carry the mark of the same name.

@@ -8,11 +8,13 @@ import pytest
 from flask import Flask, Response
 from werkzeug.routing import Rule
 
+from tests.crawl import Note
+from tests.fleet import add_device
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.domain.permissions import ROUTES, Right, Role, Scope
-from watchbell.services import accounts, tokens
+from watchbell.services import accounts, devices, tokens
 from watchbell.store.session import Database
 from watchbell.web.factory import create_app
 from watchbell.web.throttle import Tries
@@ -135,6 +137,13 @@ def requests_of(app: Flask) -> list[tuple[str, str, str]]:
     ]
 
 
+def asked(app: Flask, note: Note, identity: str) -> list[tuple[str, str, str]]:
+    """Return every request, and note who makes them all."""
+    found = requests_of(app)
+    note(identity, len(found))
+    return found
+
+
 def test_the_matrix_has_every_role_with_every_scope() -> None:
     assert set(MATRIX) == {(role, scope) for role in Role for scope in (None, *Scope)}
 
@@ -143,8 +152,10 @@ def test_every_route_has_a_right_and_every_right_a_route(app: Flask) -> None:
     assert {rule.endpoint for rule in app.url_map.iter_rules()} == set(ROUTES)
 
 
-def test_nobody_gets_past_the_login_except_where_it_says_public(app: Flask, anonymous: Person) -> None:
-    for endpoint, method, address in requests_of(app):
+def test_nobody_gets_past_the_login_except_where_it_says_public(
+    app: Flask, anonymous: Person, note_crawl: Note
+) -> None:
+    for endpoint, method, address in asked(app, note_crawl, "nobody"):
         if ROUTES[endpoint] is Right.PUBLIC:
             continue
         answer = anonymous.client.open(address, method=method)
@@ -153,8 +164,8 @@ def test_nobody_gets_past_the_login_except_where_it_says_public(app: Flask, anon
         assert leads_to_login or answer.status_code == 401, (endpoint, method, answer.status)
 
 
-def test_a_program_without_an_account_is_told_so_in_json(app: Flask, anonymous: Person) -> None:
-    for endpoint, method, address in requests_of(app):
+def test_a_program_without_an_account_is_told_so_in_json(app: Flask, anonymous: Person, note_crawl: Note) -> None:
+    for endpoint, method, address in asked(app, note_crawl, "a program without an account"):
         if ROUTES[endpoint] is not Right.PUBLIC:
             answer = anonymous.client.open(address, method=method, headers={"Accept": "application/json"})
 
@@ -164,10 +175,10 @@ def test_a_program_without_an_account_is_told_so_in_json(app: Flask, anonymous: 
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_each_role_reaches_exactly_what_the_matrix_says(app: Flask, enter: Enter, role: Role) -> None:
+def test_each_role_reaches_exactly_what_the_matrix_says(app: Flask, enter: Enter, role: Role, note_crawl: Note) -> None:
     person = enter(role)
 
-    for endpoint, method, address in requests_of(app):
+    for endpoint, method, address in asked(app, note_crawl, role):
         # A form without its token stops whoever has the right, too, but with another answer and before anything happens.
         status = person.client.open(address, method=method).status_code
         assert (status != 403) is (ROUTES[endpoint] in MATRIX[role, None]), (endpoint, method, status)
@@ -175,11 +186,11 @@ def test_each_role_reaches_exactly_what_the_matrix_says(app: Flask, enter: Enter
 
 @pytest.mark.parametrize(("role", "scope"), [pair for pair in MATRIX if pair[1]], ids="-".join)
 def test_each_token_reaches_what_both_its_role_and_its_scope_may(
-    hall: Flask, db: Database, role: str, scope: str
+    hall: Flask, db: Database, role: str, scope: str, note_crawl: Note
 ) -> None:
     secret = token_of(db, role, scope)
 
-    for endpoint, method, address in requests_of(hall):
+    for endpoint, method, address in asked(hall, note_crawl, f"a token of {role} with {scope}"):
         answer = hall.test_client().open(address, method=method, **bearing(secret))
 
         assert answer.status_code == (REACHED if ROUTES[endpoint] in MATRIX[role, scope] else 403), (endpoint, method)
@@ -198,7 +209,7 @@ def test_a_token_that_is_too_narrow_is_told_the_scope_that_would_do(hall: Flask,
 
 
 @pytest.mark.parametrize("end", ["expired", "revoked", "disabled owner", "unknown", "rotated"])
-def test_a_token_that_is_over_reaches_nothing_at_all(hall: Flask, db: Database, end: str) -> None:
+def test_a_token_that_is_over_reaches_nothing_at_all(hall: Flask, db: Database, end: str, note_crawl: Note) -> None:
     now = clock.now()
     secret = token_of(
         db, "admin", "admin", now=now - timedelta(days=2), lifetime=timedelta(days=1 if end == "expired" else 9)
@@ -214,7 +225,7 @@ def test_a_token_that_is_over_reaches_nothing_at_all(hall: Flask, db: Database, 
     if end == "unknown":
         secret = secret[:-1] + ("0" if secret[-1] != "0" else "1")
 
-    for endpoint, method, address in requests_of(hall):
+    for endpoint, method, address in asked(hall, note_crawl, f"a token that is {end}"):
         # Each from an address of its own, since there are more of them than wrong tries.
         peer = {"REMOTE_ADDR": f"127.0.0.{next(_PEERS) % 250 + 2}"}
         answer = hall.test_client().open(address, method=method, environ_base=peer, **bearing(secret))
@@ -222,6 +233,23 @@ def test_a_token_that_is_over_reaches_nothing_at_all(hall: Flask, db: Database, 
         assert answer.status_code == 401, (endpoint, method)
         assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
         assert "request_id" in answer.get_json()
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["there", "deleted"])
+def test_the_key_of_a_device_reaches_what_devices_call_and_nothing_else(
+    hall: Flask, db: Database, is_there: bool, note_crawl: Note
+) -> None:
+    uuid = add_device(db, "pi")
+    key = devices.rotate_key(db, uuid, now=clock.now(), actor="ann")
+    if not is_there:
+        devices.delete(db, uuid, now=clock.now(), actor="ann")
+
+    for endpoint, method, address in asked(hall, note_crawl, "a device" if is_there else "a device that is deleted"):
+        peer = {"REMOTE_ADDR": f"127.0.0.{next(_PEERS) % 250 + 2}"}
+        answer = hall.test_client().open(address, method=method, environ_base=peer, **bearing(key))
+
+        reaches = REACHED if ROUTES[endpoint] in {Right.PUBLIC, Right.DEVICE} else 403
+        assert answer.status_code == (reaches if is_there else 401), (endpoint, method)
 
 
 def test_no_form_is_accepted_without_its_token(app: Flask, admin: Person, db: Database) -> None:
