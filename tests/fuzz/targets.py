@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.fuzz import documents, times, words
+from tests.fuzz import documents, times, words, writings
 from tests.fuzz.fuzzing import Target
 from tests.fuzz.server import Server
 
-READERS: Sequence[Target] = (*times.TARGETS, *documents.TARGETS, *words.TARGETS)
+READERS: Sequence[Target] = (*times.TARGETS, *documents.TARGETS, *words.TARGETS, *writings.TARGETS)
 
 
 @contextmanager

@@ -152,6 +152,7 @@ def test_every_moment_comes_once_by_its_own_name_wherever_one_begins_to_look(
         ("2026-13-01", "line 1 is not understood: 2026-13-01 does not exist"),
         ("02-30", "02-30 does not exist"),
         ("2026-12-26/2026-12-25", "it ends before it begins"),
+        ("9999-12-31", "its years are not between"),
         ("tomorrow", "'tomorrow' does not begin with a day"),
         ("2026-12-25 \x1b[1m", "printable"),
         ("1900-01-01/2190-01-01", "years are not between"),

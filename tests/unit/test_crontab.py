@@ -170,8 +170,17 @@ def test_no_two_jobs_have_one_name():
         ("".join(f"A{number}=b\n@daily c{number}\n" for number in range(201)), None),
         (f"A=x{' ' * 30_000}y{' ' * 5_000}z\n" * 200 + "@daily a", 1),
         ("#watchbell: {}\n" + "@daily a\n" * 30_000, 1),
+        (f"{'# ' * 1_000_000}\n@daily a", 1),
     ],
-    ids=["many of one name", "too many", "many variables", "too many variables", "wide gaps", "many times"],
+    ids=[
+        "many of one name",
+        "too many",
+        "many variables",
+        "too many variables",
+        "wide gaps",
+        "many times",
+        "a comment",
+    ],
 )
 def test_no_crontab_takes_longer_than_its_length_asks_for(text, jobs):
     """What each of these cost grew with the square of its length: 8,000 lines of one name took 5 s, and 8 MB may be sent."""

@@ -234,12 +234,17 @@ def _entry(line: str) -> Entry:
         begin, end = (_local(match[part]) for part in ("begin", "end"))
     else:
         first, last = _day(match["first"]), _day(match["last"] or match["first"])
+        _require_years(first, last)
         begin, end = datetime.combine(first, time()), datetime.combine(last + _A_DAY, time())
     if end <= begin:
         raise ValueError("it ends before it begins")
-    if not _FIRST_YEAR <= begin.year <= end.year <= _LAST_YEAR:
-        raise ValueError(f"its years are not between {_FIRST_YEAR} and {_LAST_YEAR}")
+    _require_years(begin, end)
     return Entry(begin, end, label)
+
+
+def _require_years(begin: date, end: date) -> None:
+    if not (_FIRST_YEAR <= begin.year <= _LAST_YEAR and _FIRST_YEAR <= end.year <= _LAST_YEAR):
+        raise ValueError(f"its years are not between {_FIRST_YEAR} and {_LAST_YEAR}")
 
 
 def _day(text: str) -> date:

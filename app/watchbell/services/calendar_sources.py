@@ -95,10 +95,14 @@ def _entry(begin: Any, end: Any, label: str) -> Entry:
 
 def _repeated(entry: Entry, rule: Any, where: str) -> list[Entry]:
     """Return the entry of an event that comes again, as far as it does so in a way that a calendar of ours knows."""
-    is_plain = [str(word).upper() for word in rule.get("FREQ", [])] == ["YEARLY"] and not (
-        {str(name).upper() for name in rule} - {"FREQ", "INTERVAL", "BYMONTH", "BYMONTHDAY", "WKST"}
-    )
-    is_plain = is_plain and rule.get("INTERVAL", [1]) == [1]
+    try:
+        is_plain = [str(word).upper() for word in rule.get("FREQ", [])] == ["YEARLY"] and not (
+            {str(name).upper() for name in rule} - {"FREQ", "INTERVAL", "BYMONTH", "BYMONTHDAY", "WKST"}
+        )
+        is_plain = is_plain and rule.get("INTERVAL", [1]) == [1]
+    except (AttributeError, ValueError, TypeError):
+        # There are several rules, or one that the library could not read, which it says only when it is looked at.
+        is_plain = False
     if not is_plain or not entry.is_whole_days:
         raise InputError.of(
             "ical", f"{where} comes again in a way that is not taken here; only whole days of every year are", _EXAMPLE

@@ -112,21 +112,22 @@ def split_at_percent(text: str) -> tuple[str, str | None]:
 
     ``\%`` is a percent sign; every other backslash is left to the shell. The input ends with a line feed, as cron sees to.
     """
-    parts: list[str] = [""]
+    # Signs are gathered in lists: a text that grows by one sign at a time is copied with each of them.
+    parts: list[list[str]] = [[]]
     is_escaped = False
     for char in text:
         if is_escaped:
-            parts[-1] += char if char == "%" else f"\\{char}"
+            parts[-1].append(char if char == "%" else f"\\{char}")
             is_escaped = False
         elif char == "\\":
             is_escaped = True
         elif char == "%":
-            parts.append("")
+            parts.append([])
         else:
-            parts[-1] += char
+            parts[-1].append(char)
     if is_escaped:
-        parts[-1] += "\\"
-    command, *rest = parts
+        parts[-1].append("\\")
+    command, *rest = ("".join(part) for part in parts)
     given = "\n".join(rest)
     if not given:
         return command, None
