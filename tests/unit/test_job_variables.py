@@ -229,6 +229,10 @@ def test_a_variable_in_what_a_shell_reads_as_commands_is_refused(command: str) -
         "ssh,-p,22,host,echo {{X}}",
         "watch,-n,1,echo {{X}}",
         "cmd,/c,dir {{X}}",
+        "/usr/bin/env,-S,{{X}}",
+        "env,-i,--split-string=ls {{X}}",
+        "script,-qc,ls {{X}},/dev/null",
+        "sudo script --command={{X}} log",
     ],
 )
 def test_a_variable_in_the_text_of_an_interpreter_is_refused_and_it_is_told_what_to_write(command: str) -> None:
@@ -262,6 +266,9 @@ def test_a_variable_in_the_text_of_an_interpreter_is_refused_and_it_is_told_what
         "pwsh,-NoProfile,-File,script.ps1,-Name,{{X}}",
         "apt-get,install,-y,sed,gawk,{{X}}",
         "watch,-x,ls,{{X}}",
+        "env,-u,S,ls,-S,{{X}}",
+        "script,-a,{{X}}",
+        "python3,script,-c,{{X}}",
         "ssh,-i,{{X}},host,uptime",
         "node,script.js,-e,{{X}}",
         "cp,-r,{{X}},/tmp/x",

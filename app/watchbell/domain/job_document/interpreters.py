@@ -39,7 +39,7 @@ class Interpreter:
     #: Options by which the text comes from a file; after those that end in one nothing else is an option.
     file: re.Pattern[str] = _NEVER
     #: Which arguments that are no options are the text as well, if no option gives it: none, the first, all, or those
-    #: after the first.
+    #: after the first; nowhere is none of a program whose name is an ordinary word.
     places: str = "none"
 
 
@@ -92,6 +92,18 @@ _CMD = Interpreter(None, text=_NEVER, all_after=_options("/[ckr]", re.IGNORECASE
 _WATCH = Interpreter(
     None, text=_NEVER, value=_options("-[nq]|--interval|--equexit"), file=_options("-x|--exec"), places="all"
 )
+#: It splits such a text into the words of a command.
+_ENV = Interpreter(
+    "env,NAME={{NAME}},printenv,NAME",
+    text=_options("-[iv0]*S(.*)|--split-string(?:=(.*))?"),
+    value=_options("-[uC]|--(?:unset|chdir)"),
+)
+_SCRIPT = Interpreter(
+    "env,NAME={{NAME}},script,-qc,printenv NAME,/dev/null",
+    text=_options("-[aefqr]*c(.*)|--command(?:=(.*))?"),
+    value=_options("-[BEIOTmo]|--(?:log-io|log-in|log-out|log-timing|logging-format|echo|output-limit)"),
+    places="nowhere",
+)
 _SSH = Interpreter(None, text=_NEVER, value=_options("-[bBcDeEFiIJlLmoOpPQRSwW]"), places="after")
 
 
@@ -110,6 +122,8 @@ _KNOWN = {
     "php": _PHP,
     "cmd": _CMD,
     "watch": _WATCH,
+    "env": _ENV,
+    "script": _SCRIPT,
     "ssh": _SSH,
     **dict.fromkeys(("lua", "luajit"), _with_e('env,NAME={{NAME}},lua,-e,print(os.getenv("NAME"))')),
     "rscript": _with_e("Rscript,-e,cat(commandArgs(TRUE)),{{FILE}}"),
@@ -165,5 +179,5 @@ def texts_of(interpreter: Interpreter, arguments: Sequence[str]) -> Iterator[str
             yield word
             places = "none"
         else:
-            yield from {"none": (), "all": arguments[number:], "after": arguments[number + 1 :]}[places]
+            yield from {"none": (), "nowhere": (), "all": arguments[number:], "after": arguments[number + 1 :]}[places]
             return
