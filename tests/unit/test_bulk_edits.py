@@ -8,8 +8,8 @@ from bs4 import BeautifulSoup
 from tests.database import DEFAULTS, NOW, add_task
 from tests.unit.form_fields import soup
 from tests.web_fixtures import Enter, Person
-from watchbell import errors
-from watchbell.services import bulk_edits, tasks
+from watchbell import clock, errors
+from watchbell.services import bulk_edits, calendars, tasks
 from watchbell.services.bulk_edits import Changes
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
@@ -166,3 +166,38 @@ def test_the_list_of_tasks_leads_to_the_form_with_those_that_were_ticked_or_that
     matching = admin.post("/tasks/bulk", {"action": "edit", "all": "1", "filters": "q=task-1"})
     assert matching.headers["Location"] == f"/tasks/edit?id={made[1].id}"
     assert admin.see(matching.headers["Location"]).select_one("form") is not None
+
+
+def test_the_fields_that_came_last_are_given_to_many_tasks_too(admin: Person, db: Database) -> None:
+    calendars.create(db, {"name": "off", "weekdays": "sat,sun"}, now=NOW, actor="me")
+    parameters = [{"name": "day", "default": "today"}, {"name": "size", "default": "1"}]
+    one = add_task(db, "one", cron="0 2 * * *", parameters=parameters, now=clock.now())
+    two = add_task(db, "two", cron="0 3 * * *", links="https://example.org/old", now=clock.now())
+    fields = {
+        "change": ["calendar", "calendar_rule", "not_after", "parameter_defaults", "runbook", "links"],
+        "calendar": "off",
+        "calendar_rule": "next",
+        "not_after": "2099-12-31",
+        "parameter_defaults": "day=yesterday",
+        "runbook": "Call *somebody*.",
+        "links": "Board https://example.org/board",
+    }
+
+    looked = soup(admin.post("/tasks/edit", opened(admin, [one, two], **fields)).text)
+    rows = told(looked)
+    assert "→ off" in rows["one"]
+    assert "parameters : day=today, size=1 → day=yesterday, size=1" in rows["one"]
+    assert "parameters" not in rows["two"] and "calendar_days" not in rows["two"]
+    assert "links : https://example.org/old https://example.org/old → Board https://example.org/board" in rows["two"]
+    assert "runs removed" in looked.select_one("#effect").text  # type: ignore[union-attr]
+    seen = looked.select_one("#bulk-form input[name=seen]")
+    assert seen is not None
+    admin.post("/tasks/edit", {**opened(admin, [one, two], **fields), "act": "apply", "seen": seen["value"]})
+
+    for task in (one, two):
+        saved = tasks.definition_of(tasks.get(db, task.id))
+        assert saved.schedule.calendar is not None and saved.schedule.calendar.name == "off"
+        assert (saved.runbook, saved.links[0].title) == ("Call *somebody*.", "Board")
+    assert [entry["default"] for entry in tasks.get(db, one.id).parameters] == ["yesterday", "1"]
+    wrong = admin.post("/tasks/edit", opened(admin, [two], change=["parameter_defaults"], parameter_defaults="day=x"))
+    assert wrong.status_code == 422 and "has a parameter" in wrong.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,9 +16,10 @@ from watchbell.cli.program import Program, pass_program
 from watchbell.cli.screen import examples, json_option, print_json, say, table
 from watchbell.cli.task_options import fields_of, schedule_options
 from watchbell.domain import schedule as schedules
+from watchbell.domain.blackouts import FIELDS, Blackout, build_blackout, marker
 from watchbell.domain.schedule import Occurrence, Schedule
 from watchbell.domain.schedule.moment import read_moment
-from watchbell.errors import InputError
+from watchbell.errors import ConfigError, InputError
 
 _MOST = 10_000
 
@@ -46,7 +47,7 @@ def preview(program: Program, /, *, start: str | None, limit: int, as_json: bool
     """List the next moments of a schedule: cron text, or one of the options.
 
     Moments are listed strictly after the given one, in the schedule's zone and in UTC, with a note where a clock change
-    plays a part.
+    plays a part, and where a blackout of all tasks leaves one out.
     """
     zone = options["zone"] or program.config.zone
     after = _start(start, zone)
@@ -56,7 +57,8 @@ def preview(program: Program, /, *, start: str | None, limit: int, as_json: bool
     # Here the cron text is an argument and no option.
     with _naming("cron", "CRON"):
         plan = schedules.build_schedule(fields, now=after, default_zone=zone, calendars=program.find_calendar)
-    found = list(schedules.occurrences(plan, after, limit))
+    mark = marker(_windows(program), None)
+    found = [mark(one) for one in schedules.occurrences(plan, after, limit)]
     if as_json:
         told: dict[str, object] = {"moments": [occurrence.due_at.isoformat() for occurrence in found]}
         if any(occurrence.note for occurrence in found):
@@ -77,6 +79,19 @@ def preview(program: Program, /, *, start: str | None, limit: int, as_json: bool
             f"The clock goes {way} on {change.local_before:%Y-%m-%d} from {change.local_before:%H:%M:%S} to "
             f"{change.local_after:%H:%M:%S} ({change.at:%Y-%m-%d %H:%M:%S}Z)."
         )
+
+
+def _windows(program: Program) -> Sequence[Blackout]:
+    """Return the windows that concern all tasks; none where there is no database yet."""
+    if not program.config.url:
+        try:
+            program.require_data()
+        except ConfigError:
+            # Nothing was made here yet, and a preview makes nothing.
+            return []
+    listed = program.source.list_blackouts()
+    whole = (one for one in listed if not one["tasks"])
+    return [build_blackout({name: one[name] for name in FIELDS}, default_zone=one["zone"]) for one in whole]
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from watchbell.domain.blackouts import FIELDS as _BLACKOUT_FIELDS
+from watchbell.domain.blackouts import Blackout, build_blackout, fields_of
 from watchbell.domain.day_calendar import DayCalendar, build_calendar
 from watchbell.domain.schedule import Schedule, ScheduleKind, fields_of_limits
 from watchbell.domain.schedule.moment import read_moment
@@ -63,6 +65,22 @@ class CalendarEntry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class BlackoutEntry:
+    """What a document says of a blackout, and the names of the tasks that it concerns; none for all."""
+
+    blackout: Blackout
+    tasks: tuple[str, ...] = ()
+
+    def fields(self) -> dict[str, object]:
+        """Return all of it as somebody would type it."""
+        return {**fields_of(self.blackout), "tasks": list(self.tasks)}
+
+    def to_json(self) -> dict[str, object]:
+        """Return what a document says of it."""
+        return {name: value for name, value in self.fields().items() if value not in ("", [])}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class TaskEntry:
     """What a document says of a task: the fields of its definition, and where each of them stands."""
 
@@ -83,6 +101,7 @@ class Document:
     queues: tuple[QueueEntry, ...]
     lines: Lines
     calendars: tuple[CalendarEntry, ...] = ()
+    blackouts: tuple[BlackoutEntry, ...] = ()
 
     def definition(
         self, entry: TaskEntry, *, now: datetime, defaults: Defaults, earlier: TaskDefinition | None
@@ -111,9 +130,12 @@ class Document:
 
 
 def to_document(
-    definitions: Sequence[TaskDefinition], queues: Sequence[QueueEntry] = (), calendars: Sequence[CalendarEntry] = ()
+    definitions: Sequence[TaskDefinition],
+    queues: Sequence[QueueEntry] = (),
+    calendars: Sequence[CalendarEntry] = (),
+    blackouts: Sequence[BlackoutEntry] = (),
 ) -> dict[str, object]:
-    """Return a document of tasks, of the bounds of queues, and of calendars."""
+    """Return a document of tasks, of the bounds of queues, of calendars, and of blackouts."""
     document: dict[str, object] = {"watchbell": FORMAT}
     if queues:
         document["queues"] = [
@@ -123,6 +145,8 @@ def to_document(
     if calendars:
         document["calendars"] = [calendar.to_json() for calendar in calendars]
     document["tasks"] = [entry_of(definition) for definition in definitions]
+    if blackouts:
+        document["blackouts"] = [blackout.to_json() for blackout in blackouts]
     return document
 
 
@@ -166,7 +190,7 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def read(self, data: object) -> Document:
-        top = self._mapping(data, (), ("watchbell", "queues", "calendars", "tasks"))
+        top = self._mapping(data, (), ("watchbell", "queues", "calendars", "tasks", "blackouts"))
         if top and top.get("watchbell") != FORMAT:
             self._complain(
                 ("watchbell",), f"this has to say which form the document has, {FORMAT}", f"watchbell: {FORMAT}"
@@ -178,7 +202,10 @@ class _Reader:
         self._refuse_doubles([entry.name for entry in tasks], "tasks")
         self._refuse_doubles([one.calendar.name for one in found], "calendars")
         self._refuse_doubles([queue.name for queue in queues], "queues")
-        return Document(tuple(tasks), tuple(queues), self.lines, found)
+        windows = [self._blackout(value, ("blackouts", index)) for index, value in self._items(top, "blackouts")]
+        kept = tuple(one for one in windows if one is not None)
+        self._refuse_doubles([one.blackout.name for one in kept], "blackouts")
+        return Document(tuple(tasks), tuple(queues), self.lines, found, kept)
 
     def _items(self, top: Mapping[str, object], name: str) -> Iterator[tuple[int, object]]:
         value = top.get(name)
@@ -234,6 +261,19 @@ class _Reader:
                 self._complain((*path, problem.field), problem.message, problem.example)
             return None
         return CalendarEntry(calendar, str(given.get("description") or ""))
+
+    def _blackout(self, value: object, path: Path) -> BlackoutEntry | None:
+        given = dict(self._mapping(value, path, (*_BLACKOUT_FIELDS, "tasks")))
+        names = given.pop("tasks", None) or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            self._complain((*path, "tasks"), "this is a list of names", "[backup]")
+            return None
+        try:
+            return BlackoutEntry(build_blackout(given, default_zone="UTC"), tuple(names))
+        except InputError as error:
+            for problem in error.problems:
+                self._complain((*path, problem.field), problem.message, problem.example)
+            return None
 
     def _mapping(self, value: object, path: Path, known: Sequence[str] | None) -> Mapping[str, object]:
         if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):

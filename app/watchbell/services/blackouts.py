@@ -188,6 +188,12 @@ def _require(session: Session, blackout_id: int) -> BlackoutWindow:
     return row
 
 
+def find(session: Session, name: str) -> BlackoutView | None:
+    """Return the window of a name, or None, within a transaction."""
+    row = store.find_blackout_by_name(session, name)
+    return _view(session, row) if row is not None else None
+
+
 def find_by_name(db: Database, name: str) -> BlackoutView:
     """Return the window of a name or an id; raises NotFound."""
     with db.read() as session:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from watchbell.domain.permissions import Right
@@ -16,7 +16,8 @@ from watchbell.store.session import Database, Session
 from watchbell.store.tasks import Task
 
 #: What can be given to many tasks at once.
-FIELDS = ("enabled", "zone", "owner", "team", "host", "queue", "retries", "time_limit_seconds")
+FIELDS = ("enabled", "zone", "calendar", "calendar_rule", "not_before", "not_after", "owner", "team", "host", "queue",
+          "retries", "time_limit_seconds", "runbook", "links")  # fmt: skip
 _NAMED = 3
 
 
@@ -28,11 +29,13 @@ class Changes:
     fields: Mapping[str, object] = dataclasses.field(default_factory=dict)
     add_tags: Sequence[str] = ()
     remove_tags: Sequence[str] = ()
+    #: Defaults of parameters by their names, for those of the tasks that declare them.
+    parameter_defaults: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """Return whether nothing is to be changed."""
-        return not (self.fields or self.add_tags or self.remove_tags)
+        return not (self.fields or self.add_tags or self.remove_tags or self.parameter_defaults)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,7 +81,9 @@ def plan_definitions(
 ) -> list[tuple[Task, TaskDefinition]]:
     """Return what each of the tasks would say; raises what ``plan`` raises."""
     with db.read() as session:
-        found = [(task, _definition(task, changes, now=now, defaults=defaults)) for task in _choose(session, ids)]
+        chosen = _choose(session, ids)
+        _require_declared(chosen, changes.parameter_defaults)
+        found = [(task, _definition(task, changes, now=now, defaults=defaults)) for task in chosen]
         for task, definition in found:
             ownership.require(session, Right.EDIT, task)
             ownership.require_result(session, tasks.definition_of(task), definition)
@@ -145,6 +150,8 @@ def _definition(task: Task, changes: Changes, *, now: datetime, defaults: Defaul
     if changes.add_tags or changes.remove_tags:
         kept = [tag for tag in base.tags if tag not in changes.remove_tags]
         fields["tags"] = [*kept, *(tag for tag in changes.add_tags if tag not in kept)]
+    if any(parameter.name in changes.parameter_defaults for parameter in base.parameters):
+        fields["parameters"] = _with_defaults(base, changes.parameter_defaults)
     try:
         return tasks.check(fields, now=now, defaults=defaults, base=base)
     except InputError as error:
@@ -154,8 +161,21 @@ def _definition(task: Task, changes: Changes, *, now: datetime, defaults: Defaul
         raise InputError(*map(_of_tags, told)) from None
 
 
+def _with_defaults(base: TaskDefinition, given: Mapping[str, str]) -> list[dict[str, object]]:
+    entries = [parameter.to_json() for parameter in base.parameters]
+    return [{**entry, "default": given.get(str(entry["name"]), entry["default"])} for entry in entries]
+
+
+def _require_declared(found: Sequence[Task], names: Collection[str]) -> None:
+    """Refuse defaults of a parameter that none of the tasks declares: it is misspelt."""
+    declared = {str(entry["name"]) for task in found for entry in task.parameters}
+    if unknown := sorted(set(names) - declared):
+        raise InputError.of("parameter_defaults", f"none of these tasks has a parameter {unknown[0][:40]!r}", None)
+
+
 def _of_tags(problem: Problem) -> Problem:
-    return dataclasses.replace(problem, field="add_tags") if problem.field == "tags" else problem
+    name = {"tags": "add_tags", "parameters": "parameter_defaults"}.get(problem.field, problem.field)
+    return dataclasses.replace(problem, field=name)
 
 
 def _edited(task: Task, definition: TaskDefinition) -> Edited:

@@ -202,7 +202,7 @@ def _offers_of_document(db: Database, wish: Wish, asking: Asking) -> list[Offer]
             offers.append(dataclasses.replace(plain, problem=told))
         except NotAllowed as error:
             offers.append(dataclasses.replace(plain, problem=error.message))
-    return offers
+    return offers + [Offer("", step.name, "", step) for step in transfer.plan_blackouts(db, document)]
 
 
 def _offer(db: Database, plain: Offer, definition: TaskDefinition, works: Mapping[str, str], asking: Asking) -> Offer:

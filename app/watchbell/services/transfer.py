@@ -11,9 +11,9 @@ from pathlib import Path
 from watchbell.domain import chains
 from watchbell.domain.permissions import Right
 from watchbell.domain.task_definition import Defaults, TaskDefinition
-from watchbell.domain.task_document import CalendarEntry, Document, QueueEntry
+from watchbell.domain.task_document import BlackoutEntry, CalendarEntry, Document, QueueEntry
 from watchbell.errors import Conflict, InputError, NotFound, Problem
-from watchbell.services import calendars, links, ownership, queues, tasks
+from watchbell.services import blackouts, calendars, links, ownership, queues, tasks
 from watchbell.store import day_calendars as calendar_store
 from watchbell.store import queues as queue_store
 from watchbell.store import tasks as store
@@ -45,6 +45,7 @@ class Step:
     definition: TaskDefinition | None = dataclasses.field(default=None, repr=False)
     queue: QueueEntry | None = dataclasses.field(default=None, repr=False)
     calendar: CalendarEntry | None = dataclasses.field(default=None, repr=False)
+    blackout: BlackoutEntry | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,6 +88,12 @@ def list_calendars(
     ]
 
 
+def list_blackouts(db: Database, names: Sequence[str] = ()) -> list[BlackoutEntry]:
+    """Return all blackouts, or those that concern some of the tasks of some names, and no others."""
+    found = [BlackoutEntry(view.blackout, tuple(view.tasks)) for view in blackouts.list_all(db)]
+    return [one for one in found if not names or (one.tasks and set(one.tasks) <= set(names))]
+
+
 def plan(db: Database, document: Document, *, now: datetime, defaults: Defaults, replaces: bool) -> Plan:
     """Return what an import would do, and change nothing; raises InputError for what the document says wrong."""
     with db.read() as session:
@@ -109,6 +116,12 @@ def plan_queues(db: Database, document: Document) -> list[Step]:
     """Return what importing the queues and calendars of a document would do, if they may be replaced."""
     with db.read() as session:
         return _steps_before_tasks(session, document, replaces=True)
+
+
+def plan_blackouts(db: Database, document: Document) -> list[Step]:
+    """Return what importing the blackouts of a document would do behind its tasks, if they may be replaced."""
+    with db.read() as session:
+        return [_blackout_step(session, one, replaces=True) for one in document.blackouts]
 
 
 def _steps_before_tasks(session: Session, document: Document, *, replaces: bool) -> list[Step]:
@@ -146,6 +159,8 @@ def apply(
                 _apply_queue(session, step, step.queue, now=now, actor=actor)
             elif step.calendar is not None:
                 _apply_calendar(session, step, step.calendar, now=now, actor=actor)
+            elif step.blackout is not None:
+                _apply_blackout(db.within(session), step, step.blackout, now=now, actor=actor)
 
 
 def _plan(session: Session, document: Document, *, now: datetime, defaults: Defaults, replaces: bool) -> Plan:
@@ -161,6 +176,8 @@ def _plan(session: Session, document: Document, *, now: datetime, defaults: Defa
             problems += error.problems
             continue
         steps.append(step)
+    problems += _unknown_tasks(session, document)
+    steps += [_blackout_step(session, one, replaces=replaces) for one in document.blackouts]
     wanted = [step.definition for step in steps if step.definition is not None]
     if not problems and any(definition.after for definition in wanted):
         problems += links.check_names(session, wanted, links.parents_by_name(session, wanted))
@@ -176,7 +193,37 @@ def _in_order(session: Session, steps: Sequence[Step]) -> Sequence[Step]:
         return steps
     places = chains.in_order(links.parents_by_name(session, wanted), [definition.name for definition in wanted])
     place_of = {name: place for place, name in enumerate(places)}
-    return sorted(steps, key=lambda step: place_of[step.name] if step.definition is not None else -1)
+    # What tells of tasks comes before them, but for blackouts, which name them.
+    rest = {"blackout": len(places)}
+    return sorted(
+        steps, key=lambda step: place_of[step.name] if step.definition is not None else rest.get(step.kind, -1)
+    )
+
+
+def _unknown_tasks(session: Session, document: Document) -> list[Problem]:
+    """Return what is wrong with blackouts that concern tasks which are neither there nor in the document."""
+    own = {entry.name for entry in document.tasks}
+    return [
+        Problem(f"blackouts[{number}].tasks", f"there is no task {name[:60]!r}", None)
+        for number, one in enumerate(document.blackouts)
+        for name in one.tasks
+        if name not in own and store.find_task_by_name(session, name) is None
+    ]
+
+
+def _blackout_step(session: Session, wanted: BlackoutEntry, *, replaces: bool) -> Step:
+    name = wanted.blackout.name
+    there = blackouts.find(session, name)
+    before = BlackoutEntry(there.blackout, tuple(there.tasks)).fields() if there is not None else {}
+    after = wanted.fields()
+    changed = tuple(
+        (field, before[field], after[field])
+        for field in before
+        if before[field] != after[field]
+        and not (field == "tasks" and set(wanted.tasks) == set(there.tasks if there else ()))
+    )
+    action = _action(there is not None, bool(changed), replaces=replaces)
+    return Step("blackout", name, action, changed, blackout=wanted)
 
 
 def _task_step(session: Session, definition: TaskDefinition, defaults: Defaults, *, replaces: bool) -> Step:
@@ -281,6 +328,14 @@ def _apply_calendar(session: Session, step: Step, wanted: CalendarEntry, *, now:
     if step.action is Action.CHANGE and row is not None:
         calendars.change(session, row, _columns_of(wanted), now=now, actor=actor)
         calendars.follow_within(session, row, now=now, actor=actor)
+
+
+def _apply_blackout(db: Database, step: Step, wanted: BlackoutEntry, *, now: datetime, actor: str) -> None:
+    fields = wanted.fields()
+    if step.action is Action.ADD:
+        blackouts.create(db, fields, now=now, actor=actor, default_zone=wanted.blackout.zone)
+    elif step.action is Action.CHANGE:
+        blackouts.update(db, blackouts.find_by_name(db, step.name).row.id, fields, now=now, actor=actor)
 
 
 def _apply_queue(session: Session, step: Step, queue: QueueEntry, *, now: datetime, actor: str) -> None:

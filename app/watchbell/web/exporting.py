@@ -23,7 +23,12 @@ def answer(kind: str) -> Response:
     if kind == "crontab":
         text = write_crontab(found, now=current.now(), defaults=current.defaults(), user=None).text
     else:
-        text = task_files.write(to_document(found, queues, calendars), kind)
+        blackouts = (
+            transfer.list_blackouts(database(), [one.name for one in found] if names else ())
+            if found or names == ()
+            else []
+        )
+        text = task_files.write(to_document(found, queues, calendars, blackouts), kind)
     response = Response(text, content_type=f"{_TYPES[kind]}; charset=utf-8")
     response.headers["Content-Disposition"] = f"attachment; filename=watchbell-tasks.{kind.replace('crontab', 'cron')}"
     return response

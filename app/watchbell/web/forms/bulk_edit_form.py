@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, SelectField, SelectMultipleField, StringField
+from wtforms import HiddenField, SelectField, SelectMultipleField, StringField, TextAreaField
 
 from watchbell.errors import InputError, Problem
 from watchbell.services.bulk_edits import FIELDS, Changes
 from watchbell.web.forms.policy_fields import choices, in_spans
+from watchbell.web.forms.task_form import CALENDAR_RULES, calendar_choices
 from watchbell.web.i18n import _, lazy
 from watchbell.web.spans import seconds_text
 from watchbell.web.told import sentence
@@ -20,12 +21,19 @@ NAMES = (
     "add_tags",
     "remove_tags",
     "zone",
+    "calendar",
+    "calendar_rule",
+    "not_before",
+    "not_after",
     "owner",
     "team",
     "host",
     "queue",
     "retries",
     "time_limit_seconds",
+    "parameter_defaults",
+    "runbook",
+    "links",
 )
 
 
@@ -43,12 +51,19 @@ class BulkEditForm(FlaskForm):  # type: ignore[misc]
     add_tags = StringField(lazy("Add tags"), render_kw=_PLAIN)
     remove_tags = StringField(lazy("Remove tags"), render_kw=_PLAIN)
     zone = StringField(lazy("Time zone"), render_kw={"list": "zones", **_PLAIN})
+    calendar = SelectField(lazy("Calendar"), choices=calendar_choices, validate_choice=False)
+    calendar_rule = SelectField(lazy("On its days"), choices=choices(CALENDAR_RULES), validate_choice=False)
+    not_before = StringField(lazy("First day"), render_kw={**_PLAIN, "maxlength": 20})
+    not_after = StringField(lazy("Last day"), render_kw={**_PLAIN, "maxlength": 20})
     owner = StringField(lazy("Owner"), render_kw=_PLAIN)
     team = SelectField(lazy("Team"), choices=[], validate_choice=False)
     host = StringField(lazy("Host"), render_kw=_PLAIN)
     queue = StringField(lazy("Queue"), render_kw=_PLAIN)
     retries = StringField(lazy("Retries"), render_kw={"inputmode": "numeric", **_PLAIN})
     time_limit_seconds = StringField(lazy("Time limit"), render_kw=_PLAIN)
+    parameter_defaults = TextAreaField(lazy("Defaults of parameters"), render_kw={"rows": 2, **_PLAIN})
+    runbook = TextAreaField(lazy("Runbook"), render_kw={"rows": 4})
+    links = TextAreaField(lazy("Links"), render_kw={"rows": 2, "spellcheck": "false"})
 
     def offer_teams(self, names: Sequence[str]) -> None:
         """Let one of these teams be chosen, or none."""
@@ -64,6 +79,7 @@ class BulkEditForm(FlaskForm):  # type: ignore[misc]
             {name: values[name] for name in FIELDS if name in values},
             _tags(values.get("add_tags", "")),
             _tags(values.get("remove_tags", "")),
+            _defaults(values["parameter_defaults"]) if "parameter_defaults" in values else {},
         )
         if found.is_empty:
             raise InputError.of("change", _("tick what is to be changed"))
@@ -77,6 +93,16 @@ class BulkEditForm(FlaskForm):  # type: ignore[misc]
             text = f"{sentence(problem.message)}{example}"
             if text not in self[field].errors:
                 self[field].errors = [*self[field].errors, text]
+
+
+def _defaults(text: str) -> dict[str, str]:
+    found = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip():
+            raise InputError.of("parameter_defaults", _("each line is NAME=value"), "day=yesterday")
+        found[name.strip()] = value.strip()
+    return found
 
 
 def _tags(text: str) -> Sequence[str]:

@@ -73,6 +73,15 @@ _EVERY_NAMES = {
 _LOCAL_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
 
 
+#: What a calendar does to moments on its days, in words.
+CALENDAR_RULES = (
+    ("leave_out", lazy("leave the moment out")),
+    ("only", lazy("run, and leave out all others")),
+    ("next", lazy("move to the next day that is free")),
+    ("previous", lazy("move to the last free day before")),
+)
+
+
 def calendar_choices() -> list[SelectChoice]:
     """Return the calendars that a task may name."""
     names = [view.row.name for view in calendars.list_all(database())]
@@ -160,18 +169,7 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     )
 
     calendar = SelectField(lazy("Calendar"), choices=calendar_choices, validate_choice=False)
-    calendar_rule = SelectField(
-        lazy("On its days"),
-        choices=choices(
-            [
-                ("leave_out", lazy("leave the moment out")),
-                ("only", lazy("run, and leave out all others")),
-                ("next", lazy("move to the next day that is free")),
-                ("previous", lazy("move to the last free day before")),
-            ]
-        ),
-        validate_choice=False,
-    )
+    calendar_rule = SelectField(lazy("On its days"), choices=choices(CALENDAR_RULES), validate_choice=False)
     not_before = StringField(lazy("First day"), render_kw={"autocomplete": "off", "maxlength": 20})
     not_after = StringField(lazy("Last day"), render_kw={"autocomplete": "off", "maxlength": 20})
 
