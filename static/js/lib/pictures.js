@@ -58,9 +58,20 @@ function makeReachable() {
   }
 }
 
+// Now is where people look first, also where the picture is wider than the screen; whoever has looked elsewhere stays there.
+function showNow() {
+  for (const scroll of document.querySelectorAll(".wb-timeline__scroll")) {
+    const now = scroll.querySelector(".wb-picture__now");
+    if (!now || scroll.scrollLeft || scroll.scrollWidth <= scroll.clientWidth) continue;
+    scroll.scrollLeft = now.getBoundingClientRect().left - scroll.getBoundingClientRect().left - scroll.clientWidth * 0.6;
+  }
+}
+
 export function startPictures() {
   document.addEventListener("keydown", move);
   makeReachable();
+  showNow();
+  addEventListener("watchbell:live", showNow);
   // The newest days are what one looks for where the year is wider than the screen.
   for (const frame of document.querySelectorAll(".wb-scroll:has(> .wb-year)")) frame.scrollLeft = frame.scrollWidth;
   // A part of the page that was put in place anew has lost its stop.

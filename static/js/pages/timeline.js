@@ -81,11 +81,3 @@ document.addEventListener("dragstart", (event) => plotOf(event.target) && event.
 
 for (const plot of document.querySelectorAll(".wb-timeline__plot")) plot.setAttribute("data-can-drag", "");
 for (const hint of document.querySelectorAll("[data-needs-script]")) hint.removeAttribute("hidden");
-
-// Now is where people look first, also where the picture is wider than the screen.
-const scroll = document.querySelector(".wb-timeline__scroll");
-const now = scroll?.querySelector(".wb-picture__now");
-if (scroll && now && scroll.scrollWidth > scroll.clientWidth) {
-  const box = now.getBoundingClientRect();
-  scroll.scrollLeft += box.left - scroll.getBoundingClientRect().left - scroll.clientWidth * 0.6;
-}
