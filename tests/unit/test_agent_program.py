@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import os
 import ssl
@@ -16,7 +17,7 @@ import pytest
 
 from watchbell.agent import environment, identity, joining
 from watchbell.agent import main as program
-from watchbell.agent.client import Offline, Server
+from watchbell.agent.client import AnswerLost, Offline, Server
 from watchbell.agent.facts import AGAIN_SECONDS, Facts, lasting_facts, moving_facts
 from watchbell.agent.identity import Credentials, Process
 from watchbell.agent.joining import Options
@@ -91,6 +92,34 @@ def test_it_waits_as_long_as_the_server_asks_it_to_and_longer_and_longer_if_ther
     longer = [alone.step() for _ in range(9)]
     assert all(30 * 2**number * 0.8 <= wait <= 30 * 2**number * 1.2 for number, wait in enumerate(longer[:4]))
     assert max(longer) <= 600 * 1.2
+
+
+class _Dripping(http.server.BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        # Until whoever has asked gives it up.
+        with contextlib.suppress(OSError):
+            while "half" not in self.path:
+                self.wfile.write(b" ")
+                self.server.stopped.wait(0.01)  # type: ignore[attr-defined]
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
+def test_an_answer_that_comes_byte_by_byte_or_by_half_is_none() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Dripping) as server:
+        server.stopped = threading.Event()  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        with pytest.raises(Offline, match="not come to an end within 0 s"):
+            Server(url, patience=0.3).poll({})
+        with pytest.raises(AnswerLost):
+            Server(f"{url}/half").report({})
+        server.shutdown()
 
 
 class _Elsewhere(http.server.BaseHTTPRequestHandler):

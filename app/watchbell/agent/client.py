@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from watchbell import clock
 from watchbell.errors import ConfigError
 
 _TIMEOUT_SECONDS = 30.0
 _MOST_BYTES = 4 * 1024 * 1024
+_PART_BYTES = 64 * 1024
+#: An answer that comes byte by byte has come to its end after so long, or is none.
+_ANSWER_SECONDS = 120.0
 #: However long somebody between here and the server asks to be left alone, it is asked again after so long.
 LONGEST_WAIT = 600.0
 
@@ -67,8 +71,16 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class Server:
     """The way to the server, whose certificate is checked, and which leads nowhere else."""
 
-    def __init__(self, url: str, *, ca_file: Path | None = None, is_plain_allowed: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        ca_file: Path | None = None,
+        is_plain_allowed: bool = False,
+        patience: float = _ANSWER_SECONDS,
+    ) -> None:
         """Raise ConfigError for an address that would show the key to others on its way."""
+        self._patience = patience
         self._base = f"{_checked(url, is_plain_allowed=is_plain_allowed)}/agent/v1"
         self._key = ""
         self._opener = urllib.request.build_opener(_NoRedirect, *_tls(url, ca_file))
@@ -139,13 +151,24 @@ class Server:
     def _open(self, asked: urllib.request.Request) -> Answer:
         try:
             with self._opener.open(asked, timeout=_TIMEOUT_SECONDS) as answer:
-                return Answer(answer.status, _read(answer.read(_MOST_BYTES)))
+                return Answer(answer.status, _read(self._body(answer)))
         except urllib.error.HTTPError as error:
             if error.code == 429 or error.code >= 500:
                 raise Offline(f"the server answers {error.code}", _seconds(error.headers.get("Retry-After"))) from None
             if 300 <= error.code < 400:
                 raise Offline("the server leads elsewhere, where the key of this device is not sent") from None
-            return Answer(error.code, _read(error.read(_MOST_BYTES)))
+            return Answer(error.code, _read(self._body(error)))
+
+    def _body(self, answer: Any) -> bytes:
+        """Return what an answer holds; raises TimeoutError if that takes too long, however lively it drips."""
+        until, data = clock.monotonic() + self._patience, bytearray()
+        while len(data) < _MOST_BYTES and (part := answer.read1(_PART_BYTES)):
+            data += part
+            if clock.monotonic() > until:
+                raise TimeoutError(f"its answer has not come to an end within {self._patience:.0f} s")
+        if answer.length and len(data) < _MOST_BYTES:
+            raise http.client.IncompleteRead(bytes(data), answer.length)
+        return bytes(data)
 
 
 def _checked(url: str, *, is_plain_allowed: bool) -> str:
