@@ -242,6 +242,10 @@ def test_the_oldest_runs_come_first_when_the_head_is_clicked(page: Page) -> None
     expect(page.locator(RUN_ROWS).first).to_have_id("run-51")
     page.reload()
     expect(page.locator(RUN_ROWS).first).to_have_id("run-51")
+    # A search can not: the heads and the address say the order that the rows have.
+    page.get_by_label("Search runs").fill("task")
+    expect(page.get_by_role("columnheader", name=re.compile("^Run"))).to_have_attribute("aria-sort", "descending")
+    expect(page).to_have_url(re.compile(r"/runs\?q=task$"))
 
 
 def test_an_order_that_a_head_gave_stays_with_what_leads_on_from_the_list(page: Page) -> None:

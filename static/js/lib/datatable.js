@@ -10,7 +10,8 @@
  *   data-table-total="1234"              rows there are in all, so that the rows already in the page need not be fetched again
  *   data-table-keyset                    the server pages by keys that the address holds: the page's own links, in
  *                                        [data-list-part=pager], lead on, and every request carries the address (server-side only);
- *                                        {parts: HTML} of an answer holds [data-list-part] elements that are put in place of the page's.
+ *                                        {parts: HTML} of an answer holds [data-list-part] elements that are put in place of the page's,
+ *                                        {order: "-id"} says in which order its rows really are.
  *                                        With data-table-filters, the address follows that form, and the rows follow the address
  *   data-table-every="30"                read the rows again every 30 s (server-side only)
  *   data-table-filters="#filters"        a form whose fields go along with every request (server-side only)
@@ -168,6 +169,16 @@ function go(api, address, isStep) {
 }
 
 /**
+ * Rows that come in another order than the heads say, as a search among runs does, turn the heads and the address to it.
+ * @param {any} api @param {string} order
+ */
+function turnBack(api, order) {
+  const told = orderOf(api.table().node(), order);
+  const asked = api.order().map((/** @type {any[]} */ one) => [one[0], one[1]]);
+  if (told && JSON.stringify(told) !== JSON.stringify(asked)) api.one("draw", () => api.order(told).draw("page"));
+}
+
+/**
  * Turn pages by the links of the pager and of the choices, which hold the keys, and by the browser's own way back.
  * @param {any} api
  */
@@ -182,7 +193,10 @@ function turnByKeys(api) {
   addEventListener("popstate", () => location.reload());
   api.on("xhr.dt", (/** @type {Event} */ _event, /** @type {any} */ settings, /** @type {any} */ json, /** @type {any} */ xhr) => {
     // An answer to what was asked for earlier brings no rows either.
-    if (json?.parts && Number(json.draw) >= settings.iDraw) placeParts(json.parts);
+    if (json?.parts && Number(json.draw) >= settings.iDraw) {
+      placeParts(json.parts);
+      if (json.order) turnBack(api, json.order);
+    }
     // What is wrong with an address is said by its page.
     if (xhr?.status === 422) location.reload();
   });

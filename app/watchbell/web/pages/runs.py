@@ -68,6 +68,8 @@ def data() -> Response:
         recordsFiltered=shown["page"].filtered,
         data=json.loads(render_template("runs/rows.html", **shown)),
         parts=render_template("runs/list_parts.html", **shown),
+        # Not every search can begin at the oldest.
+        order="id" if shown["asked"].oldest_first else "-id",
     )
 
 
