@@ -106,8 +106,7 @@ def require_few(number: int) -> None:
     """Raise InputError for more rows than are changed at a time."""
     if number > bulk_parts.MOST:
         told = _(
-            "chooses %(count)s rows; at most %(most)s are changed at a time",
-            count=f"{number:,}",
+            "chooses more than %(most)s rows, which is as many as are changed at a time; narrow the filters",
             most=f"{bulk_parts.MOST:,}",
         )
         raise InputError.of("all", told)

@@ -332,6 +332,8 @@ export function dataTable(table) {
     refreshTimes(table);
     if (data.tableLink !== "off" && !keyset) keepInAddress(table);
   });
+  // The library names it in English, whatever the language.
+  for (const pages of api.table().container().querySelectorAll("nav[aria-label=pagination]")) pages.setAttribute("aria-label", t("Pages"));
   headGroups(table);
   keepFocus(table, api);
   if (keyset) startKeyset(table, api);

@@ -61,7 +61,8 @@ export function leadOn(api) {
   if (back instanceof HTMLInputElement) back.value = location.pathname + location.search;
   const all = document.querySelector("[data-list-part=all] > span");
   const { recordsDisplay } = api.page.info();
-  if (all) all.textContent = tn("all %(num)s that matches", "all %(num)s that match", recordsDisplay);
+  const number = recordsDisplay.toLocaleString("en");
+  if (all) all.textContent = tn("all %(number)s that matches", "all %(number)s that match", recordsDisplay, { number });
 }
 
 /**
