@@ -59,6 +59,27 @@ def test_a_task_is_previewed_made_run_and_seen(page: Page, installation) -> None
     assert coming.value.path().read_bytes() == b"plain <b>output</b>\n"
 
 
+def test_on_a_phone_the_question_before_a_stop_leaves_room_for_the_name_of_what_it_stops(
+    page: Page, installation
+) -> None:
+    held = installation.gate("held")
+    task = installation.add("held-open", held.wait)
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(f"/tasks/{task.id}")
+    page.get_by_role("button", name="Run now").click()
+    run_number(page)
+    page.goto("/")
+    reload_until(page, "Running now")
+    box = page.get_by_role("table", name="Running now").get_by_role("link", name="held-open").bounding_box()
+    held.open()
+
+    assert box is not None
+    assert box["width"] > 60
+    # Of the log, which is longer than its place, the newest lines are seen.
+    page.locator("main pre").scroll_into_view_if_needed()
+    expect(page.locator("main pre .wb-log__line").last).to_be_in_viewport()
+
+
 def test_what_is_wrong_stands_at_the_field_and_what_was_typed_stays(page: Page) -> None:
     page.goto("/tasks/new")
     page.get_by_label("Name", exact=True).fill("kept")
