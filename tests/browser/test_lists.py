@@ -242,7 +242,6 @@ def test_the_oldest_runs_come_first_when_the_head_is_clicked(page: Page) -> None
     expect(page.locator(RUN_ROWS).first).to_have_id("run-51")
     page.reload()
     expect(page.locator(RUN_ROWS).first).to_have_id("run-51")
-    # A search can not: the heads and the address say the order that the rows have.
     page.get_by_label("Search runs").fill("task")
     expect(page.get_by_role("columnheader", name=re.compile("^Run"))).to_have_attribute("aria-sort", "descending")
     expect(page).to_have_url(re.compile(r"/runs\?q=task$"))
@@ -282,7 +281,6 @@ def test_an_export_holds_all_that_is_filtered_or_what_was_ticked(page: Page, ins
     chosen = ids(page)[2:4]
     for number in chosen:
         page.locator(f"#run-{number} input[name=id]").check()
-    # The page is still there, and so is the button.
     for _time in range(2):
         with page.expect_download() as coming:
             page.locator(".wb-bulk").get_by_role("button", name="Export").click()
