@@ -122,7 +122,9 @@ def test_the_page_filters_by_text_tag_host_and_owner_and_keeps_them_in_every_add
     # How far ahead, how many of each, and the twins: one choice of the first group is another time.
     assert len(kept) >= 8
     assert sum("within=7d" in link for link in kept) == len(kept) - 2
-    assert "No task matches" in admin.see("/next-runs?tag=nobody").text
+    none = admin.see("/next-runs?tag=nobody").text
+    assert "No task matches" in none
+    assert "None of these is due in the next 24 hours." in none
     assert page.select_one("#filter-tag")["value"] == "daily"  # type: ignore[index]
 
 
