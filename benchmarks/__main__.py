@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "idle": ("", "0 1000"),
     "load": ("", "1000"),
     "save_to_start": ("", "10"),
+    "chains": ("", "20"),
     "command_line": ("", "--tasks 100 3"),
     "agent": ("", "--minutes 0.1 --devices 20 --seconds 2"),
     "output": ("", "100M 1"),

@@ -96,6 +96,13 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
         environment={"PASSWORD": "${secret:database-password}"},
         command=r"for i in 1 2 3 4 5 6 7; do printf '\033[3%sm%s\033[0m\n' $i '" + WORDS + "'; done; sleep 1.2",
     )
+    house.add("told-when-it-fails", "true", after=[{"task": "fails", "on": "failed"}])
+    joined = [
+        {"task": "told-when-it-fails"},
+        {"task": LONG_NAME, "on": "finished"},
+        {"task": "fails", "on": "finished"},
+    ]
+    house.add(f"joined {LONG_NAME}"[:100], "true", after=joined, join="any")
     killed = house.add("killed-from-outside", "exec sleep 600", uncertain="ask")
     flaky = house.add(
         "comes-back-later", "exit 75", retries="3", retry_delay_seconds="3000", retry_max_delay_seconds="4000"
@@ -141,6 +148,8 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
     }
     for name, state in ends.items():
         found[f"{state}: {name[:10]}"] = house.wait_for_state(name, state)
+    told = house.wait_for_state("told-when-it-fails", "succeeded")
+    found["chain"] = house.rows("SELECT group_id FROM run WHERE id = ?", told)[0][0]
     lost = house.wait_for_state("killed-from-outside", "running")
     # Nobody can know the result of a command that ends together with its scheduler and whoever waits for it.
     house.kill_scheduler()

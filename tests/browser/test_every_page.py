@@ -107,6 +107,7 @@ def test_full_pages_are_in_order(browser, installation, runs_of, fleet) -> None:
     steps = installation.rows("SELECT id FROM task WHERE name = 'in-steps'")[0][0]
     fails = installation.rows("SELECT id FROM task WHERE name = 'fails'")[0][0]
     deleted = installation.rows("SELECT id FROM task WHERE deleted_at IS NOT NULL")[0][0]
+    chained = installation.rows("SELECT id FROM task WHERE name LIKE 'joined%'")[0][0]
     paths = [
         f"/tasks/{deleted}",
         f"/tasks/{steps}", f"/tasks/{steps}/edit", f"/tasks/{steps}/revisions", f"/tasks/{steps}/revisions/1", f"/tasks/{steps}/run?set=live&param.day=never&param.x=1", f"/runs/{runs_of['failed: in-steps']}",
@@ -118,6 +119,7 @@ def test_full_pages_are_in_order(browser, installation, runs_of, fleet) -> None:
         "/logout", "/runs/999999", "/nowhere", "/search", "/search?q=rather+long", "/search?q=fails", "/search?q=nightly-export", "/runs?before=60",
         "/fleet", "/fleet/executions", f"/fleet/executions/{fleet['order']}?by=site", f"/fleet/executions/{fleet['order']}/devices/{fleet['device']}", "/fleet/schedules", f"/fleet/schedules/{fleet['schedule']}", f"/fleet/schedules/{fleet['schedule']}/edit",
         "/fleet/devices?view=all", "/fleet/devices?q=nothing-like-this", "/fleet/devices/new", f"/fleet/devices/{fleet['device']}", f"/fleet/devices/{fleet['device']}?state=failed", f"/fleet/devices/{fleet['device']}/edit", "/fleet/devices/join?state=all", "/fleet/devices/join/new", "/fleet/groups", "/fleet/groups/new", "/fleet/groups/1", "/fleet/groups/1/edit", "/search?q=site%3Dnorth",
+        f"/runs/groups/{runs_of['chain']}", f"/tasks/{chained}", f"/tasks/{chained}/edit",
         *(f"/runs/{runs_of[end]}" for end in ("failed: fails", "succeeded: colours", "lost: killed-fro", "retry_wait: comes-back", "queued", "running", "skipped")),
         *(f"/runs/{runs_of['failed: fails']}?tab={tab}" for tab in ("resources", "history", "definition")),
     ]  # fmt: skip

@@ -53,6 +53,7 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "wait_for_run": ("GET", "/runs/1/wait?timeout=0", None, 200),
     "cancel_run": ("POST", "/runs/2/cancel", None, 200),
     "rerun": ("POST", "/runs/1/rerun", None, 201),
+    "get_run_group": ("GET", "/run-groups/4", None, 200),
     "decide": ("POST", "/runs/3/decide", {"choice": "run_again"}, 200),
     "get_verdict": ("GET", "/runs/4/verdict", None, 200),
     "expect_run": ("POST", "/runs/4/expect", None, 200),
@@ -118,6 +119,7 @@ def things(db: Database, web_config: Config) -> None:
     add_run(db, task, RunState.QUEUED)
     add_run(db, task, RunState.LOST, decision="open")
     slow = add_run(db, task, RunState.SUCCEEDED)
+    add_run(db, task, RunState.SKIPPED, trigger="chain", group_id=slow.id)
     finding = Finding(Verdict.SLOW, "execution_time_seconds", 90.0, 22.0, 18.0, 26.0, 120)
     with db.write() as session:
         row = {"run_id": slow.id, "task_id": task.id, "verdict": "slow", "findings": [dataclasses.asdict(finding)]}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from tests.shell import db, home, migrated_file, shell  # noqa: F401 - fixtures.
+from tests.unit.test_following import began, follow
 from watchbell import errors
+from watchbell.domain.run_state import RunState
+from watchbell.services import tasks
 
 # ruff: noqa: F811
 
@@ -71,3 +74,21 @@ def test_the_tasks_that_one_runs_after_are_given_shown_and_taken_away(shell):
     assert "--after: would be a loop: import -> report -> import" in refused.err
     assert "--after: there is no task 'imprt'" in shell("task", "edit", "report", "--after", "imprt").err
     assert shell("task", "edit", "report", "--after", "", "--json").json()["after"] == []
+
+
+def test_the_runs_of_a_chain_are_shown_as_one_and_a_step_is_run_again(shell, db):
+    shell("task", "add", "import", "--command", "true", "--manual")
+    shell("task", "add", "report", "--command", "true", "--after", "import")
+    began(db, tasks.find_by_name(db, "import"), RunState.FAILED)
+    follow(db)
+
+    shown = shell("runs", "group", "2").out
+    made = shell("runs", "again", "1", "--chain", "--json").json()
+
+    assert "import (run 1)" in shown
+    assert "not started because import failed (run #1)" in shown
+    assert "began with run 1; see: watchbell runs group 2" in shell("runs", "show", "2").out
+    assert (made["group_id"], made["round"], made["rerun_of"]) == (1, 1, 1)
+    assert len(shell("runs", "group", "1", "--json").json()["steps"]) == 2
+    assert shell("runs", "again", "1", "--chain", "--exactly").code == errors.EXIT_USAGE
+    assert shell("runs", "group", "99").code == errors.EXIT_NOT_FOUND

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from watchbell.cli import remote_rows
-from watchbell.cli.calendar_sources import RemoteCalendars
+from watchbell.cli.chain_sources import RemoteChains
 from watchbell.cli.remote_tasks import RemoteForesight, RemotePast
 from watchbell.cli.source import (
     Counts,
@@ -35,7 +35,7 @@ _LEAST_BYTES, _MOST_BYTES = 4, 256 * 1024
 _MOST_ROWS = 1000
 
 
-class RemoteSource(RemoteCalendars, RemoteForesight, RemotePast):
+class RemoteSource(RemoteChains, RemoteForesight, RemotePast):
     """Answers by asking the server at an address."""
 
     def __init__(self, client: Client) -> None:

@@ -9,6 +9,7 @@ from watchbell.cli import parameters
 from watchbell.cli.complete import complete_task
 from watchbell.cli.output import LOOK_SECONDS, STREAMS, print_all, readers_of
 from watchbell.cli.program import Program, pass_program
+from watchbell.cli.run_groups import group
 from watchbell.cli.screen import (
     columns_of,
     examples,
@@ -31,7 +32,7 @@ from watchbell.errors import InputError
 _COLUMNS = (
     "id", "task_id", "task_name", "task_version", "trigger", "due_at", "local_time", "zone", "state", "reason",
     "stands_for", "requested_by", "attempts", "created_at", "started_at", "ended_at", "exit_code", "queue", "priority",
-    "start_by", "retry_at", "rerun_of", "decision", "parameters",
+    "start_by", "retry_at", "rerun_of", "decision", "parameters", "group_id", "round",
 )  # fmt: skip
 _ATTEMPT = (
     "number", "pid", "started_at", "ended_at", "exit_code", "signal", "reason", "user_seconds", "system_seconds",
@@ -155,6 +156,7 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
             "Attempts": run.attempts if run.attempts > 1 else None,
             "Next attempt": moment(run.retry_at, zone) if run.retry_at else None,
             "Repeats run": run.rerun_of,
+            "Chain": f"began with run {run.group_id}; see: watchbell runs group {run.id}" if run.group_id else None,
             "Decision": _decision(run),
             "Exit code": run.exit_code,
             "PID": attempt.pid if attempt else None,
@@ -220,15 +222,19 @@ def cancel(program: Program, *, run_id: int, as_json: bool) -> None:
 
 @runs.command(
     short_help="Run a task again as in a run.",
-    epilog=examples("watchbell runs again 17", "watchbell runs again 17 --exactly"),
+    epilog=examples("watchbell runs again 17", "watchbell runs again 17 --exactly", "watchbell runs again 17 --chain"),
 )
 @_ID
 @click.option("--exactly", is_flag=True, help="By the version that it ran, and with its values as they were.")
+@click.option("--chain", "in_chain", is_flag=True, help="As a step of its chain: what comes after it follows.")
 @json_option
 @pass_program
-def again(program: Program, *, run_id: int, exactly: bool, as_json: bool) -> None:
+def again(program: Program, *, run_id: int, exactly: bool, in_chain: bool, as_json: bool) -> None:
     """Ask for another run like this one, of the task as it is now and with the values that it still takes."""
-    made = program.source.run_again(run_id, exactly=exactly)
+    if exactly and in_chain:
+        raise click.UsageError("Give one of --exactly and --chain.")
+    source = program.source
+    made = source.find_run(source.run_in_chain(run_id)) if in_chain else source.run_again(run_id, exactly=exactly)
     if as_json:
         print_json(_plain(made))
     else:
@@ -297,6 +303,9 @@ def verdict(program: Program, *, run_id: int, as_json: bool) -> None:
 def expect(program: Program, *, run_id: int, undo: bool, as_json: bool) -> None:
     """Say that an unusual run was as it should be, however slow or heavy: the next ones like it are usual."""
     _tell_verdict(program, program.source.expect(run_id, undo=undo), as_json)
+
+
+runs.add_command(group)
 
 
 def _plain(found: RunRow) -> dict[str, object]:

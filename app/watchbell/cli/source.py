@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from watchbell.cli.calendar_sources import CalendarSource
+from watchbell.cli.chain_sources import ChainSource
 from watchbell.cli.foresight import ForesightSource
 from watchbell.cli.past_sources import PastSource
 from watchbell.domain.steps import StepResult
@@ -137,6 +138,8 @@ class RunRow(Protocol):
     @property
     def rerun_of(self) -> int | None: ...
     @property
+    def group_id(self) -> int | None: ...
+    @property
     def decision(self) -> str | None: ...
     @property
     def parameters(self) -> Mapping[str, Any] | None: ...
@@ -242,7 +245,7 @@ class Counts:
     today: Mapping[str, int]
 
 
-class Source(CalendarSource, ForesightSource, PastSource, Protocol):
+class Source(CalendarSource, ChainSource, ForesightSource, PastSource, Protocol):
     """Who answers. Each method raises a WatchbellError with one line for whoever typed the command."""
 
     def list_tasks(

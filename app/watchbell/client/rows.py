@@ -94,6 +94,9 @@ class Run(_Row):
     decision: str | None
     #: What it was given of the parameters of its task; empty for the defaults of its version.
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: The run that began the chain of which it is a step, and how often steps of that had been run again; None for no chain.
+    group_id: int | None = None
+    round: int = 0
 
     @property
     def is_final(self) -> bool:

@@ -8,7 +8,7 @@ from watchbell.domain.decision import CHOICES, LEAVE, OPEN, RUN_AGAIN
 from watchbell.domain.permissions import Right
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import audit, ownership, parameters, triggers
+from watchbell.services import audit, groups, ownership, parameters, triggers
 from watchbell.store import ledger
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
@@ -87,6 +87,7 @@ def _run_again(session: Session, lost: Run, *, now: datetime, actor: str) -> Run
         zone=lost.zone,
         local_time=lost.local_time,
         rerun_of=lost.id,
+        **groups.follow_values(session, lost),
         given=parameters.fitting({"parameters": task.parameters}, lost.parameters),
     )
 

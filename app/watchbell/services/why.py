@@ -273,6 +273,10 @@ class _Looker:
 
     def _not_due(self) -> Why:
         plan, at = self._plan, self._asked.at
+        if plan.kind is ScheduleKind.MANUAL and self._task.after:
+            names = ", ".join(one["task"] for one in self._task.after)
+            words = f"it has no schedule and runs after other tasks: {names}"
+            return self._say(WhyKind.MANUAL, words, "its turn did not come then")
         if plan.kind is ScheduleKind.MANUAL:
             return self._say(
                 WhyKind.MANUAL, f"by version {self._version()} it runs only when somebody asks", self._since()

@@ -194,6 +194,6 @@ def list_group(session: Session, group_id: int, limit: int) -> Sequence[Run]:
     return [*([root] if root is not None else []), *session.scalars(statement)]
 
 
-def count_group(session: Session, group_id: int) -> int:
-    """Return how many runs a group has, its root left out."""
-    return int(session.scalar(select(func.count()).select_from(Run).where(Run.group_id == group_id)) or 0)
+def has_group(session: Session, run_id: int) -> bool:
+    """Return whether a run has begun a chain."""
+    return session.connection().execute(select(_RUN.c.id).where(_RUN.c.group_id == run_id).limit(1)).first() is not None

@@ -213,6 +213,8 @@ class RunPageView:
     failure: Grouping | None = None
     #: What rules have said of it.
     alerts: Sequence[Alert] = ()
+    #: The chain that it is a step of, by the run that began it; None for no chain.
+    group_id: int | None = None
 
     @property
     def verdict(self) -> str:
@@ -298,6 +300,7 @@ def run_page_view(
     told: Told | None = None,
     failure: Grouping | None = None,
     alerts: Sequence[Alert] = (),
+    group_id: int | None = None,
 ) -> RunPageView:
     """Return what the page of a run shows; ``usual`` is what the task's other runs took, ``rerun`` what repeats it."""
     return RunPageView(
@@ -316,6 +319,7 @@ def run_page_view(
         told=told,
         failure=failure,
         alerts=alerts,
+        group_id=group_id,
     )
 
 

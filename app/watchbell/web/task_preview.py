@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from flask import request
 
-from watchbell.domain.schedule import Schedule
+from watchbell.domain import chains
+from watchbell.domain.chains import After
+from watchbell.domain.schedule import Schedule, ScheduleKind
 from watchbell.errors import InputError, Problem
 from watchbell.services import blackouts, runs, simulation, tasks, upcoming
 from watchbell.services.simulation import Edit
@@ -20,6 +22,7 @@ from watchbell.web.presenters import run_view
 from watchbell.web.presenters_policies import policies_of, retry_sentence
 from watchbell.web.presenters_schedule import Preview, preview
 from watchbell.web.presenters_simulation import Effect, effect_of
+from watchbell.web.told import told
 
 #: From so many other tasks in one minute on it is said that another minute would be better.
 CROWDED = 10
@@ -75,6 +78,9 @@ def of_form(form: TaskForm, task: Task | None, taken: Taken | None = None) -> Pr
     load = upcoming.crowd(database(), moments, now=current.now(), but=task_id)
     command = "" if form.has_steps else str(form.command.data or "").replace("\r\n", "\n")
     last = runs.last_of_command(database(), command, task_id=task_id)
+    if form.chosen_kind is ScheduleKind.MANUAL and form.after.rows:
+        parents = [After(row.task) for row in form.after.rows]
+        found = dataclasses.replace(found, sentence=told(chains.describe(parents, form.join.data or chains.ALL)))
     return dataclasses.replace(
         found,
         load=load,

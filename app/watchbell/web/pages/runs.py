@@ -11,7 +11,18 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.domain.masking import mask_all
 from watchbell.domain.policies import Policies
 from watchbell.errors import Conflict, InputError
-from watchbell.services import alerts, comparisons, decisions, failures, judgements, parameters, runs, tasks, triggers
+from watchbell.services import (
+    alerts,
+    comparisons,
+    decisions,
+    failures,
+    groups,
+    judgements,
+    parameters,
+    runs,
+    tasks,
+    triggers,
+)
 from watchbell.web import (
     both_outputs,
     bulk_forms,
@@ -279,6 +290,7 @@ def _run_page(run_id: int) -> presenters_runs.RunPageView:
         told=judgements.tell(database(), run_id),
         failure=failures.of_run(database(), run_id),
         alerts=alerts.of_run(database(), run_id),
+        group_id=groups.id_of(database(), found.run),
     )
 
 

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from watchbell.domain.masking import mask_all
 from watchbell.domain.permissions import Right
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import blackouts, ownership, pauses, runs, tasks, triggers, undoing
+from watchbell.services import blackouts, groups, ownership, pauses, runs, tasks, triggers, undoing
 from watchbell.services.runs import RunFilter
 from watchbell.services.tasks import TaskPage
 from watchbell.store.tasks import Task, TaskRevision
@@ -24,6 +24,7 @@ from watchbell.web import (
     list_look,
     notices,
     pausing,
+    presenters_chain,
     presenters_policies,
     presenters_tasks,
     run_asking,
@@ -39,7 +40,7 @@ from watchbell.web.forms.after_fields import on_words
 from watchbell.web.forms.parameter_fields import type_words
 from watchbell.web.i18n import _
 from watchbell.web.list_look import Look
-from watchbell.web.pictures import durations
+from watchbell.web.pictures import chain, durations
 from watchbell.web.pictures.flow import flow
 from watchbell.web.presenters_runs import run_views, usual_of
 from watchbell.web.presenters_schedule import preview_of_task
@@ -123,8 +124,15 @@ def detail(task_id: int) -> str | tuple[str, int]:
         policies=presenters_policies.policy_facts(tasks.definition_of(task).policies, current.rules()),
         revisions=_newest_revisions(task),
         environment=mask_all(task.environment),
+        **_chain_of(task_id),
         **_runs_of(task),
     )
+
+
+def _chain_of(task_id: int) -> dict[str, object]:
+    """Return what the page of a task says of the tasks before and after it."""
+    steps = groups.around(database(), task_id)
+    return {"chain_picture": chain.draw(steps, here=task_id), "chain_rows": presenters_chain.rows(steps)}
 
 
 @blueprint.route("/tasks/preview", methods=["GET", "POST"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from watchbell.domain.analysis import judgement
 from watchbell.domain.catch_up import Trigger
+from watchbell.domain.chains import On
 from watchbell.domain.run_state import RunState
 from watchbell.domain.steps import StepState
 from watchbell.services.decisions import CHOICES, OPEN
@@ -55,10 +56,56 @@ class Run(fields.Schema):
             "example": {"day": "2026-11-30"},
         },
     )
+    group_id = fields.Whole(
+        required=True, allow_none=True, metadata={"description": "The run that began the chain of which it is a step."}
+    )
+    round = fields.Whole(
+        required=True, metadata={"description": "In a chain: how often steps of it had been run again by then."}
+    )
+
+
+class GroupParent(fields.Schema):
+    """A task that a step runs after."""
+
+    task_id = fields.Whole(required=True)
+    on = fields.Word(list(On), required=True)
+
+
+class GroupStep(fields.Schema):
+    """One task of a chain, with its newest run in it."""
+
+    task_id = fields.Whole(required=True)
+    task_name = fields.Text(required=True)
+    run_id = fields.Whole(required=True, allow_none=True, metadata={"description": "Null before its turn has come."})
+    state = fields.Word(list(RunState), required=True, allow_none=True)
+    reason = fields.Text(required=True)
+    started_at = fields.Moment(required=True, allow_none=True)
+    ended_at = fields.Moment(required=True, allow_none=True)
+    round = fields.Whole(required=True, allow_none=True)
+    after = fields.Many(fields.Nested(GroupParent), required=True)
+
+
+class RunGroup(fields.Schema):
+    """The runs of a chain."""
+
+    id = fields.Whole(required=True, metadata={"description": "The number of the run that began it."})
+    task_name = fields.Text(required=True)
+    began_at = fields.Moment(required=True)
+    ended_at = fields.Moment(required=True, allow_none=True, metadata={"description": "Null while something goes on."})
+    rounds = fields.Whole(required=True)
+    critical_run_ids = fields.Many(
+        fields.Whole(), required=True, metadata={"description": "The runs that took the time, the first one first."}
+    )
+    steps = fields.Many(fields.Nested(GroupStep), required=True)
 
 
 class RerunWanted(fields.Schema):
     """How a run is repeated."""
+
+    in_chain = fields.Flag(
+        load_default=False,
+        metadata={"description": "As a step of its chain: what comes after it follows. Not together with `exactly`."},
+    )
 
     exactly = fields.Flag(
         load_default=False,

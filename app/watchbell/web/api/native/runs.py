@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response
 
 from watchbell.errors import InputError, NotFound
-from watchbell.services import decisions, runs, steps, tasks, triggers
+from watchbell.services import decisions, groups, runs, steps, tasks, triggers
 from watchbell.services.runs import RowPage, RunFilter
 from watchbell.store.runs import Run
 from watchbell.web import current, realtime, run_list
@@ -86,16 +86,32 @@ def cancel_run(run_id: str) -> Response:
 @blueprint.route("/runs/<run_id>/rerun", methods=["POST"])
 @blueprint.body(run_schemas.RerunWanted, required=False)
 @idempotent()
-@blueprint.errors(_404="There is no such run, or its task was deleted.", _410=GONE)
+@blueprint.errors(
+    _404="There is no such run, or its task was deleted.",
+    _409="With `in_chain`: it is not over, or in no chain.",
+    _410=GONE,
+)
 @blueprint.answers(201, run_schemas.Run)
 def rerun(wanted: dict[str, Any], run_id: str) -> Response:
     """Run the task of a run once more, as it is defined now, with the values that it still takes; the answer is the new run."""
     run = runs.get(database(), parsing.path_id("run_id", run_id))
+    if wanted["in_chain"]:
+        if wanted["exactly"]:
+            raise InputError.of("in_chain", "cannot stand beside exactly")
+        return run_made(groups.again(database(), run.id, now=current.now(), actor=current.actor()))
     if not wanted["exactly"]:
         return run_made(triggers.run_like(database(), run, now=current.now(), actor=current.actor()))
     if run.task_version != tasks.get(database(), run.task_id).version:
         require_edit()
     return run_made(triggers.run_exactly(database(), run, now=current.now(), actor=current.actor()))
+
+
+@blueprint.route("/run-groups/<group_id>")
+@blueprint.errors(_404="This run began no chain.", _422=NO_NUMBER)
+@blueprint.answers(200, run_schemas.RunGroup)
+def get_run_group(group_id: str) -> Response:
+    """Get the runs of a chain as one group: each task with its newest run, how long it all took and what took the time."""
+    return answers.answer(groups.told(groups.find(database(), parsing.path_id("group_id", group_id))))
 
 
 @blueprint.route("/runs/<run_id>/decide", methods=["POST"])

@@ -24,7 +24,7 @@ _RECORD_FIELDS = ("next_due_at", "created_at", "created_by", "updated_at", "upda
 RUN_COLUMNS = (
     *("id", "task_id", "task_name", "task_version", "state", "reason", "trigger", "due_at", "local_time", "zone"),
     *("created_at", "started_at", "ended_at", "exit_code", "attempts", "queue", "priority", "stands_for"),
-    *("requested_by", "start_by", "retry_at", "rerun_of", "decision", "parameters"),
+    *("requested_by", "start_by", "retry_at", "rerun_of", "decision", "parameters", "group_id", "round"),
 )
 
 

@@ -1,0 +1,75 @@
+"""A chain of tasks: how long after the end of each does the next one start, and what of that is the chain's?
+
+    python -m benchmarks.chains [1000]
+
+Baseline, measured beside it with the same scheduler and command: the same number of runs of one task that wait for one another in
+their queue. Each of those starts when the one before it has ended, too, and no link is followed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+from benchmarks.lab import Lab, lab, parse, percentile, table
+from watchbell import clock
+from watchbell.domain.policies import Overlap, Policies
+from watchbell.domain.schedule import Schedule, ScheduleKind
+from watchbell.services import triggers
+from watchbell.store import chains, tasks
+
+BY_HAND = Schedule(ScheduleKind.MANUAL)
+
+
+def lags(place: Lab, count: int) -> list[float]:
+    """Let a scheduler run all of it and return the seconds from the end of each run to the start of the next."""
+    with place.scheduler():
+        place.wait_until_recorded(count, 60 + count / 4)
+    rows = place.rows("SELECT state, started_at, ended_at FROM run ORDER BY started_at, id")
+    if any(state != "succeeded" for state, _started, _ended in rows):
+        raise RuntimeError("not all of the runs succeeded")
+    return [(parse(after[1]) - parse(before[2])).total_seconds() for before, after in itertools.pairwise(rows)]
+
+
+def linked(count: int) -> list[float]:
+    """Return the lags of so many tasks, each of which runs after the one before it."""
+    with lab() as place:
+        place.add_tasks(count, "true", BY_HAND)
+        ids = [number for (number,) in place.rows("SELECT id FROM task WHERE name LIKE 'task-%' ORDER BY id")]
+        with place.db.write() as session:
+            for parent, child in itertools.pairwise(ids):
+                chains.put_links(session, child, {parent: "succeeded"}, 0)
+            tasks.next_change(session)
+        triggers.run_now(place.db, ids[0], now=clock.now(), actor="bench")
+        return lags(place, count)
+
+
+def queued(count: int) -> list[float]:
+    """Return the lags of so many runs of one task that wait for one another."""
+    with lab() as place:
+        place.add_tasks(1, "true", BY_HAND)
+        (number,) = place.rows("SELECT id FROM task WHERE name = 'task-0'")[0]
+        with place.db.write() as session:
+            found = tasks.find_task(session, number)
+            assert found is not None
+            found.policies = Policies(overlap=Overlap.QUEUE_ALL).to_json()
+        for _ in range(count):
+            triggers.run_now(place.db, number, now=clock.now(), actor="bench")
+        return lags(place, count)
+
+
+def main() -> None:
+    """Print one table."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    base, chain = queued(min(count, triggers.MOST_WAITING)), linked(count)
+    middle = [percentile(values, 0.5) * 1000 for values in (base, chain)]
+    rows = [
+        (name, len(values) + 1, f"{percentile(values, 0.5) * 1000:.1f}", f"{percentile(values, 0.95) * 1000:.1f}")
+        for name, values in (("runs of one task, one after the other", base), ("a chain of tasks", chain))
+    ]
+    table("From the end of a run to the start of the next", ("", "runs", "median ms", "95 % ms"), rows)
+    print(f"\nThe chain adds {middle[1] - middle[0]:.1f} ms to a step, {middle[1] / middle[0]:.2f} times the baseline.")
+
+
+if __name__ == "__main__":
+    main()
