@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -153,3 +154,8 @@ def find_page(asked: AuditQuery, rows: int) -> tuple[Sequence[AuditEntry], dict[
         "oldest": oldest if has_older else None,
     }
     return entries[::-1] if asked.oldest_first else entries, turns
+
+
+def plain_value(value: object) -> str:
+    """Return a value of an entry as text: what is more than a word as the JSON that files and the API have, too."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -22,6 +22,7 @@ from watchbell.web import (
     alert_list,
     api,
     assets,
+    audit_list,
     auth,
     checks,
     compressing,
@@ -178,6 +179,7 @@ def _give_to_templates(app: Flask) -> None:
     app.add_template_filter(presenters.size_words)
     app.add_template_filter(schedule_words.sentence_of, "schedule_sentence")
     app.add_template_filter(masking.mask_all, "masked_environment")
+    app.add_template_filter(audit_list.plain_value)
     app.add_template_filter(told.told)
     app.add_template_filter(told.sentence)
     app.add_template_global(schedule_words.sentence, "schedule_words")
