@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 _QUOTES = re.compile(r"['\"\\]")
 _VERSION = re.compile(r"[0-9][0-9.]*(?:\.exe)?$|\.exe$")
+_LONGEST_NAME = 255
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 #: Programs, and words of the shell, that start the program which follows among their arguments.
 _STARTERS = frozenset(
@@ -137,7 +138,8 @@ _KNOWN = {
 def find(words: Sequence[str], place: int) -> Interpreter | None:
     """Return the interpreter that a word of a command names, None if it names none, or is meant as something else."""
     name = _QUOTES.sub("", words[place]).rpartition("/")[2].lower()
-    found = _KNOWN.get(_VERSION.sub("", name))
+    # No file has a longer name, and looking for the version of one costs the square of its length.
+    found = _KNOWN.get(_VERSION.sub("", name)) if len(name) <= _LONGEST_NAME else None
     if found is None or found.places == "none" or _is_started(words, place):
         return found
     return None
