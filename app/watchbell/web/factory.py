@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from watchbell import resources
@@ -116,6 +116,15 @@ class WatchbellApp(Flask):
     def ensure_sync(self, func: _Function) -> _Function:
         """Return the function as it is: none of ours is a coroutine, which Flask would find out for each at each request."""
         return func
+
+    def make_default_options_response(self) -> Response:
+        """Say what the address allows that was asked for, and not what another rule would that it fits as well."""
+        response = super().make_default_options_response()
+        if request.url_rule is not None:
+            same = [rule for rule in self.url_map.iter_rules() if rule.rule == request.url_rule.rule]
+            response.allow.clear()
+            response.allow.update(sorted(set().union(*(rule.methods or () for rule in same))))
+        return response
 
     def log_exception(
         self,
