@@ -113,8 +113,12 @@ class Follower:
             found = events.list_after(session, place, _EVENTS)
             if not found:
                 break
-            _Step(session, turn, graph, followed).take([event for event in found if _is_end(event, graph)])
+            step = _Step(session, turn, graph, followed)
+            step.take([event for event in found if _is_end(event, graph)])
             place = found[-1].id
+            if len(found) < _EVENTS and not step.has_ended_some:
+                # What the step has written since are births, which nobody follows.
+                break
         else:
             followed.has_more = True
         if place != came_from:
@@ -151,6 +155,8 @@ class _Step:
         self._graph = graph
         self._followed = followed
         self._births: list[_Birth] = []
+        #: Whether rows were made that are ends themselves.
+        self.has_ended_some = False
 
     def take(self, ends: Sequence[Any]) -> None:
         """Follow some ends in their order."""
@@ -260,6 +266,7 @@ class _Step:
         replacing = [(draft, run_id) for draft, run_id in pairs if draft.replaces]
         self._followed.replaced |= births.make_way(self._session, self._turn, replacing)
         self._followed.has_queued |= any(draft.path[-1] is RunState.QUEUED for draft, _run_id in pairs)
+        self.has_ended_some |= bool(replacing) or any(draft.path[-1] in FINAL for draft, _run_id in pairs)
         return made
 
     def _draft(
