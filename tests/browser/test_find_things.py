@@ -84,7 +84,7 @@ def test_tasks_are_sorted_by_a_click_on_the_head(page: Page, many_tasks) -> None
 def test_tasks_are_paged_and_filtered(page: Page, many_tasks) -> None:
     page.goto("/tasks?q=task-")
     expect(page.locator(INFO)).to_contain_text(re.compile("1.25 of 58 tasks"))
-    page.locator(".dt-paging").get_by_label("Next", exact=True).click()
+    page.locator(".dt-paging").get_by_label("Next page", exact=True).click()
     expect(page.locator(INFO)).to_contain_text(re.compile("26.50 of 58"))
     expect(page).to_have_url(re.compile("page=2"))
     page.reload()

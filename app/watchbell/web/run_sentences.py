@@ -47,6 +47,8 @@ def found(asked: RunQuery, page: RunPage, few: Few | None, *, is_backwards: bool
                 names=", ".join(few.names),
             )
         )
+    if asked.task_text and asked.task is None:
+        told.append(_("There is no task called %(name)s.", name=asked.task_text))
     if is_backwards:
         told.append(backwards())
     if page.is_partial:
