@@ -17,7 +17,7 @@ Note = Callable[[str, int], None]
 @pytest.fixture
 def note_crawl(record_property: Callable[[str, object], None]) -> Note:
     """Return what notes that every route was asked by somebody."""
-    return lambda identity, requests: record_property(_NAME, [identity, requests])
+    return lambda identity, requests: record_property(_NAME, [str(identity), requests])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

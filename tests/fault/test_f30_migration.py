@@ -102,7 +102,9 @@ def checksum(file: Path, columns: dict[str, list[str]]) -> dict[str, str]:
     found = {}
     with closing(sqlite3.connect(file)) as connection:
         for table, names in columns.items():
-            rows = connection.execute(f"SELECT {','.join(names)} FROM {table} ORDER BY rowid").fetchall()
+            # Quoted, since a word of SQL's own may be a column's name.
+            quoted = ",".join(f'"{name}"' for name in names)
+            rows = connection.execute(f"SELECT {quoted} FROM {table} ORDER BY rowid").fetchall()
             found[table] = f"{len(rows)} {hashlib.sha256(repr(rows).encode()).hexdigest()}"
     return found
 
