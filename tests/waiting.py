@@ -30,3 +30,19 @@ def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = ""
         if expired:
             raise AssertionError(f"waited {timeout:g} s in vain for {what or predicate}; last answer: {answer!r}")
         time.sleep(interval)
+
+
+def spends_at_most(seconds: float, work: Callable[[], T]) -> T:
+    """Return what the work returns; fail the test if it takes more of a processor than so many seconds, three times over.
+
+    What takes too long does so every time. What happens to be done beside it, by a thread or the collector of garbage, or
+    is done but once, does not.
+    """
+    spent = []
+    while True:
+        begun = time.process_time()
+        found = work()
+        spent.append(time.process_time() - begun)
+        if spent[-1] <= seconds:
+            return found
+        assert len(spent) < 3, f"took {min(spent):.3f} s of a processor at best, where {seconds:g} are allowed"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.api_fixtures import Program
 from tests.database import add_run, add_task
+from tests.waiting import spends_at_most
 from tests.web_fixtures import Person
 from watchbell.domain.run_state import RunState
 from watchbell.services import tasks
@@ -98,11 +98,10 @@ def test_a_variable_of_several_lines_is_refused(program: Program, value: str) ->
     ids=["braces", "1 MB", "step 0", "star step 0", "61", "30 February", "10,000 commas", "expression"],
 )
 def test_a_hostile_schedule_is_refused_soon(program: Program, cron: str) -> None:
-    begun = time.process_time()
-    answer = program.call("POST", "/api/v2/tasks", {"name": "x", "command": "true", "cron": cron})
+    body = {"name": "x", "command": "true", "cron": cron}
+    answer = spends_at_most(1, lambda: program.call("POST", "/api/v2/tasks", body))
 
     assert answer.status_code in {422, 413}
-    assert time.process_time() - begun < 1
 
 
 #: A letter whose small form PostgreSQL takes for a plain i, as its searches then do.
@@ -162,11 +161,13 @@ def test_a_body_is_bounded_in_size_and_depth(program: Program, path: str) -> Non
 
 @pytest.mark.parametrize("path", FAMILIES)
 def test_a_form_of_a_million_parts_is_not_even_read(program: Program, path: str) -> None:
-    begun = time.process_time()
-    answer = program.call("POST", path, data=b"a=1&" * 200_000, content_type="application/x-www-form-urlencoded")
+    # The last of them is no text, of which whoever reads them all has to complain.
+    answer = program.call(
+        "POST", path, data=b"a=1&" * 200_000 + b"%ff=1", content_type="application/x-www-form-urlencoded"
+    )
 
-    assert answer.status_code in {400, 413, 422}
-    assert time.process_time() - begun < 1
+    assert answer.status_code in {400, 422}
+    assert "more than 10,000 fields" in answer.text
 
 
 @pytest.mark.parametrize("path", [*LISTS, "/api/v2/runs", "/api/status"])

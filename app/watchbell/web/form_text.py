@@ -11,16 +11,23 @@ from watchbell.errors import InputError
 #: What unreadable bytes of a form in parts have become when it is read.
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _SHOWN_NAME = 60
+#: More than any form of ours sends, all of them selected; each costs time before anything can be said of it.
+FIELDS_LIMIT = 10_000
 
 
 def refuse_broken() -> None:
     """Raise InputError that names the first field of a form whose name or value is not UTF-8, or that has no name.
 
+    A form of more than FIELDS_LIMIT fields is refused unread.
+
     Browsers never send such a form. Read without a word, its bytes would be kept as escapes or as replacement signs.
     """
     if request.mimetype == "application/x-www-form-urlencoded":
         # Kept, so that the form can still be read from it.
-        for pair in request.get_data(cache=True).replace(b"+", b" ").split(b"&"):
+        body = request.get_data(cache=True)
+        if body.count(b"&") >= FIELDS_LIMIT:
+            raise InputError.of("form", f"has more than {FIELDS_LIMIT:,} fields")
+        for pair in body.replace(b"+", b" ").split(b"&"):
             name, _, value = pair.partition(b"=")
             _require_text(unquote_to_bytes(name), unquote_to_bytes(value))
     elif request.mimetype == "multipart/form-data":
