@@ -13,6 +13,8 @@ from watchbell.services import audit, tasks
 from watchbell.store.session import Database
 
 MANY = 230
+#: More than an address has room for.
+TOO_MANY = 305
 
 
 def shares(page: BeautifulSoup) -> list[int]:
@@ -47,6 +49,30 @@ def test_many_tasks_are_changed_under_the_eyes_of_whoever_asked_and_back(admin: 
     assert undo is not None
     admin.client.post(str(undo["action"]), data=fields_of(undo)).get_data()
     assert tasks.list_page(db, enabled=True, limit=0).filtered == MANY
+
+
+def test_an_edit_of_many_tasks_tells_how_far_it_is_with_what_would_change_and_then_asks(
+    admin: Person, db: Database
+) -> None:
+    ids = [add_task(db, f"t-{number}", cron="0 2 * * *", zone="UTC", now=clock.now()).id for number in range(TOO_MANY)]
+    form = BeautifulSoup(admin.post("/tasks/bulk", {"action": "edit", "all": "1"}).text, "html.parser")
+    assert [int(str(one["value"])) for one in form.select("#bulk-form input[name=id]")] == ids
+
+    sent: dict[str, object] = {"id": ids, "change": ["zone"], "zone": "Asia/Tokyo"}
+    looked = BeautifulSoup(admin.post("/tasks/edit", {**sent, "act": "look"}).text, "html.parser")
+
+    seen = shares(looked)
+    assert seen == sorted(seen) and set(seen) <= set(range(TOO_MANY + 1))
+    end = looked.select_one(".wb-told__end")
+    assert end is not None and "runs moved" in end.select_one("#effect").text  # type: ignore[union-attr]
+    mark = end.select_one("input[name=seen]")["value"]  # type: ignore[index]
+    assert len(end.select("#bulk-form input[name=id]")) == TOO_MANY
+    assert tasks.get(db, ids[0]).zone == "UTC"
+    done = admin.post("/tasks/edit", {**sent, "act": "apply", "seen": mark})
+    assert f"{TOO_MANY} tasks changed" in done.text and tasks.get(db, ids[-1]).zone == "Asia/Tokyo"
+
+    wrong = admin.post("/tasks/edit", {**sent, "zone": "Nowhere", "act": "look"})
+    assert wrong.status_code == 422 and "wb-told" not in wrong.text
 
 
 def test_more_than_a_thousand_lines_are_imported_and_what_is_in_the_way_is_said(admin: Person, db: Database) -> None:

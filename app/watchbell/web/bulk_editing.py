@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
-from flask import render_template, request
+from flask import Response, render_template, request, url_for
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain.task_definition import TaskDefinition
@@ -16,11 +18,12 @@ from watchbell.services.ownership import NotYours
 from watchbell.services.quotas import TaskQuotaReached
 from watchbell.services.simulation import Edit
 from watchbell.store.tasks import Task
-from watchbell.web import current, foreseeing, query
+from watchbell.web import current, foreseeing, progress, query
 from watchbell.web.db import database
 from watchbell.web.forms.bulk_edit_form import BulkEditForm
 from watchbell.web.i18n import _, ngettext
-from watchbell.web.presenters_simulation import Effect, effect_of
+from watchbell.web.presenters_simulation import effect_of
+from watchbell.web.progress import Ending, Work
 
 ACT, APPLY, LOOK = "act", "apply", "look"
 UNDO = "undo"
@@ -32,28 +35,13 @@ def chosen_ids() -> list[int]:
     return [query.whole({"id": text}, "id", None, 1, query.HIGHEST_ID) for text in request.values.getlist("id")]
 
 
-def page(
-    form: BulkEditForm, edits: Sequence[Edited] | None = None, status: int = 200, effect: Effect | None = None
-) -> tuple[str, int]:
-    """Return the page of the form, with what would change if that is known."""
-    found = bulk_edits.find(database(), chosen_ids())
-    names = teams.list_names(database())
-    form.offer_teams(names)
-    html = render_template(
-        "bulk_edits/index.html",
-        section="tasks",
-        form=form,
-        tasks=found,
-        edits=edits,
-        effect=effect,
-        named=_NAMED,
-        teams=names,
-        zones=sorted(schedules.valid_zones()),
-    )
-    return html, status
+def page(form: BulkEditForm, status: int = 200, ids: Sequence[int] | None = None) -> Response:
+    """Return the page of the form for the tasks that the request names, or for these."""
+    given = _given(form, bulk_edits.find(database(), chosen_ids() if ids is None else ids))
+    return Response(render_template("bulk_edits/index.html", section="tasks", **given), status)
 
 
-def act(form: BulkEditForm) -> tuple[str, int]:
+def act(form: BulkEditForm) -> Response:
     """Do what the pressed button says and return the page of it."""
     if request.form.get(ACT) not in {APPLY, LOOK}:
         return page(form)
@@ -65,20 +53,54 @@ def act(form: BulkEditForm) -> tuple[str, int]:
         mark = _mark_of(edits)
         if request.form[ACT] == LOOK or form.seen.data != mark:
             form.seen.data = mark
-            return page(form, edits, effect=_effect(planned))
+            return _looked(form, planned, edits)
         done = bulk_edits.apply(
             database(), ids, changes, now=current.now(), actor=current.actor(), defaults=current.defaults()
         )
     except InputError as error:
         form.show_problems(error.problems)
-        return page(form, status=422)
+        return page(form, 422)
     except (NotYours, TaskQuotaReached) as error:
         form.show_problems([Problem("change", error.message)])
-        return page(form, status=403 if isinstance(error, NotYours) else 409)
+        return page(form, 403 if isinstance(error, NotYours) else 409)
     changed = [edit for edit in done if edit.differences]
-    return render_template(
-        "bulk_edits/done.html", section="tasks", edits=changed, total=len(done), undo=_undo_text(changed)
-    ), 200
+    return Response(
+        render_template(
+            "bulk_edits/done.html", section="tasks", edits=changed, total=len(done), undo=_undo_text(changed)
+        )
+    )
+
+
+def _given(form: BulkEditForm, found: Sequence[Task]) -> dict[str, Any]:
+    """Return what the page and its form need."""
+    names = teams.list_names(database())
+    form.offer_teams(names)
+    zones = sorted(schedules.valid_zones())
+    return {"form": form, "tasks": found, "named": _NAMED, "teams": names, "zones": zones, "days": simulation.DAYS}
+
+
+def _looked(form: BulkEditForm, planned: Sequence[tuple[Task, TaskDefinition]], edits: Sequence[Edited]) -> Response:
+    """Return the page with what would change; of many tasks it tells how far it is while their runs are worked out."""
+    given = _given(form, [task for task, _definition in planned])
+    wanted = [Edit(task, definition) for task, definition in planned]
+    work = functools.partial(simulation.of_edits, database(), wanted, now=current.now(), moments=foreseeing.moments())
+    if len(planned) <= progress.FEW:
+        html = render_template("bulk_edits/index.html", section="tasks", **given, edits=edits, effect=effect_of(work()))
+        return Response(html)
+    return progress.page(
+        Work(
+            title=_("Edit tasks"),
+            total=len(planned),
+            do=lambda tell: work(tell=tell),
+            end=lambda _found: Ending([]),
+            back=url_for("tasks.index"),
+            back_label=_("Tasks"),
+            section="tasks",
+            frame="bulk_edits/index.html",
+            given=given,
+            show=lambda found: render_template("bulk_edits/looked.html", **given, edits=edits, effect=effect_of(found)),
+        )
+    )
 
 
 def undo() -> str:
@@ -91,11 +113,6 @@ def undo() -> str:
         return told
     names = ", ".join(found.left[:_NAMED])
     return told + " " + _("Changed since, and left alone: %(names)s.", names=names)
-
-
-def _effect(planned: Sequence[tuple[Task, TaskDefinition]]) -> Effect:
-    wanted = [Edit(task, definition) for task, definition in planned]
-    return effect_of(simulation.of_edits(database(), wanted, now=current.now(), moments=foreseeing.moments()))
 
 
 def _mark_of(edits: Sequence[Edited]) -> str:

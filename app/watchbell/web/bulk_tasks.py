@@ -16,9 +16,10 @@ from watchbell.services.bulk import Action, Order
 from watchbell.services.bulk_parts import Part
 from watchbell.services.simulation import Edit
 from watchbell.services.task_lists import TaskFilter
-from watchbell.web import bulk_forms, current, foreseeing, list_look, notices, progress, query, task_list
+from watchbell.web import bulk_editing, bulk_forms, current, foreseeing, list_look, notices, progress, query, task_list
 from watchbell.web.bulk_forms import Chosen, Undo
 from watchbell.web.db import database
+from watchbell.web.forms.bulk_edit_form import BulkEditForm
 from watchbell.web.i18n import _, ngettext
 from watchbell.web.presenters_simulation import Effect, effect_of
 from watchbell.web.progress import Work
@@ -29,7 +30,7 @@ _AT_ONCE = frozenset({Action.ENABLE, Action.RUN, Action.RESUME})
 _OPPOSITES = {Action.ENABLE: Action.DISABLE, Action.DISABLE: Action.ENABLE}
 #: What leads to the form that edits them, and how many an address has room for.
 EDIT = "edit"
-_MOST_EDITED = 300
+_MOST_IN_ADDRESS = 300
 _NEEDS_TAGS = frozenset({Action.TAG, Action.UNTAG})
 
 
@@ -109,11 +110,13 @@ def _do(work: Callable[..., list[Part]], number: int, title: str, back: str, und
 
 
 def _to_form(chosen: Chosen) -> Response:
-    """Lead to the form that edits several tasks, whose address names them."""
-    names = task_lists.list_names(database(), _filter(chosen), _MOST_EDITED + 1)
-    if len(names) > _MOST_EDITED:
-        told = _("chooses more than %(most)s tasks; so many are edited at a time", most=_MOST_EDITED)
+    """Lead to the form that edits several tasks, whose address names them as long as it has room for that."""
+    names = task_lists.list_names(database(), _filter(chosen), bulk.MOST_TASKS + 1)
+    if len(names) > bulk.MOST_TASKS:
+        told = _("chooses more than %(most)s tasks; so many are edited at a time", most=f"{bulk.MOST_TASKS:,}")
         raise InputError.of("all", told)
+    if len(names) > _MOST_IN_ADDRESS:
+        return bulk_editing.page(BulkEditForm(formdata=None), ids=list(names))
     return redirect(url_for("bulk_edits.index", id=list(names)), 303)
 
 

@@ -10,8 +10,8 @@ import contextvars
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 from flask import Response, render_template, stream_with_context
 
@@ -52,6 +52,11 @@ class Work(Generic[T]):
     back: str
     back_label: str
     section: str
+    #: The template of the page around it, and what that needs besides.
+    frame: str = "lists/progress.html"
+    given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    #: Returns what stands at the end of the page if all went well, in place of notices.
+    show: Callable[[T], str] | None = None
 
 
 class _Going(threading.Thread, Generic[T]):
@@ -76,7 +81,7 @@ class _Going(threading.Thread, Generic[T]):
 
 def page(work: Work[T]) -> Response:
     """Return the page of a work, which begins with it."""
-    frame = render_template("lists/progress.html", work=work, section=work.section, cut=_CUT)
+    frame = render_template(work.frame, work=work, section=work.section, cut=_CUT, **work.given)
     head, _mark, foot = frame.partition(_CUT)
     going = _Going(work.do)
     going.start()
@@ -91,7 +96,11 @@ def _told(work: Work[T], going: _Going[T], head: str, foot: str) -> Iterator[str
             last = going.through
             yield render_template("lists/progress_part.html", through=last, total=work.total)
         going.join(_LOOK_SECONDS)
-    yield render_template("lists/progress_end.html", work=work, ending=_ending(work, going))
+    if work.show is not None and going.problem is None:
+        # Without a problem there is what the work returns.
+        yield work.show(going.result)  # type: ignore[arg-type]
+    else:
+        yield render_template("lists/progress_end.html", work=work, ending=_ending(work, going))
     yield foot
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, url_for
+from flask import Blueprint, Response, flash, redirect, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.web import bulk_editing
@@ -12,12 +12,12 @@ blueprint = Blueprint("bulk_edits", __name__)
 
 
 @blueprint.get("/tasks/edit")
-def index() -> tuple[str, int]:
+def index() -> Response:
     return bulk_editing.page(BulkEditForm())
 
 
 @blueprint.post("/tasks/edit")
-def change() -> tuple[str, int]:
+def change() -> Response:
     return bulk_editing.act(BulkEditForm())
 
 
