@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from watchbell import clock
 from watchbell.config import Config
-from watchbell.services import accounts
+from watchbell.services import accounts, passwords
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database
 from watchbell.web import realtime
@@ -62,8 +62,8 @@ def quick_passwords() -> Iterator[None]:
     """Hash passwords with little work: what is tested is who gets in, not how long a guess takes."""
     patch = pytest.MonkeyPatch()
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    patch.setattr(accounts, "_HASHER", quick)
-    patch.setattr(accounts, "_DECOY", quick.hash("nobody"))
+    patch.setattr(passwords, "_HASHER", quick)
+    patch.setattr(passwords, "_DECOY", passwords.decoy(quick))
     yield
     patch.undo()
 

@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from tests.database import NOW
-from watchbell.services import accounts
+from watchbell.services import accounts, passwords
 from watchbell.store.session import Database
 
 PASSWORD = "a sentence of my own"
@@ -41,8 +41,8 @@ def test_every_login_costs_exactly_one_hash_whether_there_is_such_an_account_or_
             hashed.append(argon2.extract_parameters(str(hash)))
             return super().verify(hash, password)
 
-    monkeypatch.setattr(accounts, "_HASHER", Counting(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(passwords, "_HASHER", Counting(time_cost=1, memory_cost=8, parallelism=1))
 
     accounts.log_in(db, username, password, now=NOW)
 
-    assert hashed == [argon2.extract_parameters(accounts._DECOY)]
+    assert hashed == [argon2.extract_parameters(passwords._DECOY)]

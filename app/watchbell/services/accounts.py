@@ -10,12 +10,9 @@ import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-
 from watchbell.domain.permissions import Role
 from watchbell.errors import Conflict, InputError, NotFound, Unavailable
-from watchbell.services import audit, logins
+from watchbell.services import audit, logins, passwords
 from watchbell.services.logins import USUAL, Grant, Limits, Place, Waiting, Way
 from watchbell.services.logins import digest as _hash
 from watchbell.services.logins import note as _note
@@ -30,12 +27,7 @@ FIRST_USERNAME = "admin"
 LINK_MINUTES = 30
 #: How often a session's last use is written.
 SEEN_STEP = timedelta(minutes=1)
-PASSWORD_MIN = 8
-PASSWORD_MAX = 1024
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
-_HASHER = PasswordHasher()
-#: Verified against when there is no account, so that a wrong name takes as long as a wrong password.
-_DECOY = _HASHER.hash(secrets.token_hex(16))
 
 
 def ensure_first(db: Database, *, now: datetime) -> Account:
@@ -73,7 +65,7 @@ def _administers(account: Account) -> bool:
 
 def add(db: Database, username: str, *, role: str, password: str | None, now: datetime, actor: str = "") -> Account:
     """Make an account; raises InputError for a bad name, role or password and Conflict for a name that is taken."""
-    password_hash = _new_hash(password) if password is not None else None
+    password_hash = passwords.hash_of(password) if password is not None else None
     with db.write() as session:
         return add_in(session, username, role=role, password_hash=password_hash, now=now, actor=actor)
 
@@ -150,7 +142,7 @@ def set_password(
     db: Database, username: str, password: str, *, now: datetime, keep_token: str | None = None, actor: str = ""
 ) -> Account:
     """Give an account a password, end its other sessions and its unused links; raises InputError and NotFound."""
-    password_hash = _new_hash(password)
+    password_hash = passwords.hash_of(password)
     with db.write() as session:
         account = _require(session, username)
         account.password_hash, account.password_changed_at = password_hash, now
@@ -372,22 +364,5 @@ def log_out(db: Database, token: str, *, now: datetime) -> None:
             _note(session, "login.end", found[1], now=now)
 
 
-def _new_hash(password: str) -> str:
-    if len(password) < PASSWORD_MIN:
-        raise InputError.of("password", f"must be at least {PASSWORD_MIN} characters long", "a sentence of your own")
-    if len(password) > PASSWORD_MAX:
-        raise InputError.of("password", f"must be at most {PASSWORD_MAX} characters long")
-    try:
-        return _HASHER.hash(password)
-    except UnicodeEncodeError:
-        raise InputError.of("password", "must be text that can be written as UTF-8") from None
-
-
 def _verifies(account: Account | None, password: str) -> bool:
-    stored = account.password_hash if account is not None else None
-    given = password[: PASSWORD_MAX + 1].encode("utf-8", "surrogatepass")
-    try:
-        _HASHER.verify(stored or _DECOY, given)
-    except (VerificationError, InvalidHashError):
-        return False
-    return stored is not None
+    return passwords.verifies(None if account is None else account.password_hash, password)

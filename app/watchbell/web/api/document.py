@@ -48,6 +48,11 @@ class Document(Api):  # type: ignore[misc]
 
     DEFAULT_ERROR_RESPONSE_NAME = None
 
+    def __init__(self, app: Flask, blueprints: Sequence[FamilyBlueprint], **options: Any) -> None:
+        """Make the document of some families, whose routes are described when somebody asks for it: few servers are asked."""
+        self._blueprints = tuple(blueprints)
+        super().__init__(app, **options)
+
     def _register_doc_blueprint(self) -> None:
         """Register nothing: the pages are ``pages.api_docs``."""
 
@@ -57,6 +62,9 @@ class Document(Api):  # type: ignore[misc]
     @cached_property
     def content(self) -> dict[str, Any]:
         """The whole document."""
+        for blueprint in self._blueprints:
+            blueprint.register_views_in_doc(self, current_app, self.spec, name=blueprint.name, parameters=None)
+            self.spec.tag({"name": blueprint.name, "description": blueprint.description})
         return _finished(self.spec.to_dict(), current_app)
 
     @cached_property
@@ -70,6 +78,7 @@ def attach(app: Flask, blueprints: Sequence[FamilyBlueprint]) -> None:
     app.config.update(API_TITLE="Watchbell", API_VERSION=__version__, OPENAPI_VERSION="3.1.0")
     document = Document(
         app,
+        blueprints,
         spec_kwargs={
             "info": {"description": _DESCRIPTION},
             "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_name_of),
@@ -79,7 +88,7 @@ def attach(app: Flask, blueprints: Sequence[FamilyBlueprint]) -> None:
     document.spec.components.security_scheme("device", {"type": "apiKey", "in": "header", "name": "X-Device-API-Key"})
     document.spec.components.security_scheme("session", {"type": "apiKey", "in": "cookie", "name": "session"})
     for blueprint in blueprints:
-        document.register_blueprint(blueprint)
+        app.register_blueprint(blueprint)
     app.extensions[_NAME] = document
 
 

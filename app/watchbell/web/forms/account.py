@@ -10,8 +10,8 @@ from wtforms.validators import EqualTo, InputRequired, Length
 
 from watchbell.domain.permissions import Role
 from watchbell.errors import Problem
-from watchbell.services.accounts import PASSWORD_MIN
 from watchbell.services.passkeys import NAME_LIMIT
+from watchbell.services.passwords import PASSWORD_MIN
 from watchbell.web.forms.policy_fields import choices
 from watchbell.web.forms.token_form import ProofForm
 from watchbell.web.i18n import _, lazy
