@@ -92,6 +92,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("encryption_key_file", ("WATCHBELL_ENCRYPTION_KEY_FILE",), values.file, lambda: "", "File of that key, if it is not given itself.", "encryption.key in the home directory"),
     Setting("allowed_hosts", ("WATCHBELL_ALLOWED_HOSTS",), values.names, lambda: (), "Further host names that requests may carry, comma separated.", "none"),
     Setting("behind_proxy", ("WATCHBELL_BEHIND_PROXY",), values.switch, lambda: "off", "A trusted proxy terminates TLS; needed to bind beyond loopback."),
+    Setting("proxy_from", ("WATCHBELL_PROXY_FROM",), values.networks, lambda: (), "Addresses or networks of that proxy, comma separated; `X-Forwarded-*` of others is disregarded.", "this machine"),
     Setting("second_factor_from", ("WATCHBELL_SECOND_FACTOR_FROM",),
             values.one_of("never", "viewer", "operator", "editor", "admin"), lambda: "never",
             "Least role that must have a second factor to log in with a password: viewer, operator, editor, admin or never."),
@@ -111,8 +112,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("oidc_issuer", ("WATCHBELL_OIDC_ISSUER",), values.issuer, lambda: "",
             "Provider of logins by OpenID Connect, by its issuer address, which it must call itself exactly.", "none"),
     Setting("oidc_client_id", ("WATCHBELL_OIDC_CLIENT_ID",), values.text, lambda: "", "Client id of this server there.", "none"),
-    Setting("oidc_client_secret", ("WATCHBELL_OIDC_CLIENT_SECRET",), values.text, lambda: "",
-            "Client secret, if it has one.", "none"),
+    Setting("oidc_client_secret", ("WATCHBELL_OIDC_CLIENT_SECRET",), values.text, lambda: "", "Client secret, if it has one.", "none"),
     Setting("oidc_name", ("WATCHBELL_OIDC_NAME",), values.text, lambda: "single sign-on", "What its button is called by."),
     Setting("oidc_scopes", ("WATCHBELL_OIDC_SCOPES",), values.text, lambda: "openid profile email",
             "Scopes that are asked for there; openid must be one of them."),
@@ -162,8 +162,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("cron_scripts", ("WATCHBELL_CRON_SCRIPTS",), values.text, lambda: "",
             "Scripts that this task runs one after the other, comma separated, if it is made by its first start.", "none"),
     Setting("cron_folder", ("WATCHBELL_CRON_FOLDER",), values.text, lambda: "", "Directory of these scripts.", "none"),
-    Setting("gateway_enabled", ("WATCHBELL_GATEWAY_ENABLED", "CC_DIRECTOR_GATEWAY_ENABLED"), values.switch, lambda: "off",
-            "Whether `watchbell service run` serves the page, too."),
+    Setting("gateway_enabled", ("WATCHBELL_GATEWAY_ENABLED", "CC_DIRECTOR_GATEWAY_ENABLED"), values.switch, lambda: "off", "Whether `watchbell service run` serves the page, too."),
     Setting("check_interval", ("WATCHBELL_CHECK_INTERVAL", "CC_DIRECTOR_CHECK_INTERVAL"), values.whole(1, 86_400),
             lambda: 60, "Taken and told for older clients only: tasks start at their moment, not at the next look."),
     Setting("shutdown_timeout", ("WATCHBELL_SHUTDOWN_TIMEOUT", "CC_DIRECTOR_SHUTDOWN_TIMEOUT"), values.whole(0, 86_400),
@@ -194,6 +193,7 @@ class Config:
     encryption_key_file: str
     allowed_hosts: tuple[str, ...]
     behind_proxy: str
+    proxy_from: tuple[str, ...]
     second_factor_from: str
     session_idle_minutes: int
     session_hours: int

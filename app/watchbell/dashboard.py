@@ -229,6 +229,8 @@ def _require_guarded(config: Config) -> None:
         missing.append("switch logins on (WATCHBELL_AUTH=on)")
     if config.behind_proxy != "on":
         missing.append("put a proxy with TLS before it and say so (WATCHBELL_BEHIND_PROXY=on)")
+    if not config.proxy_from:
+        missing.append("name the proxy that is believed (WATCHBELL_PROXY_FROM=ADDRESS)")
     if missing:
         raise _exposed(config, " and ".join(missing))
 

@@ -277,7 +277,8 @@ def test_a_busy_port_stops_the_start_before_anything_is_touched(home):
 def test_a_guarded_server_may_be_reached_from_other_machines(launch, home):
     password = watchbell(home, "user", "passwd", "admin", "--password-stdin", text="correct horse battery\n")
     server = launch(
-        "-m", "watchbell", "dashboard", "--host", "0.0.0.0", "--port", "0", WATCHBELL_BEHIND_PROXY="on"
+        "-m", "watchbell", "dashboard", "--host", "0.0.0.0", "--port", "0", WATCHBELL_BEHIND_PROXY="on",
+        WATCHBELL_PROXY_FROM="10.0.0.5",
     )  # fmt: skip
 
     assert password.returncode == 0, password.stderr

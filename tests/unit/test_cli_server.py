@@ -113,10 +113,11 @@ def test_an_address_that_is_not_ours_stops_the_start(refused, host):
     [
         ({}, "WATCHBELL_BEHIND_PROXY=on"),
         ({"WATCHBELL_AUTH": "off", "WATCHBELL_BEHIND_PROXY": "on"}, "WATCHBELL_AUTH=on"),
-        ({"WATCHBELL_BEHIND_PROXY": "on"}, "watchbell user passwd admin"),
+        ({"WATCHBELL_BEHIND_PROXY": "on"}, "WATCHBELL_PROXY_FROM=ADDRESS"),
+        ({"WATCHBELL_BEHIND_PROXY": "on", "WATCHBELL_PROXY_FROM": "10.0.0.5"}, "watchbell user passwd admin"),
         ({"WATCHBELL_PASSWORD": "correct horse"}, "WATCHBELL_BEHIND_PROXY=on"),
     ],
-    ids=["with nothing", "without login", "without a password", "without a proxy"],
+    ids=["with nothing", "without login", "without a named proxy", "without a password", "without a proxy"],
 )
 def test_what_other_machines_can_reach_is_guarded_first(refused, settings, says):
     assert says in refused("--host", "0.0.0.0", **settings)

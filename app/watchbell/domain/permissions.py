@@ -114,6 +114,8 @@ ROUTES: dict[str, Right] = {
     "language.choose": Right.PUBLIC,
     "language.words": Right.PUBLIC,
     "cron_manager.health": Right.PUBLIC,
+    "cron_manager.live": Right.PUBLIC,
+    "cron_manager.ready": Right.PUBLIC,
     "auth.login": Right.PUBLIC,
     "auth.link": Right.PUBLIC,
     # Open to whoever has a login that waits for its code.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from watchbell import clock, resources
 from watchbell.errors import ConfigError, DatabaseDamaged, DatabaseTrouble, Unavailable
-from watchbell.store import place
+from watchbell.store import glance, place
 from watchbell.store.session import Database
 from watchbell.store.trouble import damage_words, is_damaged, is_refusal, reason_of
 
@@ -123,6 +124,22 @@ def copying_tables(connection: Connection) -> Iterator[None]:
         yield
     finally:
         driver.execute("PRAGMA foreign_keys=ON")
+
+
+def serves(database: Database) -> bool:
+    """Return whether this version can work on the schema of the database: its own, or one that a newer version has made since.
+
+    This is for looks that come every few seconds, and loads no migration. Raises Unavailable if the database does not answer.
+    """
+    with _told(database), database.engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    # They are numbered in one line, and what a newer one takes away is no longer used by the version before it.
+    return current is not None and current >= _newest()
+
+
+@functools.lru_cache(maxsize=1)
+def _newest() -> str:
+    return glance.newest_revision() or ""
 
 
 def require_current(database: Database) -> None:

@@ -196,8 +196,9 @@ def _refuse_without_right() -> AnyResponse | None:
         return errors.answer(
             401, _("Your login has ended. Log in in another tab, come back here, and send it again"), bare=True
         )
-    target = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else None
-    return redirect(url_for("auth.login", next=target if target != "/" else None), 303)
+    is_look = request.method in {"GET", "HEAD"} and request.full_path != "/?"
+    target = f"{request.script_root}{request.full_path.rstrip('?')}" if is_look else None
+    return redirect(url_for("auth.login", next=target), 303)
 
 
 def _refuse_without_factor() -> AnyResponse | None:

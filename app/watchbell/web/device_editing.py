@@ -62,7 +62,7 @@ def update(form: DeviceForm, line: DeviceLine) -> DeviceLine:
 
 def key_page(line: DeviceLine, secret: str) -> str:
     """Return the page that shows the key of a device, this once, with how it is used."""
-    url = f"{request.host_url}api/v1"
+    url = f"{request.url_root}api/v1"
     return render_template("fleet/devices/key.html", line=line, secret=secret, url=url)
 
 

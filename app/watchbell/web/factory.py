@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, g, request
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from watchbell import resources
 from watchbell.config import Config
@@ -35,6 +34,7 @@ from watchbell.web import (
     offers,
     pausing,
     presenters,
+    proxies,
     schedule_words,
     sightings,
     task_acts,
@@ -149,7 +149,7 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
     # A row reads best in the order in which it is told.
     app.json.sort_keys = False  # type: ignore[attr-defined]
     if config.behind_proxy == "on":
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+        app.wsgi_app = proxies.NamedProxy(app.wsgi_app, config.proxy_from)  # type: ignore[method-assign]
     if not config.uses_login and not checks.is_loopback(config.host):
         raise ConfigError("WATCHBELL_AUTH=off works on loopback only; bind to 127.0.0.1 or switch logins on")
     with app.app_context():

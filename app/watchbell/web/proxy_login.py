@@ -7,7 +7,6 @@ request and makes no session: whom the proxy names no more is not logged in any 
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 
 from flask import g, request
 
@@ -16,7 +15,7 @@ from watchbell.errors import ConfigError, Conflict, InputError
 from watchbell.services import accounts, audit
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database
-from watchbell.web import current, errors
+from watchbell.web import current, errors, proxies
 from watchbell.web.db import database
 from watchbell.web.throttle import tries
 
@@ -60,7 +59,7 @@ def _look(config: Config) -> Named | None:
     if not username:
         return None
     peer = _peer()
-    if not _is_trusted(peer, config.login_header_from):
+    if not proxies.is_among(peer, proxies.networks(config.login_header_from)):
         # Said once for each address and day, since whoever sends such a header may send it with every request.
         if tries().count_header(peer):
             _note("login.refuse", "", header=config.login_header, peer=peer)
@@ -93,17 +92,6 @@ def _peer() -> str:
     """Return the address of the other end of the connection, whatever headers say about it."""
     before = request.environ.get("werkzeug.proxy_fix.orig", {})
     return str(before.get("REMOTE_ADDR") or request.environ.get("REMOTE_ADDR") or "")
-
-
-def _is_trusted(peer: str, networks: tuple[str, ...]) -> bool:
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        # A socket for both kinds calls IPv4 addresses so.
-        address = address.ipv4_mapped
-    return any(address in ipaddress.ip_network(one) for one in networks)
 
 
 def _note(action: str, username: str, **detail: object) -> None:

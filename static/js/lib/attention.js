@@ -7,6 +7,7 @@
  * something while the first page showed it. What was seen is kept in the browser, for all its tabs. */
 
 import { get, LoggedOut } from "./live.js";
+import { path } from "./place.js";
 import { listen } from "./stream.js";
 import { t, tn } from "./words.js";
 
@@ -103,7 +104,7 @@ class Attention {
   }
 
   #noteRun() {
-    const run = Number(/^\/runs\/(\d+)$/.exec(location.pathname)?.[1]);
+    const run = Number(/^\/runs\/(\d+)$/.exec(path())?.[1]);
     if (!document.hidden && [...this.told.failed, ...this.told.decide].includes(run)) this.#note([run]);
   }
 
@@ -111,7 +112,7 @@ class Attention {
   #act() {
     if (document.hidden) return;
     this.#noteRun();
-    if (location.pathname === "/" && performance.now() - this.lookedAt > 500) this.#note([...this.told.failed, ...this.told.decide]);
+    if (path() === "/" && performance.now() - this.lookedAt > 500) this.#note([...this.told.failed, ...this.told.decide]);
   }
 
   #show() {

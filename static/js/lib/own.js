@@ -4,6 +4,7 @@
 
 import { element } from "./dom.js";
 import { get } from "./live.js";
+import { path, root } from "./place.js";
 import { listen } from "./stream.js";
 import { toast } from "./toast.js";
 import { t } from "./words.js";
@@ -51,8 +52,8 @@ function tell(run, name, kind, state) {
   if (!own().includes(run)) return;
   keep(own().filter((other) => other !== run));
   // Its own page shows it.
-  if (location.pathname === `/runs/${run}`) return;
-  const link = element("a", { href: `/runs/${run}`, text: t("Show run #%(run)s", { run }) });
+  if (path() === `/runs/${run}`) return;
+  const link = element("a", { href: `${root()}/runs/${run}`, text: t("Show run #%(run)s", { run }) });
   toast(t("%(name)s %(state)s.", { name, state: words(state) }), { kind, action: link });
 }
 
@@ -73,13 +74,13 @@ async function look() {
 
 export function startOwn() {
   const asked = Number(sessionStorage.getItem(ASKED));
-  const run = Number(/^\/runs\/(\d+)$/.exec(location.pathname)?.[1]);
+  const run = Number(/^\/runs\/(\d+)$/.exec(path())?.[1]);
   sessionStorage.removeItem(ASKED);
   if (run && Date.now() - asked < ASKED_MS) keep([...own().filter((other) => other !== run), run]);
   document.addEventListener("submit", (event) => {
     // A question that is asked first sends the form again once it is answered.
     if (event.defaultPrevented || !(event.target instanceof HTMLFormElement)) return;
-    const { pathname } = new URL(event.target.action, location.href);
+    const pathname = path(event.target.action);
     const cancelled = CANCELS.exec(pathname);
     if (STARTS.test(pathname)) sessionStorage.setItem(ASKED, String(Date.now()));
     if (cancelled) keep([...own().filter((other) => other !== Number(cancelled[1])), Number(cancelled[1])]);

@@ -72,6 +72,12 @@ class Document(Api):  # type: ignore[misc]
         """The document as JSON; it does not change while the server lives."""
         return json.dumps(self.content, separators=(",", ":"))
 
+    def text_at(self, root: str) -> str:
+        """Return it for a server that a proxy has put below a path of its host; "" is the top."""
+        if not root:
+            return self.text
+        return json.dumps({**self.content, "servers": [{"url": root}]}, separators=(",", ":"))
+
 
 def attach(app: Flask, blueprints: Sequence[FamilyBlueprint]) -> None:
     """Register the routes of all families and describe them."""

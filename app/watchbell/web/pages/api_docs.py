@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, make_response, render_template
+from flask import Blueprint, Response, make_response, render_template, request
 
 from watchbell.web.api import versions
 from watchbell.web.api.document import document
@@ -21,7 +21,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
-    return versions.mark(Response(document().text, mimetype="application/json"))
+    return versions.mark(Response(document().text_at(request.script_root), mimetype="application/json"))
 
 
 @blueprint.get("/docs")

@@ -95,7 +95,7 @@ def _is_plain() -> bool:
 def _options(secret: str) -> str:
     """Return with what an agent is started that joins here."""
     plain = " --plain-http" if _is_plain() else ""
-    return f"--url {request.host_url.rstrip('/')} --enroll {secret}{plain}"
+    return f"--url {request.url_root.rstrip('/')} --enroll {secret}{plain}"
 
 
 def _fetching() -> str:

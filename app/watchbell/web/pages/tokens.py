@@ -144,7 +144,7 @@ def _rotate_page(form: ProofForm, token_id: int) -> str:
 
 
 def _secret_page(made: NewToken) -> str:
-    url = f"{request.host_url}tasks.json"
+    url = f"{request.url_root}tasks.json"
     return render_template("tokens/secret.html", secret=made.secret, token=made.token, url=url)
 
 

@@ -38,7 +38,9 @@ def kept_unless(*told_from_now: str) -> Callable[[_View], _View]:
         def wrapper(**arguments: Any) -> Response:
             if any(name in request.args for name in told_from_now):
                 return cast(Response, view(**arguments))
-            body, headers = kept.recall((request.endpoint, request.full_path), lambda: _parts(view(**arguments)))
+            body, headers = kept.recall(
+                (request.endpoint, request.script_root, request.full_path), lambda: _parts(view(**arguments))
+            )
             return Response(body, headers=headers)
 
         return cast(_View, wrapper)
@@ -75,7 +77,7 @@ def page(items: Sequence[object], leads_on: tuple[str, str] | None = None, **mor
 def _with_argument(name: str, value: str) -> str:
     """Return the address of this request with one argument changed, and none that leads elsewhere in the list."""
     kept = [(key, text) for key, text in request.args.items(multi=True) if key not in {"after", "before"}]
-    return f"{request.path}?{urlencode([*kept, (name, value)])}"
+    return f"{request.script_root}{request.path}?{urlencode([*kept, (name, value)])}"
 
 
 def to_cursor(place: Sequence[object]) -> str:
