@@ -72,6 +72,7 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "secret": Place(
             f"{_CLI}.secrets", "secret", "Set, list and delete secrets, and change the key that seals them."
         ),
+        "deploy": Place(f"{_CLI}.deploy", "deploy", "Print or write the files of a deployment, made for this machine."),
         "doctor": Place(f"{_CLI}.doctor", "doctor", "Find and explain what is wrong with an installation."),
         "completion": Place(f"{_CLI}.completion", "completion", "Print what lets a shell complete commands."),
         "version": Place(f"{_CLI}.version", "version", "Print the version."),
