@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "burst": ("", "--rounds 1 200"),
     "steady": ("--minutes 2", "--minutes 1 60"),
     "api": ("", "--runs 10000 --seconds 1 --rounds 1"),
+    "web_workers": ("", "--runs 1000 --seconds 1 --rounds 1"),
     "page_under_load": ("", "--tasks 300"),
     "recovery": ("", "--rounds 1 40"),
     "idle": ("", "0 1000"),

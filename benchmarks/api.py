@@ -156,12 +156,14 @@ def _all_together(client: Callable[[], None], count: int) -> None:
 
 
 @contextlib.contextmanager
-def gunicorn(application: str, environment: dict[str, str], threads: int) -> Iterator[tuple[int, int]]:
+def gunicorn(
+    application: str, environment: dict[str, str], threads: int, workers: int = 1
+) -> Iterator[tuple[int, int]]:
     """Serve an application and give port and process of the server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = ["--workers", "1", "--threads", str(threads), "--keep-alive", "60", "--log-level", "error"]
+    options = ["--workers", str(workers), "--threads", str(threads), "--keep-alive", "60", "--log-level", "error"]
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", *options, "--bind", f"127.0.0.1:{port}", application],
         env=environment,
