@@ -110,7 +110,7 @@ def test_a_loop_is_found_and_told_in_the_order_in_which_it_would_run(
 
 
 def test_a_loop_in_words_ends_where_it_begins() -> None:
-    assert chains.say_loop(["import", "report"]) == "import -> report -> import"
+    assert chains.say_loop(["import", "report"]) == "import → report → import"
 
 
 def test_parents_stand_before_their_children_and_the_rest_in_its_order() -> None:

@@ -71,7 +71,7 @@ def test_the_tasks_that_one_runs_after_are_given_shown_and_taken_away(shell):
     assert "import finished" in shell("task", "show", "report").out
     refused = shell("task", "edit", "import", "--after", "report")
     assert refused.code == errors.EXIT_USAGE
-    assert "--after: would be a loop: import -> report -> import" in refused.err
+    assert "--after: would be a loop: import → report → import" in refused.err
     assert "--after: there is no task 'imprt'" in shell("task", "edit", "report", "--after", "imprt").err
     assert shell("task", "edit", "report", "--after", "", "--json").json()["after"] == []
 

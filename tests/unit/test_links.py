@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from bs4 import BeautifulSoup
 
 from tests.api_fixtures import Program
 from tests.database import DEFAULTS, NOW, add_task
@@ -50,9 +51,9 @@ def test_a_loop_is_refused_with_all_its_tasks_and_nothing_is_saved(db: Database)
     add_task(db, "b", after=["a"])
     add_task(db, "c", after=["b"])
 
-    with pytest.raises(Loop, match="would be a loop: a -> b -> c -> a") as refused:
+    with pytest.raises(Loop, match="would be a loop: a → b → c → a") as refused:
         change(db, a, after=["c"])
-    with pytest.raises(Loop, match="a -> a"):
+    with pytest.raises(Loop, match="a → a"):
         change(db, a, after=["a"])
 
     assert refused.value.names == ("a", "b", "c")
@@ -108,7 +109,7 @@ def test_a_deleted_task_does_not_come_back_into_a_loop(db: Database) -> None:
     tasks.delete(db, a.id, now=NOW, actor="ann")
     change(db, b, after=["c"])
 
-    with pytest.raises(Conflict, match="it would come back into a loop: a -> c -> b -> a"):
+    with pytest.raises(Conflict, match="it would come back into a loop: a → c → b → a"):
         undoing.restore(db, a.id, now=NOW, actor="ann")
 
     assert parents(db, c) == {}
@@ -164,7 +165,7 @@ def test_a_chain_goes_into_a_file_by_name_and_comes_back_in_any_order(db: Databa
         ("{name: b, command: 'true', after: [{task: nobody}]}", "b.after: there is no task 'nobody'"),
         (
             "{name: b, command: 'true', after: [{task: c}]}, {name: c, command: 'true', after: [{task: b}]}",
-            "would be a loop: b -> c -> b",
+            "would be a loop: b → c → b",
         ),
     ],
 )
@@ -211,7 +212,12 @@ def test_the_form_of_a_task_has_rows_for_its_parents_without_scripts(admin: Pers
     assert (more.text.count('name="after_task"'), fewer.text.count('name="after_task"')) == (3, 1)
     assert wrong.status_code == loop.status_code == 422
     assert "here is no task" in wrong.text
-    assert "a -&gt; c -&gt; a" in loop.text
+    assert "a → c → a" in loop.text
+    drawn = BeautifulSoup(loop.text, "html.parser").select_one("#after .wb-chain")
+    assert drawn is not None and [box.text.split() for box in drawn.select("a title")] == [["a"], ["c"]]
+    assert len(drawn.select(".wb-chain__line")) == 2 and len(drawn.select(".wb-chain__line--refused")) == 1
+    assert "Picture of the loop: a → c → a" in loop.text and "would close the loop" in loop.text
+    assert BeautifulSoup(wrong.text, "html.parser").select_one("#after .wb-chain") is None
     assert saved.status_code == 303
     assert parents(db, task) == {a.id: On.SUCCEEDED, b.id: On.FAILED}
     assert "After any of a, b." in admin.see(f"/tasks/{task.id}").text
@@ -230,4 +236,4 @@ def test_the_api_takes_and_tells_parents(program: Program, db: Database) -> None
         "PATCH", "/api/v2/tasks/1", {"after": [{"task": "b", "on": "failed"}]}, headers={"If-Match": '"1"'}
     )
     assert refused.status_code == 422
-    assert "a -> b -> a" in refused.text
+    assert "a → b → a" in refused.get_json()["detail"]

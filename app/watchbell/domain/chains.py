@@ -135,8 +135,8 @@ def lines_of(after: Iterable[After]) -> str:
 
 
 def say_loop(names: Sequence[str]) -> str:
-    """Return a loop in words, such as ``import -> report -> import``."""
-    return " -> ".join([*names, names[0]])
+    """Return a loop in words, such as ``import → report → import``."""
+    return " → ".join([*names, names[0]])
 
 
 def reachable(children: Mapping[int, Iterable[int]], start: int) -> frozenset[int]:

@@ -173,6 +173,22 @@ def around(db: Database, task_id: int) -> list[Step]:
     ]
 
 
+def of_loop(db: Database, ids: Sequence[int]) -> list[Step]:
+    """Return tasks of a loop as steps, each of which runs after the one before it; that the first would run after the last is no link yet."""
+    with db.read() as session:
+        graph = chain_graph.read(session)
+        names = {task.id: task.name for task in task_store.list_by_ids(session, list(ids))}
+    return [
+        Step(
+            one,
+            names.get(one, f"task {one}"),
+            None,
+            {before: graph.parents.get(one, {}).get(before, On.SUCCEEDED)} if before is not None else {},
+        )
+        for before, one in zip([None, *ids[:-1]], ids, strict=True)
+    ]
+
+
 def _near(graph: Graph, task_id: int) -> list[int]:
     """Return a task and those before and behind it, the nearest first."""
     found = {task_id: None}

@@ -29,10 +29,12 @@ class Loop(InputError):
 
     code = "loop"
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], ids: Sequence[int]) -> None:
         super().__init__(Problem(AFTER_FIELD, f"would be a loop: {chains.say_loop(names)}", "a task outside of it"))
         #: The tasks of the loop, each of which would run after the one before it, and the first after the last.
         self.names = tuple(names)
+        #: Their numbers, in the same order.
+        self.ids = tuple(ids)
 
 
 def settle(session: Session, task: Task, definition: TaskDefinition, base: TaskDefinition | None) -> None:
@@ -68,7 +70,7 @@ def _require_no_loop(session: Session, task: Task) -> None:
     session.flush()
     loop = chains.find_loop(chain_graph.read(session).parents, task.id)
     if loop:
-        raise Loop(_names_of(session, loop, {}))
+        raise Loop(_names_of(session, loop, {}), loop)
 
 
 def _names_of(session: Session, ids: Sequence[int], known: Mapping[int, str]) -> list[str]:
@@ -130,7 +132,7 @@ def _resolved(session: Session, task: Task, after: Sequence[After]) -> dict[int,
             near = difflib.get_close_matches(one.task, names, n=1)
             wrong.append(Problem(AFTER_FIELD, f"there is no task {one.task!r}", near[0] if near else None))
         elif parent.id == task.id:
-            raise Loop([task.name])
+            raise Loop([task.name], [task.id])
         else:
             found[parent.id] = one.on.value
     if wrong:

@@ -8,8 +8,13 @@ from datetime import datetime
 
 from watchbell.domain.chains import On
 from watchbell.domain.run_state import ACTIVE, RunState
+from watchbell.services import groups
 from watchbell.services.groups import Group, Step, state_of
+from watchbell.services.links import Loop
+from watchbell.store.session import Database
+from watchbell.web.forms.after_fields import AfterRow
 from watchbell.web.i18n import _, ngettext
+from watchbell.web.pictures.chain import Chain, draw_loop
 from watchbell.web.presenters import RunView, run_view
 
 _ACTIVE = frozenset(state.value for state in ACTIVE)
@@ -54,6 +59,12 @@ def rows(steps: Sequence[Step], now: datetime | None = None) -> list[StepRow]:
         )
         for step in steps
     ]
+
+
+def picture_of_loop(db: Database, loop: Loop, typed: Sequence[AfterRow]) -> Chain | None:
+    """Return how a loop is drawn that the rows of a form would close; None if it has too many steps."""
+    on = next((row.on for row in typed if row.task.strip() == loop.names[-1]), On.SUCCEEDED.value)
+    return draw_loop(groups.of_loop(db, loop.ids), on)
 
 
 def answer(group: Group) -> str:

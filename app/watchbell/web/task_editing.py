@@ -12,10 +12,11 @@ from watchbell.domain import run_as
 from watchbell.domain import schedule as schedules
 from watchbell.errors import Conflict, InputError, Problem
 from watchbell.services import secrets, tasks, teams, triggers
+from watchbell.services.links import Loop
 from watchbell.services.ownership import NotYours
 from watchbell.services.quotas import StartQuotaReached, TaskQuotaReached
 from watchbell.store.tasks import Task
-from watchbell.web import current, merging, starting, task_preview
+from watchbell.web import current, merging, presenters_chain, starting, task_preview
 from watchbell.web.db import database
 from watchbell.web.forms import after_fields, parameter_fields
 from watchbell.web.forms.step_fields import ACT, NAMES
@@ -85,6 +86,8 @@ def save(form: TaskForm, task: Task | None) -> Task | Refusal:
         return _store(form, task)
     except InputError as error:
         form.show_problems(error.problems)
+        if isinstance(error, Loop):
+            form.after.loop = presenters_chain.picture_of_loop(database(), error, form.after.rows)
         return Refusal(422)
     except (NotYours, TaskQuotaReached) as error:
         form.show_problems([Problem("owner", error.message)])

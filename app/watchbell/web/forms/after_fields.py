@@ -14,6 +14,7 @@ from wtforms import Field
 
 from watchbell.domain.chains import ALL, ANY, After, On
 from watchbell.web.i18n import _, lazy
+from watchbell.web.pictures.chain import Chain
 
 #: The names of a row's controls.
 NAMES = ("after_task", "after_on")
@@ -40,6 +41,8 @@ class AfterField(Field):  # type: ignore[misc]
     """All rows; its data is what the task service is told."""
 
     rows: list[AfterRow]
+    #: How the loop is drawn that the rows would make; None where there is none, or it is too long.
+    loop: Chain | None = None
 
     def process(self, formdata: Any, data: Any = None, extra_filters: Any = None) -> None:
         self.process_errors: list[str] = []

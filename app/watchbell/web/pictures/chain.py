@@ -14,8 +14,11 @@ BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y = 176, 36, 18, 34
 _PASS_WIDTH = 12
 _LONGEST = 19
 _SWEEPS = 6
-#: Of more than so many the table alone is shown.
+#: Of more than so many the table alone is shown, and of a loop the words.
 MOST_BOXES = 150
+MOST_OF_LOOP = 20
+#: How far beside the boxes the way back of a loop lies, and how far above and below their middle it begins and ends.
+_BACK, _APART = 24, 8
 #: A task, or the place where a line passes a layer: the two ends of the line and the layer.
 _Place = int | tuple[int, int, int]
 
@@ -47,6 +50,8 @@ class Line:
     #: After which end of it.
     on: str
     is_critical: bool
+    #: Whether it is the one that would make a loop.
+    is_refused: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,6 +96,21 @@ def draw(steps: Sequence[Step], here: int | None = None) -> Chain | None:
     # What matters most is drawn last, above the others.
     lines.sort(key=lambda line: line.is_critical)
     return Chain(boxes, lines, width, _top(len(rows)) - GAP_Y + 2)
+
+
+def draw_loop(steps: Sequence[Step], on: str) -> Chain | None:
+    """Return how a loop is drawn: its steps below one another, and beside them the way back, which is the link that is refused.
+
+    The first of them would run after the last one's end ``on``. None for more than a picture can show.
+    """
+    chain = draw([dataclasses.replace(steps[0], parents={}), *steps[1:]]) if len(steps) <= MOST_OF_LOOP else None
+    if chain is None:
+        return None
+    first, last = chain.boxes[0], chain.boxes[-1]
+    right = first.x + BOX_WIDTH
+    back = f"M{right} {last.middle + _APART}h{_BACK}V{first.middle - _APART}h{3 - _BACK}m4 -3.5l-6 3.5l6 3.5"
+    line = Line(back, on, is_critical=False, is_refused=True)
+    return dataclasses.replace(chain, lines=[*chain.lines, line], width=chain.width + _BACK + 2)
 
 
 def _top(row: int) -> int:
