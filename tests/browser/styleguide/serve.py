@@ -125,7 +125,9 @@ def context(query: dict[str, list[str]], cookies: dict[str, str]) -> dict[str, A
         "shown_zone": ZoneInfo("Europe/Berlin"),
         "reader_zone": SimpleNamespace(choice="server", told=""),
         "version": "0.1.0",
-        "request": SimpleNamespace(method="GET", cookies=cookies, blueprint="tasks", path="/", full_path="/?", args={}),
+        "request": SimpleNamespace(
+            method="GET", cookies=cookies, blueprint="tasks", path="/", full_path="/?", args={}, script_root=""
+        ),
         "current_user": SimpleNamespace(is_authenticated=True, username="ann", role="admin"),
         "scheduler": SimpleNamespace(
             state=state,
