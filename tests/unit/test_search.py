@@ -168,7 +168,7 @@ def test_runs_that_never_began_are_passed_by(db: Database, tmp_path: Path) -> No
     for minute in range(250):
         add_run(db, task, RunState.SKIPPED, due_at=NOW + timedelta(minutes=minute))
 
-    found = search.find_outputs(db, tmp_path, "needle", budget=Budget(seconds=20))
+    found = search.find_outputs(db, tmp_path, "needle", budget=Budget(seconds=20, processor=20))
 
     assert [hit.run.id for hit in found.hits] == [run.id]
 

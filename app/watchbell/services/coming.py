@@ -220,9 +220,9 @@ def _told_of(group: _Group, begin: datetime, last: datetime, span: Span) -> Iter
 
 
 def _with_tasks(db: Database, found: Sequence[_Told]) -> list[Coming]:
-    ids = tuple({told.task_id for told in found})
+    ids = list({told.task_id for told in found})
     with db.read() as session:
-        tasks = {task.id: task for task in task_store.list_tasks(session, ids=ids)}
+        tasks = {task.id: task for task in store.list_shown(session, ids)}
         windows = blackouts.read(session)
     # One that has been deleted in between is not due any more.
     return [

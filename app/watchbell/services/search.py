@@ -23,8 +23,8 @@ from watchbell.store.base import can_hold
 from watchbell.store.devices import Device, tags_of
 from watchbell.store.session import Database
 
-#: Runs whose outputs are looked for at a time.
-_WINDOW = 100
+#: Runs whose outputs are looked for at a time: few at first, as the newest may answer, then twice as many each time.
+_WINDOW, _WIDEST = 100, 800
 _LINES_PER_STREAM = 3
 #: Of one stream so much is read; a longer one is looked at in part.
 _STREAM_BYTES = 2 * 1024 * 1024
@@ -56,6 +56,8 @@ class Budget:
 
     bytes: int = 16 * 1024 * 1024
     seconds: float = 0.3
+    #: Of a processor's time, which is what a page costs; on a busy machine the other bound comes first.
+    processor: float = 0.1
     #: Runs that answer; the search ends with the last of them.
     runs: int = 10
     #: How long to wait while somebody else searches.
@@ -174,6 +176,7 @@ class _Search:
         self._words = words
         self._budget = budget
         self._until = clock.monotonic() + budget.seconds
+        self._worked_until = clock.thread_cpu() + budget.processor
         self._hits: list[OutputHit] = []
         self._answered = 0
         self._read = 0
@@ -194,20 +197,22 @@ class _Search:
         return OutputSearch(self._hits, count, self._read, self._cut, oldest)
 
     def _runs(self, below: int | None) -> Iterator[tuple[Any, dict[str, OutputSource]]]:
+        window = _WINDOW
         while True:
             with self._db.read() as session:
-                rows = store.list_newest(session, below, _WINDOW)
+                rows = store.list_newest(session, below, window)
             begun = [row.id for row in rows if row.state not in _SILENT]
             sources = runs.list_outputs(self._db, begun) if begun else {}
             for row in rows:
                 yield row, dict(sources.get(row.id, {}))
-            if len(rows) < _WINDOW:
+            if len(rows) < window:
                 return
-            below = rows[-1].id
+            below, window = rows[-1].id, min(2 * window, _WIDEST)
 
     def _is_used_up(self) -> bool:
         budget = self._budget
-        return self._answered >= budget.runs or self._read >= budget.bytes or clock.monotonic() >= self._until
+        is_late = clock.monotonic() >= self._until or clock.thread_cpu() >= self._worked_until
+        return is_late or self._answered >= budget.runs or self._read >= budget.bytes
 
     def _look_at(self, run: Any, source: OutputSource) -> None:
         head, tail = self._bytes(source)

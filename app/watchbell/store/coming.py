@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import String, case, cast, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
-from watchbell.store.base import in_lots
+from watchbell.store.base import id_list, ids_select, in_lots
 from watchbell.store.tasks import Task, filtered
 
 
@@ -57,6 +57,17 @@ def list_named(
             if members is not None:
                 members.append((name, number))
     return found
+
+
+#: What is shown of a task that is due; a list of thousands would read their policies and environments for nothing.
+_SHOWN = (Task.name, Task.command, Task.schedule, Task.schedule_words, Task.zone, Task.tags, Task.owner, Task.host)
+
+
+def list_shown(session: Session, ids: Sequence[int]) -> Sequence[Task]:
+    """Return those of some tasks that are there and not deleted, with no more than lists of moments show of them."""
+    chosen = select(Task).where(Task.id.in_(ids_select(session.get_bind().dialect.name)), Task.deleted_at.is_(None))
+    shown = chosen.options(load_only(*_SHOWN, raiseload=True))
+    return session.scalars(shown, {"ids": id_list(session, ids)}).all()
 
 
 def next_moment(session: Session, number: int, *, after: datetime, until: datetime, **filters: Any) -> datetime | None:

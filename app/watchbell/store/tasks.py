@@ -295,8 +295,12 @@ def list_tasks(
     statement = filtered(select(Task), **filters)
     if after is not None:
         statement = statement.where(_is_behind(column, descending, *after))
-    statement = statement.order_by(order.nulls_last(), Task.name, Task.id).offset(offset)
-    return session.scalars(statement.limit(limit) if limit is not None else statement).all()
+    placed = (order.nulls_last(), Task.name, Task.id)
+    if limit is None:
+        return session.scalars(statement.order_by(*placed).offset(offset)).all()
+    # What is sorted is what the order is made of: whole rows would be carried along, however few of them are wanted.
+    few = statement.with_only_columns(Task.id).order_by(*placed).offset(offset).limit(limit)
+    return session.scalars(select(Task).where(Task.id.in_(few)).order_by(*placed)).all()
 
 
 def _is_behind(column: Any, descending: bool, value: Any, name: str, task_id: int) -> Any:

@@ -53,7 +53,9 @@ def shown(wanted: RunQuery, look: Look) -> dict[str, Any]:
     chosen = run_list.as_filter(database(), wanted, now=current.now(), zone=current.zone())
     page = run_list.find(database(), wanted, chosen, look.length)
     rows = presenters_runs.run_views(page.runs, current.now())
-    few = run_lists.find_few(database(), chosen) if wanted.is_first_page else None
+    # Of a list that is too long to be counted it is not told, so that nothing needs to be counted by task.
+    is_told = wanted.is_first_page and page.filtered < runs.COUNT_LIMIT
+    few = run_lists.find_few(database(), chosen) if is_told else None
     number = f"{page.filtered:,}" + ("+" if page.filtered >= runs.COUNT_LIMIT else "")
     sentence = (
         run_sentences.found(wanted, page, few, is_backwards=chosen.is_backwards) if wanted.is_filtered else _today()

@@ -55,7 +55,12 @@ class _Sayings:
         self._zone = zone
         self._took, self._due = " " + html.escape(_("in %(time)s")), html.escape(_("due %(moment)s"))
         self._states: dict[str, str] = {}
+        self._heads: dict[str, str] = {}
         self._reasons = {"": "", "exit code 0": ""}
+
+    def look_of(self, state: str) -> str:
+        """Return the tone of a state as an attribute."""
+        return self._heads.get(state) or self._heads.setdefault(state, f' class="wb-tone-{looks.tone_of(state)}"')
 
     def of(self, run: Outcome) -> str:
         state = self._states.get(run.state) or self._states.setdefault(run.state, html.escape(looks.word_of(run.state)))
@@ -72,7 +77,7 @@ class _Sayings:
 def _mark(place: int, run: Outcome, usual: float | None, begin: str, sayings: _Sayings) -> str:
     link = f'{run.id}" tabindex="-1"' if begin != "<a" else ""
     return (
-        f'{begin}{link} class="wb-tone-{looks.tone_of(run.state)}" transform="translate({_STEP * place} 0)">'
+        f'{begin}{link}{sayings.look_of(run.state)} transform="translate({_STEP * place} 0)">'
         f'<title>{sayings.of(run)}</title><path d="{_WHOLE}"/>{_shape(run, usual)}</a>'
     )
 
