@@ -104,7 +104,10 @@ def test_a_blackout_is_made_changed_and_removed_and_lists_tell_what_it_leaves_ou
     add_task(db, "hourly", kind="cron", cron="0 * * * *")
     form = {"name": "day", "from_time": "00:00", "to_time": "00:00", "zone": "UTC", "tasks": "hourly"}
     assert "keeps the moments of some tasks" in admin.see("/blackouts").text
-    assert admin.post("/blackouts/new", {**form, "to_time": "late", "tasks": "none"}).status_code == 422
+    wrong = admin.post("/blackouts/new", {**form, "to_time": "late", "zone": "Mars", "tasks": "none"})
+    assert wrong.status_code == 422
+    # All that is wrong is told at once.
+    assert all(f'id="{field}-error"' in wrong.text for field in ("to_time", "zone", "tasks"))
 
     assert admin.post("/blackouts/new", form).status_code == 303
     assert "left out: blackout day" in admin.see("/next-runs").text

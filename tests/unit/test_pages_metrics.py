@@ -113,11 +113,13 @@ def test_the_twins_hold_exactly_what_is_shown(admin: Person, task: Task) -> None
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("?task=nowhere", "No run in this time"),
+        ("?task=nowhere", "No such task"),
+        ("?task=idle", "No run in this time"),
         ("?task=nightly&metric=nothing", "No value of this metric"),
     ],
 )
-def test_an_empty_page_says_why_and_what_next(admin: Person, task: Task, asked: str, said: str) -> None:
+def test_an_empty_page_says_why_and_what_next(admin: Person, db: Database, task: Task, asked: str, said: str) -> None:
+    add_task(db, "idle")
     page = admin.see(f"/metrics{asked}")
 
     assert said in page.text

@@ -86,6 +86,24 @@ def test_the_form_of_a_new_queue_does_not_change_one_that_is_there(admin: Person
     assert (found.max_running, found.comment) == (1, "one server")
 
 
+def test_of_two_who_change_a_queue_the_second_is_told_what_the_first_has_said(admin: Person, db: Database) -> None:
+    queues.set_bounds(db, "database", max_running=1, comment="", now=clock.now(), actor="ann")
+    seen = admin.see("/queues/edit?name=database").select_one("[name=version]")["value"]  # type: ignore[index]
+    queues.set_bounds(db, "database", max_running=7, comment="for the night", now=clock.now(), actor="ann")
+
+    mine = {"name": "database", "max_running": "2", "version": str(seen)}
+    answer = admin.post("/queues/edit?name=database", mine)
+
+    page = soup(answer.text)
+    assert answer.status_code == 409
+    assert "Ann has changed this queue meanwhile" in page.select_one("#name-error").text  # type: ignore[union-attr]
+    assert "bounded to 7, with the comment “for the night”" in page.text
+    assert page.select_one("#max_running")["value"] == "2"  # type: ignore[index]
+    again = {**mine, "version": str(page.select_one("[name=version]")["value"])}  # type: ignore[index]
+    assert admin.post("/queues/edit?name=database", again).status_code == 303
+    assert queues.get(db, "database", now=clock.now()).max_running == 2
+
+
 def test_a_queue_that_nobody_needs_can_be_taken_away(admin: Person, db: Database) -> None:
     queues.set_bounds(db, "mistyped", max_running=None, now=clock.now(), actor="ann")
 

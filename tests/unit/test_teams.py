@@ -345,3 +345,21 @@ def test_the_question_whether_somebody_may_costs_next_to_nothing(db: Database, t
 
 def test_refusals_are_what_no_account_may_do() -> None:
     assert issubclass(NotYours, NotAllowed)
+
+
+def test_of_two_who_change_a_team_the_second_is_told_what_the_first_has_said(admin: Person, db: Database) -> None:
+    team = teams.create(db, "data", now=NOW, actor="ann")
+    seen = admin.see(f"/teams/{team.id}").select_one("[name=state]")["value"]  # type: ignore[index]
+    teams.update(db, team.id, comment="on call", now=NOW, actor="ann")
+
+    mine = {"name": "figures", "comment": "", "state": str(seen)}
+    answer = admin.post(f"/teams/{team.id}", mine)
+
+    page = soup(answer.text)
+    assert answer.status_code == 409
+    assert "changed this team meanwhile" in page.select_one("#name-error").text  # type: ignore[union-attr]
+    assert "called data, with the comment “on call”" in page.text
+    assert page.select_one("#name")["value"] == "figures"  # type: ignore[index]
+    again = {**mine, "state": str(page.select_one("[name=state]")["value"])}  # type: ignore[index]
+    assert admin.post(f"/teams/{team.id}", again).status_code == 303
+    assert teams.get(db, team.id).name == "figures"

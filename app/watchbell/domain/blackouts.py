@@ -109,6 +109,9 @@ def build_blackout(fields: Mapping[str, object], *, default_zone: str, task_ids:
             problems += error.problems
     try:
         values["zone"] = zone_named(given.get("zone") or default_zone).key
+    except InputError as error:
+        problems += error.problems
+    try:
         values["weekdays"] = _weekdays(fields.get("weekdays"))
     except InputError as error:
         problems += error.problems

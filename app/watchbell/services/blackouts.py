@@ -11,7 +11,7 @@ from watchbell.domain import blackouts as rules
 from watchbell.domain.blackouts import Blackout, Marker, build_blackout, fields_of
 from watchbell.domain.permissions import Right
 from watchbell.domain.schedule import Occurrence
-from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
+from watchbell.errors import Conflict, InputError, NotFound, Problem, VersionConflict
 from watchbell.services import audit, ownership
 from watchbell.store import blackouts as store
 from watchbell.store import tasks as task_store
@@ -147,14 +147,21 @@ def _build(session: Session, fields: Mapping[str, object], default_zone: str) ->
     given = fields.get("tasks") or []
     names = given if isinstance(given, list | tuple) else str(given).split(",")
     names = [str(name).strip() for name in names if str(name).strip()]
-    if len(names) > MOST_TASKS:
-        raise InputError.of("tasks", f"must be at most {MOST_TASKS} names", None)
-    found = {name: task_store.find_task_by_name(session, name) for name in names}
-    if missing := next((name for name, task in found.items() if task is None), None):
-        raise InputError.of("tasks", f"there is no task {missing[:60]!r}", None)
-    ids = [task.id for task in found.values() if task is not None]
     plain = {name: value for name, value in fields.items() if name != "tasks" and value is not None}
-    return build_blackout(plain, default_zone=default_zone, task_ids=ids)
+    found = {name: task_store.find_task_by_name(session, name) for name in names[:MOST_TASKS]}
+    ids = [task.id for task in found.values() if task is not None]
+    problems = []
+    if len(names) > MOST_TASKS:
+        problems.append(Problem("tasks", f"must be at most {MOST_TASKS} names"))
+    elif missing := next((name for name, task in found.items() if task is None), None):
+        problems.append(Problem("tasks", f"there is no task {missing[:60]!r}"))
+    try:
+        made = build_blackout(plain, default_zone=default_zone, task_ids=ids)
+    except InputError as error:
+        raise InputError(*error.problems, *problems) from None
+    if problems:
+        raise InputError(*problems)
+    return made
 
 
 def _require_own(session: Session, *windows: Blackout) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from watchbell.domain.shown_text import is_visible
 from watchbell.domain.task_definition import TEAM_LIMIT
-from watchbell.errors import Conflict, InputError, NotFound
+from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
 from watchbell.services import audit, tasks
 from watchbell.services.ownership import require_team
 from watchbell.store import accounts as account_store
@@ -33,6 +35,11 @@ class TeamView:
     members: Sequence[str]
     #: How many tasks are its.
     tasks: int
+
+    @property
+    def state(self) -> str:
+        """Another text after every change of name, comment or members."""
+        return _state(self.name, self.comment, self.members)
 
 
 class TeamHasTasks(Conflict):
@@ -115,14 +122,17 @@ def update(
     members: Collection[str] | None = None,
     now: datetime,
     actor: str,
+    expected_state: str | None = None,
 ) -> TeamView:
     """Change what is given of a team and return it; with another name its tasks name it by that from now on.
 
-    Raises what ``create`` raises, and NotFound.
+    Raises what ``create`` raises, NotFound, and VersionConflict if ``expected_state`` is given and is not its state any more.
     """
     with db.write() as session:
         team = _require(session, team_id)
         present = {one.username: one.id for one in store.list_members(session).get(team_id, ())}
+        if expected_state is not None and expected_state != _state(team.name, team.comment, present):
+            raise VersionConflict("somebody has changed this team meanwhile; look at it and change it again")
         wanted = present if members is None else _accounts(session, members)
         before = {"name": team.name, "comment": team.comment, "members": sorted(present)}
         after = {
@@ -172,6 +182,11 @@ def _hand_over(session: Session, old: str, new: str, *, now: datetime, actor: st
         definition = dataclasses.replace(tasks.definition_of(task), team=new)
         tasks.change_definition(session, task, definition, now=now, actor=actor)
     return len(found)
+
+
+def _state(name: str, comment: str, members: Collection[str]) -> str:
+    said = json.dumps([name, comment, sorted(members)])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _require(session: Session, team_id: int) -> Team:

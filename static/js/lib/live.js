@@ -130,6 +130,8 @@ export function poll(name, every, step, watch) {
   let bell = new AbortController();
   const forget = watch ? listen((message) => (message === null || watch.takes(message)) && bell.abort()) : () => {};
   stop.signal.addEventListener("abort", forget);
+  // Nothing has to be waited for any more once the browser has its network back.
+  addEventListener("online", () => bell.abort(), { signal: stop.signal });
   void run().finally(forget);
   return () => stop.abort();
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request
 
-from watchbell.services import task_lists
+from watchbell.services import scripts, task_lists
 from watchbell.services.task_lists import TaskFilter
 from watchbell.web import metric_asked, metric_page, twins
 from watchbell.web.db import database
@@ -22,6 +22,7 @@ def index() -> str:
     return render_template(
         "metrics/index.html",
         **metric_page.context(runs, asked),
+        is_known=not asked.task or bool(runs) or bool(scripts.task_ids(database(), asked.task)),
         cards=metric_page.cards(),
         tasks=sorted(task_lists.list_names(database(), TaskFilter(), _OFFERED).values()),
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from watchbell.errors import InputError
+from watchbell.errors import InputError, Problem, VersionConflict
 from watchbell.services import pauses, queues
 from watchbell.services.queues import QueueView
-from watchbell.web import current
+from watchbell.web import current, query
 from watchbell.web.db import database
 from watchbell.web.forms.queue_form import QueueForm
 from watchbell.web.i18n import _, ngettext
@@ -39,16 +41,13 @@ def edit() -> str:
 @blueprint.post("/queues/edit")
 def update() -> AnyResponse | tuple[str, int]:
     form = QueueForm()
-    name, comment = (form.name.data or "").strip(), form.comment.data or ""
+    name = (form.name.data or "").strip()
     try:
-        _refuse_overwriting(name)
-        bound = form.bound()
-        queues.set_bounds(
-            database(), name, max_running=bound, comment=comment, now=current.now(), actor=current.actor()
-        )
+        bound = _save(form, name)
     except InputError as error:
-        form.show_problems(error.problems)
-        return render_template("queues/form.html", form=form, queue=_find(request.args.get("name", ""))), 422
+        return _refused(form, error.problems), 422
+    except VersionConflict as error:
+        return _refused(form, [Problem("name", error.message)], is_late=True), 409
     flash(_bounded(name, bound), "success")
     return redirect(url_for("queues.index"), 303)
 
@@ -63,6 +62,24 @@ def remove() -> AnyResponse:
         "success",
     )
     return redirect(url_for("queues.index"), 303)
+
+
+def _save(form: QueueForm, name: str) -> int | None:
+    """Store what the form says and return the bound; raises InputError and VersionConflict."""
+    _refuse_overwriting(name)
+    bound, comment = form.bound(), form.comment.data or ""
+    expected = query.optional_id(request.form, "version")
+    queues.set_bounds(
+        database(), name, max_running=bound, comment=comment, now=current.now(), actor=current.actor(),
+        expected_version=expected,
+    )  # fmt: skip
+    return bound
+
+
+def _refused(form: QueueForm, problems: Sequence[Problem], *, is_late: bool = False) -> str:
+    form.show_problems(problems)
+    found = _find(request.args.get("name", ""))
+    return render_template("queues/form.html", form=form, queue=found, meanwhile=found if is_late else None)
 
 
 def _bounded(name: str, bound: int | None) -> str:

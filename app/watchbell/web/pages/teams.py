@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from watchbell.errors import Conflict, InputError, Problem
+from watchbell.errors import Conflict, InputError, Problem, VersionConflict
 from watchbell.services import accounts, teams
 from watchbell.services.teams import TeamView
 from watchbell.web import current, twins
@@ -67,7 +67,13 @@ def update(team_id: int) -> AnyResponse | tuple[str, int]:
     team = teams.get(database(), team_id)
     form = TeamForm()
     try:
-        saved = teams.update(database(), team_id, **_fields(form), now=current.now(), actor=current.actor())
+        saved = teams.update(
+            database(), team_id, **_fields(form), now=current.now(), actor=current.actor(),
+            expected_state=request.form.get("state"),
+        )  # fmt: skip
+    except VersionConflict as error:
+        form.show_problems([Problem("name", error.message)])
+        return _form_page(form, team, meanwhile=team), 409
     except (InputError, Conflict) as error:
         return _refused(form, team, error)
     flash(_("Team %(name)s is saved.", name=saved.name), "success")
@@ -117,9 +123,9 @@ def _refused(form: TeamForm, team: TeamView | None, error: InputError | Conflict
     return _form_page(form, team), 422
 
 
-def _form_page(form: TeamForm, team: TeamView | None) -> str:
+def _form_page(form: TeamForm, team: TeamView | None, meanwhile: TeamView | None = None) -> str:
     form.offer([account.username for account in accounts.list_all(database())])
-    return render_template("teams/form.html", form=form, team=team)
+    return render_template("teams/form.html", form=form, team=team, meanwhile=meanwhile)
 
 
 def _deletion_page(form: TeamEndForm, team: TeamView) -> str:
