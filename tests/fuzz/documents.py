@@ -133,6 +133,7 @@ tasks:
   command: |
     tar c /home
     echo done
+  comment: "a\\x85b"
   schedule: {cron: ["30 2 * * *"], zone: Europe/Berlin}
   policies: {retries: 3, retry_on: "1, 75-79, timeout", gates: "cpu_max < 80"}
   environment: {A: "x", PASSWORD: "${secret:db}"}
@@ -145,7 +146,7 @@ tasks:
 _TASK_SIGNS = [
     "watchbell: 1\n", "tasks:\n", "- ", "name: ", "command: ", "schedule:", "  ", "\n", "{", "}", "[", "]", ": ", ", ", "|", ">", "&a ", "*a", "!!python/object:os.system ",
     "!x ", "<<: ", "? ", "---\n", "...\n", "%YAML 1.1\n", '"', "'", "policies", "cron", "every", "at", "steps", "tags", "environment", "1", "true", "~", "0x1f",
-    '{"watchbell": 1, "tasks": [', '{"name": "a", "command": "b"}', '"name"', "queues:\n", "max_running: ", "\t", "{a: ", "[a, ", '{"a": 1, ',
+    '{"watchbell": 1, "tasks": [', '{"name": "a", "command": "b"}', '"name"', "queues:\n", "max_running: ", "\t", "{a: ", "[a, ", '{"a": 1, ', "\x85", "? ? a:\n",
 ]  # fmt: skip
 
 

@@ -33,6 +33,9 @@ class Device:
         self.flags = PRESENT | VERIFIED
         self.credential_id = secrets.token_bytes(16)
         self.handle = b""
+        #: Parts of its key that it tells otherwise, and what its browser says besides.
+        self.key_changed: dict[int, object] = {}
+        self.says: dict[str, object] = {}
         self._key = ec.generate_private_key(ec.SECP256R1())
 
     def make(self, options: str) -> str:
@@ -40,7 +43,7 @@ class Device:
         asked = json.loads(options)
         self.handle = base64.urlsafe_b64decode(asked["user"]["id"] + "==")
         numbers = self._key.public_key().public_numbers()
-        key = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)}
+        key = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32), **self.key_changed}
         attested = bytes(16) + struct.pack(">H", len(self.credential_id)) + self.credential_id + cbor2.dumps(key)
         data = self._data(asked["rp"]["id"], ATTESTED) + attested
         made = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
@@ -64,7 +67,7 @@ class Device:
         return hashlib.sha256(host.encode()).digest() + struct.pack(">BI", self.flags | more, self.count)
 
     def _client(self, kind: str, asked: dict[str, Any]) -> bytes:
-        told = {"type": kind, "challenge": asked["challenge"], "origin": self.origin, "crossOrigin": False}
+        told = {"type": kind, "challenge": asked["challenge"], "origin": self.origin, "crossOrigin": False, **self.says}
         return json.dumps(told).encode()
 
     def _told(self, response: dict[str, bytes]) -> str:

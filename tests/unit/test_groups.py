@@ -15,7 +15,8 @@ from tests.web_fixtures import Enter, Person
 from watchbell.domain.chain_paths import critical_path, layers
 from watchbell.domain.run_state import RunState
 from watchbell.errors import Conflict, NotFound
-from watchbell.services import decisions, groups, tasks, why
+from watchbell.services import decisions, groups, tasks, triggers, why
+from watchbell.services.triggers import QuotaReached
 from watchbell.services.why import Asked
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
@@ -125,6 +126,18 @@ def test_what_is_not_over_or_in_no_chain_is_not_run_again_in_one(db: Database, s
         again(db, run)
     with pytest.raises(NotFound):
         groups.again(db, 99, now=NOW, actor="ann")
+
+
+def test_a_step_is_run_again_no_more_often_than_runs_by_hand_may_wait(
+    db: Database, fan: dict[str, Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed_fan(db, fan)
+    run = run_of(db, fan["b"])
+    monkeypatch.setattr(triggers, "MOST_WAITING", 2)
+    again(db, run), again(db, run)
+
+    with pytest.raises(QuotaReached, match="wait already"):
+        again(db, run)
 
 
 def test_a_group_tells_its_steps_its_rounds_and_what_is_still_to_come(db: Database, fan: dict[str, Task]) -> None:

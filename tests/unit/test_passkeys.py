@@ -236,3 +236,36 @@ def test_app_and_passkey_are_factors_of_their_own_and_switching_off_by_an_admini
 
     assert passkeys.list_of(db, "ann") == []
     assert not second_factors.state_of(db, "ann").is_on
+
+
+def test_a_key_that_nothing_can_be_checked_with_is_not_taken_up_as_it_would_lock_its_owner_out(
+    db: Database, ann: str
+) -> None:
+    for wrong in ({-2: b"1" * 32}, {3: -8}, {3: -257}, {-1: 7}, {1: 3}, {3: 10**30}):
+        device = Device()
+        device.key_changed = wrong
+        with pytest.raises(PasskeyWrong):
+            add(db, device)
+    long = Device()
+    long.credential_id = b"i" * 1024
+    with pytest.raises(PasskeyWrong, match="1023"):
+        add(db, long)
+    assert passkeys.list_of(db, "ann") == []
+    assert isinstance(accounts.log_in(db, "ann", PASSWORD, now=NOW), Grant)
+
+
+@pytest.mark.parametrize(
+    "said", [{"crossOrigin": True}, {"crossOrigin": "no"}, {"topOrigin": "https://elsewhere.example"}]
+)
+def test_within_a_page_of_somebody_else_nothing_is_made_and_nothing_opened(
+    db: Database, device: Device, said: dict[str, object]
+) -> None:
+    device.says = said
+    assert log_in(db, device) is None
+    other = Device()
+    other.says = said
+    with pytest.raises(PasskeyWrong, match="somebody else"):
+        add(db, other)
+
+    device.says = {}
+    assert log_in(db, device, after=2) is not None

@@ -251,6 +251,21 @@ def test_what_is_no_document_is_told_in_one_line(shell, home, text):
     assert len(done.err) < 500
 
 
+@pytest.mark.parametrize("kind", task_files.FORMATS)
+def test_a_command_with_an_unusual_end_of_a_line_comes_back_as_it_was(kind):
+    for text in ("\x85b", "a\x85b", "a\n\x85b\u2028c\n"):
+        made = definition_from({"command": text}, 1)
+
+        document = task_files.read(task_files.write(to_document([made]), kind))
+
+        assert document.definition(document.tasks[0], now=NOW, defaults=DEFAULTS, earlier=None) == made
+
+
+def test_a_mapping_in_the_place_of_a_name_is_refused_without_telling_all_of_it():
+    with pytest.raises(InputError, match="line 2: a list or a mapping is no name"):
+        task_files.read("tasks:\n" + "? ? a:\n" * 20)
+
+
 def test_half_a_character_is_refused_and_not_stumbled_over():
     with pytest.raises(InputError, match="half a character"):
         task_files.read("watchbell: 1\ntasks: [{name: '\ud800', command: a}]")

@@ -205,7 +205,7 @@ def _near(graph: Graph, task_id: int) -> list[int]:
 def again(db: Database, run_id: int, *, now: datetime, actor: str) -> Run:
     """Run a step of a chain again, as its task is now, and let what comes after it follow; return the new run, queued.
 
-    Raises NotFound, and Conflict for a run that is not over or is no step of a chain.
+    Raises NotFound, Conflict for a run that is not over or is no step of a chain, and QuotaReached when too many wait.
     """
     with db.write() as session:
         run = run_store.find_run(session, run_id)
@@ -220,6 +220,7 @@ def again(db: Database, run_id: int, *, now: datetime, actor: str) -> Run:
         values = follow_values(session, run)
         if not values:
             raise Conflict(f"run {run_id} is no step of a chain; run it again by itself")
+        triggers.refuse_too_many(session, task)
         quotas.require_start(session, now)
         detail = {"group": values["group_id"], "round": values["round"]}
         audit.note(session, "task.run", f"task:{task.id}", now=now, actor=actor, name=task.name, detail=detail)

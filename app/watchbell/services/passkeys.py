@@ -5,6 +5,7 @@ The library behind it, ``webauthn``, is an extra and is loaded when it is needed
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.util
@@ -34,6 +35,8 @@ NAME_LIMIT = 64
 MOST_OF_ACCOUNT = 20
 #: No answer of a browser is longer.
 MOST_ANSWER = 64 * 1024
+#: No device names what it has made by more bytes.
+_MOST_ID = 1023
 _CHALLENGE_BYTES = 32
 
 
@@ -132,12 +135,13 @@ def add(
     name = check_name(name)
     try:
         made = verify_registration_response(
-            credential=_parsed(answer),
+            credential=_asked_by_us(_parsed(answer)),
             expected_challenge=asked.challenge,
             expected_rp_id=party.host,
             expected_origin=party.origin,
             require_user_verification=True,
         )
+        _require_usable(made.credential_id, made.credential_public_key)
     except _wrong() as error:
         raise PasskeyWrong.of("answer", f"makes no passkey: {str(error)[:200]}") from None
     with db.write() as session:
@@ -264,7 +268,7 @@ def _verified(
     from webauthn import base64url_to_bytes, verify_authentication_response
 
     try:
-        given = _parsed(answer)
+        given = _asked_by_us(_parsed(answer))
         handle = given["response"].get("userHandle")
         if handle and base64url_to_bytes(handle) != _handle(account):
             return None
@@ -307,13 +311,43 @@ def _parsed(answer: str) -> dict[str, Any]:
     """Return an answer as an object; raises ValueError and TypeError."""
     if len(answer) > MOST_ANSWER:
         raise ValueError("the answer is too long")
-    try:
-        given = json.loads(answer)
-    except RecursionError:
-        raise ValueError("the answer is nested too deep") from None
+    given = _json(answer)
     if not isinstance(given, dict) or not isinstance(given.get("response"), dict):
         raise TypeError("the answer is no credential")
     return given
+
+
+def _json(text: str | bytes) -> Any:
+    """Return what a text says; raises ValueError."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("the answer is nested too deep") from None
+
+
+def _asked_by_us(given: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer that a page of this server itself has asked for; raises ValueError for one of a frame within another's page."""
+    from webauthn import base64url_to_bytes
+
+    told = _json(base64url_to_bytes(given["response"]["clientDataJSON"]))
+    if not isinstance(told, dict) or told.get("crossOrigin", False) is not False or "topOrigin" in told:
+        raise ValueError("the page was within a page of somebody else")
+    return given
+
+
+def _require_usable(credential_id: bytes, public_key: bytes) -> None:
+    """Raise ValueError and what the library raises for a key that nothing can ever be checked with: it would lock its owner out."""
+    from cryptography.exceptions import InvalidSignature
+    from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
+    from webauthn.helpers.verify_signature import verify_signature
+
+    if len(credential_id) > _MOST_ID:
+        raise ValueError(f"it is named by more than {_MOST_ID} bytes")
+    told = decode_credential_public_key(public_key)
+    key = decoded_public_key_to_cryptography(told)
+    # A key that can be checked with finds a signature of nothing wrong; any other raises something else.
+    with contextlib.suppress(InvalidSignature):
+        verify_signature(public_key=key, signature_alg=told.alg, signature=b"\0", data=b"")
 
 
 def _credential_in(answer: str) -> str:

@@ -40,7 +40,8 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
 
 
 def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
+    # A next line (U+0085) would be written as the end of a line, and be read as a space.
+    style = '"' if "\x85" in text else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -136,10 +137,12 @@ class _Lines:
         elif isinstance(node, yaml.MappingNode):
             names = set()
             for key, child in node.value:
-                if not isinstance(key, yaml.ScalarNode) or key.value in names:
-                    raise InputError.of(
-                        f"line {key.start_mark.line + 1}", f"{str(key.value)[:40]!r} is no name, or stands here twice"
-                    )
+                where = f"line {key.start_mark.line + 1}"
+                if not isinstance(key, yaml.ScalarNode):
+                    # Not quoted: telling all that may stand in it takes seconds.
+                    raise InputError.of(where, "a list or a mapping is no name")
+                if key.value in names:
+                    raise InputError.of(where, f"{key.value[:40]!r} stands here twice")
                 names.add(key.value)
                 # The line of a value that goes over several lines is that of its name.
                 for inner, found in self._walk(child, (*path, key.value)):

@@ -63,7 +63,7 @@ def run_now(
             ownership.require_user(task.name, Policies.from_json(_said(session, task, version)["policies"]).as_user)
         occurrence_key = f"man:{key or uuid.uuid4().hex}"
         if key is None or store.find_run_by_key(session, task_id, occurrence_key) is None:
-            _refuse_too_many(session, task)
+            refuse_too_many(session, task)
             quotas.require_start(session, now)
             detail = {"version": version} if version is not None else None
             audit.note(session, "task.run", f"task:{task_id}", now=now, actor=actor, name=task.name, detail=detail)
@@ -100,7 +100,8 @@ def _said(session: Session, task: Task, version: int | None) -> Mapping[str, Any
     return kept.definition
 
 
-def _refuse_too_many(session: Session, task: Task) -> None:
+def refuse_too_many(session: Session, task: Task) -> None:
+    """Raise QuotaReached if more runs of a task wait than one may ask for by hand."""
     waiting = store.count_waiting_up_to(session, task.id, Trigger.MANUAL.value, MOST_WAITING)
     if waiting >= MOST_WAITING:
         raise QuotaReached(
