@@ -139,7 +139,7 @@ class _Lines:
             for key, child in node.value:
                 where = f"line {key.start_mark.line + 1}"
                 if not isinstance(key, yaml.ScalarNode):
-                    # Not quoted: telling all that may stand in it takes seconds.
+                    # Not quoted: it would be told as the parser's own objects.
                     raise InputError.of(where, "a list or a mapping is no name")
                 if key.value in names:
                     raise InputError.of(where, f"{key.value[:40]!r} stands here twice")
