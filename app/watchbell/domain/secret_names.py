@@ -36,14 +36,15 @@ def check_value(value: object) -> str:
     """Return the value of a secret; raises InputError, which never repeats any of it."""
     if not isinstance(value, str):
         raise InputError.of("value", "must be a text")
-    if len(value) < LEAST_VALUE:
+    if not value.strip():
+        raise InputError.of("value", "must not be blank")
+    # Line ends are never masked, and spaces say nothing.
+    if len(value.strip()) < LEAST_VALUE:
         raise InputError.of("value", f"must be at least {LEAST_VALUE} characters long: a shorter one cannot be masked")
     if len(value) > VALUE_LIMIT:
         raise InputError.of("value", f"must be at most {VALUE_LIMIT} characters long")
     if "\0" in value or any(0xD800 <= ord(char) <= 0xDFFF for char in value):
         raise InputError.of("value", "must be text without NUL, since no variable can hold that")
-    if not value.strip():
-        raise InputError.of("value", "must not be blank")
     return value
 
 
