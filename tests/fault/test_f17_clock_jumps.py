@@ -51,6 +51,8 @@ class Clockmaker:
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            # Files keep their true ages: compiled modules of another time would be made anew, for all programs.
+            "NO_FAKE_STAT": "1",
         }
         with (lab.home / "words.txt").open("ab") as words:
             self.process = subprocess.Popen(
@@ -115,6 +117,13 @@ def occurrences(rows) -> Counter[str]:
     return found
 
 
+def share_of(process: psutil.Process, seconds: float) -> float:
+    """Return how much of a processor a process takes for some seconds."""
+    used, at = sum(process.cpu_times()[:2]), clock.monotonic()
+    wait_until(lambda: clock.monotonic() - at > seconds, 2 * seconds, "these seconds")
+    return (sum(process.cpu_times()[:2]) - used) / (clock.monotonic() - at)
+
+
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_clock_that_is_set_starts_no_flood_and_stops_nothing(lab, claims, name):
     jump = JUMPS[name]
@@ -132,20 +141,21 @@ def test_a_clock_that_is_set_starts_no_flood_and_stops_nothing(lab, claims, name
     lab.execute("UPDATE task SET cursor_at = datetime(cursor_at, '-3601 seconds') WHERE name = 'slow'")
     with clockmaker(lab) as maker:
         wait_until(lambda: ends(lab, "tick") >= 2, 20, "the first ticks")
+        watched = psutil.Process(maker.process.pid)
+        # On a crowded machine the library that sets the clock takes far more than what it is loaded into.
+        usual = share_of(watched, 2)
         before = clock.monotonic()
         started = lab.rows("SELECT count(*) FROM attempt")[0][0]
+        waiting = lab.rows("SELECT count(*) FROM run WHERE ended_at IS NULL AND id NOT IN (SELECT run_id FROM attempt)")
         maker.jump(jump)
-        watched = psutil.Process(maker.process.pid)
 
         kind = IncidentKind.CLOCK_SET_FORWARD if jump > 0 else IncidentKind.CLOCK_SET_BACK
         told = wait_until(
             lambda: [found for found in incidents.list_newest(lab.db) if found.kind == kind], 15, "the incident"
         )
         wait_until(lambda: clock.monotonic() - before > 5, 8, "five seconds")
-        used, size, ticks = sum(watched.cpu_times()[:2]), watched.memory_info().rss, ends(lab, "tick")
-        at = clock.monotonic()
-        wait_until(lambda: clock.monotonic() - at > 4, 8, "four seconds")
-        share = (sum(watched.cpu_times()[:2]) - used) / (clock.monotonic() - at)
+        size, ticks = watched.memory_info().rss, ends(lab, "tick")
+        share = share_of(watched, 4)
         wait_until(lambda: ends(lab, "tick") >= ticks + 2, 10, "the ticks to go on in real time")
         wait_until(lambda: "timed_out" in [row["state"] for row in rows_of(lab, slow)], 12, "the time limit")
         limit = lab.rows("SELECT a.* FROM attempt a JOIN run ON run.id = run_id WHERE run.state = 'timed_out'")[0]
@@ -156,8 +166,8 @@ def test_a_clock_that_is_set_starts_no_flood_and_stops_nothing(lab, claims, name
     span = json.loads(lab.rows("SELECT data FROM incident WHERE id = ?", told[0].id)[0]["data"])
     assert abs(span["seconds"] - jump) < 3
     started = lab.rows("SELECT count(*) FROM attempt")[0][0] - started
-    # Two tasks a second, the rest by policy: the last one of each, and five of one.
-    most = 2 * seconds_here + 5 + 5
+    # Two tasks a second, the rest by policy: the last one of each, and five of one; and what was due before the jump.
+    most = 2 * seconds_here + 5 + 5 + waiting[0][0]
     violations = [] if started <= most else [f"{started} starts in {seconds_here:.0f} s"]
     claims.none_of("F17", f"{name}: mass starts", started, violations)
     for task in (tick, everything, minute, daily):
@@ -169,7 +179,7 @@ def test_a_clock_that_is_set_starts_no_flood_and_stops_nothing(lab, claims, name
     claims.none_of("F17", f"{name}: runs started twice", len(lab.effect_lines()), runs_twice)
     assert not list_processes(lab.token)
     assert limit["reason"].startswith("time limit of 8 s reached")
-    assert share < 0.5, f"{share:.0%} of a core after five seconds"
+    assert share < 0.5 + 2 * usual, f"{share:.0%} of a core after five seconds, {usual:.0%} before"
     assert size < 300 * 1024**2
     claims.figure("F17", f"{name}: CPU five seconds later, resident size", f"{share:.0%}, {size // 1024**2} MiB")
     reasons = [row["reason"] for row in rows_of(lab, tick) if row["state"] == "missed"]
