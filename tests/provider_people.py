@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import requests
 from flask import Flask
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from tests.openid_provider import CLIENT_ID, CLIENT_SECRET
@@ -26,6 +27,7 @@ from tests.web_fixtures import Person
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.services import accounts, identities, openid
+from watchbell.store.accounts import LoginSession
 from watchbell.store.session import Database
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,5 +111,4 @@ def link(db: Database, issuer: str, username: str = "ann", subject: str = "4711"
 
 def make_old(db: Database) -> None:
     with db.write() as session:
-        at = f"{clock.now() - timedelta(hours=3):%Y-%m-%d %H:%M:%S.%f}"
-        session.connection().exec_driver_sql("UPDATE session SET created_at = ?", (at,))
+        session.execute(update(LoginSession).values(created_at=clock.now() - timedelta(hours=3)))

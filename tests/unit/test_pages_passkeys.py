@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from tests.unit.form_fields import soup
 from tests.unit.passkey_device import Device
@@ -14,6 +15,7 @@ from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.services import accounts, passkeys, second_factors
+from watchbell.store.accounts import LoginSession
 from watchbell.store.session import Database
 
 PASSWORD = "a bell at noon"
@@ -58,8 +60,7 @@ def device() -> Device:
 
 def make_old(db: Database) -> None:
     with db.write() as session:
-        at = f"{clock.now() - timedelta(hours=3):%Y-%m-%d %H:%M:%S.%f}"
-        session.connection().exec_driver_sql("UPDATE session SET created_at = ?", (at,))
+        session.execute(update(LoginSession).values(created_at=clock.now() - timedelta(hours=3)))
 
 
 def test_one_is_added_and_logs_in_without_name_and_password(

@@ -9,12 +9,14 @@ import pyotp
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
+from sqlalchemy import update
 
 from tests.unit.form_fields import soup
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.services import accounts, second_factors, tokens
+from watchbell.store.accounts import LoginSession
 from watchbell.store.session import Database
 
 PASSWORD = "a bell at noon"
@@ -58,8 +60,7 @@ def secret(db: Database, ann: Person) -> str:
 
 def make_old(db: Database) -> None:
     with db.write() as session:
-        at = f"{clock.now() - timedelta(hours=3):%Y-%m-%d %H:%M:%S.%f}"
-        session.connection().exec_driver_sql("UPDATE session SET created_at = ?", (at,))
+        session.execute(update(LoginSession).values(created_at=clock.now() - timedelta(hours=3)))
 
 
 def test_it_is_set_up_with_a_picture_a_secret_and_a_link(ann: Person, db: Database) -> None:

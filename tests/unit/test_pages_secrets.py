@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from tests.api_fixtures import Program
 from tests.database import NOW, add_run, add_task
@@ -18,6 +19,7 @@ from watchbell.errors import NotFound
 from watchbell.services import accounts, agents, audit, enrolment, secrets, tokens
 from watchbell.services.agents import Asked
 from watchbell.services.tickets import Ticket
+from watchbell.store.accounts import LoginSession
 from watchbell.store.runs import Attempt
 from watchbell.store.session import Database
 
@@ -49,8 +51,7 @@ def long_ago(db: Database, person: Person) -> Person:
     accounts.set_password(db, "admin", PASSWORD, now=clock.now())
     person.get(f"/login/link/{accounts.make_link(db, 'admin', now=clock.now())}")
     with db.write() as session:
-        at = f"{clock.now() - timedelta(hours=3):%Y-%m-%d %H:%M:%S.%f}"
-        session.connection().exec_driver_sql("UPDATE session SET created_at = ?", (at,))
+        session.execute(update(LoginSession).values(created_at=clock.now() - timedelta(hours=3)))
     return person
 
 

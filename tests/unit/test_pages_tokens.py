@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
+from sqlalchemy import update
 
 from tests.unit.form_fields import soup
 from tests.web_fixtures import Enter, Person
@@ -16,6 +17,7 @@ from watchbell import clock
 from watchbell.config import Config
 from watchbell.services import accounts, tokens
 from watchbell.services.tokens import NewToken
+from watchbell.store.accounts import LoginSession
 from watchbell.store.session import Database
 
 PASSWORD = "a bell at noon"
@@ -52,8 +54,7 @@ def long_ago(db: Database, admin: Person) -> Person:
 
 def make_old(db: Database, person: Person) -> Person:
     with db.write() as session:
-        at = f"{clock.now() - timedelta(hours=3):%Y-%m-%d %H:%M:%S.%f}"
-        session.connection().exec_driver_sql("UPDATE session SET created_at = ?", (at,))
+        session.execute(update(LoginSession).values(created_at=clock.now() - timedelta(hours=3)))
     assert person.is_in()
     return person
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select, update
 
 from tests.unit.form_fields import soup
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.services import accounts, devices, second_factors, secrets, tokens
+from watchbell.store.accounts import LoginSession
+from watchbell.store.audit import AuditEntry
 from watchbell.store.session import Database
 
 PASSWORD = "a bell at noon"
@@ -46,8 +49,7 @@ def stale(db: Database, admin: Person) -> Person:
 
 def make_old(db: Database) -> None:
     with db.write() as session:
-        at = f"{clock.now() - timedelta(hours=3):%Y-%m-%d %H:%M:%S.%f}"
-        session.connection().exec_driver_sql("UPDATE session SET created_at = ?", (at,))
+        session.execute(update(LoginSession).values(created_at=clock.now() - timedelta(hours=3)))
 
 
 def errors_on(text: str) -> list[str]:
@@ -56,7 +58,7 @@ def errors_on(text: str) -> list[str]:
 
 def audit_entries(db: Database) -> list[str]:
     with db.read() as session:
-        rows = session.connection().exec_driver_sql("SELECT action FROM audit_entry WHERE action NOT LIKE 'login.%'")
+        rows = session.execute(select(AuditEntry.action).where(AuditEntry.action.not_like("login.%")))
         return [action for (action,) in rows]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response
+from sqlalchemy import update
 from werkzeug.routing import Rule
 
 from tests.crawl import Note
@@ -16,6 +17,7 @@ from watchbell import clock
 from watchbell.config import Config
 from watchbell.domain.permissions import ROUTES, Right, Role, Scope
 from watchbell.services import accounts, devices, tokens
+from watchbell.store.accounts import Account
 from watchbell.store.session import Database
 from watchbell.web.factory import create_app
 from watchbell.web.throttle import Tries
@@ -119,7 +121,7 @@ def token_of(db: Database, role: str, scope: str, **how: Any) -> str:
         now=how.get("now", clock.now()),
     )
     with db.write() as session:
-        session.connection().exec_driver_sql("UPDATE account SET role = ? WHERE username = ?", (role, name))
+        session.execute(update(Account).where(Account.username == name).values(role=role))
     return made.secret
 
 
