@@ -83,6 +83,19 @@ def test_a_task_is_made_changed_and_deleted_from_afar(far) -> None:
     assert here("task", "show", "far").returncode == 5
 
 
+def test_several_tasks_are_changed_from_afar_or_only_told(far) -> None:
+    ask, _ = far
+    given = ("task", "edit", "--where", "search=works", "--set", "priority=3", "--latest-start", "1h")
+
+    told = ask(*given, "--dry-run")
+    done = ask(*given, "--yes", "--json")
+
+    assert "policies.priority: 0 -> 3" in told.stdout, told.stderr
+    assert [one["outcome"] for one in json.loads(done.stdout)["items"]] == ["changed"], done.stderr
+    assert ask("task", "edit", "works", "--set", "priority=0", "--yes").returncode == 0
+    assert "--priority" in ask("task", "edit", "works", "fails", "--set", "priority=500", "--yes").stderr
+
+
 def test_a_run_is_triggered_waited_for_and_its_result_is_the_exit_code(far) -> None:
     ask, _here = far
 

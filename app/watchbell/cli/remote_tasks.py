@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from watchbell.cli import remote_rows
@@ -43,6 +43,37 @@ class RemoteForesight:
     def _ask(self, path: str, body: Mapping[str, object]) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._client.ask("POST", path, body=dict(body))
         return found
+
+
+class RemoteEdits:
+    """Answers by asking a server."""
+
+    _client: Client
+
+    def foresee_edit(
+        self,
+        tasks: Sequence[TaskRow] | None,
+        chosen: Mapping[str, Any],
+        changes: Mapping[str, Any],
+        tell: Callable[[int], None],
+    ) -> Mapping[str, Any]:
+        """Return what would change, and nothing does."""
+        tell(0)
+        whom = {"filter": dict(chosen)} if tasks is None else {"tasks": [{"id": task.id} for task in tasks]}
+        return self._edit({**whom, **_body(changes), "dry_run": True})
+
+    def edit_tasks(self, seen: Mapping[int, int], changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Change tasks."""
+        tasks = [{"id": number, "version": version} for number, version in seen.items()]
+        return self._edit({"tasks": tasks, **_body(changes)})
+
+    def _edit(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._client.ask("POST", "/tasks/edit", body=dict(body))
+        return found
+
+
+def _body(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {**changes, "set": remote_rows.sendable(changes["set"])}
 
 
 class RemotePast:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from watchbell.cli.calendar_sources import CalendarSource
 from watchbell.cli.chain_sources import ChainSource
+from watchbell.cli.edit_sources import EditSource
 from watchbell.cli.foresight import ForesightSource
 from watchbell.cli.past_sources import PastSource
 from watchbell.domain.steps import StepResult
@@ -245,7 +246,7 @@ class Counts:
     today: Mapping[str, int]
 
 
-class Source(CalendarSource, ChainSource, ForesightSource, PastSource, Protocol):
+class Source(CalendarSource, ChainSource, EditSource, ForesightSource, PastSource, Protocol):
     """Who answers. Each method raises a WatchbellError with one line for whoever typed the command."""
 
     def list_tasks(

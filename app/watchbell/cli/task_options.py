@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -52,6 +53,11 @@ _OPTION_OF = {
     "throttle_seconds": "--throttle",
     "task_id": "--task",
     "ids": "ID",
+    "filter": "--where",
+    "set": "--set",
+    "add_tags": "--add-tag",
+    "remove_tags": "--remove-tag",
+    "parameter_defaults": "--param-default",
 }
 _FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "dst", "from", "calendar", "calendar_rule",
            "not_before", "not_after", "starts", "ends", "from_time", "to_time", "weekdays", "country", "region", "years",
@@ -91,6 +97,8 @@ def option_of(field: str) -> str:
     """Return what a person typed for a field; a name that is not ours stays as it is."""
     if field.startswith("parameters."):
         return f"--param {field.removeprefix('parameters.')}"
+    # A server tells so what is wrong with what many tasks are given.
+    field = field.removeprefix("set.")
     return _OPTION_OF.get(field, field)
 
 
@@ -218,7 +226,7 @@ def fields_of(options: Mapping[str, Any], *, environment: Mapping[str, str] | No
     given = {name: value for name, value in options.items() if value not in (None, (), False)}
     fields: dict[str, object] = {name: given[name] for name in _SAME if name in given}
     fields |= {field: given[name] for name, field in _RENAMED.items() if name in given}
-    fields |= {field: _seconds(given[name]) for name, field in _SECONDS.items() if name in given}
+    fields |= {field: seconds_of(given[name]) for name, field in _SECONDS.items() if name in given}
     fields |= {name: list(given[name]) for name in ("cron", "at") if name in given}
     # An empty text takes these away.
     fields |= {name: options[name] for name in _EMPTIED if options.get(name) is not None}
@@ -237,6 +245,19 @@ def fields_of(options: Mapping[str, Any], *, environment: Mapping[str, str] | No
     return fields
 
 
+def given_fields(options: dict[str, Any], **more: Any) -> dict[str, object]:
+    """Return what ``fields_of`` does, with a directory as whoever typed it sees it."""
+    fields = fields_of(options, **more)
+    if options["directory"]:
+        fields["directory"] = absolute(options["directory"])
+    return fields
+
+
+def absolute(directory: str) -> str:
+    """Return the directory that a person at a shell means: as they see it from where they are."""
+    return str(Path(directory).expanduser().absolute())
+
+
 def _steps(given: Mapping[str, Any]) -> object:
     """Return the steps that were given, None if none were."""
     if "steps_file" in given:
@@ -247,7 +268,7 @@ def _steps(given: Mapping[str, Any]) -> object:
         if {"step_limit", "go_on"} & set(given):
             raise InputError.of("steps", "--step-limit and --go-on go with --step", "--step 'import=python import.py'")
         return None
-    limit = _seconds(given["step_limit"]) if "step_limit" in given else None
+    limit = seconds_of(given["step_limit"]) if "step_limit" in given else None
     return [_step(text, limit, "go_on" in given) for text in given["step"]]
 
 
@@ -286,7 +307,7 @@ def span_of(text: str) -> timedelta | None:
     return timedelta(seconds=count * UNITS[unit])
 
 
-def _seconds(text: str) -> str:
+def seconds_of(text: str) -> str:
     """Return a span such as 5m in seconds; what is no span stays, and is refused with the name of its field."""
     if not text.strip().isdecimal():
         with contextlib.suppress(InputError):  # The check of the field has the better message.

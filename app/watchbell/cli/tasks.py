@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from watchbell.cli import parameters, task_past, task_tags
+from watchbell.cli import parameters, task_edits, task_past, task_tags
 from watchbell.cli.complete import complete_task
 from watchbell.cli.foresight import dry_run_option, tell
 from watchbell.cli.program import Program, pass_program
@@ -27,7 +26,7 @@ from watchbell.cli.screen import (
 )
 from watchbell.cli.source import PauseRow, RunRow, TaskRow
 from watchbell.cli.steps import steps_told
-from watchbell.cli.task_options import WHEN, fields_of, task_options
+from watchbell.cli.task_options import WHEN, given_fields, task_options
 from watchbell.domain import steps as task_steps
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.domain.schedule import ScheduleKind
@@ -68,7 +67,7 @@ def add(program: Program, /, *, name: str, as_json: bool, dry_run: bool, **optio
     """Make a task that runs a command on time."""
     if options["asap"] and options["disabled"]:
         raise click.UsageError("Give one of --asap and --disabled: a disabled task does not start by itself.")
-    fields = {"name": name, **_fields(options)}
+    fields = {"name": name, **given_fields(options)}
     if options["disabled"]:
         fields["enabled"] = False
     fields = _with_schedule(program, fields, options)
@@ -169,35 +168,39 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
 
 
 @task.command(
-    short_help="Change a task.",
-    epilog=examples("watchbell task edit tick --every 5s", "watchbell task edit report --zone UTC --env LANG=C"),
+    short_help="Change a task, or many.",
+    epilog=examples(
+        "watchbell task edit tick --every 5s",
+        "watchbell task edit report --zone UTC --env LANG=C",
+        "watchbell task edit --where tag=nightly --time-limit 2h --add-tag reviewed --dry-run",
+        "watchbell task edit backup report --set priority=5 --yes",
+    ),
 )
-@_NAME
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_task)
 @click.option("--name", "new_name", metavar="NEW", help="New name.")
 @click.option("--command", metavar="CMD", help="What to run, as a shell understands it.")
 @task_options()
 @click.option("--unset-env", multiple=True, metavar="K", help="Take an environment variable away.")
 @click.option("--no-tags", is_flag=True, help="Take all tags away.")
 @click.option("--no-parameters", is_flag=True, help="Take all parameters and sets of values away.")
+@task_edits.many_options
 @dry_run_option
 @json_option
 @pass_program
-def edit(program: Program, /, *, name: str, as_json: bool, dry_run: bool, **options: Any) -> None:
+def edit(program: Program, /, *, names: tuple[str, ...], as_json: bool, dry_run: bool, **options: Any) -> None:
     """Change a task; what is not given stays as it is. --tag replaces all tags, --env adds to the environment.
 
     Runs that have started keep the version that they started with. A new schedule counts from now on.
+
+    Several NAMEs, or --where, give many tasks the same: what would change is told and asked about first, then all of them
+    are changed or, if one refuses or somebody has changed one meanwhile, none.
     """
-    before = program.source.find_task(name)
-    kept = {key: value for key, value in before.environment.items() if key not in options["unset_env"]}
-    fields = _fields(options, environment=kept)
-    if options["unset_env"]:
-        fields.setdefault("environment", kept)
-    if options["no_tags"]:
-        fields["tags"] = []
-    if options["no_parameters"]:
-        fields |= {"parameters": [], "parameter_sets": {}}
-    if options["new_name"] is not None:
-        fields["name"] = options["new_name"]
+    if task_edits.is_of_many(names, options):
+        fields = task_edits.changed_fields(options, {})
+        task_edits.edit_many(program, names, fields, options, as_json=as_json, dry_run=dry_run)
+        return
+    before = program.source.find_task(names[0])
+    fields = task_edits.changed_fields(options, before.environment)
     if not fields:
         raise click.UsageError("Nothing to change was given.")
     if dry_run:
@@ -333,18 +336,6 @@ def remove(program: Program, name: str, as_json: bool, *, is_certain: bool, opti
         print_json({"id": deleted.id, "name": deleted.name, "deleted_at": deleted.deleted_at})
     else:
         say(f"Deleted task {one_line(deleted.name)} (id {deleted.id}).")
-
-
-def _fields(options: dict[str, Any], **more: Any) -> dict[str, object]:
-    fields = fields_of(options, **more)
-    if options["directory"]:
-        fields["directory"] = absolute(options["directory"])
-    return fields
-
-
-def absolute(directory: str) -> str:
-    """Return the directory that a person at a shell means: as they see it from where they are."""
-    return str(Path(directory).expanduser().absolute())
 
 
 def _with_schedule(program: Program, fields: dict[str, object], options: dict[str, Any]) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 #: What of a long value is shown beside another one.
 _SHOWN = 60
-#: In bytes; no reader takes more characters, and a pipe may never end.
-_LONGEST_FILE = 16 * 1024 * 1024
 _SIGNS = {"add": "+", "change": "~", "keep": "=", "refuse": "!"}
 
 
@@ -121,14 +118,10 @@ def _effect(program: Program, db: Database, plan: Plan, now: datetime) -> Mappin
 def read_file(file: str) -> str:
     """Return the text of a file, or of standard input for ``-``; raises InputError."""
     try:
-        with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as opened:
-            data = opened.read(_LONGEST_FILE + 1)
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return data.decode("utf-8-sig")
     except OSError as error:
         raise InputError.of("FILE", f"{file[:200]!r} cannot be read: {error.strerror}", "tasks.yaml") from None
-    if len(data) > _LONGEST_FILE:
-        raise InputError.of("FILE", f"{file[:200]!r} is longer than {_LONGEST_FILE // 1024 // 1024} MiB")
-    try:
-        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError.of("FILE", f"{file[:200]!r} is not UTF-8 text") from None
 
@@ -151,7 +144,7 @@ def tell_plan(plan: Plan) -> None:
         words = f": {one_line(_summary(step))}" if step.definition is not None and step.action == "add" else ""
         say(f"{_SIGNS[step.action]} {step.action.ljust(6)} {what}{words}")
         for field, before, after in step.differences:
-            say(f"           {field}: {_short(before)} -> {_short(after)}")
+            say(f"           {field}: {short(before)} -> {short(after)}")
         for remark in step.remarks:
             say(f"           note: {one_line(remark)}")
     say(told(plan, done=False))
@@ -176,7 +169,8 @@ def _summary(step: Step) -> str:
     return schedules.describe(step.definition.schedule)
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """Return a value of a field on one line, as far as there is room for it."""
     text = one_line("-" if value in (None, "", [], {}) else value if isinstance(value, str) else _json(value))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 

@@ -448,6 +448,7 @@ ROUTES: dict[str, Right] = {
     "native.list_outcomes": Right.VIEW,
     "native.preview_schedule": Right.VIEW,
     "native.preview_task": Right.EDIT,
+    "native.edit_tasks": Right.EDIT,
     "native.list_deleted_tasks": Right.VIEW,
     "native.list_tags": Right.VIEW,
     "native.restore_task": Right.EDIT,

@@ -8,16 +8,13 @@ from datetime import datetime
 
 from watchbell.domain.permissions import Right
 from watchbell.domain.task_definition import Defaults, TaskDefinition
-from watchbell.errors import InputError, NotAllowed, NotFound, Problem
+from watchbell.errors import InputError, NotAllowed, NotFound, Problem, VersionConflict
 from watchbell.services import ownership, quotas, tasks, transfer
-from watchbell.services.bulk import MOST_TASKS
+from watchbell.services.bulk import MOST_TASKS, UNCHANGED
 from watchbell.store import tasks as store
 from watchbell.store.session import Database, Session
 from watchbell.store.tasks import Task
 
-#: What can be given to many tasks at once.
-FIELDS = ("enabled", "zone", "calendar", "calendar_rule", "not_before", "not_after", "owner", "team", "host", "queue",
-          "retries", "time_limit_seconds", "runbook", "links")  # fmt: skip
 _NAMED = 3
 
 
@@ -25,7 +22,7 @@ _NAMED = 3
 class Changes:
     """What each of the tasks is to have."""
 
-    #: Values of FIELDS, as domain.task_definition reads them.
+    #: Values of any fields but domain.shared_fields.OWN, as domain.task_definition reads them.
     fields: Mapping[str, object] = dataclasses.field(default_factory=dict)
     add_tags: Sequence[str] = ()
     remove_tags: Sequence[str] = ()
@@ -50,6 +47,17 @@ class Edited:
     before: int
     was_enabled: bool
     after: int
+
+
+class Overtaken(VersionConflict):
+    """Somebody else has changed some of these tasks meanwhile."""
+
+    def __init__(self, found: Sequence[Task]) -> None:
+        #: Number, name and version of each as it is now.
+        self.now = [(task.id, task.name, task.version) for task in found]
+        names = ", ".join(task.name for task in found[:_NAMED])
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        super().__init__(f"{names}{more} changed meanwhile; look at what would change again. Nothing was changed")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,17 +99,46 @@ def plan_definitions(
 
 
 def apply(
-    db: Database, ids: Sequence[int], changes: Changes, *, now: datetime, actor: str, defaults: Defaults
+    db: Database,
+    ids: Sequence[int],
+    changes: Changes,
+    *,
+    now: datetime,
+    actor: str,
+    defaults: Defaults,
+    versions: Mapping[int, int] | None = None,
 ) -> list[Edited]:
-    """Change all of them or none, and return what has changed; raises what ``plan`` raises."""
+    """Change all of them or none, and return what has changed; raises what ``plan`` raises.
+
+    With ``versions``, those that whoever asks has seen by the tasks' ids, it raises Overtaken for tasks that have another.
+    """
     done = []
     with db.write() as session:
-        for task in _choose(session, ids):
+        chosen = _choose(session, ids)
+        overtaken = [task for task in chosen if versions is not None and task.version != versions.get(task.id)]
+        if overtaken:
+            raise Overtaken(overtaken)
+        _require_declared(chosen, changes.parameter_defaults)
+        for task in chosen:
             definition = _definition(task, changes, now=now, defaults=defaults)
             edited = _edited(task, definition)
             tasks.change_definition(session, task, definition, now=now, actor=actor)
             done.append(dataclasses.replace(edited, after=task.version))
     return done
+
+
+def told_of(edited: Edited) -> dict[str, object]:
+    """Return what changes of one task as programs read it; its version is the one that it has then."""
+    return {
+        "task_id": edited.task_id,
+        "name": edited.name,
+        "outcome": "changed" if edited.differences else UNCHANGED,
+        "version_before": edited.before,
+        "version": edited.after,
+        "differences": [
+            {"field": field, "before": before, "after": after} for field, before, after in edited.differences
+        ],
+    }
 
 
 def undo(db: Database, done: Sequence[Edited], *, now: datetime, actor: str) -> Undone:

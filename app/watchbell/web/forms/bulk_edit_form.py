@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, SelectField, SelectMultipleField, StringField, TextAreaField
 
+from watchbell.domain.shared_fields import ON_PAGE
 from watchbell.errors import InputError, Problem
-from watchbell.services.bulk_edits import FIELDS, Changes
+from watchbell.services.bulk_edits import Changes
 from watchbell.web.forms.policy_fields import choices, in_spans
 from watchbell.web.forms.task_form import CALENDAR_RULES, calendar_choices
 from watchbell.web.i18n import _, lazy
@@ -76,7 +77,7 @@ class BulkEditForm(FlaskForm):  # type: ignore[misc]
         if "time_limit_seconds" in values:
             values["time_limit_seconds"] = seconds_text(values["time_limit_seconds"])
         found = Changes(
-            {name: values[name] for name in FIELDS if name in values},
+            {name: values[name] for name in ON_PAGE if name in values},
             _tags(values.get("add_tags", "")),
             _tags(values.get("remove_tags", "")),
             _defaults(values["parameter_defaults"]) if "parameter_defaults" in values else {},

@@ -1,0 +1,9 @@
+"""What can be given to many tasks at once."""
+
+from __future__ import annotations
+
+#: What is each task's own, and what has a way of its own where many are changed; anything else can be given to many.
+OWN = frozenset({"name", "command", "steps", "environment", "parameters", "parameter_sets", "tags", "after", "join"})
+#: What the page offers of it.
+ON_PAGE = ("enabled", "zone", "calendar", "calendar_rule", "not_before", "not_after", "owner", "team", "host", "queue",
+           "retries", "time_limit_seconds", "runbook", "links")  # fmt: skip
