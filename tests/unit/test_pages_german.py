@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.database import add_run, add_task
+from tests.database import NOW, add_run, add_task
 from tests.web_fixtures import Person
 from watchbell.domain.run_state import RunState
 from watchbell.store.runs import Run
@@ -64,3 +64,17 @@ def test_the_audit_tells_deeds_in_german_and_calls_them_by_their_names_to_progra
     assert cell is not None
     assert cell.text == "Aufgabe angelegt"
     assert "task.create" in reader.get("/audit.csv").text
+
+
+def test_a_strip_drawn_for_one_is_drawn_anew_in_the_words_and_the_zone_of_another(admin: Person, db: Database) -> None:
+    add_run(db, add_task(db), RunState.FAILED, started_at=NOW)
+
+    def hover() -> str:
+        return admin.see("/tasks").select_one(".wb-strip title").text  # type: ignore[union-attr]
+
+    first = hover()
+    admin.post("/settings/zone", {"choice": "picked", "zone": "Asia/Kathmandu"})
+    elsewhere = hover()
+    admin.post("/language", {"language": "de"})
+
+    assert " failed in <1s" in first and "+0545" in elsewhere and " fehlgeschlagen " in hover()

@@ -5,13 +5,14 @@ A page of tasks has hundreds of such marks, which is why they are written here a
 
 from __future__ import annotations
 
+import functools
 import html
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, language, ngettext
 from watchbell.web.pictures import looks
 from watchbell.web.presenters import Outcome, duration_words
 from watchbell.web.told import told
@@ -34,9 +35,15 @@ _GOING_ON = '<circle cx="2.5" cy="17.5" r="2"/>'
 
 def strip(runs: Sequence[Outcome], usual: float | None, address: str, zone: ZoneInfo) -> Markup:
     """Return the strip of the newest runs, which come oldest first; ``address`` with a run's number behind it is its page."""
-    shown = runs[-MOST:]
+    shown = tuple(runs[-MOST:])
     if not shown:
         return Markup('<span class="wb-muted">{}</span>').format(_("no run yet"))
+    return _drawn(shown, usual, address, zone, language())
+
+
+# Most strips of a list are those of the look before, which was a few seconds ago or somebody else's; drawn they are some 8 kB.
+@functools.lru_cache(maxsize=1_024)
+def _drawn(shown: tuple[Outcome, ...], usual: float | None, address: str, zone: ZoneInfo, _language: str) -> Markup:
     width = _STEP * len(shown)
     sayings, begin = _Sayings(zone), f'<a href="{html.escape(address)}' if address else "<a"
     marks = "".join([_mark(place, run, usual, begin, sayings) for place, run in enumerate(shown)])
