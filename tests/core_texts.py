@@ -27,8 +27,8 @@ LAYERS = ("domain/**/*.py", "services/*.py")
 #: Of these layers little comes to a page, and what does comes from these modules.
 FURTHER = (
     *(f"execution/{name}.py" for name in ("outcome", "process", "result", "limits", "kept", "adoption", "tracking", "watcher")),
-    *(f"scheduler/{name}.py" for name in ("gate", "long_past", "loop", "main", "reap", "recovery", "timekeeper", "vitals",
-                                           "watchdog")),
+    *(f"scheduler/{name}.py" for name in ("gate", "leadership", "long_past", "loop", "main", "reap", "recovery", "timekeeper",
+                                           "vitals", "watchdog")),
     *(f"control/{name}.py" for name in ("process", "health", "detached", "log_pages", "logfile")),
     *("store/session.py", "store/trouble.py", "store/secret_box.py", "store/sealed.py", "config.py"),
 )  # fmt: skip

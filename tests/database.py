@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.domain.task_definition import Defaults
@@ -66,6 +68,33 @@ def db(database_url: str, tmp_path: Path) -> Iterator[Database]:
     database = Database.open(database_url, box=SecretBox(tmp_path / "encryption.key"))
     yield database
     database.close()
+
+
+@contextlib.contextmanager
+def refusing(db: Database, what: str, words: str) -> Iterator[None]:
+    """Let the database itself refuse something inside the block, such as ``DELETE ON run``, in these words."""
+    if db.is_sqlite:
+        made = [f"CREATE TRIGGER refused BEFORE {what} BEGIN SELECT raise(ABORT, '{words}'); END"]
+        gone = ["DROP TRIGGER refused"]
+    else:
+        function = f"BEGIN RAISE EXCEPTION '{words}' USING ERRCODE = 'check_violation'; END"
+        made = [
+            f"CREATE FUNCTION refused() RETURNS trigger LANGUAGE plpgsql AS $${function}$$",
+            f"CREATE TRIGGER refused BEFORE {what} FOR EACH ROW EXECUTE FUNCTION refused()",
+        ]
+        # Its trigger goes with it.
+        gone = ["DROP FUNCTION refused() CASCADE"]
+    _tell(db, made)
+    try:
+        yield
+    finally:
+        _tell(db, gone)
+
+
+def _tell(db: Database, statements: list[str]) -> None:
+    with db.write() as session:
+        for statement in statements:
+            session.execute(text(statement))
 
 
 def add_task(db: Database, name: str = "backup", *, now: datetime = NOW, actor: str = "ann", **fields: object) -> Task:

@@ -108,6 +108,12 @@ class Conflict(WatchbellError):
     exit_code = EXIT_CONFLICT
 
 
+class LeaseLost(Conflict):
+    """Another scheduler has taken the lease of the leader."""
+
+    code = "lease_lost"
+
+
 class KeyTrouble(Conflict):
     """The key that seals secrets cannot be used."""
 

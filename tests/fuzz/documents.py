@@ -346,7 +346,8 @@ def _messages(longest: int) -> SearchStrategy[Any]:
 
 TARGETS = (
     Target("job documents", _documents, _take_job, 1_000_000),
-    Target("transfer files", _task_files, _take_tasks, 8_000_000),
+    # As many names and values as YAML may hold take their reader three seconds.
+    Target("transfer files", _task_files, _take_tasks, 8_000_000, most_seconds=4.0),
     Target("settings", _settings, _take_settings, 1_000_000),
     Target("agent answers", _answers, _take_answer, 200_000),
     Target("socket messages", _messages, _take_message, 16_384),

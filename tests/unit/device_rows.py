@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
+from tests.database import NOW
 from tests.fleet import execute
 from watchbell import clock
 from watchbell.domain.fleet_state import DeviceJobState
@@ -27,6 +28,16 @@ def add(db: Database, name: str = "pi-kitchen", *, active: bool = True, **fields
     if active:
         devices.set_active(db, uuid, True, now=clock.now(), actor="ann")
     return uuid
+
+
+def add_many(db: Database, count: int) -> None:
+    """Put so many active devices into the database at once, pi-00001 and so on; their uuids begin with the same numbers."""
+    texts = ("key_prefix", "seen_from", "ip_address", "mac_address", "os_version", "agent_version", "zone")
+    same = {**dict.fromkeys(texts, ""), "type": "gateway", "is_active": True, "facts": {}, "created_at": NOW}
+    same |= {"provisioning_state": "provisioned", "modified_at": NOW}
+    rows = [{"uuid": f"{n:08}-0000-4000-8000-000000000000", "name": f"pi-{n:05}"} for n in range(1, count + 1)]
+    with db.write() as session:
+        session.connection().execute(insert(Device), [{**same, **row} for row in rows])
 
 
 def put(db: Database, uuid: str, **values: Any) -> None:

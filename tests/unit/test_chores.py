@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from tests.database import NOW, add_run, add_task
+from tests.database import NOW, add_run, add_task, refusing
 from tests.waiting import wait_until
 from watchbell.domain.run_state import RunState
 from watchbell.scheduler import chores
@@ -103,17 +103,14 @@ def test_a_database_that_does_not_answer_is_tried_again_later(
     finish(work)
 
 
-@pytest.mark.embedded
 def test_a_failure_is_told_and_ends_no_scheduler(
     old: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with old.write() as session:
-        session.execute(text("CREATE TRIGGER no BEFORE DELETE ON run BEGIN SELECT raise(ABORT, 'never'); END"))
     work = make(old)
-
-    wait_until(
-        lambda: work.step(NOW, busy=False, due_at=None) and "Housekeeping has failed" in caplog.text, interval=0.0
-    )
+    with refusing(old, "DELETE ON run", "never"):
+        wait_until(
+            lambda: work.step(NOW, busy=False, due_at=None) and "Housekeeping has failed" in caplog.text, interval=0.0
+        )
 
     assert 0 < work.step(NOW, busy=False, due_at=None) <= 10
 

@@ -9,6 +9,7 @@ from typing import Any
 from bs4 import BeautifulSoup
 
 from tests.fleet import DOCUMENT, add_device, execute
+from tests.unit import device_rows
 from tests.unit.form_fields import soup
 from tests.unit.test_pages_fleet_templates import HOSTILE, fields_of, send
 from tests.web_fixtures import Enter, Person
@@ -130,14 +131,7 @@ def test_devices_are_searched_and_chosen_over_several_steps_and_stay_chosen(admi
 
 
 def test_many_devices_stay_usable(admin: Person, db: Database) -> None:
-    with db.write() as session:
-        session.connection().exec_driver_sql(
-            "INSERT INTO device (uuid, name, type, is_active, key_prefix, seen_from, ip_address, mac_address, os_version,"
-            " agent_version, zone, facts, provisioning_state, created_at, modified_at)"
-            " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
-            " SELECT printf('%08d-0000-4000-8000-000000000000', i), printf('pi-%05d', i), 'gateway', 1, '', '', '', '', '',"
-            " '', '', '{}', 'provisioned', '2026-11-29 12:00:00.000000', '2026-11-29 12:00:00.000000' FROM n"
-        )
+    device_rows.add_many(db, 10_000)
     fields = with_fields(target="device")
 
     answer = send(admin, ADDRESS, fields, act="find", device_q="pi-0999")

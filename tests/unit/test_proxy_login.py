@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import TestResponse
 
@@ -16,6 +18,7 @@ from watchbell import clock
 from watchbell.config import Config
 from watchbell.errors import ConfigError
 from watchbell.services import accounts
+from watchbell.store.audit import AuditEntry
 from watchbell.store.session import Database
 from watchbell.web import auth
 from watchbell.web.factory import create_app
@@ -56,10 +59,8 @@ def send(person: Person, url: str, fields: Mapping[str, str], name: str = "ann")
 
 def refusals(db: Database) -> list[str]:
     with db.read() as session:
-        rows = session.connection().exec_driver_sql(
-            "SELECT detail FROM audit_entry WHERE action = 'login.refuse' ORDER BY id"
-        )
-        return [detail for (detail,) in rows]
+        found = select(AuditEntry.detail).where(AuditEntry.action == "login.refuse").order_by(AuditEntry.id)
+        return [json.dumps(detail) for detail in session.scalars(found)]
 
 
 def test_whom_a_trusted_proxy_names_is_logged_in_for_as_long_as_it_does(behind: Person) -> None:

@@ -46,6 +46,10 @@ def test_only_addresses_of_the_web_and_of_this_server_are_links(address: str, is
     assert (f'href="{address}"' in render(f"[x]({address})")) is is_safe
 
 
+def test_a_link_that_leads_nowhere_is_the_text_that_it_holds() -> None:
+    assert "<p>see <em>a</em> b</p>" in render("see [*a*]() [b]( )")
+
+
 @pytest.mark.parametrize(
     "text",
     ["<img src=x onerror=alert(1)>", "![i](https://e.org/x.png)", "<b style='x'>", "<!-- x -->", "&lt;script&gt;",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyotp
 import pytest
+from sqlalchemy import select
 
 from watchbell.errors import Conflict
 from watchbell.services import accounts, logins, second_factors
 from watchbell.services.logins import Grant, Place, Waiting
 from watchbell.services.second_factors import RECOVERY_CODES
 from watchbell.store import second_factors as store
+from watchbell.store.audit import AuditEntry
 from watchbell.store.session import Database
 
 NOW = datetime(2026, 10, 22, 12, 0, 1, tzinfo=UTC)
@@ -53,8 +54,7 @@ def finish(db: Database, code: str, now: datetime = NOW, token: str | None = Non
 
 def notes(db: Database) -> list[tuple[str, dict[str, object]]]:
     with db.read() as session:
-        rows = session.connection().exec_driver_sql("SELECT action, detail FROM audit_entry ORDER BY id").all()
-    return [(action, json.loads(detail)) for action, detail in rows]
+        return [(entry.action, entry.detail) for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
 
 
 #: The table of RFC 6238, appendix B, of which apps show the last six digits.

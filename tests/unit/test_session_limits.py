@@ -6,10 +6,12 @@ import dataclasses
 from datetime import timedelta
 
 from flask import Flask
+from sqlalchemy import select, update
 
 from tests.web_fixtures import Enter
 from watchbell import clock
 from watchbell.config import Config
+from watchbell.store.accounts import LoginSession
 from watchbell.store.session import Database
 
 
@@ -19,13 +21,13 @@ def test_a_session_ends_as_the_settings_say_while_its_page_stays_open(
     person = enter("viewer")
     app.extensions["watchbell.config"] = dataclasses.replace(web_config, session_idle_minutes=15)
     for minutes, there in ((14, True), (16, False)):
-        seen = (clock.now() - timedelta(minutes=minutes)).strftime("%Y-%m-%d %H:%M:%S.%f")
+        seen = clock.now() - timedelta(minutes=minutes)
         with db.write() as session:
-            session.connection().exec_driver_sql(f"UPDATE session SET seen_at = '{seen}'")
+            session.connection().execute(update(LoginSession).values(seen_at=seen))
 
         # Nobody is at the page, which goes on asking.
         answer = person.get("/overview.json", headers={"X-Away": "1", "X-Requested-With": "fetch"})
 
         assert (answer.status_code == 200) is there
         with db.read() as session:
-            assert session.connection().exec_driver_sql("SELECT seen_at FROM session").scalar() == seen
+            assert session.scalar(select(LoginSession.seen_at)) == seen

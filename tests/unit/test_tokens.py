@@ -98,7 +98,7 @@ def test_a_revoked_token_is_dead_at_once_and_stays_so(db: Database) -> None:
 
 def test_a_disabled_account_ends_its_tokens_and_they_come_back_with_it(db: Database) -> None:
     made = make(db)
-    change(db, "UPDATE account SET is_active = 0 WHERE username = 'ann'")
+    change(db, "UPDATE account SET is_active = false WHERE username = 'ann'")
 
     with pytest.raises(TokenRefused, match=r"account of the token wb_\w+ is disabled"):
         tokens.resolve(db, made.secret, now=NOW)
@@ -107,7 +107,7 @@ def test_a_disabled_account_ends_its_tokens_and_they_come_back_with_it(db: Datab
         with pytest.raises(Conflict, match="is disabled"):
             attempt()
 
-    change(db, "UPDATE account SET is_active = 1 WHERE username = 'ann'")
+    change(db, "UPDATE account SET is_active = true WHERE username = 'ann'")
     assert tokens.resolve(db, made.secret, now=NOW).username == "ann"
 
 

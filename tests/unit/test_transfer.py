@@ -271,6 +271,26 @@ def test_half_a_character_is_refused_and_not_stumbled_over():
         task_files.read("watchbell: 1\ntasks: [{name: '\ud800', command: a}]")
 
 
+def test_more_than_can_be_read_soon_is_refused_before_it_is_read(shell, typed):
+    with pytest.raises(InputError, match=r"more than 500,000 names and values in this.* write it as JSON"):
+        task_files.read("a: [" + "a," * task_files.MOST_IN_YAML + "]")
+    with pytest.raises(InputError, match="longer than 16 MiB"):
+        task_files.read(" " * (task_files.LONGEST + 1))
+    typed("#" * (16 * 1024 * 1024 + 1))
+    assert "'-' is longer than 16 MiB" in shell("import", "-").err
+
+
+def test_of_json_more_is_read_than_of_yaml_and_places_are_told_of_it_all_the_same():
+    tags = "1," * task_files.MOST_IN_YAML + "2"
+    task = f'{{"name": "a", "command": "b", "tags": [{tags}]}}'
+
+    (entry,) = task_files.read(f'{{"watchbell": 1, "tasks": [{task}]}}').tasks
+    assert len(entry.fields["tags"]) == task_files.MOST_IN_YAML + 1
+    with pytest.raises(InputError) as refused:
+        task_files.read(f'{{"watchbell": 1, "tasks": [{task}, 3]}}')
+    assert [problem.field for problem in refused.value.problems] == ["tasks[1]"]
+
+
 def test_a_name_that_stands_twice_among_very_many_is_found_at_once():
     text = "".join(f'"{number}": 0, ' for number in range(100_000))
 

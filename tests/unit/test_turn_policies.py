@@ -363,6 +363,7 @@ def _steps(db: Database, waiting_runs: int, task: Task) -> int:
     return steps
 
 
+@pytest.mark.embedded
 def test_a_long_queue_behind_a_busy_task_is_looked_past_at_a_cost_that_grows_with_its_length_only(
     db: Database, task: Task
 ) -> None:

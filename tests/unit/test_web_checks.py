@@ -184,7 +184,8 @@ def test_a_fault_of_ours_tells_its_number_and_nothing_else(
     admin: Person, app: Flask, db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     with db.write() as session:
-        session.connection().exec_driver_sql("UPDATE account SET created_at = 'not a time'")
+        # No time of ours, in either database.
+        session.connection().exec_driver_sql("UPDATE account SET created_at = 'infinity'")
     app.testing = False
     try:
         answer = admin.get("/account/password\r\nforged")

@@ -117,7 +117,7 @@ def test_a_task_that_is_switched_off_needs_no_attention(db: Database, gone: str)
     add_run(db, task, RunState.FAILED, due_at=now)
     assert len(list_troubles(db, now=now)) == 1
 
-    column = "enabled = 0" if gone == "disabled" else "deleted_at = '2026-01-01 00:00:00.000000'"
+    column = "enabled = false" if gone == "disabled" else "deleted_at = '2026-01-01 00:00:00.000000'"
     with db.write() as session:
         session.connection().exec_driver_sql(f"UPDATE task SET {column}")
 

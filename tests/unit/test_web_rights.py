@@ -226,7 +226,7 @@ def test_a_token_that_is_over_reaches_nothing_at_all(hall: Flask, db: Database, 
         tokens.rotate(db, made.id, now=now)
     if end == "disabled owner":
         with db.write() as session:
-            session.connection().exec_driver_sql("UPDATE account SET is_active = 0")
+            session.connection().exec_driver_sql("UPDATE account SET is_active = false")
     if end == "unknown":
         secret = secret[:-1] + ("0" if secret[-1] != "0" else "1")
 
@@ -278,6 +278,6 @@ def test_an_account_with_a_role_that_does_not_exist_may_do_nothing(app: Flask, e
 def test_an_account_that_is_switched_off_is_out_with_its_next_request(enter: Enter, db: Database) -> None:
     person = enter("editor")
     with db.write() as session:
-        session.connection().exec_driver_sql("UPDATE account SET is_active = 0 WHERE username = 'a-editor'")
+        session.connection().exec_driver_sql("UPDATE account SET is_active = false WHERE username = 'a-editor'")
 
     assert not person.is_in()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: What of a long value is shown beside another one.
 _SHOWN = 60
+#: In bytes; no reader takes more characters, and a pipe may never end.
+_LONGEST_FILE = 16 * 1024 * 1024
 _SIGNS = {"add": "+", "change": "~", "keep": "=", "refuse": "!"}
 
 
@@ -118,10 +121,14 @@ def _effect(program: Program, db: Database, plan: Plan, now: datetime) -> Mappin
 def read_file(file: str) -> str:
     """Return the text of a file, or of standard input for ``-``; raises InputError."""
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode("utf-8-sig")
+        with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as opened:
+            data = opened.read(_LONGEST_FILE + 1)
     except OSError as error:
         raise InputError.of("FILE", f"{file[:200]!r} cannot be read: {error.strerror}", "tasks.yaml") from None
+    if len(data) > _LONGEST_FILE:
+        raise InputError.of("FILE", f"{file[:200]!r} is longer than {_LONGEST_FILE // 1024 // 1024} MiB")
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError.of("FILE", f"{file[:200]!r} is not UTF-8 text") from None
 

@@ -10,6 +10,7 @@ from watchbell import clock
 from watchbell.config import Config
 from watchbell.control.pidfile import Owner
 from watchbell.services import heartbeats
+from watchbell.services.leadership import Standing
 from watchbell.services.lives import name_life
 from watchbell.store.heartbeats import Scheduler
 from watchbell.store.session import Database
@@ -30,7 +31,10 @@ class Beat:
         self.started_at = now
         #: The newest beat that is stored.
         self.beaten_at: datetime | None = None
+        #: Where this scheduler stands with the lease of the leader, by the newest beat.
+        self.standing = Standing(None)
         self._last = self._last_kept = clock.monotonic()
+        self._is_hastened = False
         self._row = Scheduler(
             incarnation=self.incarnation,
             user=config.user,
@@ -44,22 +48,50 @@ class Beat:
             started_at=now,
             beat_at=now,
             running=0,
+            load=_load(),
         )
 
     def begin(self) -> None:
         """Store the first heartbeat; raises Unavailable."""
-        heartbeats.begin(self._db, self._row)
+        self.standing = heartbeats.begin(self._db, self._row)
         self.beaten_at = self.started_at
 
     def due_in(self) -> float:
-        """Return the seconds until the next beat, at least 0."""
-        return max(0.0, self._last + BEAT_SECONDS - clock.monotonic())
+        """Return the seconds until the next beat, at least 0; it comes early when the lease may be free by then."""
+        if self._is_hastened:
+            return 0.0
+        return max(0.0, self._last + min(BEAT_SECONDS, self.standing.look_in) - clock.monotonic())
+
+    def hasten(self) -> None:
+        """Let the next beat come at once."""
+        self._is_hastened = True
+
+    def stand_by(self) -> None:
+        """Forget the term, which is somebody else's by now; the next beat comes at once."""
+        self.standing = Standing(None)
+        self.hasten()
 
     def beat(self, running: int, now: datetime) -> None:
         """Store a beat; raises Unavailable."""
         at = clock.monotonic()
         keep = at - self._last_kept >= KEEP_SECONDS
-        heartbeats.beat(self._db, self.incarnation, now=now, running=running, keep=keep)
-        self._last, self.beaten_at = at, now
+        self.standing = heartbeats.beat(
+            self._db,
+            self.incarnation,
+            now=now,
+            running=running,
+            keep=keep,
+            load=_load(),
+            term=self.standing.term,
+        )
+        self._last, self.beaten_at, self._is_hastened = at, now, False
         if keep:
             self._last_kept = at
+
+
+def _load() -> float | None:
+    """Return the load of this machine over the last minute; None where the system does not tell."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except OSError:
+        return None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from watchbell import clock
-from watchbell.errors import Unavailable
+from watchbell.errors import LeaseLost, Unavailable
 from watchbell.services import audit, calendars, secrets, tasks
 from watchbell.services.digest import Digest
 from watchbell.services.output_files import Sweep
@@ -47,8 +47,20 @@ _RETRY_SECONDS = 10.0
 class Chores:
     """The passes and their steps; ``step`` belongs to the thread of the loop, ``ask`` to any."""
 
-    def __init__(self, db: Database, rules: Rules, output_root: Path, *, actor: str) -> None:
+    def __init__(
+        self,
+        db: Database,
+        rules: Rules,
+        output_root: Path,
+        *,
+        actor: str,
+        own: Database | None = None,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``leads`` tells whether what is done once for all schedulers is done here, by ``db``; what is this one's alone by ``own``."""
         self._db = db
+        self._own = own or db
+        self._leads = leads
         self._rules = rules
         self._output_root = output_root
         self._follow = Digest(db, output_root)
@@ -75,7 +87,7 @@ class Chores:
         """Make a step if this is the time for one, and return for how long the loop may wait for all that matters here."""
         at = clock.monotonic()
         if self._steps is None and not self._asked:
-            if not self._has_ended:
+            if not (self._has_ended and self._leads()):
                 return math.inf
             if at - self._digested_at < DIGEST_SECONDS:
                 return DIGEST_SECONDS - (at - self._digested_at)
@@ -104,6 +116,10 @@ class Chores:
         except Unavailable as error:
             log.info("Housekeeping waits: %s", error)
             self._drop()
+        except LeaseLost:
+            # It is the new leader's, who begins from the start.
+            self._steps = None
+            raise
         except Exception:
             # Old rows that stay a while harm nobody; a scheduler that ends does.
             log.exception("Housekeeping has failed and is tried again later")
@@ -129,6 +145,9 @@ class Chores:
 
     def _work(self, now: datetime) -> Iterator[None]:
         """Yield after each step of a pass."""
+        if not self._leads():
+            yield from self._sweep(now)
+            return
         self._anchor(now)
         yield from self._digest(now)
         while tasks.finish_some_deletions(self._db, now=now, actor=self._actor):
@@ -146,20 +165,26 @@ class Chores:
             if not done.more:
                 break
             yield
-        sweep = Sweep(self._db, self._output_root, self._rules.output_bytes, now=now)
-        given_up = 0
+        if orders:
+            log.info("Deleted %d old order(s) to devices", orders)
+        if runs or files:
+            log.info("Deleted %d old run(s) and %d file(s) of theirs", runs, files)
+        yield from self._sweep(now)
+        while self._timed(lambda limit: secrets.sweep(self._db, limit)):
+            yield
+
+    def _sweep(self, now: datetime) -> Iterator[None]:
+        """Yield after each step of looking at the outputs in this scheduler's own folder."""
+        sweep = Sweep(self._own, self._output_root, self._rules.output_bytes, now=now)
+        files = given_up = 0
         while True:
             swept = self._timed(sweep.step)
             files, given_up = files + swept.orphans, given_up + swept.given_up
             if not swept.more:
                 break
             yield
-        while self._timed(lambda limit: secrets.sweep(self._db, limit)):
-            yield
-        if orders:
-            log.info("Deleted %d old order(s) to devices", orders)
-        if runs or files or given_up:
-            log.info("Deleted %d old run(s) and %d file(s); %d output(s) gave way to newer ones", runs, files, given_up)
+        if files or given_up:
+            log.info("Deleted %d file(s) without a run; %d output(s) gave way to newer ones", files, given_up)
 
     def _anchor(self, now: datetime) -> None:
         """Write the digest of the audit's newest entry into the log once a day, which an audit cut short would contradict."""

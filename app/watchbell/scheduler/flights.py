@@ -8,6 +8,7 @@ from datetime import datetime
 from watchbell import clock
 from watchbell.domain.run_state import RunState
 from watchbell.execution import Bundle, Process
+from watchbell.execution.watcher import Watcher
 from watchbell.services.tickets import Started, Ticket
 
 #: By run id and attempt number.
@@ -38,6 +39,13 @@ class Flight:
         if process is None or at is None:
             return None
         return Started(self.ticket, self.bundle.path, process.pid, process.start_ticks, process.boot_id, at)
+
+    def is_known(self, watcher: Watcher) -> bool:
+        """Return whether it is known who the process is, which the keeper tells when it lives for a moment."""
+        if self.started is None:
+            found = watcher.started(self.key)
+            self.started = self.started_as(*found) if found is not None else None
+        return self.started is not None
 
 
 Flights = dict[Key, Flight]

@@ -26,6 +26,7 @@ from watchbell.scheduler.clockwork import Clockwork
 from watchbell.scheduler.flights import Flight, Flights, Key
 from watchbell.scheduler.gate import Gate
 from watchbell.scheduler.launch import Launcher
+from watchbell.scheduler.leadership import Leadership
 from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.reap import not_started, to_result, unstarted
 from watchbell.scheduler.runway import Runway
@@ -64,6 +65,7 @@ class Tools:
     launcher: Launcher
     plan: Plan
     beat: Beat
+    lead: Leadership
     chores: Sidework
     vitals: Vitals
     host: str
@@ -153,8 +155,8 @@ class Loop:
             self._look()
             self._launch()
             busy = self._turn(clock.now(), starts=vitals.may_start)
-            if self._tools.beat.due_in() == 0:
-                self._tools.beat.beat(len(self.flights), clock.now())
+            if self._tools.lead.beat(len(self.flights), clock.now()):
+                self._mark, self._has_news = 0, True
             wait = self._tools.chores.step(clock.now(), busy=busy, due_at=self._tools.plan.next_at())
             vitals.settle()
         except Unavailable as error:
@@ -205,6 +207,8 @@ class Loop:
             # A pause holds up what is ahead of its seat, too; what may start all the same gets another ticket.
             self._give_back(self._runway.give_back(0.0), self._gate.why_changed())
         if self._has_news:
+            self._tools.lead.hear()
+            self._tools.chores.note_news()
             changed = tasks.list_changed(self._tools.db, self._mark)
             self._tools.plan.read(changed)
             self._mark = max([self._mark, *(task.change for task in changed)])
@@ -248,6 +252,7 @@ class Loop:
             host=self._tools.host,
             holds=self._gate.holds,
             is_time=is_time,
+            term=self._tools.lead.term,
         )
         try:
             turned = take_turn(self._tools.db, turn, self._gate.follower())
@@ -280,14 +285,7 @@ class Loop:
     def _unrecorded(self, age_seconds: float) -> list[Flight]:
         """Return the flights whose rows do not say yet that they run, and which have run for that long."""
         youngest = clock.monotonic() - age_seconds
-        return [f for f in self._fresh.values() if f.since <= youngest and self._is_known(f)]
-
-    def _is_known(self, flight: Flight) -> bool:
-        """Return whether it is known who a run's process is, which the keeper tells when it lives for a moment."""
-        if flight.started is None:
-            found = self._tools.watcher.started(flight.key)
-            flight.started = flight.started_as(*found) if found is not None else None
-        return flight.started is not None
+        return [f for f in self._fresh.values() if f.since <= youngest and f.is_known(self._tools.watcher)]
 
     def _collect(self) -> None:
         """Turn what the watcher hands over into results."""
@@ -340,6 +338,8 @@ class Loop:
                 flight.state = RunState.RUNNING
         self._drop(turn.results)
         self._turned_at = clock.monotonic()
+        if turned.is_deposed:
+            self._tools.lead.depose()
         self._gate.settle(turn, turned)
         self._end(turned.replaced)
         if turned.surprises:

@@ -27,6 +27,7 @@ from watchbell.scheduler.beat import Beat
 from watchbell.scheduler.chores import Chores
 from watchbell.scheduler.fleet_watch import FleetWatch
 from watchbell.scheduler.launch import Launcher
+from watchbell.scheduler.leadership import Leadership
 from watchbell.scheduler.loop import Loop, Tools
 from watchbell.scheduler.people import People
 from watchbell.scheduler.plan import Plan
@@ -101,6 +102,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
     watcher = Watcher(bundles, config.output_path, keepers=_KEEPERS, tell=vitals.note_keeper)
     vitals.incarnation, vitals.beaten_at = beat.incarnation, lambda: beat.beaten_at
     plan = Plan(config.hostname, vitals.timekeeper)
+    lead = Leadership(db, beat, plan, vitals)
     launcher = Launcher(db, config, bundles, watcher, plan, People(config.run_as))
     tools = Tools(
         db=db,
@@ -109,9 +111,8 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
         launcher=launcher,
         plan=plan,
         beat=beat,
-        chores=Sidework(
-            Chores(db, Rules.of(config), config.output_path, actor=f"scheduler@{config.hostname}"), FleetWatch(db)
-        ),
+        lead=lead,
+        chores=_sidework(db, config, lead),
         vitals=vitals,
         host=config.hostname,
         max_running=_max_running(config),
@@ -126,7 +127,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
     with _signals(loop):
         watcher.start()
         try:
-            _greet(db, vitals, beat, loop, config.hostname)
+            _greet(db, vitals, lead, beat.incarnation, loop, config.hostname)
             log.info(
                 "Scheduler started (PID %d, %s@%s, home %s)", os.getpid(), config.user, config.hostname, config.home
             )
@@ -153,6 +154,12 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
             watchdog.stop()
             watcher.stop()
             bundles.leave()
+
+
+def _sidework(db: Database, config: Config, lead: Leadership) -> Sidework:
+    rules, actor = Rules.of(config), f"scheduler@{config.hostname}"
+    chores = Chores(lead.database, rules, config.output_path, actor=actor, own=db, leads=lambda: lead.leads)
+    return Sidework(chores, FleetWatch(lead.database), lead)
 
 
 def _watch_abandoned(loop: Loop, tools: Tools, config: Config) -> None:
@@ -200,17 +207,17 @@ def _go_home() -> None:
         os.chdir("/")
 
 
-def _greet(db: Database, vitals: Vitals, beat: Beat, loop: Loop, host: str) -> None:
+def _greet(db: Database, vitals: Vitals, lead: Leadership, incarnation: str, loop: Loop, host: str) -> None:
     """Store the first beat, after having looked whether the clock shows an earlier time than the last life saw."""
 
     def look_at_clock() -> str:
-        return clock_changes.notice(db, host=host, incarnation=beat.incarnation, now=clock.now())
+        return clock_changes.notice(db, host=host, incarnation=incarnation, now=clock.now())
 
     words = vitals.patiently(look_at_clock, loop.is_stopping)
     if words:
         log.warning("%s", words)
     vitals.patiently(vitals.read_passes, loop.is_stopping)
-    vitals.patiently(beat.begin, loop.is_stopping)
+    vitals.patiently(lead.begin, loop.is_stopping)
     vitals.make_reserve()
 
 

@@ -51,6 +51,8 @@ class Entry:
     following: Occurrence | None
     #: What a revision keeps of the definition, as far as a start needs it.
     definition: Mapping[str, object]
+    #: Whether it may run on any host.
+    is_anywhere: bool
 
     @property
     def at(self) -> datetime | None:
@@ -69,6 +71,8 @@ class Plan:
         #: Those of the heap that have become due and still wait for room: the highest priority first, then the oldest.
         self._ready: list[tuple[int, datetime, int, Entry]] = []
         self._order = itertools.count()
+        #: Whether the tasks that may run on any host are this scheduler's to look after; to be set before they are read.
+        self.leads = True
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -77,8 +81,14 @@ class Plan:
         """Take over tasks as they are now in the database; those that are off, deleted or another host's are dropped."""
         for task in tasks:
             self._entries.pop(task.id, None)
-            if task.enabled and task.deleted_at is None and task.host.lower() in {"", self._host}:
+            is_mine = task.host.lower() == self._host if task.host else self.leads
+            if is_mine and task.enabled and task.deleted_at is None:
                 self._add(task)
+
+    def step_down(self) -> None:
+        """Leave the tasks that may run on any host to another scheduler."""
+        self.leads = False
+        self._entries = {number: entry for number, entry in self._entries.items() if not entry.is_anywhere}
 
     def _add(self, task: PlannedTask | Task) -> None:
         try:
@@ -176,6 +186,7 @@ def _entry(task: PlannedTask | Task) -> Entry:
             "steps": task.steps,
             "parameters": task.parameters,
         },
+        is_anywhere=not task.host,
     )
 
 
@@ -249,4 +260,5 @@ def _due_task(
         queue=entry.policies.queue,
         priority=entry.policies.priority,
         start_by=newest.due_at + entry.offset + latest_start(entry.policies, newest, following),
+        is_anywhere=entry.is_anywhere,
     )

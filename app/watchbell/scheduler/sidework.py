@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
+from watchbell.errors import LeaseLost
 from watchbell.scheduler.abandoned import AbandonedWatch
 from watchbell.scheduler.chores import PASS_SECONDS, Chores
 from watchbell.scheduler.fleet_watch import FleetWatch
+from watchbell.scheduler.leadership import Leadership
 
 __all__ = ["PASS_SECONDS", "Sidework"]
 
@@ -15,7 +17,8 @@ __all__ = ["PASS_SECONDS", "Sidework"]
 class Sidework:
     """The chores and the fleet; ``step`` belongs to the thread of the loop, ``ask`` to any."""
 
-    def __init__(self, chores: Chores, fleet: FleetWatch) -> None:
+    def __init__(self, chores: Chores, fleet: FleetWatch, lead: Leadership) -> None:
+        self._lead = lead
         self._fleet = fleet
         self._chores = chores
         #: Set when there is a loop to be told.
@@ -24,7 +27,18 @@ class Sidework:
         self.ask = chores.ask
         self.note_ended = chores.note_ended
 
+    def note_news(self) -> None:
+        """Let what others have written be looked at soon: the leader looks at what has ended on any host."""
+        if self._lead.has_others:
+            self.note_ended(1)
+
     def step(self, now: datetime, *, busy: bool, due_at: datetime | None) -> float:
         """Do what has its time, and return for how long the loop may wait for all that matters here."""
         wait = self.abandoned.step(now) if self.abandoned is not None else math.inf
-        return min(wait, self._fleet.step(now), self._chores.step(now, busy=busy, due_at=due_at))
+        try:
+            # Looking after the fleet is done once, for all schedulers; of the chores only a part.
+            fleet = self._fleet.step(now) if self._lead.leads else math.inf
+            return min(wait, fleet, self._chores.step(now, busy=busy, due_at=due_at))
+        except LeaseLost:
+            self._lead.depose()
+            return 0.0

@@ -150,7 +150,7 @@ def report(db: Database, uuid: str, job_id: str, given: Report, *, now: datetime
     _check(given)
     refusal: ReportRefused | None = None
     with db.write() as session:
-        execution, device, part = _require_part(session, uuid, job_id)
+        execution, device, part = _require_part(session, uuid, job_id, lock=True)
         known = log_store.find_report(session, device.id, given.report_id) if given.report_id else None
         if known is not None and known.digest != given.digest:
             raise Conflict(f"report_id {given.report_id!r} was another report's")
@@ -372,10 +372,12 @@ def require_active(session: Session, uuid: str, *, lock: bool = False) -> Device
     return device
 
 
-def _require_part(session: Session, uuid: str, job_id: str) -> tuple[Execution, Device, DeviceJob]:
+def _require_part(
+    session: Session, uuid: str, job_id: str, *, lock: bool = False
+) -> tuple[Execution, Device, DeviceJob]:
     device = device_store.find_device(session, uuid.lower())
-    execution = store.find_execution(session, job_id, lock=True)
-    part = store.find_part(session, execution.id, device.id, lock=True) if execution and device else None
+    execution = store.find_execution(session, job_id, lock=lock)
+    part = store.find_part(session, execution.id, device.id, lock=lock) if execution and device else None
     if execution is None or device is None or part is None:
         raise PartNotFound
     return execution, device, part

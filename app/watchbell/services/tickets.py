@@ -34,6 +34,8 @@ class DueTask:
     priority: int = 0
     #: Until when the newest occurrence must have been started, unless it is caught up.
     start_by: datetime | None = None
+    #: Whether it may run on any host, so that the leader alone makes its rows.
+    is_anywhere: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,6 +141,8 @@ class Turn:
     holds: Holds = NO_HOLDS
     #: Whether the time of a waiting run may have come, for another attempt or to be given up; it costs queries.
     is_time: bool = False
+    #: The term of the lease that the caller holds; None if nothing is to be done as the leader, or there is no other one.
+    term: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,3 +166,5 @@ class Turned:
     replaced: Mapping[int, str] = dataclasses.field(default_factory=dict)
     #: Whether ends are left that are still to be followed to what runs after them.
     is_behind: bool = False
+    #: Whether another scheduler leads meanwhile, so that nothing was done that the leader does.
+    is_deposed: bool = False

@@ -16,7 +16,7 @@ from watchbell.services.claims import Seats
 from watchbell.services.following import Followed, Follower
 from watchbell.services.tickets import DueTask, Result, Started, Ticket, Turn, Turned
 from watchbell.services.transitions import log_moves
-from watchbell.store import cursors, waiting
+from watchbell.store import cursors, leases, waiting
 from watchbell.store import ledger as store
 from watchbell.store import runs as run_store
 from watchbell.store import secrets as secret_store
@@ -45,9 +45,10 @@ def take_turn(db: Database, turn: Turn, follower: Follower | None = None) -> Tur
         claimed = births.claim(session, turn, seats) if turn.claims else None
         if claimed is not None:
             tickets += claimed.tickets
-        moves = [(due.task_id, due.change, due.cursor_at, due.next_due_at) for due in turn.due]
+        allowed = _allowed(session, turn)
+        moves = [(due.task_id, due.change, due.cursor_at, due.next_due_at) for due in allowed]
         stale = set(cursors.move_cursors(session, moves))
-        current = [due for due in turn.due if due.task_id not in stale]
+        current = [due for due in allowed if due.task_id not in stale]
         born = births.materialise(session, turn, current, turn.room - len(tickets), seats)
         tickets += born.tickets
         next_moment = waiting.next_moment(session) if turn.is_time else _next_made(turn, born)
@@ -64,7 +65,17 @@ def take_turn(db: Database, turn: Turn, follower: Follower | None = None) -> Tur
         is_behind=followed.has_more or born.has_made_way or bool(followed.replaced),
         next_moment=next_moment,
         replaced=followed.replaced | born.replaced,
+        is_deposed=len(allowed) < len(turn.due),
     )
+
+
+def _allowed(session: Session, turn: Turn) -> Sequence[DueTask]:
+    """Return what is due and for the caller to make rows of: what may run anywhere only as long as it leads."""
+    if turn.term is None or not any(due.is_anywhere for due in turn.due):
+        return turn.due
+    if leases.is_held(session, turn.holder, turn.term):
+        return turn.due
+    return [due for due in turn.due if not due.is_anywhere]
 
 
 def _next_made(turn: Turn, born: births.Born) -> datetime | None:

@@ -33,6 +33,8 @@ class Scheduler(Base):
     #: Set again and again while the loop turns.
     beat_at: Mapped[datetime]
     running: Mapped[int] = mapped_column(default=0)
+    #: How many processes waited for a processor of its machine, on the average of the last minute; None if that is not told.
+    load: Mapped[float | None]
     #: Set by an end in good order.
     stopping_at: Mapped[datetime | None]
     stopped_at: Mapped[datetime | None]

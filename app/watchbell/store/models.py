@@ -23,6 +23,7 @@ from watchbell.store.idempotency import KeptAnswer
 from watchbell.store.identities import Identity
 from watchbell.store.incidents import Incident
 from watchbell.store.job_library import JobHandler, JobHandlerVersion, JobTemplate
+from watchbell.store.leases import Lease
 from watchbell.store.log_marks import LogMark
 from watchbell.store.metric_days import MetricDay
 from watchbell.store.mutes import Mute
@@ -78,6 +79,7 @@ __all__ = [
     "JobHandlerVersion",
     "JobTemplate",
     "KeptAnswer",
+    "Lease",
     "LogMark",
     "LoginLink",
     "LoginSession",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -54,5 +53,16 @@ def _settle(tokens: Sequence[Token]) -> None:
             token.info = ""
         if token.type == "link_open":
             token.attrs = {**token.attrs, "rel": "noopener noreferrer nofollow"}
-        children: Any = token.children
-        _settle(children or ())
+        token.children = _without_dead_links(token.children or [])
+        _settle(token.children)
+
+
+def _without_dead_links(tokens: list[Token]) -> list[Token]:
+    """Leave of a link that leads nowhere what stands in it; no link has another one in it."""
+    kept, is_dead = [], False
+    for token in tokens:
+        if token.type == "link_open":
+            is_dead = not token.attrs.get("href")
+        if not (is_dead and token.type in {"link_open", "link_close"}):
+            kept.append(token)
+    return kept
