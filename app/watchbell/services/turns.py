@@ -12,8 +12,9 @@ from datetime import datetime
 
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.services import births, deadlines, pauses
+from watchbell.services.chain_steps import Followed
 from watchbell.services.claims import Seats
-from watchbell.services.following import Followed, Follower
+from watchbell.services.following import Follower
 from watchbell.services.tickets import DueTask, Result, Started, Ticket, Turn, Turned
 from watchbell.services.transitions import log_moves
 from watchbell.store import cursors, leases, waiting
