@@ -15,7 +15,8 @@ from watchbell.domain.incidents import IncidentKind
 from watchbell.domain.presence import SchedulerState
 from watchbell.domain.run_state import RunState
 from watchbell.errors import DatabaseTrouble
-from watchbell.services import incidents
+from watchbell.services import heartbeats, incidents
+from watchbell.store.heartbeats import Scheduler
 from watchbell.store.session import Database
 from watchbell.web import current
 
@@ -40,6 +41,32 @@ def test_every_kind_of_incident_is_told_in_words(admin: Person, db: Database, ki
         assert "_" not in row.select_one("td").text  # type: ignore[union-attr]
     (told,) = admin.get("/heartbeats.json").json["incidents"]  # type: ignore[index]
     assert (told["kind"], told["host"], told["data"]) == (kind, "db1", {"seconds": 60})
+
+
+def _begin(db: Database, host: str) -> None:
+    scheduler = Scheduler(
+        incarnation=f"{host}.home", user="ann", host=host, environment="production", session_id="1", version="0.1.0",
+        pid=7, start_ticks=5, boot_id="boot", started_at=clock.now(), beat_at=clock.now(), load=1.25,
+    )  # fmt: skip
+    heartbeats.begin(db, scheduler)
+
+
+def test_of_several_schedulers_the_leader_is_named_and_of_a_single_one_nothing_is_said(
+    admin: Person, db: Database
+) -> None:
+    _begin(db, "west")
+    assert "Leader" not in admin.see("/heartbeats").select_one(".wb-cards").text  # type: ignore[union-attr]
+    _begin(db, "east")
+
+    cards = {card.select_one("h2").text: card.text for card in admin.see("/heartbeats").select(".wb-card")}  # type: ignore[union-attr]
+
+    assert "Leader" in cards["ann@east"] and "Leader" not in cards["ann@west"]
+    assert "1.25" in cards["ann@west"]
+    twin = admin.get("/heartbeats.json").json["heartbeats"]  # type: ignore[index]
+    items = admin.get("/api/v2/heartbeats").json["items"]  # type: ignore[index]
+    for found in (twin, items):
+        told = {one["host"]: (one["leads"], one["load_average"]) for one in found}
+        assert told == {"east": (True, 1.25), "west": (False, 1.25)}
 
 
 def test_the_panel_tells_what_happened_lately(admin: Person, db: Database) -> None:

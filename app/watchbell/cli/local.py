@@ -355,6 +355,12 @@ class LocalSource(LocalChains, LocalEdits, LocalForesight, LocalPast):
 
         return process.status(self._program.config, self._program.existing_db, now=clock.now())
 
+    def list_schedulers(self) -> Sequence[Mapping[str, Any]]:
+        """Return all schedulers that have told of themselves, the one that beat last first."""
+        from watchbell.services import heartbeats
+
+        return list(map(heartbeats.told, heartbeats.list_lives(self._program.existing_db, now=clock.now())))
+
     def start_scheduler(self) -> SchedulerStatus:
         """Start the scheduler, and make the database if there is none."""
         from watchbell.control import process

@@ -304,6 +304,10 @@ class RemoteSource(RemoteChains, RemoteEdits, RemoteForesight, RemotePast):
         """Return what the server's scheduler is doing."""
         return remote_rows.status_told(self._client.scheduler())
 
+    def list_schedulers(self) -> Sequence[Mapping[str, Any]]:
+        """Return all schedulers that have told of themselves, the one that beat last first."""
+        return list(map(remote_rows.read_body, self._client.ask("GET", "/heartbeats")["items"]))
+
     def start_scheduler(self) -> SchedulerStatus:
         """Start the server's scheduler and wait for its first heartbeat."""
         return remote_rows.status_told(self._client.start_scheduler())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from watchbell import clock
 from watchbell.cli.program import Program, pass_program
-from watchbell.cli.screen import examples, follow, json_option, pairs, print_json, say
+from watchbell.cli.screen import examples, follow, json_option, moment, pairs, print_json, say, table
 from watchbell.control import logfile
 from watchbell.control.logfile import LogLine
 from watchbell.domain.presence import SchedulerState
@@ -89,6 +91,29 @@ def status(program: Program, *, as_json: bool) -> int:
 
 
 @scheduler.command(
+    "list",
+    short_help="List the schedulers of the database.",
+    epilog=examples("watchbell scheduler list", "watchbell scheduler list --json"),
+)
+@json_option
+@pass_program
+def list_all(program: Program, *, as_json: bool) -> None:
+    """List the schedulers that work on the database or did, on whatever host: which of them leads, and when each was heard of last.
+
+    The leader does what is done once for all of them.
+    """
+    found = program.source.list_schedulers()
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        say("No scheduler has been heard of yet.")
+        return
+    heads = ("User", "Host", "Environment", "Version", "Leads", "Runs", "Load", "Session", "Last sign", "State")
+    table(heads, [_row(one, program.zone) for one in found], flexible=1, right=(5, 6))
+
+
+@scheduler.command(
     short_help="Print the scheduler's log.",
     epilog=examples("watchbell scheduler logs -n 20", "watchbell scheduler logs --follow"),
 )
@@ -119,6 +144,23 @@ def logs(program: Program, *, lines: int, follows: bool, as_json: bool) -> None:
         return True
 
     follow(step, clock.pause, _LOOK_SECONDS)
+
+
+def _row(one: Mapping[str, Any], zone: tzinfo) -> tuple[object, ...]:
+    # A server of an earlier version tells neither the load nor who leads.
+    load = one.get("load_average")
+    return (
+        one["user"],
+        one["host"],
+        one["environment"],
+        one["version"],
+        "yes" if one.get("leads") else "",
+        one["running"],
+        "" if load is None else f"{load:.2f}",
+        one["session_id"],
+        moment(one["beat_at"], zone),
+        "Stopped" if one["stopped_at"] else one["words"],
+    )
 
 
 def _print_lines(lines: list[LogLine]) -> None:

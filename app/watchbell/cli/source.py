@@ -376,6 +376,9 @@ class Source(CalendarSource, ChainSource, EditSource, ForesightSource, PastSourc
     def scheduler_status(self) -> SchedulerStatus:
         """Return what the scheduler is doing."""
 
+    def list_schedulers(self) -> Sequence[Mapping[str, Any]]:
+        """Return all schedulers that have told of themselves, the one that beat last first."""
+
     def start_scheduler(self) -> SchedulerStatus:
         """Start the scheduler and wait for its first heartbeat."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from watchbell.domain.presence import Presence, Tier, presence
 from watchbell.domain.run_state import IN_FLIGHT
@@ -110,6 +111,22 @@ class Life:
     beats: Sequence[Heartbeat]
     #: What it runs, the first due first, a few of many.
     runs: Sequence[Run] = ()
+
+
+_TOLD = ("incarnation", "user", "host", "environment", "session_id", "version", "pid", "running", "started_at", "beat_at",
+         "stopped_at")  # fmt: skip
+
+
+def told(life: Life) -> dict[str, Any]:
+    """Return a life as programs read it."""
+    values = {name: getattr(life.scheduler, name) for name in _TOLD}
+    return {
+        **values,
+        "load_average": life.scheduler.load,
+        "leads": life.leads,
+        "tier": life.presence.tier,
+        "words": life.presence.words,
+    }
 
 
 def list_lives(db: Database, *, now: datetime) -> list[Life]:

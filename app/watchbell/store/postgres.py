@@ -26,8 +26,9 @@ _NAME = "watchbell"
 #: that is watched over has less time than the watchdog.
 _STATEMENT_SECONDS = 60
 _STATEMENT_OF_LOOP_SECONDS = 20
-#: So long a writer may hold the lock without asking for anything, as one does that was stopped by a signal.
-_IDLE_WRITER_SECONDS = 60
+#: So long a writer may hold the lock without asking for anything, as one does that was stopped by a signal. It is less than
+#: the lease of a leader lasts, so that whoever takes its place need not wait for its lock on top.
+_IDLE_WRITER_SECONDS = 10
 #: So long it is asked what became of a commit whose reply was lost, and how often.
 _FIND_OUT_SECONDS = 15.0
 _ASK_AGAIN_SECONDS = 0.25

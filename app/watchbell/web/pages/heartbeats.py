@@ -32,6 +32,7 @@ class Card:
 
     scheduler: Scheduler
     presence: Presence
+    leads: bool
     #: What the age of its last heartbeat says, as people read it.
     words: str
     strip: DayStrip
@@ -85,6 +86,7 @@ def _card(life: Life, now: datetime) -> Card:
     return Card(
         scheduler=life.scheduler,
         presence=life.presence,
+        leads=life.leads,
         words=_presence_words(life, now),
         strip=day_strip(sorted(moments), now),
         runs=life.runs,
@@ -111,6 +113,8 @@ def _card_json(card: Card, zone: ZoneInfo) -> dict[str, object]:
     plain = ("user", "host", "environment", "session_id", "version", "pid", "running")
     return {
         **{name: getattr(life, name) for name in plain},
+        "load_average": life.load,
+        "leads": card.leads,
         "tier": card.presence.tier.value,
         "words": card.presence.words,
         "started_at": local_text(life.started_at, zone),

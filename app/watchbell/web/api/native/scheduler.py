@@ -10,7 +10,6 @@ from flask import Response
 from watchbell.control import logfile, process
 from watchbell.domain.presence import SchedulerState, Tier
 from watchbell.services import audit, heartbeats, incidents
-from watchbell.services.heartbeats import Life
 from watchbell.web import current, log_lines
 from watchbell.web.api import fields
 from watchbell.web.api.idempotency import idempotent
@@ -21,10 +20,6 @@ from watchbell.web.db import database
 _STATUS_FIELDS = (
     *("state", "message", "since", "pid", "host", "user", "version", "environment", "session_id", "incarnation"),
     *("started_at", "beat_at", "running"),
-)
-_LIFE_FIELDS = (
-    *("incarnation", "user", "host", "environment", "session_id", "version", "pid", "running"),
-    *("started_at", "beat_at", "stopped_at"),
 )
 _INCIDENT_FIELDS = ("id", "at", "kind", "message", "host", "data")
 _HIGHEST_OFFSET = 2**62
@@ -104,6 +99,12 @@ class Heartbeat(fields.Schema):
     version = fields.Text(required=True)
     pid = fields.Whole(required=True)
     running = fields.Whole(required=True)
+    load_average = fields.Number(
+        required=True, allow_none=True, metadata={"description": "Of its machine, the average of the last minute."}
+    )
+    leads = fields.Flag(
+        required=True, metadata={"description": "Whether it does what is done once for all schedulers."}
+    )
     started_at = fields.Moment(required=True)
     beat_at = fields.Moment(required=True)
     stopped_at = fields.Moment(required=True, allow_none=True)
@@ -196,7 +197,9 @@ def clear_log() -> Response:
 @blueprint.answers(200, Heartbeats)
 def list_heartbeats() -> Response:
     """List who proves to be alive."""
-    return answers.answer({"items": [_life(life) for life in heartbeats.list_lives(database(), now=current.now())]})
+    return answers.answer(
+        {"items": [heartbeats.told(life) for life in heartbeats.list_lives(database(), now=current.now())]}
+    )
 
 
 @blueprint.route("/incidents")
@@ -213,8 +216,3 @@ def list_incidents(asked: dict[str, Any]) -> Response:
 def _told(found: process.SchedulerStatus) -> Response:
     told = {name: getattr(found, name) for name in _STATUS_FIELDS}
     return answers.answer({**told, "tick_age_seconds": found.tick_age})
-
-
-def _life(life: Life) -> dict[str, object]:
-    told = {name: getattr(life.scheduler, name) for name in _LIFE_FIELDS}
-    return {**told, "tier": life.presence.tier, "words": life.presence.words}
