@@ -140,7 +140,9 @@ def test_the_password_is_asked_for_when_the_login_is_of_long_ago(browser, instal
         expect(page.get_by_label("Secret", exact=True)).to_have_value(re.compile("^wb_"))
 
 
-def test_a_passkey_is_added_and_logs_in_alone_and_in_place_of_a_code(browser, installation: Installation) -> None:
+def test_a_passkey_is_added_logs_in_alone_and_in_place_of_a_code_and_opens_nothing_once_it_is_removed(
+    browser, installation: Installation
+) -> None:
     # Passkeys belong to a name, and not to the number by which the other tests come.
     named = copy.copy(installation)
     named.root = installation.root.replace("127.0.0.1", "localhost")
@@ -156,6 +158,7 @@ def test_a_passkey_is_added_and_logs_in_alone_and_in_place_of_a_code(browser, in
         page.get_by_label("Name", exact=True).fill("laptop")
         page.get_by_role("button", name="Go on").click()
         expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
+        code = page.locator(".wb-factor__codes li").first.inner_text()
 
         for act in ("alone", "after the password"):
             page.goto("/logout")
@@ -173,3 +176,18 @@ def test_a_passkey_is_added_and_logs_in_alone_and_in_place_of_a_code(browser, in
         row = page.get_by_role("row").filter(has=page.get_by_label("Name of the passkey laptop"))
         expect(row).to_contain_text("localhost")
         expect(row).not_to_contain_text("never")
+        row.get_by_role("link", name="Remove laptop").click()
+        page.get_by_role("button", name="Remove").click()
+        expect(page.get_by_role("heading", name="Remove the passkey laptop")).to_be_visible()
+        page.get_by_label("Code").fill(code)
+        page.get_by_role("button", name="Remove").click()
+        expect_notice(page, "The passkey laptop is removed.")
+
+        # The device still has it, and nobody else has one.
+        page.goto("/logout")
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_role("button", name="Log in")).to_be_visible()
+        expect(page.get_by_role("link", name="Log in with a passkey")).to_have_count(0)
+        page.goto("/login/passkey")
+        expect_notice(page, "This passkey does not open an account here")
+        expect(page.get_by_role("button", name="Use a passkey")).to_be_visible()

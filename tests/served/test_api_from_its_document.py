@@ -64,6 +64,6 @@ def explore(url: str, token: str, folder: Path) -> subprocess.CompletedProcess[s
         env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(folder)},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=5400 if LONG else 600,
         check=False,
     )

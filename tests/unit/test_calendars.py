@@ -75,6 +75,11 @@ def test_a_file_of_events_becomes_days_windows_and_days_of_every_year() -> None:
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:x\nEND:VEVENT\nEND:VCALENDAR", "event 1 (x) has no beginning"),
         (ICAL.replace("FREQ=YEARLY", "FREQ=WEEKLY"), "event 3 (Founders' day) comes again in a way"),
         ("x" * 1_000_001, "at most 1,000,000 characters"),
+        (ICAL.replace("END:VEVENT", "SUMMARY:\ud800\nEND:VEVENT"), "half a character"),
+        (
+            ICAL.replace("SUMMARY:Founders", "SUMMARY:Old\nSUMMARY:Founders").replace("YEARLY", "DAILY"),
+            "event 3 (Old) comes again",
+        ),
         (ICAL.replace("FREQ=YEARLY", "FREQ=YEARLYYEARLY"), "event 3 (Founders' day) comes again in a way"),
         (bomb("DURATION:P1D\nRRULE:FREQ=YEARLY\nRRULE:FREQ=YEARLY"), "event 1 comes again in a way"),
         (

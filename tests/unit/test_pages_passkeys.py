@@ -91,10 +91,10 @@ def test_what_was_asked_is_answered_once_and_by_the_browser_that_was_asked(
 
     for one in (second, never):
         refused = one.post("/login/passkey", {"answer": answer})
-        assert (refused.status_code, refused.location, one.is_in()) == (303, "/login/passkey", False)
+        assert (refused.status_code, refused.location, one.is_in()) == (303, "/login/passkey?again=1", False)
     assert first.post("/login/passkey", {"answer": answer}).location == "/"
     first.post("/logout")
-    assert first.post("/login/passkey", {"answer": answer}).location == "/login/passkey"
+    assert first.post("/login/passkey", {"answer": answer}).location == "/login/passkey?again=1"
     assert not first.is_in()
 
 

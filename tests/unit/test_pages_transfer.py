@@ -68,6 +68,29 @@ def test_a_crontab_is_shown_before_anything_is_made(admin: Person, db: Database)
     assert "Line 7: cron would refuse this" in page.text
 
 
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("@daily a\n" * 5001, "crontab"),
+        ("watchbell: 1\ntasks:\n" + "".join(f"- name: t{n}\n" for n in range(5001)), "document"),
+    ],
+    ids=["crontab", "document"],
+)
+def test_more_than_can_be_looked_at_together_is_refused(admin: Person, text: str, form: str) -> None:
+    answer = admin.post("/tasks/import", {"text": text, "form": form, "act": "look"})
+
+    assert answer.status_code == 422
+    assert "There are 5,001 tasks in it, and at most 5,000 are looked at together" in answer.text
+
+
+def test_of_very_many_remarks_the_first_are_told(admin: Person) -> None:
+    page = look(admin, "MAILTO=a\n" * 250 + "@daily a\n")
+
+    assert "Line 200: MAILTO is left out" in page.text
+    assert "Line 201: MAILTO" not in page.text
+    assert "and 50 more" in page.text
+
+
 def test_what_is_ticked_is_made_and_nothing_else(admin: Person, db: Database) -> None:
     page = look(admin, CRONTAB)
     answer = admin.post("/tasks/import", sent(page, pick=["task:rotate-logs"]))

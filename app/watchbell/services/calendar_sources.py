@@ -21,6 +21,7 @@ YEARS, MOST_YEARS = 10, 30
 #: How often an event that comes again each year is written out; others that come again are taken for their first time.
 _EXAMPLE = "holidays.ics"
 _FOLD = re.compile(r"\r?\n[ \t]")
+_HALF = re.compile("[\ud800-\udfff]")
 _A_DAY = timedelta(days=1)
 _A_YEAR = timedelta(days=366)
 
@@ -33,6 +34,8 @@ def read_ical(text: str) -> str:
     """
     if len(text) > LONGEST_FILE:
         raise InputError.of("ical", f"must be at most {LONGEST_FILE:,} characters", _EXAMPLE)
+    if _HALF.search(text):
+        raise InputError.of("ical", "this holds half a character, which no text may hold", _EXAMPLE)
     if _FOLD.sub("", text).upper().count("VTIMEZONE") > 2 * MOST_ZONES:
         raise InputError.of("ical", f"there are more than {MOST_ZONES} time zones in it", _EXAMPLE)
     # Loading it takes a tenth of a second, which nobody pays who reads no such file.
@@ -60,7 +63,9 @@ def read_ical(text: str) -> str:
 
 def _entries(event: Any, number: int) -> list[Entry]:
     """Return what an event comes to; raises InputError that names it."""
-    label = clean_label(str(event.get("SUMMARY", "")))
+    said = event.get("SUMMARY", "")
+    # It is a list where it stands there twice.
+    label = clean_label(str(said[0] if isinstance(said, list) else said))
     where = f"event {number}{f' ({label})' if label else ''}"
     try:
         begin = event.decoded("DTSTART")

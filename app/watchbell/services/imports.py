@@ -115,7 +115,15 @@ def survey(db: Database, wish: Wish, asking: Asking) -> Survey:
         return Survey(form, _offers_of_document(db, wish, asking))
     taken = {definition.name for definition in transfer.list_definitions(db)[0]}
     read = read_crontab(wish.text, system=form is Form.SYSTEM, taken=taken)
+    _refuse_too_many(len(read.jobs))
     return Survey(form, _offers_of_jobs(db, read.jobs, wish, asking), read.remarks)
+
+
+def _refuse_too_many(count: int) -> None:
+    # Working each of them out, and showing it, takes a millisecond.
+    if count > MOST_CHOSEN:
+        message = f"there are {count:,} tasks in it, and at most {MOST_CHOSEN:,} are looked at together"
+        raise InputError.of("text", f"{message}; import it in parts")
 
 
 def form_of(text: str, users: Collection[str] = ()) -> Form:
@@ -187,6 +195,7 @@ def _offers_of_jobs(db: Database, jobs: Sequence[Job], wish: Wish, asking: Askin
 
 def _offers_of_document(db: Database, wish: Wish, asking: Asking) -> list[Offer]:
     document = task_files.read(wish.text)
+    _refuse_too_many(len(document.tasks))
     works = _works(db)
     offers = [Offer("", step.name, "", step) for step in transfer.plan_queues(db, document)]
     for entry in document.tasks:

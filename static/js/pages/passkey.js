@@ -1,4 +1,5 @@
-/* The pages that ask for a passkey: the browser is asked at once, and again by the button; what it answers is sent by the form. */
+/* The pages that ask for a passkey: the browser is asked at once, and again by the button; what it answers is sent by the form.
+ * With data-waits="true" it is asked by the button only: one that answers by itself would be refused again and again. */
 
 import { answerOf, optionsOf } from "../lib/passkeys.js";
 import { t } from "../lib/words.js";
@@ -40,5 +41,5 @@ if (form instanceof HTMLFormElement) {
     event.preventDefault();
     ask(form);
   });
-  ask(form);
+  if (form.dataset.waits !== "true") ask(form);
 }

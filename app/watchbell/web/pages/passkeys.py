@@ -112,7 +112,8 @@ def login() -> Response | str:
     options = _options(purpose)
     if purpose is Purpose.CODE and options is None and not trouble:
         return redirect(url_for("auth.code", next=request.args.get("next")), 303)
-    return render_template("auth/passkey.html", options=options, purpose=purpose.value, trouble=trouble)
+    waits = "again" in request.args
+    return render_template("auth/passkey.html", options=options, purpose=purpose.value, trouble=trouble, waits=waits)
 
 
 @blueprint.post("/login/passkey")
@@ -124,7 +125,8 @@ def log_in() -> Response:
     if grant is not None:
         return auth.go_on(grant, safe_next(request.args.get("next")) or url_for("overview.index"))
     flash(_("This passkey does not open an account here, or it took too long. Try again."), "warning")
-    return redirect(url_for("passkeys.login", purpose=request.args.get("purpose"), next=request.args.get("next")), 303)
+    purpose, target = request.args.get("purpose"), request.args.get("next")
+    return redirect(url_for("passkeys.login", purpose=purpose, next=target, again=1), 303)
 
 
 def _options(purpose: Purpose) -> str | None:
