@@ -148,7 +148,7 @@ def asked(theirs: Theirs, mine: Task) -> list[Asked]:
         ("native.update_blackout", freeze, {"description": "x"}),
         ("native.update_blackout", freeze, {"tasks": []}),
         ("blackouts.update", freeze, {"name": "freeze", **window, "tasks": "", "version": 1}),
-        ("blackouts.remove", freeze, {}),
+        ("blackouts.remove", freeze, {"version": 1}),
         ("native.delete_blackout", freeze, {}),
         ("gateway.update_job", {"name": "theirs"}, {"command": "false"}),
         ("gateway.delete_job", {"name": "theirs"}, {}),

@@ -83,6 +83,23 @@ def test_calendars_and_blackouts_tell_their_effect_and_save_nothing(admin: Perso
     assert wrong.status_code == 422
 
 
+def test_the_removal_of_a_blackout_tells_what_starts_again_and_is_only_of_the_window_that_was_shown(
+    admin: Person, db: Database, task: Task
+) -> None:
+    window = {"name": "night", "from_time": "01:00", "to_time": "03:00"}
+    made = blackouts.create(db, window, now=clock.now(), actor="me", default_zone="UTC")
+    ask = f"/blackouts/{made.row.id}/remove"
+
+    page = admin.see(ask)
+    assert "30 runs added" in page.select_one("#effect").text  # type: ignore[union-attr]
+    assert "not counted" in page.select_one("#effect").text  # type: ignore[union-attr]
+    blackouts.update(db, made.row.id, {"to_time": "04:00"}, now=clock.now(), actor="ben")
+    assert admin.post(ask, {"version": "1"}).headers["Location"] == ask
+    assert blackouts.get(db, made.row.id).row.version == 2
+    assert admin.post(ask, {"version": "2"}).headers["Location"] == "/blackouts"
+    assert blackouts.list_all(db) == []
+
+
 def test_the_native_family_says_what_would_change(program: Program, db: Database, task: Task) -> None:
     found = program.want(200, "POST", "/api/v2/tasks/preview", {"task_id": task.id, "cron": "0 2 * * mon"})
     assert (found["tasks"], found["added"]["count"], found["moved"]["count"]) == (1, 0, 0)

@@ -82,11 +82,19 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
 )
 @_NAME
 @_day_options
+@dry_run_option
 @json_option
 @pass_program
-def add(program: Program, /, *, name: str, as_json: bool, **options: Any) -> None:
-    """Make a calendar of own days, of an iCalendar file, or of the public holidays of a country, or of all of them."""
-    made = program.source.add_calendar({"name": name, **_fields(options)})
+def add(program: Program, /, *, name: str, as_json: bool, dry_run: bool, **options: Any) -> None:
+    """Make a calendar of own days, of an iCalendar file, or of the public holidays of a country, or of all of them.
+
+    No task can name it yet, so --dry-run says only whether its days can be read.
+    """
+    fields = {"name": name, **_fields(options)}
+    if dry_run:
+        tell(program.source.foresee_calendar(None, fields), as_json=as_json, zone=program.zone)
+        return
+    made = program.source.add_calendar(fields)
     _tell(made, as_json=as_json, verb="made")
 
 

@@ -114,6 +114,7 @@ def tell_lines(found: Mapping[str, Any], zone: ZoneInfo) -> None:
         say(f"! {one['after']} tasks start at {at}{days} (before: {one['before']}): {names}{rest}")
     if found["compared_until"]:
         say(f"What is due very often was compared until {_in(found['compared_until'], zone)}.")
+    say("These are the times of the schedules: a spread of starts, and pauses, are not counted.")
 
 
 def _tell_peaks(found: Mapping[str, Any], zone: ZoneInfo) -> None:

@@ -354,6 +354,7 @@ ROUTES: dict[str, Right] = {
     **dict.fromkeys((f"day_calendars.{name}" for name in ("new", "create", "edit", "update", "remove")), Right.EDIT),
     **dict.fromkeys((f"blackouts.{name}" for name in ("index", "index_csv", "index_json")), Right.VIEW),
     **dict.fromkeys((f"blackouts.{name}" for name in ("new", "create", "edit", "update", "remove")), Right.EDIT),
+    "blackouts.ask_removal": Right.EDIT,
     "queues.index": Right.VIEW,
     "queues.index_json": Right.VIEW,
     # A bound decides about every task of a queue, as an edit of each would.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from watchbell.errors import Conflict, InputError
+from watchbell.errors import Conflict, InputError, VersionConflict
 from watchbell.services import blackouts, foresight
 from watchbell.services.blackouts import BlackoutView
 from watchbell.web import current, foreseeing, query, twins
@@ -61,9 +61,22 @@ def update(blackout_id: int) -> AnyResponse | tuple[str, int]:
     return _save(blackouts.get(database(), blackout_id))
 
 
+@blueprint.get("/blackouts/<int:blackout_id>/remove")
+def ask_removal(blackout_id: int) -> str:
+    view = blackouts.get(database(), blackout_id)
+    return render_template("blackouts/remove.html", view=view, effect=_effect(None, view))
+
+
 @blueprint.post("/blackouts/<int:blackout_id>/remove")
 def remove(blackout_id: int) -> AnyResponse:
-    gone = blackouts.remove(database(), blackout_id, now=current.now(), actor=current.actor())
+    version = query.whole(request.form, "version", None, 1, query.HIGHEST_ID)
+    try:
+        gone = blackouts.remove(
+            database(), blackout_id, now=current.now(), actor=current.actor(), expected_version=version
+        )
+    except VersionConflict as error:
+        flash(sentence(error.message), "danger")
+        return redirect(url_for("blackouts.ask_removal", blackout_id=blackout_id), 303)
     flash(_("The blackout %(name)s is removed. What it has left out stays left out.", name=gone.name), "success")
     return redirect(url_for("blackouts.index"), 303)
 
@@ -93,11 +106,12 @@ def _store(form: BlackoutForm, view: BlackoutView | None) -> BlackoutView:
     return blackouts.update(database(), view.row.id, fields, now=now, actor=actor, expected_version=version)
 
 
-def _effect(form: BlackoutForm, view: BlackoutView | None) -> Effect:
-    """Return what saving the form would do to the runs of the coming days; raises InputError."""
+def _effect(form: BlackoutForm | None, view: BlackoutView | None) -> Effect:
+    """Return what saving the form, or without one the removal, would do to coming runs; raises InputError."""
+    fields = form.fields() if form is not None else None
     number, zone = view.row.id if view is not None else None, current.defaults().zone
     found = foresight.of_blackout(
-        database(), number, form.fields(), now=current.now(), default_zone=zone, moments=foreseeing.moments()
+        database(), number, fields, now=current.now(), default_zone=zone, moments=foreseeing.moments()
     )
     return effect_of(found)
 

@@ -54,7 +54,7 @@ class Collision(fields.Schema):
 
 
 class Simulation(fields.Schema):
-    """What a change would do to the runs of the next 30 days."""
+    """What a change would do to the runs of the next 30 days, by the times of schedules: spreads and pauses do not count."""
 
     since = fields.Moment(required=True)
     until = fields.Moment(required=True)
