@@ -30,7 +30,7 @@ _DATABASES = {"database_url", "postgres_url", "cluster"}
 _FILES = {"database_file", "migrated_file"}
 #: Where Debian puts what is not for everybody's path.
 _PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name), reverse=True)
-_USER = "watchbell"
+USER = "watchbell"
 _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "60",
@@ -43,7 +43,8 @@ _QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"
 
 def program(name: str) -> str | None:
     """Return the path of one of PostgreSQL's programs, or None."""
-    return shutil.which(name, path=os.pathsep.join([*map(str, _PROGRAMS), os.environ.get("PATH", os.defpath)]))
+    folders = [*map(str, _PROGRAMS), os.environ.get("PATH", os.defpath), "/usr/sbin"]
+    return shutil.which(name, path=os.pathsep.join(folders))
 
 
 def is_there() -> bool:
@@ -61,10 +62,10 @@ class Cluster:
         self._server: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         # The server refuses to be root.
-        self._owner = _somebody_else() if os.geteuid() == 0 else None
+        self._owner = somebody_else() if os.geteuid() == 0 else None
         if self._owner:
             os.chown(folder, self._owner.pw_uid, self._owner.pw_gid)
-        options = ["--no-sync", "--auth=trust", f"--username={_USER}", "--encoding=UTF8", "--locale=C.UTF-8"]
+        options = ["--no-sync", "--auth=trust", f"--username={USER}", "--encoding=UTF8", "--locale=C.UTF-8"]
         self._run("initdb", *options, "-D", str(self._data))
 
     def start(self) -> None:
@@ -72,7 +73,7 @@ class Cluster:
         words = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "server.log").open("ab") as log:
             self._server = subprocess.Popen(
-                [_need("postgres"), "-D", str(self._data), *words],
+                [need("postgres"), "-D", str(self._data), *words],
                 stdout=log, stderr=log, cwd=self.folder, **self._identity(),
             )  # fmt: skip
         wait_until(self._answers, what="the private PostgreSQL answers")
@@ -90,7 +91,7 @@ class Cluster:
 
     def url(self, database: str) -> str:
         """Return the URL of a database of this cluster."""
-        return f"postgresql+psycopg://{_USER}@/{database}?host={self.folder}"
+        return f"postgresql+psycopg://{USER}@/{database}?host={self.folder}"
 
     def create(self, template: str = "template0") -> str:
         """Make a database, as a copy of another one, and return its name."""
@@ -106,7 +107,7 @@ class Cluster:
         import psycopg
 
         rows: list[tuple[object, ...]] = []
-        with psycopg.connect(host=str(self.folder), user=_USER, dbname=database, autocommit=True) as connection:
+        with psycopg.connect(host=str(self.folder), user=USER, dbname=database, autocommit=True) as connection:
             for statement in statements:
                 cursor = connection.execute(statement.encode())
                 rows = cursor.fetchall() if cursor.description else rows
@@ -124,7 +125,7 @@ class Cluster:
 
     def _run(self, name: str, *words: str) -> None:
         subprocess.run(
-            [_need(name), *words], check=True, capture_output=True, timeout=120, cwd=self.folder, **self._identity()
+            [need(name), *words], check=True, capture_output=True, timeout=120, cwd=self.folder, **self._identity()
         )
 
     def _identity(self) -> dict[str, object]:
@@ -133,14 +134,14 @@ class Cluster:
         return {"user": self._owner.pw_uid, "group": self._owner.pw_gid, "extra_groups": []}
 
 
-def _need(name: str) -> str:
+def need(name: str) -> str:
     found = program(name)
     if found is None:
-        raise RuntimeError(f"{name} is not on this machine; apt install postgresql")
+        raise RuntimeError(f"{name} is not on this machine; apt install postgresql pgbouncer")
     return found
 
 
-def _somebody_else() -> pwd.struct_passwd:
+def somebody_else() -> pwd.struct_passwd:
     for name in ("postgres", "nobody"):
         # There may be no such user.
         with contextlib.suppress(KeyError):

@@ -209,7 +209,8 @@ def test_health_is_public_and_tells_a_crash_from_a_stop(anonymous: Person, db: D
     def told() -> tuple[int, str, str]:
         answer = anonymous.get("/health")
         body = answer.get_json()
-        assert set(body) == {"status", "timestamp", "scheduler", "database", "tick_age_seconds"}
+        assert set(body) == {"status", "timestamp", "scheduler", "database", "changes", "tick_age_seconds"}
+        assert body["changes"] == ("file" if db.is_sqlite else "notify")
         return answer.status_code, body["status"], body["scheduler"]
 
     assert told() == (200, "healthy", "stopped")

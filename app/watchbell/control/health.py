@@ -13,12 +13,16 @@ from watchbell.control.process import SchedulerStatus
 from watchbell.domain.presence import STALL_SECONDS, SchedulerState
 from watchbell.errors import DatabaseDamaged, DatabaseTrouble, Unavailable, WatchbellError
 from watchbell.services import incidents
+from watchbell.store import hearing
+from watchbell.store.hearing import Way
 from watchbell.store.incidents import Incident
 from watchbell.store.session import Database
 
 #: Incidents that are younger than this belong to the picture of now.
 RECENT = timedelta(hours=24)
 _LISTED = 5
+#: A server tells of a change within milliseconds; whoever asks for the picture does not wait longer for it than this.
+_HEARING_SECONDS = 0.25
 #: A lock passes, as a rule before anybody looks; a full or missing disk does not.
 _PATIENCE = {DatabaseTrouble.LOCKED: timedelta(seconds=10), DatabaseTrouble.SILENT: timedelta(seconds=5)}
 
@@ -36,6 +40,8 @@ class Health:
     sentences: Sequence[str] = ()
     #: Since when the database does not do its work, where that is known.
     troubled_since: datetime | None = None
+    #: How changes that others make are heard of, None while the database does not answer.
+    changes: Way | None = None
     #: What has happened lately, the newest first.
     incidents: Sequence[Incident] = ()
 
@@ -54,10 +60,11 @@ def look(config: Config, db: Database, *, now: datetime, status: SchedulerStatus
     """Return the picture; a database that does not answer is a part of it and no error."""
     listed: list[Incident] = []
     trouble: DatabaseTrouble | None = None
-    words, since = "", None
+    words, since, changes = "", None, None
     try:
         status = status or process.status(config, db, now=now)
         listed = incidents.list_newest(db, _LISTED, since=now - RECENT)
+        changes = hearing.way(db, patience_seconds=_HEARING_SECONDS)
     except Unavailable as error:
         trouble, words = error.trouble, error.message
     except DatabaseDamaged:
@@ -80,6 +87,7 @@ def look(config: Config, db: Database, *, now: datetime, status: SchedulerStatus
         trouble=trouble,
         sentences=tuple(dict.fromkeys(sentences)),
         troubled_since=since,
+        changes=changes,
         incidents=listed,
     )
 

@@ -10,15 +10,14 @@ import contextlib
 import itertools
 import os
 import secrets
-import select
 from typing import Any
 
 from sqlalchemy import Engine, event, text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import OperationalError
 
 from watchbell import clock
-from watchbell.store import trouble
+from watchbell.store import pooler, trouble
 
 #: What a connection tells about itself to whoever looks into pg_stat_activity.
 _NAME = "watchbell"
@@ -48,9 +47,10 @@ GLANCING = {"isolation_level": "AUTOCOMMIT"}
 _origins = itertools.count(1)
 _LIFE = secrets.token_hex(6)
 
+#: In this order: how long the lock is waited for is settled before it is taken.
 _BEGIN = (
-    "SELECT {lock}, pg_current_xact_id()::text, pg_notify('{channel}', '{origin}'), "
-    "set_config('idle_in_transaction_session_timeout', '{idle}s', true)"
+    "SELECT {settings}set_config('idle_in_transaction_session_timeout', '{idle}s', true), "
+    "pg_notify('{channel}', '{origin}'), {lock}, pg_current_xact_id()::text"
 )
 
 
@@ -70,31 +70,40 @@ def configure(engine: Engine, *, lock_seconds: float, is_of_loop: bool = False) 
     origin = f"{_LIFE}-{os.getpid()}-{next(_origins)}"
     engine.update_execution_options(**{_ORIGIN: origin})
 
-    @event.listens_for(engine, "do_connect")
-    def on_do_connect(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
-        ours = {
-            "lock_timeout": int(lock_seconds * 1000),
-            "statement_timeout": statement_seconds * 1000,
+    door = pooler.Door(
+        {
+            "lock_timeout": str(int(lock_seconds * 1000)),
+            "statement_timeout": str(statement_seconds * 1000),
             "timezone": "UTC",
             "client_encoding": "UTF8",
         }
-        words = [f"-c {name}={value}" for name, value in ours.items()]
-        # What the URL says stands behind ours, and is what counts.
-        options["options"] = " ".join([*words, options.get("options", "")]).strip()
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def on_do_connect(dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
         options.setdefault("connect_timeout", _CONNECT_SECONDS)
         options.setdefault("application_name", _NAME)
         # A server that has gone without a word is given up within seconds, not after the system's two hours.
         for name, value in {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}.items():
             options.setdefault(name, value)
         options.setdefault("tcp_user_timeout", 20_000)
+        return door.open(dialect, arguments, options)
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, record: Any) -> None:
+        door.look(connection, record.info)
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
         options = connection.get_execution_options()
+        settings = door.words() if pooler.is_pooled(connection) else ""
         if not options.get(WRITE, False):
+            if settings and options.get("isolation_level") != GLANCING["isolation_level"]:
+                connection.exec_driver_sql(f"SELECT {settings}")
             return
         try:
-            connection.info[_TRANSACTION] = _take_lock(connection, origin, wait=not options.get(IMPATIENT, False))
+            wait = not options.get(IMPATIENT, False)
+            connection.info[_TRANSACTION] = _take_lock(connection, origin, settings, wait=wait)
         except BaseException:
             # Nobody has it yet who could give it back.
             connection.close()
@@ -103,14 +112,25 @@ def configure(engine: Engine, *, lock_seconds: float, is_of_loop: bool = False) 
     return engine
 
 
-def _take_lock(connection: Connection, origin: str, *, wait: bool) -> str:
+def _take_lock(connection: Connection, origin: str, settings: str, *, wait: bool) -> str:
     """Take the lock of all writers until the transaction ends, and return the number of the transaction."""
     lock = f"pg_advisory_xact_lock({_LOCK})" if wait else f"pg_try_advisory_xact_lock({_LOCK})"
-    words = _BEGIN.format(lock=lock, channel=CHANNEL, origin=origin, idle=_IDLE_WRITER_SECONDS)
-    taken, number, *_ = connection.exec_driver_sql(words).one()
+    words = _BEGIN.format(
+        settings=f"{settings}, " if settings else "",
+        lock=lock,
+        channel=CHANNEL,
+        origin=origin,
+        idle=_IDLE_WRITER_SECONDS,
+    )
+    *_rest, taken, number = connection.exec_driver_sql(words).one()
     if taken is False:
         raise trouble.locked()
     return str(number)
+
+
+def origin_of(engine: Engine) -> str:
+    """Return by what name those who listen know who has committed through an engine."""
+    return str(engine.get_execution_options()[_ORIGIN])
 
 
 def transaction_of(connection: Connection) -> str:
@@ -133,50 +153,3 @@ def was_committed(engine: Engine, transaction: str) -> bool:
         if clock.monotonic() >= deadline:
             raise trouble.unknown()
         clock.pause(_ASK_AGAIN_SECONDS)
-
-
-class Listener:
-    """Hears of the commits of others; it has a connection of its own, on which nothing else is done."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._own = str(engine.get_execution_options()[_ORIGIN])
-        self._connection: Any = None
-        self._poll = select.poll()
-
-    def has_heard(self) -> bool:
-        """Return whether anybody else has committed since the last look; with a new connection that is taken for granted.
-
-        Without news it costs a look at the socket.
-        """
-        if self._connection is None:
-            self._connect()
-            return True
-        if not self._poll.poll(0):
-            return False
-        socket = self._connection.pgconn
-        heard = []
-        try:
-            socket.consume_input()
-            while (notify := socket.notifies()) is not None:
-                heard.append(notify.extra.decode())
-        except self._engine.dialect.loaded_dbapi.Error as error:
-            self.close()
-            raise trouble.lost() from error
-        return any(origin != self._own for origin in heard)
-
-    def close(self) -> None:
-        """Give the connection back to the system."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            self._poll = select.poll()
-            connection.close()
-
-    def _connect(self) -> None:
-        taken = self._engine.raw_connection()
-        connection: Any = taken.driver_connection
-        taken.detach()
-        connection.autocommit = True
-        connection.execute(f"LISTEN {CHANNEL}")
-        self._connection = connection
-        self._poll.register(connection.fileno(), select.POLLIN)

@@ -19,7 +19,7 @@ from sqlalchemy.pool import StaticPool
 
 from watchbell import clock
 from watchbell.errors import ConfigError
-from watchbell.store import place, postgres
+from watchbell.store import listening, place, postgres
 from watchbell.store.place import parsed, prepare_home
 from watchbell.store.secret_box import NO_BOX, SecretBox
 from watchbell.store.trouble import is_lost, translated
@@ -343,7 +343,7 @@ class ChangeWatch:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._seen: int | None = None
-        self._listener = None if database.is_sqlite else postgres.Listener(database.engine)
+        self._listener = None if database.is_sqlite else listening.Listener(database.engine)
         self._true_at = 0.0
 
     def changed(self) -> bool:
@@ -368,7 +368,7 @@ class ChangeWatch:
         with translated(self._database.file):
             return self._version()
 
-    def _hear(self, listener: postgres.Listener) -> bool:
+    def _hear(self, listener: listening.Listener) -> bool:
         now = clock.monotonic()
         with translated(None):
             if not listener.has_heard() and now - self._true_at < _NET_SECONDS:

@@ -37,6 +37,7 @@ _MEANINGS: tuple[tuple[str, str, DatabaseTrouble], ...] = (
 )
 
 _SILENCE = ("the database does not answer", DatabaseTrouble.SILENT)
+_UNWANTED = "a pooler before the database refuses the options of the URL"
 _FULL_UP = ("the database server has no connection left", DatabaseTrouble.SILENT)
 #: What the server says without a code, to whoever cannot even connect.
 _SAID = (
@@ -45,6 +46,7 @@ _SAID = (
         (_REFUSED, DatabaseTrouble.SILENT),
     ),
     (re.compile(r"database .+ does not exist"), (_MISSING, DatabaseTrouble.SILENT)),
+    (re.compile(r"unsupported startup parameter|command-line options"), (_UNWANTED, DatabaseTrouble.SILENT)),
     (re.compile(r"too many c|remaining connection slots"), _FULL_UP),
 )
 
@@ -157,7 +159,7 @@ def _reason_of_server(error: DBAPIError) -> tuple[str, DatabaseTrouble] | None:
 
 def is_refusal(words: str) -> bool:
     """Return whether a reason is one that waiting does not change."""
-    return words in {_REFUSED, _MISSING}
+    return words in {_REFUSED, _MISSING, _UNWANTED}
 
 
 def _meaning(code: str) -> tuple[str, DatabaseTrouble] | None:

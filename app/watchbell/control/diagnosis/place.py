@@ -13,7 +13,8 @@ from watchbell.control import own_user
 from watchbell.control.diagnosis.finding import Finding, Level, ok
 from watchbell.control.pidfile import is_held
 from watchbell.errors import ConfigError, WatchbellError
-from watchbell.store import glance, reserve, schema
+from watchbell.store import glance, hearing, reserve, schema
+from watchbell.store.hearing import Way
 from watchbell.store.place import network_kind, remains_of
 from watchbell.store.secret_box import SecretBox
 from watchbell.store.session import Database
@@ -22,6 +23,8 @@ _LITTLE_BYTES, _SCARCE_BYTES = 1024 * MIB, 128 * MIB
 _FEW_FILES = 1000
 #: A look at a big database goes no further than this; db check takes its time.
 _LOOK_SECONDS = 5.0
+#: So long it is waited for a server to tell of something, before it is taken for one that never does.
+_HEARING_SECONDS = 2.0
 #: What holds what nobody else should read.
 _PRIVATE = ("watchbell.db", "watchbell.db-wal", "secret.key", "encryption.key", "scheduler.log", "watchbell.toml")
 
@@ -159,6 +162,7 @@ def _look_at_server(config: Config) -> Iterator[Finding]:
     try:
         with contextlib.closing(Database.open(config.database_url)) as db:
             found = schema.state(db)
+            way = hearing.way(db, patience_seconds=_HEARING_SECONDS)
     except WatchbellError as error:
         yield Finding(
             "database-silent", Level.PROBLEM, error.message, "see to the server, and to the address in database_url"
@@ -167,6 +171,10 @@ def _look_at_server(config: Config) -> Iterator[Finding]:
     yield from _of_schema(found)
     if found.is_current:
         yield ok("database", f"the database server answers, and the database has schema {found.current}")
+    if way is Way.POLL:
+        yield Finding("database-pooler", Level.NOTE, "a pooler before the database does not carry LISTEN, so that it is asked four times a second "
+                      "whether anything has changed",
+                      "connect to the server itself or let the pooler lend whole sessions, as docs/postgresql.md says")  # fmt: skip
 
 
 def look_at_reserve(config: Config) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from flask import Response, jsonify
 
 from watchbell.control import readiness
 from watchbell.domain.presence import SchedulerState
+from watchbell.store.hearing import Way
 from watchbell.web import current
 from watchbell.web.api import fields
 from watchbell.web.api.cron_manager.family import blueprint
@@ -22,6 +23,15 @@ class Health(fields.Schema):
     scheduler = fields.Word(list(SchedulerState), required=True)
     database = fields.Text(
         required=True, metadata={"description": "What is wrong with it, if anything is.", "example": "ok"}
+    )
+    changes = fields.Word(
+        list(Way),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "How changes that others make are heard of: by a mark of the embedded database, told by the "
+            "server, or asked for, because a pooler does not carry what the server tells."
+        },
     )
     tick_age_seconds = fields.Number(
         required=True, allow_none=True, metadata={"description": "Since the scheduler's loop turned last."}
@@ -96,6 +106,7 @@ def health() -> Response:
         timestamp=current.now().isoformat(),
         scheduler=str(found.scheduler.state),
         database=found.database,
+        changes=found.changes,
         tick_age_seconds=age,
     )
     answer.status_code = 200 if found.is_well else 503

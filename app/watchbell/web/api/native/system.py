@@ -11,6 +11,7 @@ from watchbell.domain.presence import SchedulerState
 from watchbell.domain.run_state import RunState
 from watchbell.services import attention, decisions, runs, upcoming
 from watchbell.services.attention import Trouble
+from watchbell.store.hearing import Way
 from watchbell.version import __version__
 from watchbell.web import current, run_list
 from watchbell.web.api import fields
@@ -50,6 +51,9 @@ class Health(fields.Schema):
     is_well = fields.Flag(required=True)
     scheduler = fields.Word(list(SchedulerState), required=True)
     database = fields.Text(required=True, metadata={"description": "ok, or what is wrong.", "example": "ok"})
+    changes = fields.Word(
+        list(Way), required=True, allow_none=True, metadata={"description": "How changes of others are heard of."}
+    )
     tick_age_seconds = fields.Number(required=True, allow_none=True)
 
 
@@ -138,6 +142,7 @@ def health() -> Response:
     """Say whether all is well, to everybody."""
     found = current.health()
     body = {"is_well": found.is_well, "scheduler": found.scheduler.state, "database": found.database}
+    body["changes"] = found.changes
     return answers.answer({**body, "tick_age_seconds": found.tick_age}, 200 if found.is_well else 503)
 
 
