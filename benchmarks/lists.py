@@ -1,6 +1,6 @@
 """What the list pages cost the server: each page and filter, as a person would ask for it, over a long history.
 
-    python -m benchmarks.lists [--at FOLDER] [--runs 1000000] [--tasks 10000] [--rounds 20]
+    python -m benchmarks.lists [--at FOLDER] [--runs 1000000] [--tasks 10000] [--rounds 20] [--only WORD]
 
 The pages are asked for within one process, with a login, so that what is measured is the server's time from the request to the
 whole answer; on a machine that others use, too, the time of a processor says more. With ``--at`` the filled database is kept there and used again.
@@ -44,6 +44,10 @@ def addresses(place: Lab) -> dict[str, str]:
     span = f"from={until - timedelta(days=1):%Y-%m-%dT%H:%M}&to={until:%Y-%m-%dT%H:%M}"
     half_a_day = f"{clock.now() + timedelta(hours=12):%Y-%m-%dT%H:%M:%SZ}"
     six_days = f"{clock.now() + timedelta(days=6):%Y-%m-%dT%H:%M:%SZ}"
+    some = place.value(
+        "SELECT task_id || '/why?at=' || replace(substr(due_at, 1, 19), ' ', 'T') || 'Z' FROM run ORDER BY id LIMIT 1 OFFSET 1000"
+    )
+    never = f"77/why?at={until:%Y-%m-%dT%H:%M}:07Z"
     table_of = "draw=1&start={start}&length=25&order[0][name]=name&order[0][dir]=asc"
     return {
         "tasks": "/tasks?view=all",
@@ -97,6 +101,11 @@ def addresses(place: Lab) -> dict[str, str]:
         "audit": "/audit?view=all",
         "search": "/search?q=task-77",
         "saved views": "/views",
+        "why, a moment with a run": f"/tasks/{some}",
+        "why, a moment without one": f"/tasks/{never}",
+        "why, a moment to come": f"/tasks/77/why?at={half_a_day}",
+        "why, a moment with a run, for programs": f"/api/v2/tasks/{some}",
+        "why, a moment without one, for programs": f"/api/v2/tasks/{never}",
     }
 
 
@@ -141,6 +150,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--tasks", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--only", default="", help="only what is called so, or begins so")
     options = parser.parse_args()
     history.TASKS = options.tasks
     with tempfile.TemporaryDirectory(prefix="watchbell-bench-") as scratch:
@@ -153,7 +163,8 @@ def main() -> None:
                 session.connection().exec_driver_sql(_SCHEDULED)
             runs, tasks = place.value("SELECT count(*) FROM run"), place.value("SELECT count(*) FROM task")
             title = f"Lists over {int(runs):,} runs of {int(tasks):,} tasks"
-            measure(place, options.rounds, addresses(place), title)
+            chosen = {name: address for name, address in addresses(place).items() if name.startswith(options.only)}
+            measure(place, options.rounds, chosen, title)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,9 @@ def test_a_preview_for_people_shows_both_times_and_the_change_of_the_clock(shell
     assert "2026-03-29 01:00:00Z" in shown
     assert "02:30:00 does not exist that day" in shown
     assert "The clock goes forward on 2026-03-29 from 02:00:00 to 03:00:00" in shown
+    # What it does at the change after that one, which lies beyond the two moments.
+    assert "  It is due Sun 2026-10-25 02:30:00 CEST, 2026-10-25 00:30:00Z (first pass of a repeated hour).\n" in shown
+    assert "02:30:00 does not exist that day; skip: it does not run.\n" in shell(*PREVIEW, "--dst", "skip").out
 
 
 def test_a_preview_tells_the_passes_of_a_repeated_hour_apart(shell):

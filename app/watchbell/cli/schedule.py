@@ -18,6 +18,7 @@ from watchbell.cli.task_options import fields_of, schedule_options
 from watchbell.domain import schedule as schedules
 from watchbell.domain.blackouts import FIELDS, Blackout, build_blackout, marker
 from watchbell.domain.schedule import Occurrence, Schedule
+from watchbell.domain.schedule.around import Around, around_changes
 from watchbell.domain.schedule.moment import read_moment
 from watchbell.errors import ConfigError, InputError
 
@@ -73,12 +74,29 @@ def preview(program: Program, /, *, start: str | None, limit: int, as_json: bool
     place = ZoneInfo(plan.zone)
     rows = [(_local(one, place), f"{one.due_at:%Y-%m-%d %H:%M:%S}Z", _note(plan, one, place)) for one in found]
     table((f"LOCAL ({plan.zone})", "UTC", "NOTE"), rows)
+    changes = around_changes(plan, after)
     for change in schedules.next_transitions(plan.zone, after, 2):
         way = "forward" if change.kind == "gap" else "back"
         say(
             f"The clock goes {way} on {change.local_before:%Y-%m-%d} from {change.local_before:%H:%M:%S} to "
             f"{change.local_after:%H:%M:%S} ({change.at:%Y-%m-%d %H:%M:%S}Z)."
         )
+        for around in (one for one in changes if one.change == change):
+            _tell_around(plan, around, place)
+
+
+def _tell_around(plan: Schedule, around: Around, place: ZoneInfo) -> None:
+    """Print what a schedule does at a change of the clock."""
+    for occurrence in around.moments:
+        note = _note(plan, occurrence, place)
+        told = f" ({note})" if note else ""
+        say(f"  It is due {_local(occurrence, place)}, {occurrence.due_at:%Y-%m-%d %H:%M:%S}Z{told}.")
+    if around.more:
+        say("  And more around it.")
+    for occurrence in around.left_out:
+        say(f"  {occurrence.local:%H:%M:%S} does not exist that day; {plan.dst}: it does not run.")
+    if not around.moments and not around.left_out:
+        say("  It is not due then.")
 
 
 def _windows(program: Program) -> Sequence[Blackout]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain.blackouts import Marker, as_it_is
-from watchbell.domain.schedule import Calendars, DSTRule, Occurrence, Schedule, ScheduleKind, Transition, no_calendars
+from watchbell.domain.schedule import Calendars, Occurrence, Schedule, ScheduleKind, no_calendars
+from watchbell.domain.schedule.around import Around, around_changes, follows_the_clock
 from watchbell.errors import InputError, Problem
 from watchbell.services import tasks
 from watchbell.store.tasks import Task
@@ -20,9 +21,6 @@ from watchbell.web.presenters import RunView
 from watchbell.web.presenters_simulation import Effect
 
 MOMENTS = 10
-#: How many moments around a clock change are shown at most.
-_AROUND = 4
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,18 +110,10 @@ def _moment(occurrence: Occurrence) -> Moment:
     return Moment(local, due_at, occurrence.note, occurrence.is_left_out)
 
 
-def _follows_the_clock(schedule: Schedule) -> bool:
-    if schedule.kind is ScheduleKind.INTERVAL:
-        return schedule.unit == "days"
-    if schedule.kind is ScheduleKind.WORDS:
-        return schedule.every_word not in {"seconds", "minutes", "hours"}
-    return schedule.kind is ScheduleKind.CRON
-
-
 def _clock_note(schedule: Schedule, now: datetime) -> str:
     if schedule.kind in {ScheduleKind.MOMENT, ScheduleKind.MANUAL}:
         return ""
-    if not _follows_the_clock(schedule):
+    if not follows_the_clock(schedule):
         return _("An interval counts real time: clock changes do not move it.")
     if not schedules.next_transitions(schedule.zone, now, 1):
         return _("%(zone)s has no clock changes in sight.", zone=schedule.zone)
@@ -131,38 +121,22 @@ def _clock_note(schedule: Schedule, now: datetime) -> str:
 
 
 def _clock_changes(schedule: Schedule, now: datetime) -> list[ClockChange]:
-    if not _follows_the_clock(schedule):
-        return []
-    return [_clock_change(schedule, change) for change in schedules.next_transitions(schedule.zone, now, 2)]
+    return [_clock_change(found) for found in around_changes(schedule, now)]
 
 
-def _clock_change(schedule: Schedule, change: Transition) -> ClockChange:
-    around = _around(schedule, change)
+def _clock_change(found: Around) -> ClockChange:
+    change = found.change
     words = _(
         "from %(before)s to %(after)s", before=f"{change.local_before:%H:%M}", after=f"{change.local_after:%H:%M}"
     )
-    left_out: list[str] = []
-    if schedule.dst is DSTRule.SKIP and change.kind == "gap":
-        runs = {occurrence.key for occurrence in around}
-        usual = _around(dataclasses.replace(schedule, dst=DSTRule.CRON_LIKE), change)
-        left_out = [f"{occurrence.local:%H:%M}" for occurrence in usual if occurrence.key not in runs]
     return ClockChange(
         at=change.at,
         local=change.local_before,
         words=words,
-        moments=[_moment(occurrence) for occurrence in around[:_AROUND]],
-        more=len(around) > _AROUND,
-        left_out=left_out,
+        moments=[_moment(occurrence) for occurrence in found.moments],
+        more=found.more,
+        left_out=[f"{occurrence.local:%H:%M}" for occurrence in found.left_out],
     )
-
-
-def _around(schedule: Schedule, change: Transition) -> list[Occurrence]:
-    if change.kind == "gap":
-        # The hour before is as on any day; what was to come inside the gap comes at its end.
-        return list(schedules.occurrences(schedule, change.at - _MICROSECOND, _AROUND + 1, change.at))
-    width = change.before_offset - change.after_offset
-    start, until = change.at - width - _MICROSECOND, change.at + width - _MICROSECOND
-    return list(schedules.occurrences(schedule, start, _AROUND + 1, until))
 
 
 def preview_of_task(task: Task, now: datetime, mark: Marker = as_it_is) -> Preview:
