@@ -23,6 +23,23 @@ def test_a_deleted_task_is_listed_and_brought_back(shell, db):
     assert shell("task", "restore", "backup").code == errors.EXIT_NOT_FOUND
 
 
+def test_versions_are_compared_field_by_field(shell, db):
+    shell("task", "add", "a", "--command", "true", "--cron", "0 2 * * *", "--zone", "UTC")
+    shell("task", "edit", "a", "--cron", "0 3 * * *", "--retries", "2")
+    shell("task", "edit", "a", "--comment", "mine")
+
+    lines = shell("task", "revisions", "a", "2").out.splitlines()
+    assert lines[0].startswith("Version 2 of a, ")
+    assert sorted(lines[1:]) == [
+        "  policies.retries: 0 -> 2",
+        '  schedule.expressions: ["0 2 * * *"] -> ["0 3 * * *"]',
+    ]
+    whole = shell("task", "revisions", "a", "3", "--against", "1", "--json").json()
+    assert {one["field"] for one in whole["differences"]} == {"schedule.expressions", "policies.retries", "comment"}
+    assert shell("task", "revisions", "a", "9").code == errors.EXIT_NOT_FOUND
+    assert shell("task", "revisions", "a", "--against", "1").code == errors.EXIT_USAGE
+
+
 def test_tags_nest_in_the_list_and_the_tree(shell, db):
     shell("task", "add", "a", "--command", "true", "--manual", "--tag", "billing/nightly")
     shell("task", "add", "b", "--command", "true", "--manual", "--tag", "ops")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from watchbell.cli.complete import complete_task
 from watchbell.cli.program import Program, pass_program
-from watchbell.cli.screen import columns_of, examples, json_option, moment, print_json, say, table
+from watchbell.cli.screen import columns_of, examples, json_option, moment, one_line, print_json, say, table
 from watchbell.cli.source import RevisionRow, TaskRow
+from watchbell.cli.transfer import short
 from watchbell.errors import Conflict, NotFound
+
+#: So many versions can be asked for at a time.
+_MOST = 1000
 
 
 def list_deleted(program: Program, *, as_json: bool) -> None:
@@ -50,15 +56,37 @@ def restore(program: Program, name: str, new_name: str) -> TaskRow:
 
 @click.command(
     short_help="List the versions of a task.",
-    epilog=examples("watchbell task revisions backup", "watchbell task revisions backup --limit 5 --json"),
+    epilog=examples(
+        "watchbell task revisions backup",
+        "watchbell task revisions backup 4",
+        "watchbell task revisions backup 4 --against 1",
+        "watchbell task revisions backup --limit 5 --json",
+    ),
 )
 @click.argument("name", metavar="NAME", shell_complete=complete_task)
+@click.argument("version", type=click.IntRange(1, 2**31 - 1), metavar="[VERSION]", required=False)
+@click.option(
+    "--against",
+    type=click.IntRange(1, 2**31 - 1),
+    metavar="N",
+    help="With VERSION: compare it with this one. Default: the one before.",
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most versions.")
 @json_option
 @pass_program
-def revisions(program: Program, *, name: str, limit: int, as_json: bool) -> None:
-    """List the versions of a task, the newest first, who made each, and which fields it changed."""
+def revisions(
+    program: Program, *, name: str, version: int | None, against: int | None, limit: int, as_json: bool
+) -> None:
+    """List the versions of a task, the newest first, who made each, and which fields it changed.
+
+    With VERSION print what it changed, field by field, or how it differs from another one.
+    """
     found = program.source.find_task(name)
+    if version is not None:
+        _compare(program, found, version, against, as_json=as_json)
+        return
+    if against is not None:
+        raise click.UsageError("--against goes with a VERSION.")
     kept = program.source.list_revisions(found, limit + 1)
     if as_json:
         print_json([columns_of(one, ("version", "at", "by", "definition")) for one in kept[:limit]])
@@ -69,6 +97,38 @@ def revisions(program: Program, *, name: str, limit: int, as_json: bool) -> None
         for one, before in zip(kept, older, strict=True)
     ]
     table(("VERSION", f"AT ({program.zone.key})", "BY", "CHANGED"), rows[:limit], flexible=3, right=(0,))
+
+
+def _compare(program: Program, found: TaskRow, version: int, against: int | None, *, as_json: bool) -> None:
+    kept = {one.version: one for one in program.source.list_revisions(found, _MOST)}
+    # The first one has nothing before it and is told whole.
+    base = against if against is not None else version - 1
+    for wanted in (version, base):
+        if wanted and wanted not in kept:
+            raise NotFound(f"task {found.name!r} has no version {wanted} that is kept")
+    old, new = (_flat(kept[number]) if number else {} for number in (base, version))
+    differing = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    if as_json:
+        differences = [{"field": name, "before": old.get(name), "after": new.get(name)} for name in differing]
+        print_json({"version": version, "against": base or None, "differences": differences})
+        return
+    made = kept[version]
+    say(f"Version {version} of {one_line(found.name)}, {moment(made.at, program.zone)} by {one_line(made.by)}:")
+    for name in differing:
+        say(f"  {name}: {short(old.get(name))} -> {short(new.get(name))}")
+    if not differing:
+        say(f"  It says the same as version {base}.")
+
+
+def _flat(revision: RevisionRow) -> dict[str, object]:
+    """Return the fields of a version, those of schedule and policies each for itself."""
+    flat: dict[str, object] = {}
+    for name, value in revision.definition.items():
+        if isinstance(value, Mapping) and name in {"schedule", "policies"}:
+            flat |= {f"{name}.{key}": item for key, item in value.items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _changed(older: RevisionRow | None, newer: RevisionRow) -> str:
