@@ -78,3 +78,13 @@ def test_a_strip_drawn_for_one_is_drawn_anew_in_the_words_and_the_zone_of_anothe
     admin.post("/language", {"language": "de"})
 
     assert " failed in <1s" in first and "+0545" in elsewhere and " fehlgeschlagen " in hover()
+
+
+def test_thousands_stand_apart_as_the_language_has_them(reader: Person, db: Database) -> None:
+    add_task(db, memory_limit_mib=1_500)
+
+    page = reader.see("/tasks/1")
+
+    assert "1\N{NARROW NO-BREAK SPACE}500" in page.text
+    reader.post("/language", {"language": "en"})
+    assert "1,500" in reader.see("/tasks/1").text

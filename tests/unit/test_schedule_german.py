@@ -76,7 +76,7 @@ def test_a_cron_text_reads_as_a_german_would_say_it(text: str, said: str) -> Non
     ("fields", "said"),
     [
         ({"every": "1m"}, "Jede Minute"),
-        ({"every": "1500s"}, "Alle 1.500 Sekunden"),
+        ({"every": "1500s"}, "Alle 1\u202f500 Sekunden"),
         ({"every": "2d", "anchor_at": "2026-11-30 09:30"}, f"Alle 2 Tage um 09:30, {ZONE}"),
         ({"at": "2026-12-01 09:30"}, f"Einmal am 2026-12-01 um 09:30:00, {ZONE}"),
         ({"at": "2026-12-01 09:30\n2026-12-02 09:30"}, f"Am 2026-12-01 um 09:30:00 und 2026-12-02 um 09:30:00, {ZONE}"),

@@ -14,7 +14,7 @@ from watchbell.services.alerts import MOST_AT_ONCE, AlertFilter, AlertPage
 from watchbell.store.alerts import Alert
 from watchbell.web import current, query, run_list
 from watchbell.web.db import database
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters import local_text
 
 ROWS = 50
@@ -113,7 +113,7 @@ def ids_of(text: str) -> list[int]:
 
 def severity_words(severity: str, number: int) -> str:
     """Return so many alerts of a severity in words."""
-    count = f"{number:,}"
+    count = grouped(number)
     if severity == Severity.CRITICAL:
         return ngettext("%(count)s critical", "%(count)s critical", number, count=count)
     if severity == Severity.WARNING:
@@ -134,5 +134,5 @@ def answer(open_by_severity: Mapping[str, int]) -> str:
     parts = [
         severity_words(one, open_by_severity[one]) for one in reversed(list(Severity)) if open_by_severity.get(one)
     ]
-    said = ngettext("%(count)s alert is open", "%(count)s alerts are open", total, count=f"{total:,}")
+    said = ngettext("%(count)s alert is open", "%(count)s alerts are open", total, count=grouped(total))
     return f"{said}: {', '.join(parts)}."

@@ -11,7 +11,7 @@ from watchbell.domain.shown_text import TURNS, plain_text
 from watchbell.domain.steps import StepResult
 from watchbell.errors import InputError
 from watchbell.services.both_streams import BothStreams, Exactness, Place, Together, Window
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.spans import short_words
 
 #: Bytes that a page shows without scripts, and that one answer to a live page holds at most.
@@ -60,7 +60,10 @@ def excerpt(both: BothStreams, now: datetime) -> Shown | None:
         for dropped, text in ((piece.dropped_before, ""), (0, plain_text(piece.data)), (piece.dropped_behind, "")):
             if dropped:
                 pieces.append(
-                    ("", _("%(count)s bytes dropped here: the command wrote more than is kept.", count=f"{dropped:,}"))
+                    (
+                        "",
+                        _("%(count)s bytes dropped here: the command wrote more than is kept.", count=grouped(dropped)),
+                    )
                 )
             elif text:
                 pieces.append((piece.stream, text))

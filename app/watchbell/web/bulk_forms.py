@@ -16,7 +16,7 @@ from watchbell.services.bulk import UNCHANGED
 from watchbell.services.bulk_parts import Part
 from watchbell.web import notices
 from watchbell.web.checks import safe_next
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters_simulation import Effect
 from watchbell.web.progress import Ending
 from watchbell.web.told import told
@@ -107,7 +107,7 @@ def require_few(number: int) -> None:
     if number > bulk_parts.MOST:
         told = _(
             "chooses more than %(most)s rows, which is as many as are changed at a time; narrow the filters",
-            most=f"{bulk_parts.MOST:,}",
+            most=grouped(bulk_parts.MOST),
         )
         raise InputError.of("all", told)
 
@@ -175,7 +175,9 @@ def ending(back: str, done: Sequence[Part], *, words: dict[str, str], undo: Undo
     for part in done:
         if part.outcome:
             counts[part.outcome] = counts.get(part.outcome, 0) + 1
-    told = [f"{count:,} {words.get(outcome, outcome)}" for outcome, count in counts.items() if outcome != UNCHANGED]
+    told = [
+        f"{grouped(count)} {words.get(outcome, outcome)}" for outcome, count in counts.items() if outcome != UNCHANGED
+    ]
     refused = [part for part in done if not part.outcome]
     sentence = f"{', '.join(told)}." if told else _("Nothing was changed.")
     if counts.get(UNCHANGED):

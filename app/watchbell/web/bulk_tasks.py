@@ -20,7 +20,7 @@ from watchbell.web import bulk_editing, bulk_forms, current, foreseeing, list_lo
 from watchbell.web.bulk_forms import Chosen, Undo
 from watchbell.web.db import database
 from watchbell.web.forms.bulk_edit_form import BulkEditForm
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters_simulation import Effect, effect_of
 from watchbell.web.progress import Work
 
@@ -113,7 +113,7 @@ def _to_form(chosen: Chosen) -> Response:
     """Lead to the form that edits several tasks, whose address names them as long as it has room for that."""
     names = task_lists.list_names(database(), _filter(chosen), bulk.MOST_TASKS + 1)
     if len(names) > bulk.MOST_TASKS:
-        told = _("chooses more than %(most)s tasks; so many are edited at a time", most=f"{bulk.MOST_TASKS:,}")
+        told = _("chooses more than %(most)s tasks; so many are edited at a time", most=grouped(bulk.MOST_TASKS))
         raise InputError.of("all", told)
     if len(names) > _MOST_IN_ADDRESS:
         return bulk_editing.page(BulkEditForm(formdata=None), ids=list(names))

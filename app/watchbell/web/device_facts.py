@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from watchbell.store.devices import Device
-from watchbell.web.i18n import _, lazy
+from watchbell.web.i18n import _, grouped, lazy
 from watchbell.web.presenters import duration_words, size_words
 
 #: So many and so deep, and of each so much: what a device tells may be anything.
@@ -37,8 +37,8 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _whole(value: object) -> str | None:
-    return f"{value:,}" if _is_number(value) else None
+def _whole(value: Any) -> str | None:
+    return grouped(value) if _is_number(value) else None
 
 
 def _uptime(value: Any) -> str | None:

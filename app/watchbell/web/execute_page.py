@@ -22,7 +22,7 @@ from watchbell.web import current, once, order_filling, order_reading
 from watchbell.web import presenters_fleet_library as presenters
 from watchbell.web.db import database
 from watchbell.web.forms.execute_form import ExecuteForm, form_with
-from watchbell.web.i18n import _
+from watchbell.web.i18n import _, grouped
 
 ACT = "act"
 PREVIEW, GIVE, FIND, ALL, NONE = "preview", "give", "find", "all", "none"
@@ -143,7 +143,7 @@ def _form(data: Mapping[str, Any] | None) -> ExecuteForm:
     templates = [
         (str(one.id), f"{one.category}: {one.name}") for one in job_library.list_templates(database(), is_active=True)
     ]
-    groups = [(one.name, f"{one.name} ({count:,})") for one, count in devices.list_groups(database())]
+    groups = [(one.name, f"{one.name} ({grouped(count)})") for one, count in devices.list_groups(database())]
     options = {
         "template_id": [("", _("choose one")), *templates],
         "rollback_template_id": [("", _("choose one")), *templates],

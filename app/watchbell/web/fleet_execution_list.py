@@ -17,7 +17,7 @@ from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.store.fleet_views import WantedOrders
 from watchbell.web import current, fleet_words, query, run_list
 from watchbell.web.db import database
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters import local_text
 
 ROWS = 50
@@ -158,9 +158,9 @@ def answer(counts: Mapping[ExecutionState, int]) -> str:
     if not total:
         return _("No job was given to devices yet.")
     going = counts.get(ExecutionState.QUEUED, 0) + counts.get(ExecutionState.IN_PROGRESS, 0)
-    said = ngettext("%(count)s execution", "%(count)s executions", total, count=f"{total:,}")
-    parts = [_("%(count)s going on", count=f"{going:,}")] if going else [_("none going on")]
+    said = ngettext("%(count)s execution", "%(count)s executions", total, count=grouped(total))
+    parts = [_("%(count)s going on", count=grouped(going))] if going else [_("none going on")]
     failed = counts.get(ExecutionState.FAILED, 0)
     if failed:
-        parts.append(_("%(count)s ended with failures", count=f"{failed:,}"))
+        parts.append(_("%(count)s ended with failures", count=grouped(failed)))
     return f"{said}: {', '.join(parts)}."

@@ -16,7 +16,7 @@ from watchbell.store.fleet_jobs import Execution
 from watchbell.web import current, fleet_words
 from watchbell.web.db import database
 from watchbell.web.fleet_execution_list import as_row
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.pictures import fleet_lanes, fleet_map
 from watchbell.web.pictures.axis import Axis
 from watchbell.web.pictures.fleet_map import Links, Map
@@ -126,7 +126,10 @@ def answer(look: Look) -> str:
     told = ", ".join(filter(None, troubles)) or _("All is well: nothing needs you")
     going = (
         ngettext(
-            "%(count)s execution goes on", "%(count)s executions go on", look.going_total, count=f"{look.going_total:,}"
+            "%(count)s execution goes on",
+            "%(count)s executions go on",
+            look.going_total,
+            count=grouped(look.going_total),
         )
         if look.going_total
         else _("nothing goes on")

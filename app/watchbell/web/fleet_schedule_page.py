@@ -15,7 +15,7 @@ from watchbell.web import current, fleet_words, query, schedule_words
 from watchbell.web.db import database
 from watchbell.web.forms import fleet_schedule_form
 from watchbell.web.forms.fleet_schedule_form import FleetScheduleForm
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters import local_text
 
 STATES = ("", "active", "paused")
@@ -123,7 +123,7 @@ def target_words(row: FleetSchedule) -> str:
     if row.target_type == "group":
         return fleet_words.filter_words(row.target_filter or {})
     count = len(row.target_devices or ())
-    return ngettext("%(count)s chosen device", "%(count)s chosen devices", count, count=f"{count:,}")
+    return ngettext("%(count)s chosen device", "%(count)s chosen devices", count, count=grouped(count))
 
 
 def twin_rows(args: Mapping[str, str]) -> Iterator[dict[str, object]]:

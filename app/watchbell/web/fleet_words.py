@@ -13,7 +13,7 @@ from watchbell.services import fleet_rollouts
 from watchbell.services.fleet_views import counts_of
 from watchbell.store.fleet_jobs import Execution
 from watchbell.web import current
-from watchbell.web.i18n import _, lazy, ngettext
+from watchbell.web.i18n import _, grouped, lazy, ngettext
 from watchbell.web.presenters import duration_words
 from watchbell.web.told import told
 
@@ -52,7 +52,7 @@ def sentence(execution: Execution) -> str:
     parts = [_done(execution)]
     is_over = ExecutionState(execution.state) in EXECUTION_FINAL
     if execution.waves > 1 and not is_over:
-        parts.append(_("wave %(number)s of %(waves)s", number=execution.wave, waves=f"{execution.waves:,}"))
+        parts.append(_("wave %(number)s of %(waves)s", number=execution.wave, waves=grouped(execution.waves)))
     if execution.paused_reason is not None and not is_over:
         parts.append(_pause(execution))
     elif execution.is_cancelled:
@@ -70,7 +70,7 @@ def _done(execution: Execution) -> str:
     done, total = fleet_figures.done(counts), execution.total
     if not total:
         return _("no device yet")
-    head = _("%(done)s of %(total)s done", done=f"{done:,}", total=f"{total:,}")
+    head = _("%(done)s of %(total)s done", done=grouped(done), total=grouped(total))
     wrong = wrong_words(counts)
     return f"{head} ({wrong})" if wrong else head
 
@@ -78,12 +78,12 @@ def _done(execution: Execution) -> str:
 def wrong_words(counts: Mapping[DeviceJobState, int]) -> str:
     """Return what has gone wrong, such as ``24 failed, 3 timed out``; nothing if nothing has."""
     bad = [state for state in fleet_figures.SEVERITY if state in fleet_figures.BAD and counts.get(state)]
-    return ", ".join(f"{counts[state]:,} {word_of(state)}" for state in bad)
+    return ", ".join(f"{grouped(counts[state])} {word_of(state)}" for state in bad)
 
 
 def counts_words(counts: Mapping[DeviceJobState, int]) -> str:
     """Return how many devices are in each state, the worst first."""
-    return ", ".join(f"{counts[one]:,} {word_of(one)}" for one in fleet_figures.SEVERITY if counts.get(one))
+    return ", ".join(f"{grouped(counts[one])} {word_of(one)}" for one in fleet_figures.SEVERITY if counts.get(one))
 
 
 def _pause(execution: Execution) -> str:
@@ -106,7 +106,7 @@ def target_words(execution: Execution) -> str:
     if execution.target_type == "group":
         return filter_words(execution.target_filter or {})
     return ngettext(
-        "%(count)s chosen device", "%(count)s chosen devices", execution.total, count=f"{execution.total:,}"
+        "%(count)s chosen device", "%(count)s chosen devices", execution.total, count=grouped(execution.total)
     )
 
 
@@ -148,11 +148,11 @@ def rules_words(execution: Execution) -> str:
         return ""
     rules = fleet_rollouts.rules_of(execution)
     parts = [ngettext("%(num)s device first", "%(num)s devices first", rules.canary)] if rules.canary else []
-    parts.append(_("waves of %(size)s", size=f"{rules.wave:,}"))
+    parts.append(_("waves of %(size)s", size=grouped(rules.wave)))
     if rules.factor > 1:
         parts.append(_("each %(factor)s times the one before", factor=f"{rules.factor:g}"))
     if rules.largest:
-        parts.append(_("at most %(largest)s in one", largest=f"{rules.largest:,}"))
+        parts.append(_("at most %(largest)s in one", largest=grouped(rules.largest)))
     if rules.interval_seconds:
         parts.append(_("at least %(time)s apart", time=duration_words(rules.interval_seconds)))
     parts.append(_("the next one when %(percent)s %% have succeeded", percent=f"{rules.success_percentage:g}"))
@@ -164,7 +164,7 @@ def _abort_words(rule: AbortRule) -> str:
     values = {
         "what": what.get(rule.failure_type, _("gone wrong")),
         "percent": f"{rule.threshold_percentage:g}",
-        "least": f"{rule.minimum:,}",
+        "least": grouped(rule.minimum),
     }
     if rule.action is AbortAction.CANCEL:
         return _("taken back when of at least %(least)s devices %(percent)s %% have %(what)s", **values)

@@ -26,6 +26,8 @@ _FOLDER = Path(__file__).resolve().parent / "translations"
 _SOURCE = "en"
 #: Language -> its own name for itself, in the order of the menu.
 LANGUAGES = {_SOURCE: "English", "de": "Deutsch"}
+#: What keeps thousands apart. In German the dot also would, but fractions have one here in either language.
+_GROUPS = {_SOURCE: ",", "de": "\N{NARROW NO-BREAK SPACE}"}
 #: The cookie of whoever has chosen one; without it the browser's own order decides.
 COOKIE = "watchbell_language"
 #: Where texts stand that scripts show.
@@ -54,6 +56,7 @@ def init_app(app: Flask) -> None:
         newstyle=True,
     )
     app.add_template_global(language)
+    app.add_template_global(grouped)
     app.jinja_env.globals["languages"] = LANGUAGES
     app.add_template_global(words_stamp)
 
@@ -66,6 +69,12 @@ def language() -> str:
         is_program = askers.is_program(request) or askers.wants_twin(request)
         g.language = _SOURCE if is_program else chosen() or _preferred()
     return str(g.language)
+
+
+def grouped(number: float, decimals: int | None = None) -> str:
+    """Return a number with its thousands apart as the language of this request has them, rounded to so many decimals if any are named."""
+    written = f"{number:,}" if decimals is None else f"{number:,.{decimals}f}"
+    return written.replace(",", _GROUPS[language()])
 
 
 def speak_to_programs() -> None:

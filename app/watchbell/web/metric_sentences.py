@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from watchbell.domain.analysis.trend import RECENT, Direction, Regression, Severity, Trend
 from watchbell.web import metric_texts
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 
 #: A line that explains less than this part of how values differ says nothing about where they go.
 UNCLEAR = 0.1
@@ -14,7 +14,7 @@ _MORE_IS_BETTER = frozenset({"success", "sampling_efficiency", "sample_count"})
 
 def usually(metric: str, number: int, median: float) -> str:
     """Return what a metric usually is."""
-    runs = ngettext("%(count)s run", "%(count)s runs", number, count=f"{number:,}")
+    runs = ngettext("%(count)s run", "%(count)s runs", number, count=grouped(number))
     title, value = metric_texts.title(metric), metric_texts.value(metric, median)
     return _("%(metric)s of %(runs)s: usually %(value)s.", metric=title, runs=runs, value=value)
 
@@ -45,7 +45,7 @@ def regression(metric: str, found: Regression | None) -> str:
     told = {
         "count": found.recent_size,
         "now": now,
-        "others": f"{found.baseline_size:,}",
+        "others": grouped(found.baseline_size),
         "before": before,
         "percent": f"{abs(found.percent_change or 0.0):.0f}",
     }
@@ -64,4 +64,4 @@ def anomalies(count: int, number: int) -> str:
     """Return how many values do not belong with the others."""
     if not count:
         return _("None is unusual.")
-    return ngettext("%(num)d of %(all)s is unusual.", "%(num)d of %(all)s are unusual.", count, all=f"{number:,}")
+    return ngettext("%(num)d of %(all)s is unusual.", "%(num)d of %(all)s are unusual.", count, all=grouped(number))

@@ -16,7 +16,7 @@ from watchbell.store.fleet_jobs import Execution
 from watchbell.web import current, query
 from watchbell.web.db import database
 from watchbell.web.forms.execute_form import MATCHED
-from watchbell.web.i18n import _
+from watchbell.web.i18n import _, grouped
 from watchbell.web.order_reading import OWN, TEMPLATE, may_write
 from watchbell.web.spans import span_text
 
@@ -70,7 +70,7 @@ def _fill_again(filling: Filling, job_id: str) -> None:
         filling.devices = list(shown.targets)[:MOST_CHOSEN]
         if len(shown.targets) > MOST_CHOSEN:
             filling.notes.append(
-                _("It went to more devices than are chosen one by one: only the first %(num)s are chosen here.", num=f"{MOST_CHOSEN:,}")
+                _("It went to more devices than are chosen one by one: only the first %(num)s are chosen here.", num=grouped(MOST_CHOSEN))
             )  # fmt: skip
     elif order.target_type == "all":
         filling.data["target"] = "all"

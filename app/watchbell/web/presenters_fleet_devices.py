@@ -11,7 +11,7 @@ from watchbell.services.device_history import Workload
 from watchbell.services.device_lists import DeviceLine, DevicePage
 from watchbell.store.device_history import JobLine
 from watchbell.web import fleet_words
-from watchbell.web.i18n import _, lazy, ngettext
+from watchbell.web.i18n import _, grouped, lazy, ngettext
 from watchbell.web.presenters import local_text
 
 #: How a device stands -> its word.
@@ -91,7 +91,7 @@ def answer(found: DevicePage) -> str:
     if not found.total:
         return _("No device yet.")
     parts = [
-        f"{found.standings[standing]:,} {words}"
+        f"{grouped(found.standings[standing])} {words}"
         for standing, words in STANDINGS.items()
         if found.standings.get(standing)
     ]
@@ -99,13 +99,13 @@ def answer(found: DevicePage) -> str:
         "%(count)s device: %(what)s.",
         "%(count)s devices: %(what)s.",
         found.total,
-        count=f"{found.total:,}",
+        count=grouped(found.total),
         what=", ".join(parts),
     )
     return (
         sentence
         if found.filtered == found.total
-        else sentence + " " + _("%(count)s shown.", count=f"{found.filtered:,}")
+        else sentence + " " + _("%(count)s shown.", count=grouped(found.filtered))
     )
 
 
@@ -117,8 +117,8 @@ def success(done: Workload) -> str:
         "%(good)s of %(count)s job of the last 30 days succeeded (%(share)s %%).",
         "%(good)s of %(count)s jobs of the last 30 days succeeded (%(share)s %%).",
         done.judged,
-        good=f"{done.succeeded:,}",
-        count=f"{done.judged:,}",
+        good=grouped(done.succeeded),
+        count=grouped(done.judged),
         share=int(100 * done.succeeded / done.judged),
     )
 

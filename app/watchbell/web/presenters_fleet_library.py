@@ -15,7 +15,7 @@ from watchbell.store.job_library import JobTemplate
 from watchbell.web import current, document_editor, query
 from watchbell.web.db import database
 from watchbell.web.document_editor import Editor, StepRead
-from watchbell.web.i18n import ngettext
+from watchbell.web.i18n import grouped, ngettext
 from watchbell.web.presenters import local_text
 
 TEMPLATE_COLUMNS = (
@@ -92,7 +92,7 @@ def template_list(every: Sequence[JobTemplate], asked: Asked) -> dict[str, Any]:
 def _answer(every: Sequence[JobTemplate], rows: Sequence[TemplateRow], asked: Asked) -> str:
     if asked.is_filtered:
         return ngettext(
-            "%(num)s template of %(all)s.", "%(num)s templates of %(all)s.", len(rows), all=f"{len(every):,}"
+            "%(num)s template of %(all)s.", "%(num)s templates of %(all)s.", len(rows), all=grouped(len(every))
         )
     told = ngettext("%(num)s template", "%(num)s templates", len(every))
     ready = sum(row.is_ready_made for row in rows)

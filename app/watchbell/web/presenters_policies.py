@@ -9,7 +9,7 @@ from watchbell.domain import retry
 from watchbell.domain.policies import CatchUp, Overlap, Policies, build_policies
 from watchbell.errors import InputError
 from watchbell.services.retention import Rules
-from watchbell.web.i18n import _, lazy, ngettext
+from watchbell.web.i18n import _, grouped, lazy, ngettext
 from watchbell.web.spans import span_words
 
 #: The folds of the form, their titles and their fields.
@@ -196,7 +196,7 @@ def _turn_facts(policies: Policies) -> list[tuple[str, str]]:
 
 def _overlap_words(policies: Policies) -> str:
     if policies.overlap == Overlap.QUEUE_ALL:
-        return _("all wait, at most %(count)s; further ones are skipped", count=f"{policies.overlap_limit:,}")
+        return _("all wait, at most %(count)s; further ones are skipped", count=grouped(policies.overlap_limit))
     return str(_OVERLAP_WORDS[policies.overlap])
 
 
@@ -205,7 +205,7 @@ def _catch_up_words(policies: Policies) -> str:
         return _("run none of them")
     longest = span_words(policies.catch_up_window_seconds)
     if policies.catch_up == CatchUp.ALL:
-        most = f"{policies.catch_up_limit:,}"
+        most = grouped(policies.catch_up_limit)
         return _("run all of them, at most %(count)s, if not older than %(time)s", count=most, time=longest)
     return _("run the last one, if not older than %(time)s", time=longest)
 
@@ -240,8 +240,8 @@ def _limit_facts(policies: Policies) -> list[tuple[str, str] | tuple[str, str, b
     return [
         (_("Time limit"), _time_limit_words(policies)),
         (_("Output kept"), _output_words(policies)),
-        (_("Memory"), f"{memory:,} MiB" if memory is not None else _("no limit")),
-        (_("Processes"), f"{processes:,}" if processes is not None else _("no limit")),
+        (_("Memory"), f"{grouped(memory)} MiB" if memory is not None else _("no limit")),
+        (_("Processes"), grouped(processes) if processes is not None else _("no limit")),
         (_("Niceness"), str(policies.niceness) if policies.niceness else _("0, as the scheduler")),
         *([(_("Run as"), policies.as_user)] if policies.as_user else []),
         *(metrics if policies.own_metrics == "read" else []),
@@ -258,7 +258,7 @@ def _time_limit_words(policies: Policies) -> str:
 
 def _output_words(policies: Policies) -> str:
     most = policies.output_limit_mib
-    kept = _("%(size)s MiB per stream", size=f"{most:,}") if most is not None else _("the server's limit per stream")
+    kept = _("%(size)s MiB per stream", size=grouped(most)) if most is not None else _("the server's limit per stream")
     more = _("more ends the run") if policies.output_excess == "end" else _("of more, the middle is given up")
     return f"{kept}; {more}"
 
@@ -277,14 +277,14 @@ def _as_server(kept: str) -> str:
 
 def kept_days(days: int | None) -> str:
     """Return for how long runs are kept, in words."""
-    return _("for ever") if days is None else ngettext("%(count)s day", "%(count)s days", days, count=f"{days:,}")
+    return _("for ever") if days is None else ngettext("%(count)s day", "%(count)s days", days, count=grouped(days))
 
 
 def kept_runs(runs: int | None) -> str:
     """Return how many runs are kept, in words."""
     if runs is None:
         return _("any number")
-    return _("the newest one") if runs == 1 else _("the newest %(count)s", count=f"{runs:,}")
+    return _("the newest one") if runs == 1 else _("the newest %(count)s", count=grouped(runs))
 
 
 def _order_facts(policies: Policies) -> list[tuple[str, str]]:

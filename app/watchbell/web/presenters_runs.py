@@ -19,7 +19,7 @@ from watchbell.services.runs import RunDetail
 from watchbell.store.alerts import Alert
 from watchbell.store.runs import Attempt, Run, RunEvent
 from watchbell.web import verdict_words
-from watchbell.web.i18n import _, lazy, ngettext
+from watchbell.web.i18n import _, grouped, lazy, ngettext
 from watchbell.web.presenters import Outcome, RunView, run_json, run_view, state_word
 from watchbell.web.told import sentence
 
@@ -72,8 +72,8 @@ def today_sentence(today: Mapping[str, int]) -> str:
     total = sum(today.values())
     if not total:
         return _("No run yet today.")
-    count = f"{total:,}"
-    bad = [f"{today[state]:,} {state_word(state)}" for state in _BAD if today.get(state)]
+    count = grouped(total)
+    bad = [f"{grouped(today[state])} {state_word(state)}" for state in _BAD if today.get(state)]
     if bad:
         listed = _("%(first)s and %(last)s", first=", ".join(bad[:-1]), last=bad[-1]) if len(bad) > 1 else bad[0]
         head = ngettext(
@@ -82,7 +82,7 @@ def today_sentence(today: Mapping[str, int]) -> str:
     else:
         head = ngettext("%(count)s run today, none failed.", "%(count)s runs today, none failed.", total, count=count)
     active = sum(today.get(state.value, 0) for state in ACTIVE)
-    return head + " " + _("%(count)s not finished.", count=f"{active:,}") if active else head
+    return head + " " + _("%(count)s not finished.", count=grouped(active)) if active else head
 
 
 def exit_words(run: Run, attempt: Attempt | None) -> str:
@@ -162,18 +162,19 @@ def _samples(series: Sequence[object] | None) -> list[tuple[float, float, float,
 
 
 def _resource_facts(attempt: Attempt) -> list[tuple[str, str]]:
-    numbers: tuple[tuple[str, float | None, str], ...] = (
-        (_("User time"), attempt.user_seconds, "{:.2f} s"),
-        (_("System time"), attempt.system_seconds, "{:.2f} s"),
-        (_("Most memory"), attempt.max_rss_kib / 1024 if attempt.max_rss_kib is not None else None, "{:,.1f} MiB"),
-        (_("Page faults, minor"), attempt.minor_faults, "{:,}"),
-        (_("Page faults, major"), attempt.major_faults, "{:,}"),
-        (_("Blocks read"), attempt.block_in, "{:,}"),
-        (_("Blocks written"), attempt.block_out, "{:,}"),
-        (_("Switches, voluntary"), attempt.voluntary_switches, "{:,}"),
-        (_("Switches, involuntary"), attempt.involuntary_switches, "{:,}"),
+    memory = attempt.max_rss_kib / 1024 if attempt.max_rss_kib is not None else None
+    numbers: tuple[tuple[str, float | None, int | None, str], ...] = (
+        (_("User time"), attempt.user_seconds, 2, " s"),
+        (_("System time"), attempt.system_seconds, 2, " s"),
+        (_("Most memory"), memory, 1, " MiB"),
+        (_("Page faults, minor"), attempt.minor_faults, None, ""),
+        (_("Page faults, major"), attempt.major_faults, None, ""),
+        (_("Blocks read"), attempt.block_in, None, ""),
+        (_("Blocks written"), attempt.block_out, None, ""),
+        (_("Switches, voluntary"), attempt.voluntary_switches, None, ""),
+        (_("Switches, involuntary"), attempt.involuntary_switches, None, ""),
     )
-    return [(label, pattern.format(value)) for label, value, pattern in numbers if value is not None]
+    return [(label, grouped(value, decimals) + unit) for label, value, decimals, unit in numbers if value is not None]
 
 
 def _curve(label: str, unit: str, values: Sequence[tuple[float, float]]) -> Curve:

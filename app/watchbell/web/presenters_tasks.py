@@ -12,7 +12,7 @@ from watchbell.store.newest_runs import RunLine
 from watchbell.store.pauses import Pause
 from watchbell.store.runs import Run
 from watchbell.store.tasks import Task
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters import Outcome, outcome
 from watchbell.web.presenters_runs import usual_seconds
 
@@ -98,7 +98,7 @@ def answer(total: int, enabled: int, filtered: int) -> str:
         "%(all)s task, %(enabled)s enabled.",
         "%(all)s tasks, %(enabled)s enabled.",
         total,
-        all=f"{total:,}",
-        enabled=f"{enabled:,}",
+        all=grouped(total),
+        enabled=grouped(enabled),
     )
-    return sentence if filtered == total else sentence + " " + _("%(count)s shown.", count=f"{filtered:,}")
+    return sentence if filtered == total else sentence + " " + _("%(count)s shown.", count=grouped(filtered))

@@ -15,7 +15,7 @@ from watchbell.domain.run_state import RunState
 from watchbell.services.retention import Rules
 from watchbell.store.runs import Run
 from watchbell.web import schedule_words
-from watchbell.web.i18n import _, lazy
+from watchbell.web.i18n import _, grouped, lazy
 from watchbell.web.presenters import state_word
 from watchbell.web.presenters_policies import policy_facts, retry_sentence
 from watchbell.web.presenters_runs import RunPageView
@@ -101,7 +101,7 @@ class _Teller:
                 + _("There is one row for a moment, however many schedulers work.")
             )
         if run.stands_for > 1:
-            said.append(_("It stands for %(count)s moments in a row.", count=f"{run.stands_for:,}"))
+            said.append(_("It stands for %(count)s moments in a row.", count=grouped(run.stands_for)))
         if run.rerun_of:
             said.append(_("It repeats %(run)s by a person's decision.", run=f"#{run.rerun_of}"))
         return said

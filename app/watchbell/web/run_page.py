@@ -16,7 +16,7 @@ from watchbell.services import decisions, run_lists, runs, task_lists, tasks
 from watchbell.store.runs import Run
 from watchbell.web import bulk_forms, current, list_look, presenters_runs, query, run_list, run_sentences
 from watchbell.web.db import database
-from watchbell.web.i18n import ngettext
+from watchbell.web.i18n import grouped, ngettext
 from watchbell.web.list_look import Look
 from watchbell.web.presenters import RunView, run_view
 from watchbell.web.run_list import RunQuery
@@ -56,7 +56,7 @@ def shown(wanted: RunQuery, look: Look) -> dict[str, Any]:
     # Of a list that is too long to be counted it is not told, so that nothing needs to be counted by task.
     is_told = wanted.is_first_page and page.filtered < runs.COUNT_LIMIT
     few = run_lists.find_few(database(), chosen) if is_told else None
-    number = f"{page.filtered:,}" + ("+" if page.filtered >= runs.COUNT_LIMIT else "")
+    number = grouped(page.filtered) + ("+" if page.filtered >= runs.COUNT_LIMIT else "")
     sentence = (
         run_sentences.found(wanted, page, few, is_backwards=chosen.is_backwards) if wanted.is_filtered else _today()
     )

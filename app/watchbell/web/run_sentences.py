@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from watchbell.services.run_lists import Few
 from watchbell.services.runs import COUNT_LIMIT, RunPage
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters import state_word
 from watchbell.web.run_list import RunQuery
 
@@ -43,7 +43,7 @@ def found(asked: RunQuery, page: RunPage, few: Few | None, *, is_backwards: bool
                 "%(share)s of them are of %(names)s.",
                 "%(share)s of them are of %(num)s tasks: %(names)s.",
                 number,
-                share=f"{few.runs:,}",
+                share=grouped(few.runs),
                 names=", ".join(few.names),
             )
         )
@@ -60,7 +60,7 @@ def _count(page: RunPage) -> str:
     count = page.filtered
     if not count:
         return _("No run")
-    number = f"{count:,}"
+    number = grouped(count)
     if count >= COUNT_LIMIT:
         return _("At least %(number)s runs", number=number)
     return ngettext("%(number)s run", "%(number)s runs", count, number=number)

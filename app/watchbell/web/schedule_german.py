@@ -88,7 +88,7 @@ def _moment_words(schedule: Schedule) -> str:
 
 def _interval(count: Count, schedule: Schedule) -> str:
     one, many = _UNITS[count.unit]
-    shown = f"{count.every:,}".replace(",", ".")
+    shown = f"{count.every:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     amount = one if count.every == 1 else f"Alle {shown} {many}"
     if count.unit != "days" or schedule.anchor_at is None:
         return amount

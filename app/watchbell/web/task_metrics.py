@@ -16,7 +16,7 @@ from watchbell.services.judgements import Told
 from watchbell.store.samples import Measured
 from watchbell.web import current, metric_sentences, metric_texts, query, verdict_words
 from watchbell.web.db import database
-from watchbell.web.i18n import _
+from watchbell.web.i18n import _, grouped
 from watchbell.web.metric_page import Analysis
 
 _UNUSUAL = 20
@@ -163,7 +163,7 @@ def _change_words(step: Shift) -> str:
 
 def _rows(metric: str, step: Shift) -> list[tuple[str, str, str, str]]:
     old, new = step.before, step.after
-    rows = [(_("Runs"), f"{old.count:,}", f"{new.count:,}", "")]
+    rows = [(_("Runs"), grouped(old.count), grouped(new.count), "")]
     for label, before, after in (
         (_("Median"), old.median, new.median), (_("Mean"), old.avg, new.avg), ("p95", old.p95, new.p95),
         (_("Lowest"), old.min, new.min), (_("Highest"), old.max, new.max),

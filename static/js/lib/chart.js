@@ -6,6 +6,7 @@
 
 import { element } from "./dom.js";
 import { colour } from "./theme.js";
+import { grouped } from "./words.js";
 
 /** @param {number} seconds */
 function clock(seconds) {
@@ -45,7 +46,7 @@ function draw(figure, Chart) {
       interaction: { mode: "nearest", axis: "x", intersect: false },
       scales: {
         x: { ...axis, type: "linear", min: 0, ticks: { ...axis.ticks, callback: (/** @type {number} */ value) => clock(value) } },
-        y: { ...axis, beginAtZero: true, suggestedMax: unit === "%" ? 10 : undefined, ticks: { ...axis.ticks, callback: (/** @type {number} */ value) => `${value.toLocaleString()} ${unit}` } },
+        y: { ...axis, beginAtZero: true, suggestedMax: unit === "%" ? 10 : undefined, ticks: { ...axis.ticks, callback: (/** @type {number} */ value) => `${grouped(value)} ${unit}` } },
       },
       plugins: {
         legend: { display: false },
@@ -53,7 +54,7 @@ function draw(figure, Chart) {
           displayColors: false,
           callbacks: {
             title: (/** @type {any[]} */ items) => clock(items[0].parsed.x),
-            label: (/** @type {any} */ item) => `${item.parsed.y.toLocaleString()} ${unit}`,
+            label: (/** @type {any} */ item) => `${grouped(item.parsed.y)} ${unit}`,
           },
         },
       },

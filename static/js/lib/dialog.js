@@ -9,7 +9,7 @@
 
 import { element } from "./dom.js";
 import { toast } from "./toast.js";
-import { t } from "./words.js";
+import { grouped, t } from "./words.js";
 
 const LISTED = 12;
 
@@ -63,7 +63,7 @@ export function ask({ title, text = "", names = [], more = 0, action, harmless =
 
 /** @param {string} text @param {number} n */
 function fill(text, n) {
-  return text.replaceAll("{n}", n.toLocaleString("en")).replaceAll("{s}", n === 1 ? "" : "s");
+  return text.replaceAll("{n}", grouped(n)).replaceAll("{s}", n === 1 ? "" : "s");
 }
 
 /**

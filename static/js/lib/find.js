@@ -5,7 +5,7 @@
  * <form data-output-find> <input type=search> [data-output-find-go] [data-output-find-on] [data-output-find-back] [data-output-hits]
  * Without scripts the form asks the server, which lists the lines. */
 
-import { t, tn } from "./words.js";
+import { grouped, t, tn } from "./words.js";
 
 const PAUSE_MS = 150;
 /** So many hits are counted, and so many of them drawn. */
@@ -139,11 +139,11 @@ export class Finder {
   #say() {
     if (!this.said) return;
     const count = this.hits.length;
-    const many = `${count.toLocaleString()}${count >= MOST_HITS ? "+" : ""}`;
+    const many = `${grouped(count)}${count >= MOST_HITS ? "+" : ""}`;
     let words = "";
     if (this.box.value) {
       if (!count) words = t("no match");
-      else words = this.at < 0 ? tn("%(n)s match", "%(n)s matches", count, { n: many }) : t("%(at)s of %(n)s", { at: (this.at + 1).toLocaleString(), n: many });
+      else words = this.at < 0 ? tn("%(n)s match", "%(n)s matches", count, { n: many }) : t("%(at)s of %(n)s", { at: grouped(this.at + 1), n: many });
       if (this.left) words += ` (${this.left})`;
     }
     this.said.textContent = words;

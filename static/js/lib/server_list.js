@@ -5,7 +5,7 @@
  * <form id="bulk">                      what is done with ticked rows is of what is shown now */
 
 import { startSelection } from "./selection.js";
-import { tn } from "./words.js";
+import { grouped, tn } from "./words.js";
 
 const SEARCH_DELAY_MS = 250;
 
@@ -61,7 +61,7 @@ export function leadOn(api) {
   if (back instanceof HTMLInputElement) back.value = location.pathname + location.search;
   const all = document.querySelector("[data-list-part=all] > span");
   const { recordsDisplay } = api.page.info();
-  const number = recordsDisplay.toLocaleString("en");
+  const number = grouped(recordsDisplay);
   if (all) all.textContent = tn("all %(number)s that matches", "all %(number)s that match", recordsDisplay, { number });
 }
 

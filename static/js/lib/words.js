@@ -3,6 +3,7 @@
  * import { t, tn } from "../lib/words.js";
  * t("Copied")                                        as it is, or as <html data-words> has it
  * t("%(n)s matches", { n: 3 })                       values in the places that the text names
+ * grouped(1200)                                      with its thousands apart
  * tn("%(num)s match", "%(num)s matches", 3)          the form for a number, which stands in the text as %(num)s
  *
  * English is the source, so a page in English loads nothing. Texts in other languages are read once, before any module that
@@ -22,6 +23,14 @@ async function load() {
     console.warn("The texts of this language could not be read", error);
     return {};
   }
+}
+
+/**
+ * A number with its thousands apart, as the pages of this language have them.
+ * @param {number} value
+ */
+export function grouped(value) {
+  return value.toLocaleString("en").replaceAll(",", document.documentElement.lang === "de" ? "\u202f" : ",");
 }
 
 /**

@@ -11,7 +11,7 @@ from watchbell.services.failures import GroupView
 from watchbell.web import current, twins
 from watchbell.web.db import database
 from watchbell.web.forms.note_form import NoteForm
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters import local_text
 from watchbell.web.told import sentence
 
@@ -73,9 +73,9 @@ def _answer(found: list[GroupView]) -> str:
     if not found:
         return ""
     times = sum(view.group.times for view in found)
-    kinds = ngettext("%(count)s kind of failure", "%(count)s kinds of failures", len(found), count=f"{len(found):,}")
+    kinds = ngettext("%(count)s kind of failure", "%(count)s kinds of failures", len(found), count=grouped(len(found)))
     noted = sum(bool(view.group.note) for view in found)
-    told = ngettext("%(kinds)s, %(times)s failure.", "%(kinds)s, %(times)s failures.", times, kinds=kinds, times=f"{times:,}")  # fmt: skip
+    told = ngettext("%(kinds)s, %(times)s failure.", "%(kinds)s, %(times)s failures.", times, kinds=kinds, times=grouped(times))  # fmt: skip
     return told + (" " + ngettext("%(num)d has a note.", "%(num)d have a note.", noted) if noted else "")
 
 
@@ -84,7 +84,7 @@ def _waiting(number: int) -> str:
         "%(number)s failure was not looked at yet.",
         "%(number)s failures were not looked at yet.",
         number,
-        number=f"{number:,}",
+        number=grouped(number),
     )
 
 

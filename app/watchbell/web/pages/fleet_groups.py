@@ -12,7 +12,7 @@ from watchbell.services.device_lists import DeviceFilter
 from watchbell.web import current, notices, twins
 from watchbell.web.db import database
 from watchbell.web.forms.device_form import GroupForm, MembersForm
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters import local_text
 
 blueprint = Blueprint("fleet_groups", __name__)
@@ -128,7 +128,7 @@ def _page(view: GroupView, form: MembersForm) -> str:
 def _answer(found: list[GroupView]) -> str:
     if not found:
         return _("No group yet.")
-    return ngettext("%(count)s group.", "%(count)s groups.", len(found), count=f"{len(found):,}")
+    return ngettext("%(count)s group.", "%(count)s groups.", len(found), count=grouped(len(found)))
 
 
 def _rows() -> list[dict[str, object]]:

@@ -24,7 +24,7 @@ from watchbell.web import current, glimpses, i18n, pausing, presenters, query
 from watchbell.web import tab_marks as marks
 from watchbell.web.db import database
 from watchbell.web.glimpses import Going
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.log_lines import last_lines
 from watchbell.web.pausing import PauseView
 from watchbell.web.pictures.strip import Strip
@@ -108,7 +108,7 @@ class Page:
     @property
     def scheduled_text(self) -> str:
         """Return the number as it is shown."""
-        return f"{SCHEDULED_MOST:,}+" if self.scheduled > SCHEDULED_MOST else f"{self.scheduled:,}"
+        return f"{grouped(SCHEDULED_MOST)}+" if self.scheduled > SCHEDULED_MOST else grouped(self.scheduled)
 
 
 @blueprint.get("/")
@@ -269,15 +269,15 @@ def answer(found: Overview, troubles: int, scheduler_state: str, undecided: int 
     total = sum(found.today.values())
     if not total:
         return head + " " + _("No run today yet.")
-    told = [f"{found.today[state]:,} {state_word(state)}" for state in _TOLD if found.today.get(state)]
+    told = [f"{grouped(found.today[state])} {state_word(state)}" for state in _TOLD if found.today.get(state)]
     rest = total - sum(found.today.get(state, 0) for state in _TOLD)
     if rest:
-        told.append(_("%(count)s waiting", count=f"{rest:,}"))
+        told.append(_("%(count)s waiting", count=grouped(rest)))
     today = ngettext(
         "%(count)s run today: %(what)s.",
         "%(count)s runs today: %(what)s.",
         total,
-        count=f"{total:,}",
+        count=grouped(total),
         what=", ".join(told),
     )
     return f"{head} {today}"
@@ -289,13 +289,13 @@ def _head(troubles: int, scheduler_state: str, undecided: int) -> str:
             "%(count)s lost run waits for your decision.",
             "%(count)s lost runs wait for your decision.",
             undecided,
-            count=f"{undecided:,}",
+            count=grouped(undecided),
         )
     if scheduler_state == "paused":
         return _("Everything is paused.")
     if troubles:
         return ngettext(
-            "%(count)s task needs attention.", "%(count)s tasks need attention.", troubles, count=f"{troubles:,}"
+            "%(count)s task needs attention.", "%(count)s tasks need attention.", troubles, count=grouped(troubles)
         )
     if scheduler_state in {"running", "starting"}:
         return _("All quiet.")

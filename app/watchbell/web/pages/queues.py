@@ -13,7 +13,7 @@ from watchbell.services.queues import QueueView
 from watchbell.web import current, query
 from watchbell.web.db import database
 from watchbell.web.forms.queue_form import QueueForm
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters import local_text
 
 blueprint = Blueprint("queues", __name__)
@@ -105,9 +105,9 @@ def answer(found: list[QueueView]) -> str:
     """Return the sentence above the list: what waits, and what is kept waiting on purpose."""
     waiting, going = sum(queue.queued for queue in found), sum(queue.in_flight for queue in found)
     told = [
-        ngettext("%(count)s run in flight", "%(count)s runs in flight", going, count=f"{going:,}")
+        ngettext("%(count)s run in flight", "%(count)s runs in flight", going, count=grouped(going))
         + ", "
-        + _("%(count)s waiting", count=f"{waiting:,}")
+        + _("%(count)s waiting", count=grouped(waiting))
     ]
     paused = [queue.name for queue in found if queue.pause is not None]
     full = [queue.name for queue in found if queue.max_running is not None and queue.in_flight >= queue.max_running]

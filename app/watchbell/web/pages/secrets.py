@@ -15,7 +15,7 @@ from watchbell.web import current, twins
 from watchbell.web.db import database
 from watchbell.web.forms.secret_form import SecretForm, ValueForm
 from watchbell.web.forms.token_form import ProofForm
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters import local_text
 from watchbell.web.proving import asking, proves
 
@@ -117,7 +117,7 @@ def delete(name: str) -> AnyResponse | tuple[str, int]:
 
 def answer(found: Sequence[SecretView]) -> str:
     """Return the sentence above the list: how many there are, and which nothing names."""
-    told = [ngettext("%(count)s secret", "%(count)s secrets", len(found), count=f"{len(found):,}")]
+    told = [ngettext("%(count)s secret", "%(count)s secrets", len(found), count=grouped(len(found)))]
     idle = sum(not view.places for view in found)
     if idle:
         told.append(ngettext("%(num)s that nothing names", "%(num)s that nothing names", idle))

@@ -15,7 +15,7 @@ from watchbell.services.tokens import NewToken, Token, TokenState
 from watchbell.web import current
 from watchbell.web.db import database
 from watchbell.web.forms.token_form import ProofForm, TokenForm
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.presenters import local_text
 from watchbell.web.proving import asking, proves
 
@@ -93,7 +93,7 @@ def answer(found: Sequence[Token]) -> str:
     soon, expired = (
         sum(token.state is state for token in found) for state in (TokenState.EXPIRING, TokenState.EXPIRED)
     )
-    told = [ngettext("%(count)s token", "%(count)s tokens", len(found), count=f"{len(found):,}")]
+    told = [ngettext("%(count)s token", "%(count)s tokens", len(found), count=grouped(len(found)))]
     if soon:
         told.append(ngettext("%(num)s expires soon", "%(num)s expire soon", soon))
     if expired:

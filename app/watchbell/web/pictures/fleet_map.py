@@ -15,6 +15,7 @@ from watchbell.domain.fleet_state import DeviceJobState
 from watchbell.services.fleet_views import Group
 from watchbell.store.fleet_views import Cell
 from watchbell.web import fleet_words
+from watchbell.web.i18n import grouped
 
 WIDTH = 720
 #: Up to so many devices a mark is so many pixels wide; the width is a multiple of each.
@@ -95,7 +96,7 @@ def _counted(group: Group, pitch: int, each: int, links: Links) -> Markup:
         if not count:
             continue
         end = begin + -(-count // each)
-        title = escape(f"{count:,} {fleet_words.word_of(state)}")
+        title = escape(f"{grouped(count)} {fleet_words.word_of(state)}")
         marks.append(
             f'<a href="{escape(links.state(group, state))}" tabindex="-1"><title>{title}</title>'
             f'<path d="{_outline(begin, end, columns, pitch)}" fill="url(#cell-{state.value}-{pitch})"/></a>'

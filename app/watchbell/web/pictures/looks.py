@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from watchbell.services.timeline import Part, Planned, Span
-from watchbell.web.i18n import _
+from watchbell.web.i18n import _, grouped
 from watchbell.web.presenters import duration_words, state_word
 from watchbell.web.told import told
 
@@ -74,16 +74,16 @@ class Sayings:
             words += " " + self._took % {"time": duration_words((span.end - span.start).total_seconds())}
         words += ", " + self._due % {"moment": moment_words(span.due_at, self._zone)}
         if span.stands_for > 1:
-            words += "; " + self._stands_for % {"count": f"{span.stands_for:,}"}
+            words += "; " + self._stands_for % {"count": grouped(span.stands_for)}
         return f"{words}: {told(span.reason)}" if span.reason and span.reason != "exit code 0" else words
 
     def of_counts(self, counts: Mapping[str, int], *, about: bool = False) -> str:
         """Return numbers of runs by state in words, the worst first."""
         total = sum(counts.values())
-        head = self._run if total == 1 else self._runs % {"count": f"{total:,}"}
+        head = self._run if total == 1 else self._runs % {"count": grouped(total)}
         if about:
             head = self._about % {"runs": head}
-        told = [f"{counts[state]:,} {self._words[state]}" for state in SEVERITY if counts.get(state)]
+        told = [f"{grouped(counts[state])} {self._words[state]}" for state in SEVERITY if counts.get(state)]
         return f"{head}: {', '.join(told)}"
 
     def of_part(self, part: Part, *, about: bool = False) -> str:

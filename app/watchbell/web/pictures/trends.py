@@ -13,7 +13,7 @@ from watchbell.domain.analysis.judgement import Band
 from watchbell.domain.analysis.trend import Trend
 from watchbell.store.samples import Measured
 from watchbell.web import metric_texts
-from watchbell.web.i18n import _, ngettext
+from watchbell.web.i18n import _, grouped, ngettext
 from watchbell.web.pictures import scale as scales
 from watchbell.web.pictures.looks import moment_words
 from watchbell.web.pictures.scale import Line, Scale
@@ -212,6 +212,6 @@ def draw_distribution(bins: Sequence[Bin], metric: str) -> Distribution:
             )
         )
     # Half a run is none.
-    lines = [line for line in scale.lines(lambda value: f"{value:,.0f}" if value == int(value) else "") if line.label]
+    lines = [line for line in scale.lines(lambda value: grouped(value, 0) if value == int(value) else "") if line.label]
     widths = [one.high - one.low for one in bins]
     return Distribution(columns, lines, columns[0].low, columns[-1].high, max(widths) > min(widths) * 1.001)
