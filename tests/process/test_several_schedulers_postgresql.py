@@ -55,8 +55,8 @@ class Pair:
         self.db = Database.open(url)
         self.hosts = {name: Host(folder / name, nursery, url) for name in ("east", "west")}
 
-    def add(self, name: str, host: str = "") -> None:
-        given = {"name": name, "command": "true", "every": "1s", "host": host}
+    def add(self, name: str, host: str = "", command: str = "true") -> None:
+        given = {"name": name, "command": command, "every": "1s", "host": host}
         defaults = Defaults(zone="UTC", owner="tester", host="")
         tasks.create(self.db, given, now=clock.now(), actor="tester", defaults=defaults)
 
@@ -174,3 +174,17 @@ def test_a_leader_that_ends_leaves_its_place_at_once_and_the_newest_of_a_host_ta
     pair.wait(lambda: pair.term() == 3, "the next life to lead")
 
     assert (pair.leader(), pair.incidents("lease_taken")) == ("west", [])
+
+
+def test_what_may_run_anywhere_is_run_by_both_once_the_leader_has_no_processor_free(pair: Pair) -> None:
+    pair.start()
+    # More than there are processors, with as many again in the next second.
+    for number in range(2 * (os.cpu_count() or 1) + 2):
+        pair.add(f"anywhere-{number}", command="sleep 2")
+    on_host = "SELECT attempt.id FROM attempt JOIN scheduler ON holder = incarnation JOIN run ON run.id = run_id WHERE host = "
+
+    pair.wait(lambda: pair.rows(f"{on_host} 'west' AND state = 'succeeded'"), "the one that stands by to run some")
+
+    assert pair.rows(f"{on_host} 'east'")
+    assert not any(pair.made_by("west", f"anywhere-{number}") for number in range(4)), "only the leader makes rows"
+    assert not pair.rows("SELECT run_id FROM attempt GROUP BY run_id HAVING count(*) > 1")

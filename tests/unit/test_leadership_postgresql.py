@@ -12,9 +12,11 @@ from sqlalchemy import text
 from tests.database import NOW, add_task
 from tests.unit.turning import HOLDER, all_runs, due_task, turn
 from tests.waiting import wait_until
+from watchbell.domain.policies import Overlap
 from watchbell.errors import LeaseLost
 from watchbell.services import heartbeats, leadership, tasks
 from watchbell.services.leadership import Standing
+from watchbell.services.tickets import DueTask
 from watchbell.store.heartbeats import Scheduler
 from watchbell.store.session import Database
 
@@ -194,3 +196,39 @@ def test_on_the_embedded_database_everybody_leads_and_a_change_asks_nothing(db: 
     assert leadership.fenced(db, "one.a", lambda: 1) is db
     told = {life.scheduler.host: life.leads for life in heartbeats.list_lives(db, now=NOW)}
     assert told == {"east": False, "west": True}
+
+
+def test_the_leader_knows_how_many_work_beside_it(server: Database) -> None:
+    begin(server, "one.a", "east")
+    begin(server, "two.b", "west")
+    begin(server, "three.c", "north")
+    assert beat(server, "one.a", 1).company == 2
+
+    heartbeats.begin_stop(server, "two.b", now=NOW, reason="asked")
+
+    assert beat(server, "one.a", 1).company == 1
+
+
+def test_what_may_run_anywhere_is_dealt_out_after_what_the_leader_can_start_at_once() -> None:
+    def due(number: int, *, is_anywhere: bool = True) -> DueTask:
+        return DueTask(number, f"task {number}", 1, 1, "UTC", Overlap.SKIP, [], NOW, None, is_anywhere=is_anywhere)
+
+    tasks_due = [due(0, is_anywhere=False), *map(due, range(1, 9))]
+
+    shared = leadership.share(tasks_due, own=2, hands=3, turn=1)
+    alone = leadership.share([due(1)], own=0, hands=2, turn=1)
+    alone += leadership.share([due(1)], own=0, hands=2, turn=2)
+
+    assert [one.task_id for one in shared if one.is_shared] == [3, 4, 6, 7]
+    assert [one.is_shared for one in alone] == [True, False]
+
+
+def test_what_is_shared_waits_in_the_queue_although_there_is_room(server: Database) -> None:
+    task = add_task(server, "anywhere", every="1m", host="")
+    begin(server, HOLDER)
+
+    turned = turn(server, dataclasses.replace(due_task(task), is_anywhere=True, is_shared=True), term=1)
+
+    (run,) = all_runs(server)
+    assert (turned.tickets, turned.has_backlog) == ([], True)
+    assert (run.state, run.reason) == ("queued", "waits for the first scheduler with room")

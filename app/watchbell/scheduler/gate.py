@@ -18,6 +18,8 @@ from watchbell.store.session import Database
 REFRESH_SECONDS = 5.0
 #: The least time between two turns that look for runs whose time has come.
 STEP_SECONDS = 0.2
+#: So long what was left to schedulers on other hosts is not looked at, so that they come first; what they leave is taken then.
+SHARED_SECONDS = 0.5
 
 
 class Gate:
@@ -32,6 +34,7 @@ class Gate:
         self._is_worth_a_look = True
         self._moment: datetime | None = None
         self._is_stale = True
+        self._leave_until = 0.0
         self._refreshed_at = self._passed_at = float("-inf")
 
     def look(self, now: datetime, *, has_news: bool) -> bool:
@@ -55,6 +58,8 @@ class Gate:
 
     def should_claim(self, room: int, *, has_results: bool) -> bool:
         """Return whether a turn should look at the queue; what ends in the same turn may be what others wait for."""
+        if clock.monotonic() < self._leave_until:
+            return False
         is_worth = self._is_worth_a_look or has_results
         return self._is_any and is_worth and room > 0 and not self.holds.everything
 
@@ -82,6 +87,10 @@ class Gate:
             # What is held up or finds no room can start only when something ends.
             self._is_any = self._is_any or turned.has_backlog or requeued
             self._is_worth_a_look = self._is_worth_a_look or turned.has_more or bool(turn.results)
+        if any(task.is_shared for task in turn.due):
+            self._is_any = self._is_worth_a_look = True
+            if clock.monotonic() >= self._leave_until:
+                self._leave_until = clock.monotonic() + SHARED_SECONDS
         if turn.is_time:
             self._moment, self._passed_at = turned.next_moment, clock.monotonic()
         elif turned.next_moment is not None:

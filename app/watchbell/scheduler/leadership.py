@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from datetime import datetime, timedelta
 
 from watchbell import clock
@@ -12,12 +13,15 @@ from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.vitals import Vitals
 from watchbell.services import leadership
 from watchbell.services.leadership import Standing
+from watchbell.services.tickets import DueTask
 from watchbell.store.session import Database
 
 log = logging.getLogger(__name__)
 
 #: While others write, it is looked this often whether the leader has given its lease back.
 _LOOK_SECONDS = 0.5
+#: So many commands at a time this machine starts at once, whoever else is there.
+_PROCESSORS = len(os.sched_getaffinity(0))
 
 
 class Leadership:
@@ -29,6 +33,8 @@ class Leadership:
         self._plan = plan
         self._vitals = vitals
         self._looked_at = 0.0
+        #: How often something was shared with others.
+        self._dealt = 0
         #: The term that was lost since the last beat, or None.
         self._lost: int | None = None
         #: The database as the leader writes to it; raises LeaseLost once it is not the leader any more.
@@ -48,6 +54,19 @@ class Leadership:
     def has_others(self) -> bool:
         """Return whether there may be schedulers on other hosts for which this one does what is done once."""
         return self.leads and not self._db.is_sqlite
+
+    @property
+    def has_company(self) -> bool:
+        """Return whether other schedulers are there that could start what may run anywhere."""
+        return self._beat.standing.company > 0
+
+    def share(self, due: list[DueTask], busy: int) -> list[DueTask]:
+        """Leave to the others their part of what is due, beyond what this machine has processors for; ``busy`` commands run here."""
+        if not (due and self.has_company):
+            return due
+        self._dealt += 1
+        hands = self._beat.standing.company + 1
+        return leadership.share(due, own=_PROCESSORS - busy, hands=hands, turn=self._dealt)
 
     def begin(self) -> None:
         """Store the first heartbeat and find out who leads; raises Unavailable."""

@@ -6,6 +6,7 @@ Everything happens in one thread, except the watching of processes. The steps ar
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -80,8 +81,7 @@ class Loop:
         self._tools = tools
         self._actor = f"scheduler@{tools.host}"
         self._changes = ChangeWatch(tools.db)
-        self._mark = 0
-        self._has_news = False
+        self._mark, self._has_news = 0, False
         self.flights: Flights = {}
         #: Flights whose rows do not say yet that they run.
         self._fresh: Flights = {}
@@ -191,11 +191,9 @@ class Loop:
                 return
 
     def _clear_bell(self) -> None:
-        try:
+        # Something else may have woken the loop, such as a process that has ended.
+        with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._bell)
-        except BlockingIOError:
-            # Something else woke the loop, such as a process that has ended.
-            return
 
     def _look(self) -> None:
         """Take notice of what others have written: changed tasks, runs asked for, runs to be ended."""
@@ -278,9 +276,11 @@ class Loop:
         return room
 
     def _take_due(self, now: datetime, room: int) -> list[DueTask]:
-        """Return what is to become rows: no more than there is room for, unless nothing has moved for a while."""
-        limit = BATCH if clock.monotonic() - self._room_at > STUCK_SECONDS else min(room, BATCH)
-        return self._tools.plan.take_due(now, limit, self._tools.beat.started_at, self._gate.holds.blackouts)
+        """Return what is to become rows: no more than there is room for here, unless others have some or nothing moves."""
+        lead, is_stuck = self._tools.lead, clock.monotonic() - self._room_at > STUCK_SECONDS
+        limit = BATCH if is_stuck or lead.has_company else min(room, BATCH)
+        due = self._tools.plan.take_due(now, limit, self._tools.beat.started_at, self._gate.holds.blackouts)
+        return lead.share(due, self._in_the_air())
 
     def _unrecorded(self, age_seconds: float) -> list[Flight]:
         """Return the flights whose rows do not say yet that they run, and which have run for that long."""

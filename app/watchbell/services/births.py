@@ -182,7 +182,9 @@ def materialise(session: Session, turn: Turn, due: Sequence[DueTask], room: int,
         known = active.get(task.task_id, [])
         own: list[Draft] = []
         for verdict in task.verdicts:
-            draft = _draft(turn, task, verdict, known, own, has_room=room > 0 and seats.is_free(task.queue))
+            draft = _draft(
+                turn, task, verdict, known, own, has_room=room > 0 and not task.is_shared and seats.is_free(task.queue)
+            )
             if draft.is_starting:
                 room -= 1
                 seats.take(task.queue)
@@ -260,6 +262,7 @@ def draft_of(
 
 _SKIPPED, _MISSED, _QUEUED = (RunState.SKIPPED,), (RunState.MISSED,), (RunState.QUEUED,)
 _NO_ROOM = "waits for room: as many commands as allowed are running"
+_SHARED = "waits for the first scheduler with room"
 
 
 def path_of(
@@ -297,7 +300,7 @@ def path_of(
         return _QUEUED, said(verdict.reason, meeting.reason), ()
     if not has_room:
         is_full = turn.room > 0 and task.queue in holds.bounded
-        words = f"waits for room in queue {task.queue}" if is_full else _NO_ROOM
+        words = f"waits for room in queue {task.queue}" if is_full else _SHARED if task.is_shared else _NO_ROOM
         return _QUEUED, said(verdict.reason, words), ()
     return BIRTH, verdict.reason, ()
 

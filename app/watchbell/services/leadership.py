@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from watchbell.errors import LeaseLost
 from watchbell.services.lives import mark_of
+from watchbell.services.tickets import DueTask
 from watchbell.store import heartbeats as heartbeat_store
 from watchbell.store import leases as store
 from watchbell.store.heartbeats import Scheduler
@@ -37,6 +38,8 @@ class Standing:
     other: str = ""
     #: For how long that one had given no sign when it was taken from it; 0 if it was given back.
     silent_seconds: float = 0.0
+    #: How many schedulers work beside the leader, as far as the leader knows.
+    company: int = 0
 
 
 def greet(session: Session, scheduler: Scheduler) -> Standing:
@@ -57,11 +60,31 @@ def keep(session: Session, incarnation: str, term: int | None, *, now: datetime)
     if is_embedded(session):
         return Standing(term)
     if term is not None and store.renew(session, incarnation, term, LEASE_SECONDS):
-        return Standing(term)
+        since = now - timedelta(seconds=LEASE_SECONDS)
+        return Standing(term, company=heartbeat_store.count_working(session, since, besides=incarnation))
     found = store.look(session)
     if found is None or _is_free(found):
         return _take(session, incarnation, now, found)
     return _stand_by(session, found)
+
+
+def share(due: Sequence[DueTask], *, own: int, hands: int, turn: int) -> list[DueTask]:
+    """Return what is due with all but an equal share left in the queue for the other schedulers.
+
+    Only what may run anywhere is shared, and not the first ``own`` of that, which is started here at once. ``hands`` is how many
+    schedulers there are, and ``turn`` counts up from call to call, so that single ones go round, too.
+    """
+    shared: list[DueTask] = []
+    for task in due:
+        if not task.is_anywhere:
+            shared.append(task)
+        elif own > 0:
+            own -= 1
+            shared.append(task)
+        else:
+            shared.append(dataclasses.replace(task, is_shared=turn % hands != 0))
+            turn += 1
+    return shared
 
 
 def is_free(db: Database) -> bool:

@@ -36,6 +36,8 @@ class DueTask:
     start_by: datetime | None = None
     #: Whether it may run on any host, so that the leader alone makes its rows.
     is_anywhere: bool = False
+    #: Whether it is left in the queue for whoever has room first, on whatever host.
+    is_shared: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

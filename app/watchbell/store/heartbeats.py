@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.base import Base
@@ -80,6 +80,12 @@ def list_started(session: Session, since: datetime, limit: int) -> Sequence[Sche
 def list_newest(session: Session, limit: int = 50) -> Sequence[Scheduler]:
     """Return the lives of schedulers, the one that beat last first."""
     return session.scalars(select(Scheduler).order_by(Scheduler.beat_at.desc()).limit(limit)).all()
+
+
+def count_working(session: Session, since: datetime, *, besides: str) -> int:
+    """Return how many schedulers beside one have beaten since a time and were not asked to stop."""
+    others = select(func.count()).where(Scheduler.beat_at > since, Scheduler.incarnation != besides)
+    return int(session.scalar(others.where(Scheduler.stopping_at.is_(None), Scheduler.stopped_at.is_(None))) or 0)
 
 
 def list_beats(session: Session, incarnations: Sequence[str], since: datetime) -> Sequence[Heartbeat]:
