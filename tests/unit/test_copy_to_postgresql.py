@@ -12,7 +12,7 @@ from tests.shell import db, home, migrated_file, shell  # noqa: F401 - fixtures.
 from watchbell.config import Config
 from watchbell.control import pidfile
 from watchbell.domain.run_state import RunState
-from watchbell.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIG, EXIT_CONFLICT
+from watchbell.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIG, EXIT_CONFLICT, EXIT_UNAVAILABLE
 from watchbell.services import audit
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
@@ -89,6 +89,13 @@ def test_a_database_with_anything_in_it_is_refused_and_left_as_it_is(shell, db, 
     there.close()
 
 
+#: Ends the connection in the middle of a copy.
+_CUT = (
+    "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new; END$$"
+)
+
+
 def test_a_copy_that_fails_leaves_nothing_and_can_be_made_again(shell, db, filled, empty_url):
     shell("--database-url", empty_url, "db", "upgrade")
     there = Database.open(empty_url)
@@ -99,6 +106,13 @@ def test_a_copy_that_fails_leaves_nothing_and_can_be_made_again(shell, db, fille
     with there.write() as session:
         assert session.query(Run).count() == 0
         session.execute(text("ALTER TABLE run DROP CONSTRAINT never"))
+        session.execute(text(_CUT))
+        session.execute(text("CREATE TRIGGER cut BEFORE INSERT ON run FOR EACH ROW EXECUTE FUNCTION cut()"))
+    cut = shell("db", "copy", "--to", empty_url)
+    assert (cut.code, "run the same command again" in cut.err) == (EXIT_UNAVAILABLE, True)
+    with there.write() as session:
+        assert session.query(Run).count() == 0
+        session.execute(text("DROP FUNCTION cut CASCADE"))
     there.close()
 
     assert shell("db", "copy", "--to", empty_url, "--json").json()["rows"] > len(RunState)

@@ -13,7 +13,7 @@ from watchbell.cli.program import Program, pass_program, without_password
 from watchbell.cli.screen import examples, json_option, note, one_line, print_json, say
 from watchbell.config import MIB
 from watchbell.control import pidfile, pulse
-from watchbell.errors import WatchbellError
+from watchbell.errors import Unavailable, WatchbellError
 from watchbell.services import output_files, restores, retention
 from watchbell.services.fleet_retention import OrderRules
 from watchbell.store import copying, schema
@@ -22,6 +22,10 @@ from watchbell.store.session import Database
 
 #: A copy of many rows says so often how far it is.
 _TELL_SECONDS = 2.0
+_UNFINISHED = (
+    "the copy was not finished: the embedded database is as it was, and what was copied so far is undone; run the same "
+    "command again. Should it then find rows already, the end was reached and only the word of it lost"
+)
 
 
 @click.group("db", short_help="Upgrade, check, prune, compact and copy the database.")
@@ -203,8 +207,13 @@ def copy(program: Program, *, url: str, as_json: bool) -> None:
     is. Outputs and keys stay where they are, in the data directory: go on with the same one and the other database
     (WATCHBELL_DATABASE_URL).
     """
+    progress = _Progress()
     with contextlib.closing(Database.open(url)) as target, pidfile.hold(program.config):
-        done = copying.copy(program.existing_db, target, told=_Progress().tell)
+        try:
+            done = copying.copy(program.existing_db, target, told=progress.tell_copied, compared=progress.tell_compared)
+        except (KeyboardInterrupt, Unavailable):
+            note(_UNFINISHED)
+            raise
     if as_json:
         print_json(
             {"rows": done.rows, "replaced": done.replaced, "tables": [dataclasses.asdict(t) for t in done.tables]}
@@ -222,8 +231,17 @@ class _Progress:
     def __init__(self) -> None:
         self._told_at = clock.monotonic()
 
-    def tell(self, table: str, done: int, total: int) -> None:
-        now = clock.monotonic()
-        if done >= total or now - self._told_at >= _TELL_SECONDS:
-            self._told_at = now
-            note(f"{table}: {done:,} of {total:,}")
+    def tell_copied(self, table: str, done: int, total: int) -> None:
+        if done >= total or self._is_time():
+            self._tell(f"{table}: {done:,} of {total:,}")
+
+    def tell_compared(self, table: str, done: int, total: int) -> None:
+        if self._is_time():
+            self._tell(f"{table}: {done:,} of {total:,} compared")
+
+    def _is_time(self) -> bool:
+        return clock.monotonic() - self._told_at >= _TELL_SECONDS
+
+    def _tell(self, words: str) -> None:
+        self._told_at = clock.monotonic()
+        note(words)

@@ -48,8 +48,10 @@ class Copy:
         return sum(table.rows for table in self.tables)
 
 
-def copy(source: Database, target: Database, *, told: Told) -> Copy:
+def copy(source: Database, target: Database, *, told: Told, compared: Told) -> Copy:
     """Copy all rows and compare both databases row by row; the target has everything afterwards, or nothing.
+
+    ``told`` hears of what is copied, ``compared`` of what was read again in both.
 
     Nobody can write to the source meanwhile. Raises ConfigError for databases that are not of these kinds or this version,
     Conflict for a target that holds anything or for a copy that differs, and Unavailable.
@@ -68,7 +70,7 @@ def copy(source: Database, target: Database, *, told: Told) -> Copy:
             if table.name in _BEGUN:
                 new.execute(delete(table))
         replaced = sum(_try_to_copy(old, new, table, told) for table in tables)
-        copied = [_compare(old, new, table) for table in tables]
+        copied = [_compare(old, new, table, compared) for table in tables]
         for table in tables:
             _go_on_counting(old, new, table)
     return Copy(copied, replaced)
@@ -135,9 +137,12 @@ def _count(session: Session, table: Table) -> int:
     return int(session.scalar(select(func.count()).select_from(table)) or 0)
 
 
-def _compare(old: Session, new: Session, table: Table) -> Copied:
+def _compare(old: Session, new: Session, table: Table, compared: Told) -> Copied:
     """Return what both databases hold of a table; raises Conflict if that is not the same."""
-    (rows, checksum), there = _digest(old, table), _digest(new, table)
+    total = _count(old, table)
+    # One is read after the other, so that a row is half done when it was read in one of them.
+    rows, checksum = _digest(old, table, lambda done: compared(table.name, done // 2, total))
+    there = _digest(new, table, lambda done: compared(table.name, (total + done) // 2, total))
     if there != (rows, checksum):
         raise Conflict(
             f"the copy of {table.name} has {there[0]:,} row(s) and is not the same as the {rows:,} there were; nothing was kept"
@@ -145,7 +150,7 @@ def _compare(old: Session, new: Session, table: Table) -> Copied:
     return Copied(table.name, rows, checksum)
 
 
-def _digest(session: Session, table: Table) -> tuple[int, str]:
+def _digest(session: Session, table: Table, read: Callable[[int], None]) -> tuple[int, str]:
     """Return the number of rows and a digest of all their values, told alike by both kinds of database."""
     columns = [cast(c, String) if isinstance(c.type, JSON) else c for c in table.columns]
     kinds = [c.type for c in table.columns]
@@ -155,6 +160,8 @@ def _digest(session: Session, table: Table) -> tuple[int, str]:
     digest, rows = hashlib.sha256(), 0
     for row in found:
         rows += 1
+        if rows % _LOT == 0:
+            read(rows)
         digest.update(repr([_plain(value, kind) for value, kind in zip(row, kinds, strict=True)]).encode())
     return rows, digest.hexdigest()
 
