@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 
@@ -16,7 +17,7 @@ from watchbell.store.session import Session
 _CHANGES = "task"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Graph:
     """All links between tasks that are not deleted."""
 
@@ -81,6 +82,12 @@ class Graph:
                     queue.append(child)
         return frozenset(found)
 
+    @functools.cached_property
+    def has_joins(self) -> bool:
+        """Return whether any task waits for several others."""
+        return any(len(parents) > 1 for parents in self.parents.values())
+
+    @functools.cached_property
     def oldest(self) -> int:
         """Return the event behind which the first end lies that any link could be about."""
         return min(self.since.values(), default=0)

@@ -31,6 +31,8 @@ class Review:
         self._session = session
         self._graph = graph
         self._is_changed = store.reviewed(session) != graph.mark
+        #: Whether anything may wait at all; in a line of tasks nothing does.
+        self.may_wait = graph.has_joins or store.has_open(session)
         #: The groups in which something has ended since they were looked at.
         self._groups: set[int] = set()
 
@@ -62,7 +64,7 @@ class Review:
     def _waiting(self) -> dict[tuple[int, int], list[Any]]:
         """Return what has come to each child that waits, by child and group."""
         found: dict[tuple[int, int], list[Any]] = defaultdict(list)
-        if self._is_changed or self._groups:
+        if self.may_wait and (self._is_changed or self._groups):
             for row in store.list_open(self._session, None if self._is_changed else self._groups):
                 found[row.child_id, row.group_id].append(row)
         return found

@@ -81,11 +81,13 @@ class Birth:
 class Step:
     """Some ends, and the children whose turn has come by them."""
 
-    def __init__(self, session: Session, turn: Turn, graph: Graph, followed: Followed) -> None:
+    def __init__(self, session: Session, turn: Turn, graph: Graph, followed: Followed, *, may_wait: bool) -> None:
         self._session = session
         self._turn = turn
         self._graph = graph
         self._followed = followed
+        #: Whether anything may wait for further parents.
+        self._may_wait = may_wait
         self._births: list[Birth] = []
         #: The groups in which something has ended.
         self.groups: set[int] = set()
@@ -95,7 +97,8 @@ class Step:
     def take(self, ends: Sequence[Any]) -> None:
         """Follow some ends in their order."""
         runs = store.list_ended(self._session, [event.run_id for event in ends]) if ends else {}
-        roots = {run.group_id for run in runs.values() if run.group_id is not None}
+        # Only a join asks in which group its parents end.
+        roots = {run.group_id for run in runs.values() if run.group_id is not None} if self._graph.has_joins else ()
         runs_of_roots = store.list_ended(self._session, roots) if roots else {}
         for event in ends:
             run = runs.get(event.run_id)
@@ -171,7 +174,8 @@ class Step:
     def keep(self, birth: Birth) -> None:
         """Keep a row to be made in a group; the child waits there no more."""
         self._births.append(birth)
-        store.use_arrivals(self._session, birth.child_id, birth.group_id, 0)
+        if self._may_wait:
+            store.use_arrivals(self._session, birth.child_id, birth.group_id, 0)
 
     def _judged(self, child: int, group_id: int, arrived: Mapping[int, Ended]) -> Birth | None:
         """Return the row of a child whose turn has come; None if it waits."""

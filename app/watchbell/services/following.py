@@ -42,7 +42,7 @@ class Follower:
                 self._is_pending = True
             if not self._graph.children or self._is_pending:
                 return
-            place = max(self._seen, store.followed(session), self._graph.oldest())
+            place = max(self._seen, store.followed(session), self._graph.oldest)
             while found := events.list_after(session, place, _EVENTS):
                 place = found[-1].id
                 self._is_pending = self._is_pending or any(_is_end(event, self._graph) for event in found)
@@ -65,12 +65,12 @@ class Follower:
         """Make the rows of all children whose turn has come, within the transaction of a turn."""
         self._graph = graph = chain_graph.read(session, self._graph)
         came_from = store.followed(session)
-        place = max(came_from, graph.oldest()) if graph.children else came_from
+        place = max(came_from, graph.oldest) if graph.children else came_from
         review = chain_reviews.Review(session, graph)
         followed = Followed()
         for _ in range(_STEPS):
             found = events.list_after(session, place, _EVENTS) if graph.children else ()
-            step = Step(session, turn, graph, followed)
+            step = Step(session, turn, graph, followed, may_wait=review.may_wait)
             if found:
                 step.take([event for event in found if _is_end(event, graph)])
                 place = found[-1].id

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ForeignKey, Index, and_, delete, func, or_, select, text, update
+from sqlalchemy import ForeignKey, Index, Select, and_, delete, func, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from watchbell.store import marks
-from watchbell.store.base import Base, id_list, ids_select
+from watchbell.store.base import Base, id_list, ids_select, read_moment
+from watchbell.store.batch import Lookup
 from watchbell.store.runs import ACTIVE_SQL, Run
 from watchbell.store.tasks import Task
 
@@ -198,9 +199,12 @@ def use_arrivals(session: Session, child_id: int, group_id: int, run_id: int) ->
     connection.execute(update(_ARRIVAL).where(*mine).values(used_by=run_id))
 
 
+_ANY_OPEN = select(_ARRIVAL.c.child_id).where(text(OPEN_SQL)).limit(1)
+
+
 def has_open(session: Session) -> bool:
     """Return whether any child waits for further parents."""
-    return session.connection().execute(select(_ARRIVAL.c.child_id).where(text(OPEN_SQL)).limit(1)).first() is not None
+    return session.connection().execute(_ANY_OPEN).first() is not None
 
 
 def list_open(session: Session, group_ids: Collection[int] | None = None) -> Sequence[Any]:
@@ -252,12 +256,17 @@ class Ended(NamedTuple):
     created_at: datetime
 
 
+def _ended_statement(dialect_name: str) -> Select[Any]:
+    return select(*(_RUN.c[name] for name in Ended._fields)).where(_RUN.c.id.in_(ids_select(dialect_name)))
+
+
+_LIST_ENDED = Lookup(_ended_statement)
+
+
 def list_ended(session: Session, run_ids: Iterable[int]) -> dict[int, Ended]:
     """Return runs by their numbers."""
-    columns = [_RUN.c[name] for name in Ended._fields]
-    chosen = select(*columns).where(_RUN.c.id.in_(ids_select(session.get_bind().dialect.name)))
-    rows = session.connection().execute(chosen, {"ids": id_list(session, sorted(set(run_ids)))})
-    return {row.id: Ended(*row) for row in rows}
+    rows = _LIST_ENDED.execute(session, sorted(set(run_ids)))
+    return {row[0]: Ended._make([*row[:-1], read_moment(row[-1])]) for row in rows}
 
 
 def list_active_tasks(session: Session, group_ids: Collection[int]) -> dict[int, set[int]]:

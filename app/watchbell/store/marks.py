@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from watchbell.store.runs import RunEvent
 from watchbell.store.tasks import ChangeMark
 
 _EVENT: Any = RunEvent.__table__
+
+
+#: Asked several times in each turn, so it is not put together anew.
+_GET = select(ChangeMark.value).where(ChangeMark.name == bindparam("name"))
 
 
 def take(session: Session, name: str) -> int:
@@ -31,7 +35,7 @@ def put(session: Session, name: str, value: int) -> None:
 
 def get(session: Session, name: str) -> int:
     """Return a mark without taking it."""
-    return int(session.scalar(select(ChangeMark.value).where(ChangeMark.name == name)) or 0)
+    return int(session.connection().execute(_GET, {"name": name}).scalar() or 0)
 
 
 def newest_event(session: Session) -> int:

@@ -379,8 +379,13 @@ def list_newest_revisions(
 
 def list_by_ids(session: Session, ids: Sequence[int]) -> Sequence[Task]:
     """Return those of some tasks that are there and not deleted, by id."""
-    chosen = select(Task).where(Task.id.in_(ids_select(session.get_bind().dialect.name)), Task.deleted_at.is_(None))
-    return session.scalars(chosen.order_by(Task.id), {"ids": id_list(session, ids)}).all()
+    chosen = _by_ids(session.get_bind().dialect.name)
+    return session.scalars(chosen, {"ids": id_list(session, ids)}).all()
+
+
+@functools.cache
+def _by_ids(dialect_name: str) -> Select[Any]:
+    return select(Task).where(Task.id.in_(ids_select(dialect_name)), Task.deleted_at.is_(None)).order_by(Task.id)
 
 
 def list_deleted(session: Session, moment: datetime) -> Sequence[int]:
