@@ -91,6 +91,7 @@ def test_what_a_deleted_task_ran_can_still_be_read(db: Database) -> None:
     assert runs.get_detail(db, run.id).definition["command"] == "the command"
 
 
+@pytest.mark.on_both
 def test_a_deletion_is_taken_back_with_runs_versions_and_schedule(db: Database) -> None:
     task = add_task(db, every="10m")
     tasks.update(db, task.id, {"command": "false"}, now=NOW, actor="ann", defaults=DEFAULTS)
@@ -184,6 +185,7 @@ def _events(db: Database) -> list[events.Event]:
         return list(events.list_after(session, 0, 500))
 
 
+@pytest.mark.on_both
 def test_after_thirty_days_a_task_goes_for_good_with_its_last_run(db: Database, tmp_path: Path) -> None:
     kept, empty, old = (add_task(db, name) for name in ("kept", "empty", "old"))
     for task in (kept, empty, old):

@@ -37,6 +37,7 @@ def test_each_task_counts_once_in_each_tag_that_it_lies_in(found: list[list[str]
         assert all(tags.is_within(child.tag, tag) for child in branch.below)
 
 
+@pytest.mark.on_both
 def test_the_database_chooses_as_the_rule_does(db: Database) -> None:
     many = {
         "whole": ["billing"], "within": ["x", "billing/nightly"], "deep": ["billing/nightly/eu"], "beside": ["billing-old"],
