@@ -12,6 +12,7 @@ from watchbell.cli.edit_sources import LocalEdits
 from watchbell.cli.foresight import LocalForesight
 from watchbell.cli.past_sources import LocalPast
 from watchbell.cli.source import Counts, Piece, RunDetail, RunList, RunQuery, RunRow, RunVerdict, TaskList, TaskRow
+from watchbell.cli.template_sources import LocalTemplates
 from watchbell.domain import tags
 from watchbell.domain.run_state import ACTIVE, RunState
 from watchbell.store import glance
@@ -34,7 +35,7 @@ _LOOK_SECONDS = 0.1
 _MOST_UNDECIDED = 10_000
 
 
-class LocalSource(LocalChains, LocalEdits, LocalForesight, LocalPast):
+class LocalSource(LocalChains, LocalEdits, LocalForesight, LocalPast, LocalTemplates):
     """Answers from the database that the settings name. What only looks or changes makes no database."""
 
     def __init__(self, program: Program) -> None:

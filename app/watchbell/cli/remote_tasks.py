@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from watchbell.cli import remote_rows
 from watchbell.cli.source import RevisionRow, TaskRow
 from watchbell.client import Client
+from watchbell.errors import NotFound
 
 #: What the server gives at a time.
 _MOST_ROWS = 1000
@@ -74,6 +76,42 @@ class RemoteEdits:
 
 def _body(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {**changes, "set": remote_rows.sendable(changes["set"])}
+
+
+class RemoteTemplates:
+    """Answers by asking a server."""
+
+    _client: Client
+
+    def list_templates(self) -> Sequence[Mapping[str, Any]]:
+        """Return all templates by name."""
+        return list(map(_template, self._client.ask("GET", "/task-templates")["items"]))
+
+    def find_template(self, name: str) -> Mapping[str, Any]:
+        """Return the template of a name or an id."""
+        listed = self.list_templates()
+        found = next((one for one in listed if one["name"] == name), None)
+        found = found or next((one for one in listed if str(one["id"]) == name), None)
+        if found is None:
+            raise NotFound(f"there is no template {name[:100]!r}")
+        return found
+
+    def save_template(self, task: TaskRow) -> Mapping[str, Any]:
+        """Keep what a task says as a template of its name."""
+        return _template(self._client.ask("POST", f"/tasks/{task.id}/template"))
+
+    def delete_template(self, template: Mapping[str, Any]) -> None:
+        """Delete a template."""
+        self._client.ask("DELETE", f"/task-templates/{template['id']}")
+
+    def add_of_template(self, template: Mapping[str, Any], fields: Mapping[str, object]) -> TaskRow:
+        """Make a task that says what a template says, but for these fields."""
+        body = remote_rows.sendable(fields)
+        return remote_rows.task_row(self._client.ask("POST", f"/task-templates/{template['id']}/tasks", body=body))
+
+
+def _template(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**body, "saved_at": datetime.fromisoformat(body["saved_at"])}
 
 
 class RemotePast:

@@ -16,6 +16,7 @@ from watchbell.cli.chain_sources import ChainSource
 from watchbell.cli.edit_sources import EditSource
 from watchbell.cli.foresight import ForesightSource
 from watchbell.cli.past_sources import PastSource
+from watchbell.cli.template_sources import TemplateSource
 from watchbell.domain.steps import StepResult
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ class Counts:
     today: Mapping[str, int]
 
 
-class Source(CalendarSource, ChainSource, EditSource, ForesightSource, PastSource, Protocol):
+class Source(CalendarSource, ChainSource, EditSource, ForesightSource, PastSource, TemplateSource, Protocol):
     """Who answers. Each method raises a WatchbellError with one line for whoever typed the command."""
 
     def list_tasks(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from watchbell.cli import parameters, task_edits, task_past, task_tags
+from watchbell.cli import parameters, task_edits, task_past, task_tags, task_templates
 from watchbell.cli.complete import complete_task
 from watchbell.cli.foresight import dry_run_option, tell
 from watchbell.cli.program import Program, pass_program
@@ -52,12 +52,14 @@ def task() -> None:
         "watchbell task add tick --command 'date >> /tmp/tick' --every 2s",
         "watchbell task add report --command 'make report' --directory /srv/report --cron '0 6 * * mon-fri' --zone Europe/Berlin --env LANG=C.UTF-8 --tag daily",
         "watchbell task add new-year --command 'echo cheers' --at '2030-01-01 00:00'",
+        "watchbell task add backup-db --template backup --env DATABASE=orders",
         "watchbell task add nightly --step 'fetch=./fetch.sh' --step 'load=./load.sh' --step-limit 10m --cron '0 3 * * *'",
     ),
 )
 @_NAME
 @click.option("--command", metavar="CMD", help="What to run, as a shell understands it.")
 @task_options()
+@click.option("--template", metavar="TEMPLATE", help="Begin from what a template says; see task template.")
 @click.option("--disabled", is_flag=True, help="Make it, but do not run it on time yet.")
 @click.option("--asap", is_flag=True, help="Also run it once as soon as possible: ahead of everything that waits.")
 @dry_run_option
@@ -67,14 +69,24 @@ def add(program: Program, /, *, name: str, as_json: bool, dry_run: bool, **optio
     """Make a task that runs a command on time."""
     if options["asap"] and options["disabled"]:
         raise click.UsageError("Give one of --asap and --disabled: a disabled task does not start by itself.")
-    fields = {"name": name, **given_fields(options)}
+    template = program.source.find_template(options["template"]) if options["template"] is not None else None
+    kept = template["definition"].get("environment") if template is not None else None
+    fields = {"name": name, **given_fields(options, environment=kept)}
     if options["disabled"]:
         fields["enabled"] = False
+    if template is not None:
+        if dry_run:
+            raise click.UsageError("--dry-run goes with no --template.")
+        _added(program, program.source.add_of_template(template, fields), options, as_json)
+        return
     fields = _with_schedule(program, fields, options)
     if dry_run:
         tell(program.source.foresee_task(None, fields), as_json=as_json, zone=program.zone)
         return
-    made = program.source.add_task(fields)
+    _added(program, program.source.add_task(fields), options, as_json)
+
+
+def _added(program: Program, made: TaskRow, options: dict[str, Any], as_json: bool) -> None:
     if options["asap"]:
         program.source.trigger_task(made, key=None, asap=True)
     report(program, made, as_json, "Added")
@@ -295,6 +307,7 @@ def trigger(
 
 task.add_command(task_past.revisions)
 task.add_command(task_tags.tags)
+task.add_command(task_templates.template)
 
 
 @task.command(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from watchbell.domain.task_definition import TaskDefinition
-from watchbell.errors import Conflict, NotFound
-from watchbell.services import audit, tasks
+from watchbell.domain import schedule as schedules
+from watchbell.domain.task_definition import Defaults, TaskDefinition
+from watchbell.errors import Conflict, InputError, NotFound
+from watchbell.services import audit, task_calendars, tasks
 from watchbell.store import task_templates as store
 from watchbell.store import tasks as task_store
 from watchbell.store.session import Database
 from watchbell.store.task_templates import TaskTemplate
+from watchbell.store.tasks import Task
 
 #: More than anybody would choose from.
 MOST_TEMPLATES = 200
@@ -46,6 +49,45 @@ def get(db: Database, template_id: int) -> TaskTemplate:
         if found is None:
             raise NotFound(f"there is no template {template_id}")
         return found
+
+
+def find_by_name(db: Database, name: str) -> TaskTemplate:
+    """Return the template of a name or, if there is none of that name, of an id; raises NotFound."""
+    listed = list_all(db)
+    found = next((one for one in listed if one.name == name), None)
+    found = found or next((one for one in listed if str(one.id) == name), None)
+    if found is None:
+        raise NotFound(f"there is no template {name[:100]!r}")
+    return found
+
+
+def told(template: TaskTemplate) -> dict[str, Any]:
+    """Return a template as programs read it."""
+    return {
+        "id": template.id,
+        "name": template.name,
+        "saved_at": template.at,
+        "saved_by": template.by,
+        "sentence": schedules.describe(definition_of(template).schedule),
+        "definition": template.definition,
+    }
+
+
+def make_task(
+    db: Database, template_id: int, fields: Mapping[str, object], *, now: datetime, actor: str, defaults: Defaults
+) -> Task:
+    """Make a task that says what a template says but for these fields, a name among them; it belongs to whoever makes it.
+
+    Raises NotFound, InputError, and Conflict for a name that is taken.
+    """
+    base = definition_of(get(db, template_id))
+    given = {"owner": defaults.owner, **fields}
+    if not given.get("name"):
+        raise InputError.of("name", "is required", "backup-home")
+    definition = tasks.check(given, now=now, defaults=defaults, base=base)
+    with db.write() as session:
+        definition = task_calendars.refreshed(session, definition, base)
+        return tasks.add_definition(session, definition, now=now, actor=actor)
 
 
 def definition_of(template: TaskTemplate) -> TaskDefinition:
