@@ -15,7 +15,7 @@ from watchbell.config import Config
 from watchbell.domain.analysis.judgement import Finding, Verdict
 from watchbell.domain.permissions import ROUTES
 from watchbell.domain.run_state import RunState
-from watchbell.services import blackouts, calendars, pauses, queues, secrets
+from watchbell.services import blackouts, calendars, pauses, queues, secrets, task_templates
 from watchbell.store import verdicts
 from watchbell.store.session import Database
 
@@ -48,6 +48,11 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "list_outcomes": ("GET", "/tasks/1/outcomes?n=3", None, 200),
     "preview_schedule": ("POST", "/schedules/preview", {"cron": "30 2 * * *", "zone": "Europe/Berlin"}, 200),
     "change_tasks": ("POST", "/tasks/bulk", {"action": "tag", "ids": [1], "tags": ["x"]}, 200),
+    "edit_tasks": ("POST", "/tasks/edit", {"tasks": [{"id": 1, "version": 1}], "set": {"retries": 3}}, 200),
+    "list_task_templates": ("GET", "/task-templates", None, 200),
+    "save_task_template": ("POST", "/tasks/1/template", None, 200),
+    "create_task_of_template": ("POST", "/task-templates/1/tasks", {"name": "other"}, 201),
+    "delete_task_template": ("DELETE", "/task-templates/1", None, 204),
     "list_runs": ("GET", "/runs?state=failed&state=running&trigger=schedule&since=7d&count=1&queue=default", None, 200),
     "get_run": ("GET", "/runs/1", None, 200),
     "wait_for_run": ("GET", "/runs/1/wait?timeout=0", None, 200),
@@ -115,6 +120,7 @@ WITH_A_SCHEDULER = {"start_scheduler", "stop_scheduler", "restart_scheduler"}
 def things(db: Database, web_config: Config) -> None:
     """A task with a run that has failed, with an alert, one that waits, one about which somebody is to decide and a slow one; a queue; a log."""
     task = add_task(db, "backup", kind="cron", cron="0 2 * * *", tags="day")
+    task_templates.save(db, task.id, now=NOW, actor="ann")
     failed = add_run(db, task, RunState.FAILED, started_at=NOW, exit_code=1)
     add_run(db, task, RunState.QUEUED)
     add_run(db, task, RunState.LOST, decision="open")
@@ -165,6 +171,9 @@ GOES_WRONG: list[tuple[Any, ...]] = [
     ("POST", "/blackouts/preview", {"blackout_id": 7, "remove": True}, 404),
     ("POST", "/tasks/preview", {"cron": "0 3 * * *"}, 422, "name"),
     ("POST", "/deleted-tasks/77/restore", {}, 404),
+    ("POST", f"/tasks/{NONE}/template", None, 404),
+    ("POST", "/task-templates/77/tasks", {"name": "x"}, 404),
+    ("DELETE", "/task-templates/77", None, 404),
     ("GET", "/blackouts/7", None, 404),
     ("POST", "/blackouts", {"name": "night", "from_time": "10:00", "to_time": "11:00"}, 409),
     ("POST", "/blackouts", {"name": "x"}, 422, "starts"),

@@ -28,7 +28,7 @@ TABLES = (
     *("blackout", "named_calendar"),
 )
 #: What is free with a task of somebody else: a copy is one's own.
-FREE = {"tasks.copy", "native.copy_task", "task_templates.save"}
+FREE = {"tasks.copy", "native.copy_task", "task_templates.save", "native.save_task_template"}
 #: What names a task or a run in an address.
 NAMING = {"task_id", "run_id"}
 Asked = tuple[str, Mapping[str, Any], Mapping[str, Any]]
@@ -104,6 +104,7 @@ def asked(theirs: Theirs, mine: Task) -> list[Asked]:
     window = {"starts": "2027-01-01 00:00", "ends": "2027-01-02 00:00"}
     holidays, freeze = {"calendar_id": theirs.calendar_id}, {"blackout_id": theirs.blackout_id}
     edit = {"id": task, "ids": str(task), "change": "host", "host": "x"}
+    both = [{"id": mine.id, "version": mine.version}, {"id": task, "version": theirs.task.version}]
     return [
         ("tasks.run", here, {"asked": "1", "param.day": "2"}),
         ("tasks.soon", here, {}),
@@ -126,6 +127,9 @@ def asked(theirs: Theirs, mine: Task) -> list[Asked]:
         ("runs.decide", lost, {"choice": "run_again"}),
         ("runs.decide", lost, {"choice": "leave"}),
         ("native.change_tasks", {}, {"action": "delete", "ids": [mine.id, task]}),
+        ("native.edit_tasks", {}, {"tasks": both, "set": {"host": "x"}}),
+        ("native.edit_tasks", {}, {"tasks": both, "set": {"host": "x"}, "dry_run": True}),
+        ("native.edit_tasks", {}, {"tasks": both[:1], "set": {"owner": "ann"}}),
         ("native.run_task", here, {}),
         ("native.enable_task", off, {}),
         ("native.disable_task", here, {}),

@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
+from watchbell.domain.schedule.around import Around, near_change, touched_soon
 from watchbell.services.tasks import TaskPage
 from watchbell.store.newest_runs import RunLine
 from watchbell.store.pauses import Pause
@@ -34,6 +36,8 @@ class TaskRow:
     usual_seconds: float | None
     #: The pause of the task itself; one of everything or of its queue is told elsewhere.
     pause: Pause | None = None
+    #: What a change of the clock that is near does to its schedule.
+    clock: Around | None = None
 
     @property
     def last(self) -> Outcome | None:
@@ -49,7 +53,14 @@ class TaskRow:
 def task_row(task: Task, newest_first: Sequence[Run | RunLine], now: datetime, paused: Mapping[int, Pause]) -> TaskRow:
     """Return what is shown of a task with its newest runs; ``paused`` holds the pauses of tasks."""
     rows = [outcome(run, now) for run in reversed(newest_first)]
-    return TaskRow(task, rows, usual_seconds(rows), paused.get(task.id))
+    return TaskRow(task, rows, usual_seconds(rows), paused.get(task.id), _clock(task, now))
+
+
+def _clock(task: Task, now: datetime) -> Around | None:
+    # Most of the year no change is near, and then no schedule is read.
+    if not task.enabled or near_change(str(task.schedule.get("zone") or "UTC"), now) is None:
+        return None
+    return touched_soon(schedules.from_json(task.schedule), now)
 
 
 def task_rows(page: TaskPage, now: datetime, paused: Mapping[int, Pause]) -> list[TaskRow]:
