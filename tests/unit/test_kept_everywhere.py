@@ -104,7 +104,7 @@ def asked(theirs: Theirs, mine: Task) -> list[Asked]:
     window = {"starts": "2027-01-01 00:00", "ends": "2027-01-02 00:00"}
     holidays, freeze = {"calendar_id": theirs.calendar_id}, {"blackout_id": theirs.blackout_id}
     edit = {"id": task, "ids": str(task), "change": "host", "host": "x"}
-    both = [{"id": mine.id, "version": mine.version}, {"id": task, "version": theirs.task.version}]
+    both = [{"id": mine.id, "version": mine.version}, {"id": task, "version": 2}]
     return [
         ("tasks.run", here, {"asked": "1", "param.day": "2"}),
         ("tasks.soon", here, {}),
