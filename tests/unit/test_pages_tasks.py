@@ -11,7 +11,6 @@ from tests.database import NOW, add_run, add_task
 from tests.web_fixtures import Enter, Person
 from watchbell import clock
 from watchbell.domain.run_state import RunState
-from watchbell.domain.schedule import around
 from watchbell.errors import NotFound
 from watchbell.services import runs, tasks
 from watchbell.store.session import Database
@@ -153,21 +152,6 @@ def test_the_strip_shows_what_the_last_runs_were(admin: Person, db: Database) ->
     assert marks[-1].title is not None and marks[-1].title.text.startswith(f"#{failed.id} failed in <1s, due 2")
     assert "Last 4 runs: 3 succeeded, the last one failed" in page.text
     assert page.select_one('td[data-label="Usual"]').text == "4s"  # type: ignore[union-attr]
-
-
-def test_a_task_that_a_near_change_of_the_clock_touches_is_marked(
-    admin: Person, db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Near is what lies within two years here, so that the day of the test does not count.
-    monkeypatch.setattr(around, "SOON", timedelta(days=730))
-    add_task(db, "early", cron="30 2 * * *", zone="Europe/Berlin")
-    add_task(db, "noon", cron="0 12 * * *", zone="Europe/Berlin")
-    add_task(db, "elsewhere", cron="30 2 * * *", zone="UTC")
-    page = admin.see("/tasks")
-
-    marked = [row.select_one(".wb-task-name") for row in page.select("tbody tr") if "clock change" in row.text]
-    assert [name.a.text for name in marked if name is not None and name.a is not None] == ["early"]
-    assert "from 02:00 to 03:00" in str(marked[0]) or "from 03:00 to 02:00" in str(marked[0])
 
 
 def test_json_and_csv_hold_the_same_tasks(admin: Person, db: Database) -> None:

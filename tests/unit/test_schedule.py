@@ -21,7 +21,6 @@ from watchbell.domain.schedule import (
     to_json,
     valid_zones,
 )
-from watchbell.domain.schedule.around import touched_soon
 from watchbell.errors import InputError
 
 NOON = datetime(2026, 3, 27, 12, tzinfo=UTC)
@@ -337,28 +336,6 @@ def test_a_clock_change_that_is_now_is_not_the_next_one() -> None:
     change = next_transitions("Europe/Berlin", NOON, 1)[0]
 
     assert next_transitions("Europe/Berlin", change.at, 1)[0].at > change.at
-
-
-@pytest.mark.parametrize(
-    ("text", "rule", "now", "is_touched"),
-    [
-        ("30 2 * * *", DSTRule.CRON_LIKE, datetime(2026, 3, 20, tzinfo=UTC), True),
-        ("30 2 * * *", DSTRule.SKIP, datetime(2026, 3, 20, tzinfo=UTC), True),
-        ("0 3 * * *", DSTRule.CRON_LIKE, datetime(2026, 3, 20, tzinfo=UTC), False),
-        ("30 2 * * 1", DSTRule.CRON_LIKE, datetime(2026, 3, 20, tzinfo=UTC), False),
-        ("*/5 * * * *", DSTRule.CRON_LIKE, datetime(2026, 3, 20, tzinfo=UTC), False),
-        ("30 2 * * *", DSTRule.CRON_LIKE, datetime(2026, 10, 20, tzinfo=UTC), True),
-        ("*/5 * * * *", DSTRule.CRON_LIKE, datetime(2026, 10, 20, tzinfo=UTC), False),
-        ("0 12 * * *", DSTRule.CRON_LIKE, datetime(2026, 10, 20, tzinfo=UTC), False),
-        # The change is over, or far away.
-        ("30 2 * * *", DSTRule.CRON_LIKE, datetime(2026, 3, 29, 1, tzinfo=UTC), False),
-        ("30 2 * * *", DSTRule.CRON_LIKE, datetime(2026, 3, 10, tzinfo=UTC), False),
-    ],
-)
-def test_a_task_is_marked_when_a_near_change_of_the_clock_touches_it(
-    text: str, rule: DSTRule, now: datetime, is_touched: bool
-) -> None:
-    assert (touched_soon(cron_schedule(text, "Europe/Berlin", rule), now) is not None) is is_touched
 
 
 def test_the_zones_are_places_and_not_files_of_this_machine() -> None:
