@@ -16,8 +16,6 @@ ASK_SECONDS = 0.25
 #: Grows whenever anybody ends a transaction in which something was changed.
 _STATE = text("SELECT CAST(pg_current_snapshot() AS text)")
 _TELL = text("SELECT pg_notify(:channel, :words)")
-#: What begins with it is said by a listener to itself.
-_PROBE = "?"
 _probes = itertools.count(1)
 
 
@@ -29,7 +27,8 @@ class Listener:
         self._own = postgres.origin_of(engine)
         self._connection: Any = None
         self._poll = select.poll()
-        #: What it has said to itself behind a pooler; only one that hears it will hear of others.
+        #: A channel of its own, on which it says something to itself behind a pooler: who does not hear it will hear nothing
+        #: else, and then no session of the server is left listening on the channel on which much is said.
         self._probe = ""
         self._hears = False
         self._state: object = None
@@ -76,12 +75,14 @@ class Listener:
         try:
             socket.consume_input()
             while (notify := socket.notifies()) is not None:
-                heard.append(notify.extra.decode())
+                heard.append((notify.relname.decode(), notify.extra.decode()))
         except self._engine.dialect.loaded_dbapi.Error as error:
             self.close()
             raise trouble.lost() from error
-        self._hears = self._hears or self._probe in heard
-        return any(words != self._own and not words.startswith(_PROBE) for words in heard)
+        if not self._hears and self._probe in {channel for channel, _words in heard}:
+            self._listen(postgres.CHANNEL)
+            self._hears = True
+        return any(words != self._own for _channel, words in heard)
 
     def _has_moved(self) -> bool:
         now = clock.monotonic()
@@ -99,12 +100,21 @@ class Listener:
         connection: Any = taken.driver_connection
         taken.detach()
         connection.autocommit = True
-        connection.execute(f"LISTEN {postgres.CHANNEL}")
         self._connection = connection
         self._poll.register(connection.fileno(), select.POLLIN)
         self._hears, self._state = not is_pooled, None
-        if is_pooled:
-            # The connection that listens is never used again: a pooler that lends sessions has none for it from now on.
-            self._probe = f"{_PROBE}{self._own}-{next(_probes)}"
-            with self._engine.execution_options(**postgres.GLANCING).connect() as other:
-                other.execute(_TELL, {"channel": postgres.CHANNEL, "words": self._probe})
+        if self._hears:
+            self._listen(postgres.CHANNEL)
+            return
+        self._probe = f"{postgres.CHANNEL}_{self._own}-{next(_probes)}"
+        self._listen(self._probe)
+        # Until it has heard itself it is not used again: a pooler that lends sessions has none for it meanwhile.
+        with self._engine.execution_options(**postgres.GLANCING).connect() as other:
+            other.execute(_TELL, {"channel": self._probe, "words": "?"})
+
+    def _listen(self, channel: str) -> None:
+        try:
+            self._connection.execute(f'LISTEN "{channel}"')
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            self.close()
+            raise trouble.lost() from error
