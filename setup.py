@@ -31,6 +31,8 @@ REDIS = ["redis>=5"]
 HOLIDAYS = ["holidays>=0.60"]
 #: Passkeys: what a browser says of one is CBOR, COSE and certificates, which nobody should read by hand.
 PASSKEYS = ["webauthn>=3,<4"]
+#: What tells workers on further machines of runs, by either of two brokers.
+ENGINE = ["dramatiq[rabbitmq,redis]>=2.2,<3"]
 #: The database of a server in place of the embedded one.
 POSTGRES = ["psycopg[binary]>=3.2,<4"]
 TEST = [
@@ -128,12 +130,13 @@ setup(
     include_package_data=True,
     install_requires=requirements(),
     extras_require={
-        "test": [*TEST, *OIDC, *REDIS, *HOLIDAYS, *PASSKEYS, *POSTGRES],
+        "test": [*TEST, *OIDC, *REDIS, *HOLIDAYS, *PASSKEYS, *POSTGRES, *ENGINE],
         "oidc": OIDC,
         "redis": REDIS,
         "holidays": HOLIDAYS,
         "passkeys": PASSKEYS,
         "postgres": POSTGRES,
+        "engine": ENGINE,
     },
     # Where there is no npm the build asks for one as a wheel, and only when there is something to fetch.
     setup_requires=[setup_assets.NODE_PACKAGE] if setup_assets.is_wanted() and not setup_assets.find_npm() else [],

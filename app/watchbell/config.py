@@ -124,13 +124,12 @@ SETTINGS: tuple[Setting, ...] = (
             "Where tries to log in are counted: file, for all web processes of a machine; redis://..., for those of several; memory, by each alone."),
     Setting("streams", ("WATCHBELL_STREAMS",), values.whole(0, 20_000), lambda: 2000, "Most sockets of a web process; 0: none."),
     Setting("user", ("WATCHBELL_USER",), values.text, _user, "Name the scheduler goes by.", "the operating system's user"),
+    Setting("broker", ("WATCHBELL_BROKER",), values.broker, lambda: "", "Address of the broker that tells workers of the engine of runs: `amqp://...` for RabbitMQ, or `redis://...`.", "none"),
     Setting("hostname", ("WATCHBELL_HOSTNAME",), values.text, socket.gethostname, "Name of this machine.", "its host name"),
-    Setting("zone", ("WATCHBELL_ZONE",), values.zone, _local_zone, "Time zone of new tasks and of the page.",
-            "the server's zone"),
+    Setting("zone", ("WATCHBELL_ZONE",), values.zone, _local_zone, "Time zone of new tasks and of the page.", "the server's zone"),
     Setting("environment", ("WATCHBELL_ENVIRONMENT",), values.one_of("production", "development"), lambda: "production",
             "What heartbeats say: production or development."),
-    Setting("log_dir", ("WATCHBELL_LOG_DIR", "CC_DIRECTOR_LOG_DIR"), values.folder, lambda: "",
-            "Directory of the scheduler's log.", "the home directory"),
+    Setting("log_dir", ("WATCHBELL_LOG_DIR", "CC_DIRECTOR_LOG_DIR"), values.folder, lambda: "", "Directory of the scheduler's log.", "the home directory"),
     Setting("log_level", ("WATCHBELL_LOG_LEVEL", "CC_DIRECTOR_LOG_LEVEL"), values.one_of("debug", "info", "warning", "error"), lambda: "info",
             "Least level that is logged."),
     Setting("max_running", ("WATCHBELL_MAX_RUNNING",), values.whole(1, 10_000), lambda: 64,
@@ -175,7 +174,7 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 #: Settings that no message may show, and for which a file that everybody can read is refused.
 SECRETS = frozenset({"password", "secret_key", "encryption_key", "oidc_client_secret"})
 #: And those of which no message may repeat what was written, since a password may be a part of it.
-_UNREPEATED = SECRETS | {"tries_store"}
+_UNREPEATED = SECRETS | {"tries_store", "broker"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -214,6 +213,7 @@ class Config:
     tries_store: str = dataclasses.field(repr=False)
     streams: int
     user: str
+    broker: str = dataclasses.field(repr=False)
     hostname: str
     zone: str
     environment: str

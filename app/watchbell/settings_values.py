@@ -14,6 +14,7 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _TAKEN_HEADERS = frozenset({"authorization", "cookie", "host", "origin", "referer", "user-agent", "x-csrftoken"})
 _REDIS = ("redis://", "rediss://", "redis+unix://", "redis+sentinel://", "redis+cluster://")
+_BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 #: As useradd(8) takes them, with the role of accounts behind.
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?(:(editor|admin))?")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}")
@@ -130,6 +131,16 @@ def tries_store(value: str) -> str:
     return place
 
 
+def broker(value: str) -> str:
+    """Return the address of a broker."""
+    place = text(value).strip()
+    if not place.startswith(_BROKERS):
+        raise ValueError(
+            "must be the address of a RabbitMQ or a Redis, such as amqp://10.0.0.5 or redis://10.0.0.5:6379/0"
+        )
+    return place
+
+
 def directory(value: str) -> Path:
     """Return a directory under the one name that its place has."""
     try:
@@ -183,4 +194,4 @@ def as_text(value: object) -> str:
 
 
 #: What takes a text and nothing that a file could say otherwise, such as a number.
-PARSERS_OF_TEXT = (text, directory, folder, file, keys, header, zone, issuer, tries_store, database)
+PARSERS_OF_TEXT = (text, directory, folder, file, keys, header, zone, issuer, tries_store, broker, database)

@@ -1,7 +1,7 @@
 """A program that has imported the scheduler once and forks one life of it after the other, in milliseconds each.
 
 Reads one JSON object a line and answers each with one: ``{"do": "start", "settings": {...}, "out": PATH, "die_at": POINT}``
-starts a scheduler and answers with its pid; ``{"do": "reap", "pid": PID}`` waits for its end and answers with the exit
+starts a scheduler and answers with its pid, or, with ``"queues": [...], "drain": SECONDS``, a worker of the engine; ``{"do": "reap", "pid": PID}`` waits for its end and answers with the exit
 code, negative for a signal. Everything else about a life is as in the product: its own session, its own files, its own
 threads, real signals.
 """
@@ -24,7 +24,13 @@ def live(order: dict[str, object]) -> int:
     """Be a scheduler in the forked process and return its exit code."""
     try:
         points.arm(str(order.get("die_at") or ""))
-        return run(Config.load(order["settings"]))
+        config = Config.load(order["settings"])
+        if order.get("queues"):
+            # Not before it is needed: the other tests' lives stay small.
+            from watchbell.scheduler import worker
+
+            return worker.run(config, queues=order["queues"], name="worker", drain_seconds=float(order["drain"]))
+        return run(config)
     except WatchbellError as error:
         sys.stderr.write(f"{error.message}\n")
         return error.exit_code

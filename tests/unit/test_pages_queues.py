@@ -120,3 +120,22 @@ def test_only_editors_change_bounds(enter: Enter, db: Database) -> None:
     assert operator.get("/queues").status_code == 200
     assert operator.post("/queues/edit", {"name": "x", "max_running": "1"}).status_code == 403
     assert operator.post("/queues/remove", {"name": "x"}).status_code == 403
+
+
+def test_a_queue_is_handed_to_the_engine_and_page_and_health_say_that_nobody_serves_it(
+    admin: Person, db: Database
+) -> None:
+    form = {"name": "heavy", "max_running": "", "comment": "", "carrier": "engine"}
+    assert admin.post("/queues/edit", form).status_code == 303
+    assert "workers" in " ".join(cell for name, cells in rows(admin).items() for cell in (name, *cells))
+    assert admin.see("/queues/edit?name=heavy").select_one("#carrier option[selected]")["value"] == "engine"  # type: ignore[index]
+    assert admin.get("/heartbeats.json").json["broker"] == "ok"  # type: ignore[index]
+    assert admin.get("/api/v2/health").json["engine"] == "ok"  # type: ignore[index]
+
+    add_run(db, add_task(db, "load", queue="heavy"), queue="heavy")
+
+    assert admin.get("/api/v2/health").json["engine"] == "late"  # type: ignore[index]
+    page = admin.see("/heartbeats")
+    assert "none serves: heavy" in page.text
+    assert "No worker yet" in page.text
+    assert admin.post("/queues/edit?name=heavy", {**form, "carrier": "nobody"}).status_code == 422

@@ -33,11 +33,12 @@ def list_queues(program: Program, *, as_json: bool) -> None:
     rows = [
         (
             one.name, "-" if one.max_running is None else one.max_running, one.in_flight, one.queued, one.tasks,
-            _pause_words(one) or "-", one.comment,
+            one.carrier, _pause_words(one) or "-", one.comment,
         )
         for one in found
     ]  # fmt: skip
-    table(("QUEUE", "BOUND", "IN FLIGHT", "WAITING", "TASKS", "PAUSED", "COMMENT"), rows, right=(1, 2, 3, 4))
+    head = ("QUEUE", "BOUND", "IN FLIGHT", "WAITING", "TASKS", "CARRIED BY", "PAUSED", "COMMENT")
+    table(head, rows, right=(1, 2, 3, 4))
 
 
 @queue.command(
@@ -51,18 +52,31 @@ def list_queues(program: Program, *, as_json: bool) -> None:
 @_NAME
 @click.option("--max-running", metavar="N", type=int, help="So many of its runs go at a time.")
 @click.option("--no-bound", is_flag=True, help="Any number goes at a time.")
+@click.option(
+    "--carrier",
+    type=click.Choice(["scheduler", "engine"]),
+    help="What carries its runs: schedulers, each on its own host, or workers of the engine. Default: as it is.",
+)
 @click.option("--comment", metavar="TEXT", help="Why. Default: as it is.")
 @json_option
 @pass_program
 def set_bound(
-    program: Program, *, name: str, max_running: int | None, no_bound: bool, comment: str | None, as_json: bool
+    program: Program,
+    *,
+    name: str,
+    max_running: int | None,
+    no_bound: bool,
+    carrier: str | None,
+    comment: str | None,
+    as_json: bool,
 ) -> None:
     """Say how many runs of a queue go at a time; a queue that is not there yet is made. What runs is not touched."""
-    if (max_running is None) and not no_bound and comment is None:
-        raise click.UsageError("Give --max-running, --no-bound or --comment.")
+    if (max_running is None) and not no_bound and comment is None and carrier is None:
+        raise click.UsageError("Give --max-running, --no-bound, --carrier or --comment.")
     if max_running is not None and no_bound:
         raise click.UsageError("Give one of --max-running and --no-bound.")
-    changes: dict[str, object] = {} if comment is None else {"comment": comment}
+    given = {"comment": comment, "carrier": carrier}
+    changes: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if max_running is not None or no_bound:
         changes["max_running"] = max_running
     made = program.source.set_queue(name, changes)
@@ -70,7 +84,8 @@ def set_bound(
         print_json(_json(made))
         return
     bound = made.max_running
-    say(f"Queue {one_line(name)} runs {bound if bound is not None else 'any number'} at a time.")
+    by = ", by workers of the engine" if made.carrier == "engine" else ""
+    say(f"Queue {one_line(name)} runs {bound if bound is not None else 'any number'} at a time{by}.")
 
 
 @queue.command(
@@ -98,6 +113,7 @@ def _json(one: QueueView) -> dict[str, object]:
     return {
         "name": one.name,
         "max_running": one.max_running,
+        "carrier": one.carrier,
         "comment": one.comment,
         "in_flight": one.in_flight,
         "queued": one.queued,

@@ -345,7 +345,7 @@ class Source(CalendarSource, ChainSource, EditSource, ForesightSource, PastSourc
         """Return all queues by name."""
 
     def set_queue(self, name: str, changes: Mapping[str, object]) -> QueueView:
-        """Change ``max_running`` (None for any number) or ``comment`` of a queue; what is absent stays."""
+        """Change ``max_running`` (None for any number), ``carrier`` or ``comment`` of a queue; what is absent stays."""
 
     def remove_queue(self, name: str) -> None:
         """Take the bound from a queue."""

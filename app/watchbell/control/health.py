@@ -12,7 +12,7 @@ from watchbell.control import pidfile, process
 from watchbell.control.process import SchedulerStatus
 from watchbell.domain.presence import STALL_SECONDS, SchedulerState
 from watchbell.errors import DatabaseDamaged, DatabaseTrouble, Unavailable, WatchbellError
-from watchbell.services import incidents
+from watchbell.services import engine, incidents
 from watchbell.store import hearing
 from watchbell.store.hearing import Way
 from watchbell.store.incidents import Incident
@@ -44,6 +44,13 @@ class Health:
     changes: Way | None = None
     #: What has happened lately, the newest first.
     incidents: Sequence[Incident] = ()
+    #: What is wrong with the engine, in sentences; None while it carries no queue.
+    engine: Sequence[str] | None = None
+
+    @property
+    def engine_word(self) -> str:
+        """Return one word for machines: ``ok``, ``late``, or ``unused`` while it carries no queue."""
+        return "unused" if self.engine is None else "late" if self.engine else "ok"
 
     @property
     def database(self) -> str:
@@ -61,9 +68,11 @@ def look(config: Config, db: Database, *, now: datetime, status: SchedulerStatus
     listed: list[Incident] = []
     trouble: DatabaseTrouble | None = None
     words, since, changes = "", None, None
+    carried: Sequence[str] | None = None
     try:
         status = status or process.status(config, db, now=now)
         listed = incidents.list_newest(db, _LISTED, since=now - RECENT)
+        carried = engine.find_trouble(db, now=now)
         changes = hearing.way(db, patience_seconds=_HEARING_SECONDS)
     except Unavailable as error:
         trouble, words = error.trouble, error.message
@@ -81,14 +90,16 @@ def look(config: Config, db: Database, *, now: datetime, status: SchedulerStatus
     has_failed = _has_failed(status)
     if has_failed:
         sentences.append(status.message)
+    sentences += carried or ()
     return Health(
-        is_well=not is_serious and not has_failed,
+        is_well=not (is_serious or has_failed or carried),
         scheduler=status,
         trouble=trouble,
         sentences=tuple(dict.fromkeys(sentences)),
         troubled_since=since,
         changes=changes,
         incidents=listed,
+        engine=carried,
     )
 
 

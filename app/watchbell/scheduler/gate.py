@@ -5,6 +5,7 @@ It saves the questions: as long as nobody has changed anything and nothing has e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from watchbell import clock
@@ -76,6 +77,10 @@ class Gate:
         if self._moment is None or self._moment > now:
             return False
         return clock.monotonic() - self._passed_at >= STEP_SECONDS
+
+    def take_announced(self, most: int) -> Mapping[int, str] | None:
+        """Return the announcements that a turn looks at; None for a scheduler, which needs none."""
+        return None
 
     def settle(self, turn: Turn, turned: Turned) -> None:
         """Take over what a turn has found out."""

@@ -52,7 +52,6 @@ GATHER_SECONDS = 0.05
 GATHER_STEP_SECONDS = 0.005
 #: With no room and nothing ending for this long, what is due becomes a queued row, so that it can be seen to wait.
 STUCK_SECONDS = 2.0
-#: Why a run is ended that somebody has asked to end; who it was, its row says.
 _ASKED = "ended on request"
 
 
@@ -72,6 +71,7 @@ class Tools:
     host: str
     max_running: int
     output_root: Path
+    role: str = "scheduler"
 
 
 class Loop:
@@ -79,7 +79,6 @@ class Loop:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._actor = f"scheduler@{tools.host}"
         self._changes = ChangeWatch(tools.db)
         self._mark, self._has_news = 0, False
         self.flights: Flights = {}
@@ -241,7 +240,7 @@ class Loop:
         turn = Turn(
             now=now,
             holder=self._tools.beat.incarnation,
-            actor=self._actor,
+            actor=f"{self._tools.role}@{self._tools.host}",
             room=min(room, BATCH),
             due=due,
             started=[flight.started for flight in fresh if flight.started],
@@ -251,6 +250,7 @@ class Loop:
             holds=self._gate.holds,
             is_time=is_time,
             term=self._tools.lead.term,
+            announced=self._gate.take_announced(min(room, BATCH)),
         )
         try:
             turned = take_turn(self._tools.db, turn, self._gate.follower())

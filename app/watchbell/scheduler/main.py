@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
-import resource
 import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from types import FrameType
 
 from watchbell import clock, logs
-from watchbell.config import MIB, Config
+from watchbell.config import Config
 from watchbell.control import calls, logfile, own_user, pidfile, pulse
 from watchbell.domain.incidents import IncidentKind
+from watchbell.engine.broker import require
 from watchbell.errors import EXIT_FAILURE, EXIT_OK, ConfigError, Unavailable
-from watchbell.execution import Bundles, Watcher, cgroups, runtime_root
+from watchbell.execution import Bundles, Watcher
 from watchbell.execution.limits import describe_limits
 from watchbell.scheduler import recovery, start_checks
 from watchbell.scheduler.abandoned import AbandonedWatch, take_abandoned
 from watchbell.scheduler.beat import Beat
 from watchbell.scheduler.chores import Chores
 from watchbell.scheduler.fleet_watch import FleetWatch
+from watchbell.scheduler.herald import Herald
 from watchbell.scheduler.launch import Launcher
 from watchbell.scheduler.leadership import Leadership
 from watchbell.scheduler.loop import Loop, Tools
 from watchbell.scheduler.people import People
+from watchbell.scheduler.places import go_home, keep_collector_away, most_running, prepare_places
 from watchbell.scheduler.plan import Plan
 from watchbell.scheduler.sidework import Sidework
 from watchbell.scheduler.vitals import Vitals
@@ -41,10 +41,6 @@ from watchbell.store.secret_box import SecretBox
 from watchbell.store.session import Database, prepare_home
 
 log = logging.getLogger(__name__)
-
-#: Files that the scheduler holds open for itself, and for each command at the most.
-_OWN_FILES = 32
-_FILES_PER_RUN = 4
 
 #: To make a process blocks who makes it until it is its own program; while one keeper waits, the other one works.
 _KEEPERS = 2
@@ -87,17 +83,10 @@ def run(config: Config) -> int:
             db.close()
 
 
-def _keep_collector_away() -> None:
-    # Thousands of small objects come and go with each turn, and the collector would look at all tasks each time. What the
-    # program itself is made of stays as long as it does.
-    gc.set_threshold(50_000, 20, 100)
-    gc.freeze()
-
-
 def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -> int:
-    _go_home()
-    _keep_collector_away()
-    bundles = _prepare_places(config)
+    go_home()
+    keep_collector_away()
+    bundles = prepare_places(config)
     beat = Beat(db, config, owner)
     watcher = Watcher(bundles, config.output_path, keepers=_KEEPERS, tell=vitals.note_keeper)
     vitals.incarnation, vitals.beaten_at = beat.incarnation, lambda: beat.beaten_at
@@ -115,11 +104,11 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
         chores=_sidework(db, config, lead),
         vitals=vitals,
         host=config.hostname,
-        max_running=_max_running(config),
+        max_running=most_running(config),
         output_root=config.output_path,
     )
     loop = Loop(tools)
-    _watch_abandoned(loop, tools, config)
+    _watch_others(loop, tools, config)
     watchdog = Watchdog(
         lambda: vitals.turned_at, {"the watcher of processes": watcher.is_alive, "the clock": loop.is_clock_alive}
     )
@@ -162,8 +151,18 @@ def _sidework(db: Database, config: Config, lead: Leadership) -> Sidework:
     return Sidework(chores, FleetWatch(lead.database), lead)
 
 
-def _watch_abandoned(loop: Loop, tools: Tools, config: Config) -> None:
-    """Let runs come to the loop whose calls of ``watchbell exec`` are gone."""
+def _watch_others(loop: Loop, tools: Tools, config: Config) -> None:
+    """Let runs come to the loop whose calls of ``watchbell exec`` are gone, and be announced to workers of the engine."""
+    if config.broker:
+        require(config.broker)
+    tools.chores.herald = Herald(
+        tools.db,
+        config.broker,
+        config.hostname,
+        policies=lambda task_id, version: tools.launcher.job(task_id, version).policies,
+        actor=f"scheduler@{config.hostname}",
+        holder=tools.beat.incarnation,
+    )
     take = partial(
         take_abandoned,
         tools.db,
@@ -176,35 +175,6 @@ def _watch_abandoned(loop: Loop, tools: Tools, config: Config) -> None:
         flights=loop.flights,
     )
     tools.chores.abandoned = AbandonedWatch(take, loop.add_results)
-
-
-def _prepare_places(config: Config) -> Bundles:
-    """Make the places where active runs and kept outputs lie, and control groups."""
-    root = runtime_root(config.home, config.runtime_dir)
-    bundles = Bundles(root, config.home / "active", config.runtime_limit_mib * MIB)
-    bundles.prepare()
-    cgroups.prepare()
-    config.output_path.mkdir(mode=0o700, exist_ok=True)
-    return bundles
-
-
-def _max_running(config: Config) -> int:
-    """Return how many commands may run at a time: what is wished, as far as this process may open files for them."""
-    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    possible = max(1, (soft - _OWN_FILES) // _FILES_PER_RUN)
-    if possible < config.max_running:
-        log.warning(
-            "Only %d commands run at a time instead of %d: no more files may be open", possible, config.max_running
-        )
-    return min(possible, config.max_running)
-
-
-def _go_home() -> None:
-    """Leave the directory that it was started in; commands without one of their own run in the user's home, as in cron."""
-    try:
-        os.chdir(Path.home())
-    except (OSError, RuntimeError):
-        os.chdir("/")
 
 
 def _greet(db: Database, vitals: Vitals, lead: Leadership, incarnation: str, loop: Loop, host: str) -> None:

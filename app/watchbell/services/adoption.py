@@ -12,7 +12,7 @@ from watchbell.domain.incidents import Gap
 from watchbell.domain.retry import NEXT_ATTEMPT
 from watchbell.domain.run_state import IN_FLIGHT, RunState
 from watchbell.services import restores, transitions
-from watchbell.services.lives import is_call, is_call_at, mark_of
+from watchbell.services.lives import is_call, is_call_at, is_worker, is_worker_at, mark_of
 from watchbell.services.tickets import Ticket
 from watchbell.store import heartbeats as heartbeat_store
 from watchbell.store import runs as store
@@ -73,6 +73,9 @@ def take_over(
             waits, in_front = run.state == RunState.RETRY_WAIT.value, is_call(run.holder)
             if run.holder == holder or (not in_front and (waits or calls_only)):
                 continue
+            if is_worker(run.holder) != is_worker(holder):
+                # A worker's lease, or its own next start, decides what becomes of its runs.
+                continue
             if run.holder is not None and in_front and is_alive(run.holder):
                 continue
             earlier = heartbeat_store.find_scheduler(session, run.holder) if run.holder else None
@@ -94,6 +97,7 @@ def _is_foreign(held_by: str | None, earlier: Scheduler | None, holder: str, hos
     # The embedded database is on one machine only, whatever that is called by now.
     is_elsewhere = earlier is not None and earlier.host != host and not is_sqlite
     is_elsewhere = is_elsewhere or (is_call(held_by) and not is_call_at(held_by, host) and not is_sqlite)
+    is_elsewhere = is_elsewhere or (is_worker(held_by) and not is_worker_at(held_by, host))
     return is_elsewhere or mark_of(held_by) != mark_of(holder)
 
 
@@ -126,7 +130,7 @@ def _take(
     run.holder = holder
     attempt.holder = holder
     return Orphan(
-        _ticket(run, attempt),
+        ticket_of(run, attempt),
         RunState(run.state),
         attempt,
         earlier.boot_id if earlier else None,
@@ -161,7 +165,8 @@ def states(db: Database, run_ids: Collection[int]) -> dict[int, tuple[RunState, 
         return {run.id: (RunState(run.state), run.fence) for run in runs if run is not None}
 
 
-def _ticket(run: Run, attempt: Attempt) -> Ticket:
+def ticket_of(run: Run, attempt: Attempt) -> Ticket:
+    """Return the ticket on which an attempt of a run was made."""
     return Ticket(
         run_id=run.id,
         attempt_id=attempt.id,

@@ -17,6 +17,7 @@ from watchbell.domain.run_state import FINAL, RunState
 from watchbell.services.claims import Seats, choose
 from watchbell.services.tickets import DueTask, Ticket, Turn
 from watchbell.services.transitions import log_moves, move_all, outbox_row
+from watchbell.store import engine as engine_store
 from watchbell.store import ledger as store
 from watchbell.store import waiting
 from watchbell.store.ledger import Active
@@ -37,7 +38,9 @@ class Claimed:
 
 def claim(session: Session, turn: Turn, seats: Seats) -> Claimed:
     """Take queued runs to starting in their order, as far as room and queues go."""
-    chosen, has_more = choose(session, turn, seats)
+    if turn.announced is not None:
+        turn = _redeem(session, turn)
+    chosen, has_more = choose(session, turn, seats) if turn.announced != {} else ([], False)
     failed = set(
         store.swap_runs(
             session,
@@ -61,6 +64,21 @@ def claim(session: Session, turn: Turn, seats: Seats) -> Claimed:
         session, turn, RunState.QUEUED, [(t, BIRTH[1:], b.row.reason) for t, b in zip(tickets, births, strict=True)]
     )
     return Claimed(tickets, has_backlog=waiting.has_queued(session), has_more=has_more)
+
+
+def _redeem(session: Session, turn: Turn) -> Turn:
+    """Return a turn with those announcements only that are in force, which they are not any more from now on.
+
+    A nonce is good for one claim. What may not start at the moment, such as in a queue that has become full, is announced
+    anew when it may. A worker whose lease has ended starts nothing.
+    """
+    if not turn.announced or not engine_store.is_leased(session, turn.holder):
+        return dataclasses.replace(turn, announced={})
+    known = engine_store.nonces(session, turn.announced)
+    good = {run_id: nonce for run_id, nonce in turn.announced.items() if known.get(run_id) == nonce}
+    if good:
+        engine_store.drop_announcements(session, good)
+    return dataclasses.replace(turn, announced=good)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -182,9 +200,8 @@ def materialise(session: Session, turn: Turn, due: Sequence[DueTask], room: int,
         known = active.get(task.task_id, [])
         own: list[Draft] = []
         for verdict in task.verdicts:
-            draft = _draft(
-                turn, task, verdict, known, own, has_room=room > 0 and not task.is_shared and seats.is_free(task.queue)
-            )
+            has_room = room > 0 and seats.is_free(task.queue) and task.queue not in turn.holds.carried
+            draft = _draft(turn, task, verdict, known, own, has_room=has_room and not task.is_shared)
             if draft.is_starting:
                 room -= 1
                 seats.take(task.queue)
@@ -263,6 +280,7 @@ def draft_of(
 _SKIPPED, _MISSED, _QUEUED = (RunState.SKIPPED,), (RunState.MISSED,), (RunState.QUEUED,)
 _NO_ROOM = "waits for room: as many commands as allowed are running"
 _SHARED = "waits for the first scheduler with room"
+WAITS_FOR_WORKER = "waits for a worker of the engine"
 
 
 def path_of(
@@ -298,6 +316,8 @@ def path_of(
         return _QUEUED, said(verdict.reason, meeting.reason), active
     if meeting.turnout is Turnout.WAIT:
         return _QUEUED, said(verdict.reason, meeting.reason), ()
+    if task.queue in holds.carried:
+        return _QUEUED, said(verdict.reason, WAITS_FOR_WORKER), ()
     if not has_room:
         is_full = turn.room > 0 and task.queue in holds.bounded
         words = f"waits for room in queue {task.queue}" if is_full else _SHARED if task.is_shared else _NO_ROOM

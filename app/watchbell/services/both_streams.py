@@ -15,7 +15,7 @@ from typing import NamedTuple
 from watchbell.execution.capture import Slice
 from watchbell.execution.order import Mark, decode_marks, read_marks
 from watchbell.services import runs
-from watchbell.services.runs import STREAMS, OutputSource
+from watchbell.services.output_sources import STREAMS, OutputSource
 from watchbell.services.streams import OutputGone, read_source
 from watchbell.store.runs import ORDER
 from watchbell.store.session import Database

@@ -17,7 +17,8 @@ from watchbell.domain.task_definition import TaskDefinition
 from watchbell.domain.task_document import to_document
 from watchbell.errors import NotFound
 from watchbell.services import parameters, runs
-from watchbell.services.runs import STREAMS, RunDetail
+from watchbell.services.output_sources import STREAMS
+from watchbell.services.runs import RunDetail
 from watchbell.services.streams import OutputGone, OutputWithheld, Stream
 from watchbell.store import heartbeats
 from watchbell.store.session import Database

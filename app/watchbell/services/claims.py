@@ -75,6 +75,9 @@ def choose(session: Session, turn: Turn, seats: Seats) -> tuple[list[Any], bool]
     has_more = False
     if turn.holds.everything:
         return [], False
+    announced, carried = turn.announced, turn.holds.carried
+    if announced is None:
+        held |= carried
     while True:
         full = seats.full()
         rows = store.list_startable(
@@ -84,6 +87,8 @@ def choose(session: Session, turn: Turn, seats: Seats) -> tuple[list[Any], bool]
             now=turn.now,
             without_queues=held | full,
             without_tasks=frozenset(turn.holds.tasks),
+            only_queues=None if announced is None else carried,
+            only_runs=announced,
         )
         has_more = _take(choice, rows, ahead, seats)
         # Behind the runs of a queue that has just become full there may be others.
@@ -120,5 +125,5 @@ def _order(due: DueTask) -> _Order:
 
 
 def _may_start(turn: Turn, due: DueTask) -> bool:
-    is_held = due.task_id in turn.holds.tasks or due.queue in turn.holds.queues
+    is_held = due.task_id in turn.holds.tasks or due.queue in turn.holds.queues or due.queue in turn.holds.carried
     return not is_held and not due.verdicts[-1].is_missed

@@ -12,7 +12,8 @@ from watchbell.domain.run_state import RunState
 from watchbell.domain.shown_text import plain_text
 from watchbell.errors import NotFound
 from watchbell.services import runs
-from watchbell.services.runs import STREAMS, RunDetail
+from watchbell.services.output_sources import STREAMS
+from watchbell.services.runs import RunDetail
 from watchbell.services.streams import OutputGone, Stream
 from watchbell.store import heartbeats, history
 from watchbell.store.runs import Run

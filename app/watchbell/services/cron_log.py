@@ -21,7 +21,7 @@ from watchbell.errors import NotFound
 from watchbell.services import audit
 from watchbell.services import runs as run_services
 from watchbell.services import steps as step_services
-from watchbell.services.runs import OutputSource
+from watchbell.services.output_sources import OutputSource
 from watchbell.services.streams import read_source
 from watchbell.store import heartbeats as life_store
 from watchbell.store import history, log_marks

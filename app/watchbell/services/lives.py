@@ -34,6 +34,30 @@ def call_prefix(host: str) -> str:
     return f"{HOLDER_PREFIX}{_host_mark(host)}-"
 
 
+#: How the names of workers of the engine begin.
+_WORKER = "engine-"
+
+
+def name_worker(unique: str, host: str, home: str) -> str:
+    """Return the name of one life of a worker of the engine: where it works is in it."""
+    return f"{_WORKER}{_host_mark(host)}-{unique}.{home_mark(home)}"
+
+
+def is_worker(holder: str | None) -> bool:
+    """Return whether a run is held by a worker of the engine."""
+    return holder is not None and holder.startswith(_WORKER)
+
+
+def is_worker_at(holder: str, host: str) -> bool:
+    """Return whether a worker of the engine works on a host."""
+    return holder.startswith(worker_prefix(host))
+
+
+def worker_prefix(host: str) -> str:
+    """Return how the names of the workers of the engine begin that work on a host."""
+    return f"{_WORKER}{_host_mark(host)}-"
+
+
 def unique_of(call: str) -> str:
     """Return what tells a call from all others of its data directory."""
     return call.partition(".")[0].rpartition("-")[2]

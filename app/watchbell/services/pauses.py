@@ -23,6 +23,7 @@ from watchbell.store import ledger
 from watchbell.store import pauses as store
 from watchbell.store import queues as queue_store
 from watchbell.store import tasks as task_store
+from watchbell.store.engine import ENGINE
 from watchbell.store.pauses import Pause
 from watchbell.store.session import Database, Session
 
@@ -140,8 +141,10 @@ def load_holds(db: Database, *, now: datetime) -> Holds:
 def read_holds(session: Session, *, now: datetime) -> Holds:
     """Return what ``load_holds`` does, within a transaction."""
     found = store.list_in_force(session, now)
-    bounded = frozenset(queue.name for queue in queue_store.list_queues(session) if queue.max_running is not None)
-    return dataclasses.replace(to_holds(found, bounded), blackouts=blackouts.read(session))
+    queues = queue_store.list_queues(session)
+    bounded = frozenset(queue.name for queue in queues if queue.max_running is not None)
+    carried = frozenset(queue.name for queue in queues if queue.carrier == ENGINE)
+    return dataclasses.replace(to_holds(found, bounded), blackouts=blackouts.read(session), carried=carried)
 
 
 def to_holds(found: Sequence[Pause], bounded: frozenset[str] = frozenset()) -> Holds:

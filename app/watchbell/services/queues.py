@@ -13,6 +13,7 @@ from watchbell.services.pauses import queue_scope
 from watchbell.store import ledger
 from watchbell.store import pauses as pause_store
 from watchbell.store import queues as store
+from watchbell.store.engine import ENGINE, SCHEDULER
 from watchbell.store.pauses import Pause
 from watchbell.store.queues import Queue
 from watchbell.store.session import Database, Session
@@ -20,6 +21,8 @@ from watchbell.store.session import Database, Session
 #: More of one queue than this cannot be in flight on any machine that this was made for.
 MAX_RUNNING_LIMIT = 100_000
 COMMENT_LIMIT = 500
+#: What may carry the runs of a queue.
+CARRIERS = (SCHEDULER, ENGINE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class QueueView:
     tasks: int
     #: Another number after every change of bound or comment; 0 while it has neither.
     version: int = 0
+    #: What carries its runs: scheduler or engine.
+    carrier: str = SCHEDULER
 
 
 def version_of(queue: Queue | None) -> int:
@@ -72,6 +77,7 @@ def list_all(db: Database, *, now: datetime) -> list[QueueView]:
             in_flight=in_flight.get(name, 0),
             tasks=tasks.get(name, 0),
             version=version_of(rows.get(name)),
+            carrier=rows[name].carrier if name in rows else SCHEDULER,
         )
         for name in sorted({"default", *rows, *named, *queued, *in_flight, *tasks})
     ]
@@ -86,19 +92,20 @@ def set_bounds(
     now: datetime,
     actor: str,
     expected_version: int | None = None,
+    carrier: str | None = None,
 ) -> None:
-    """Say how many runs of a queue may be in flight at a time, None for any number.
+    """Say how many runs of a queue may be in flight at a time, None for any number, and what carries them.
 
-    A lower bound ends nothing that runs; it only keeps further runs waiting. Raises InputError, and VersionConflict if
-    ``expected_version`` is given and the queue has another one.
+    A lower bound ends nothing that runs; it only keeps further runs waiting. With None as ``carrier`` that stays as it is.
+    Raises InputError, and VersionConflict if ``expected_version`` is given and the queue has another one.
     """
-    check_bounds(name, max_running=max_running, comment=comment)
+    check_bounds(name, max_running=max_running, comment=comment, carrier=carrier)
     with db.write() as session:
         _require_version(store.find_queue(session, name), expected_version)
-        put_bounds(session, name, max_running=max_running, comment=comment, now=now, actor=actor)
+        put_bounds(session, name, max_running=max_running, comment=comment, now=now, actor=actor, carrier=carrier)
 
 
-def check_bounds(name: str, *, max_running: int | None, comment: str) -> None:
+def check_bounds(name: str, *, max_running: int | None, comment: str, carrier: str | None = None) -> None:
     """Raise InputError for what cannot be said of a queue."""
     problems: list[Problem] = []
     try:
@@ -110,18 +117,31 @@ def check_bounds(name: str, *, max_running: int | None, comment: str) -> None:
     words = comment.strip()
     if len(words) > COMMENT_LIMIT or not is_visible(words):
         problems.append(Problem("comment", f"must be at most {COMMENT_LIMIT} printable characters"))
+    if carrier not in {None, *CARRIERS}:
+        problems.append(Problem("carrier", f"must be one of: {', '.join(CARRIERS)}", ENGINE))
     if problems:
         raise InputError(*problems)
 
 
 def put_bounds(
-    session: Session, name: str, *, max_running: int | None, comment: str, now: datetime, actor: str
+    session: Session,
+    name: str,
+    *,
+    max_running: int | None,
+    comment: str,
+    now: datetime,
+    actor: str,
+    carrier: str | None = None,
 ) -> None:
     """Store what was checked of a queue, within a transaction."""
-    queue = Queue(name=name, max_running=max_running, comment=comment.strip(), updated_at=now, updated_by=actor)
+    before = store.find_queue(session, name)
+    carrier = carrier or (before.carrier if before is not None else SCHEDULER)
+    queue = Queue(
+        name=name, max_running=max_running, comment=comment.strip(), updated_at=now, updated_by=actor, carrier=carrier
+    )
     store.put_queue(session, queue)
     _tell(session, "queue_updated", name, now, actor)
-    said = {"max_running": max_running, "comment": queue.comment}
+    said = {"max_running": max_running, "comment": queue.comment, "carrier": carrier}
     audit.note(session, "queue.change", f"queue:{name}", now=now, actor=actor, name=name, detail=said)
 
 

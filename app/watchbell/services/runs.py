@@ -8,17 +8,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from watchbell.domain.concealing import Concealer
 from watchbell.domain.permissions import Right
 from watchbell.domain.run_state import FINAL, RunState
 from watchbell.errors import Conflict, NotFound
 from watchbell.services import audit, concealers, ownership, transitions
+from watchbell.services.lives import is_worker
+from watchbell.services.output_sources import STREAMS, OutputSource
 from watchbell.store import history, newest_runs
 from watchbell.store import retention as retention_store
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
+from watchbell.store.engine import find_live
 from watchbell.store.run_places import Place
-from watchbell.store.runs import Attempt, Output, Run, RunEvent
+from watchbell.store.runs import Attempt, Run, RunEvent
 from watchbell.store.session import Database, Session
 from watchbell.store.tasks import Task
 
@@ -93,24 +95,6 @@ def get_detail(db: Database, run_id: int) -> RunDetail:
         )
 
 
-#: What a command can write to.
-STREAMS = ("stdout", "stderr")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class OutputSource:
-    """Where one stream of an attempt can be read: a finished row, or the folder of an attempt that is active."""
-
-    attempt: Attempt
-    stream: str
-    #: None while the attempt is active, and for a stream that stayed empty.
-    kept: Output | None
-    #: Whether nothing more will come.
-    is_complete: bool
-    #: Masks the secrets in it, if that has to be done by whoever reads it.
-    concealer: Concealer | None = None
-
-
 def find_output(db: Database, run_id: int, stream: str, *, attempt: int | None = None) -> OutputSource | None:
     """Return where a stream of a run can be read, or None if nothing of it was ever started; raises NotFound."""
     with db.read() as session:
@@ -122,7 +106,8 @@ def find_output(db: Database, run_id: int, stream: str, *, attempt: int | None =
             return None
         kept = store.find_output(session, found.id, stream)
         mask = concealers.find(session, db.box, [found.id]).get(found.id)
-        return OutputSource(found, stream, kept, found.ended_at is not None, mask)
+        live = find_live(session, found.id, stream) if is_worker(found.holder) else None
+        return OutputSource(found, stream, kept, found.ended_at is not None, mask, live)
 
 
 def list_outputs(db: Database, run_ids: Sequence[int]) -> Mapping[int, Mapping[str, OutputSource]]:

@@ -14,7 +14,7 @@ from watchbell.domain import searching
 from watchbell.domain.run_state import RunState
 from watchbell.domain.searching import LineHit
 from watchbell.services import runs
-from watchbell.services.runs import OutputSource
+from watchbell.services.output_sources import OutputSource
 from watchbell.services.streams import OutputGone, read_source
 from watchbell.store import device_lists as device_store
 from watchbell.store import history

@@ -13,7 +13,8 @@ from watchbell.execution.concealed import Read, masked_read
 from watchbell.execution.outcome import Captured
 from watchbell.services import runs
 from watchbell.services.concealers import WITHHELD
-from watchbell.services.runs import STREAMS, OutputSource
+from watchbell.services.lives import is_worker
+from watchbell.services.output_sources import STREAMS, OutputSource
 from watchbell.store.runs import Output
 from watchbell.store.session import Database
 
@@ -100,6 +101,9 @@ def read_source(source: OutputSource, root: Path, offset: int, limit: int) -> Sl
         read = partial(read_captured, _captured(source.kept, root))
     elif source.is_complete:
         return _NOTHING
+    elif is_worker(source.attempt.holder):
+        # Another machine's files; what is known of them was masked there.
+        return _live(source, offset, limit)
     else:
         place = Path(f"{source.attempt.folder}.{_FILES[source.stream]}")
         if not place.is_absolute():
@@ -111,6 +115,18 @@ def read_source(source: OutputSource, root: Path, offset: int, limit: int) -> Sl
     except OSError:
         # Gone, or something that is not an output lies in its place, or another user's: there is nothing to show.
         return None
+
+
+def _live(source: OutputSource, offset: int, limit: int) -> Slice:
+    """Return a part of the end of an output that a worker has told of; what lies before it is not there yet."""
+    live = source.live
+    if live is None:
+        return _NOTHING
+    start = max(live.size + offset if offset < 0 else offset, live.start)
+    start = min(start, live.size)
+    data = live.content[start - live.start : start - live.start + limit]
+    gap = (0, live.start) if live.start else None
+    return Slice(data, start, start + len(data), live.size, gap)
 
 
 def _captured(kept: Output, root: Path) -> Captured:

@@ -55,6 +55,8 @@ class Holds:
     blackouts: Sequence[Blackout] = ()
     #: When the first of these pauses ends by itself.
     until: datetime | None = None
+    #: The queues whose runs the engine carries, and not a scheduler.
+    carried: frozenset[str] = frozenset()
 
     def joined(self, other: Holds) -> Holds:
         """Return what keeps runs from starting by either."""
@@ -65,6 +67,8 @@ class Holds:
             bounded=self.bounded | other.bounded,
             blackouts=(*self.blackouts, *other.blackouts),
             until=min((at for at in (self.until, other.until) if at is not None), default=None),
+            # What was read later is what counts: a queue may go to the engine and come back.
+            carried=other.carried,
         )
 
 
@@ -145,6 +149,8 @@ class Turn:
     is_time: bool = False
     #: The term of the lease that the caller holds; None if nothing is to be done as the leader, or there is no other one.
     term: int | None = None
+    #: For a worker of the engine: the nonces of the runs that it was told of, which alone it may start.
+    announced: Mapping[int, str] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from watchbell.services.following import Follower
 from watchbell.services.tickets import DueTask, Result, Started, Ticket, Turn, Turned
 from watchbell.services.transitions import log_moves
 from watchbell.store import cursors, leases, waiting
+from watchbell.store import engine as engine_store
 from watchbell.store import ledger as store
 from watchbell.store import runs as run_store
 from watchbell.store import secrets as secret_store
@@ -131,6 +132,8 @@ def _store_results(session: Session, turn: Turn) -> set[int]:
     stored = [result for result in turn.results if result.ticket.run_id not in surprises]
     store.set_attempts_ended(session, [{"attempt": r.ticket.attempt_id, **r.attempt} for r in stored])
     store.add_outputs(session, [row for result in stored for row in result.outputs])
+    if turn.announced is not None and stored:
+        engine_store.drop_live(session, [result.ticket.attempt_id for result in stored])
     unmasked = [result.ticket.attempt_id for result in stored if result.is_unmasked]
     if unmasked:
         secret_store.mark_unmasked(session, unmasked)

@@ -12,6 +12,7 @@ from watchbell.store.chains import ChainArrival, TaskLink
 from watchbell.store.day_calendars import NamedCalendar
 from watchbell.store.device_reports import DeviceJobEvent, DeviceReport
 from watchbell.store.devices import Device, DeviceGroup, DeviceGroupMember, DeviceTag
+from watchbell.store.engine import Announcement, EngineBroker, EngineWorker, LiveOutput
 from watchbell.store.enrolments import EnrolmentCode
 from watchbell.store.events import Outbox
 from watchbell.store.failures import Failure, FailureGroup
@@ -49,6 +50,7 @@ __all__ = [
     "Account",
     "Alert",
     "AlertRule",
+    "Announcement",
     "Attempt",
     "AttemptStep",
     "AuditEntry",
@@ -66,6 +68,8 @@ __all__ = [
     "DeviceJobEvent",
     "DeviceReport",
     "DeviceTag",
+    "EngineBroker",
+    "EngineWorker",
     "EnrolmentCode",
     "Execution",
     "Failure",
@@ -80,6 +84,7 @@ __all__ = [
     "JobTemplate",
     "KeptAnswer",
     "Lease",
+    "LiveOutput",
     "LogMark",
     "LoginLink",
     "LoginSession",

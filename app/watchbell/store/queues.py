@@ -26,6 +26,8 @@ class Queue(Base):
     #: How many of its runs may be in flight at a time; None for no bound of its own.
     max_running: Mapped[int | None]
     comment: Mapped[str] = mapped_column(default="")
+    #: What carries its runs: scheduler or engine.
+    carrier: Mapped[str] = mapped_column(default="scheduler", server_default="scheduler")
     updated_at: Mapped[datetime]
     updated_by: Mapped[str] = mapped_column(default="")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,16 +49,20 @@ def list_startable(
     now: datetime,
     without_queues: frozenset[str] = frozenset(),
     without_tasks: frozenset[int] = frozenset(),
+    only_queues: frozenset[str] | None = None,
+    only_runs: Collection[int] | None = None,
 ) -> Sequence[Any]:
     """Return queued runs that nothing of their own task holds up, in the order in which they are to start, one of a task.
 
     A task that allows overlap may have several. With ``host``, runs of tasks that name another host are left out, and so are
     those of some queues and tasks, and those that are too late by now. Of a deleted task only what has been tried before is
-    started again: the others are about to be cancelled.
+    started again: the others are about to be cancelled. ``only_queues`` and ``only_runs`` leave out all others.
     """
     found: list[Any] = []
     connection = session.connection()
-    statement = _startable(host.lower() if host is not None else None, without_queues, without_tasks)
+    statement = _startable(host.lower() if host is not None else None, without_queues, without_tasks, only_queues)
+    if only_runs is not None:
+        statement = statement.where(_RUN.c.id.in_(sorted(only_runs)))
     # One after the other, because there are few of them and each is read in the order of the index, as far as is needed.
     for (priority,) in connection.execute(_PRIORITIES).all():
         values = {"now": now, "priority": priority, "limit": limit - len(found)}
@@ -72,7 +76,12 @@ _PRIORITIES = select(_RUN.c.priority).where(text(QUEUED_SQL)).distinct().order_b
 
 
 @functools.lru_cache(maxsize=256)
-def _startable(host: str | None, without_queues: frozenset[str], without_tasks: frozenset[int]) -> Select[Any]:
+def _startable(
+    host: str | None,
+    without_queues: frozenset[str],
+    without_tasks: frozenset[int],
+    only_queues: frozenset[str] | None,
+) -> Select[Any]:
     other, older = _RUN.alias("other"), _RUN.alias("older")
     # Found once for all: asked for each row anew, the database would walk through the whole queue of a task each time.
     held_up = _RUN.c.task_id.in_(select(other.c.task_id).where(other.c.state.in_(_HOLDING)))
@@ -94,6 +103,8 @@ def _startable(host: str | None, without_queues: frozenset[str], without_tasks: 
     if host is not None:
         here = select(Task.id).where(func.lower(Task.host).in_(["", host]))
         statement = statement.where(_RUN.c.task_id.in_(here))
+    if only_queues is not None:
+        statement = statement.where(_RUN.c.queue.in_(sorted(only_queues)))
     if without_queues:
         statement = statement.where(_RUN.c.queue.not_in(sorted(without_queues)))
     if without_tasks:

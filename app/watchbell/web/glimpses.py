@@ -12,6 +12,7 @@ from flask import url_for
 from watchbell.domain.shown_text import plain_text
 from watchbell.errors import NotFound
 from watchbell.services import forecast, runs, timeline
+from watchbell.services.output_sources import STREAMS
 from watchbell.services.streams import read_source
 from watchbell.web import current, forecasts
 from watchbell.web.db import database
@@ -52,7 +53,7 @@ def going(views: Sequence[RunView]) -> list[Going]:
 def _last_lines(run_ids: Sequence[int]) -> Mapping[int, str]:
     found: dict[int, str] = {}
     for run_id, sources in runs.list_outputs(database(), run_ids).items():
-        for name in runs.STREAMS:
+        for name in STREAMS:
             try:
                 part = read_source(sources[name], current.config().output_path, -_TAIL, _TAIL)
             except NotFound:

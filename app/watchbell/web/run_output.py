@@ -11,6 +11,7 @@ from watchbell.errors import InputError, NotFound
 from watchbell.services import output_search, runs, steps
 from watchbell.services.both_streams import BothStreams
 from watchbell.services.output_search import Found, Line
+from watchbell.services.output_sources import STREAMS
 from watchbell.services.runs import RunDetail
 from watchbell.store.runs import Attempt
 from watchbell.web import both_outputs, current, outputs, query, step_outputs
@@ -26,8 +27,8 @@ _LONGEST_SHOWN = 5000
 def context(page: RunPageView) -> Mapping[str, object]:
     """Return what the template of the tab wants."""
     asked = query.text(request.args, "stream") or _telling_stream(page)
-    shown = query.word({"stream": asked}, "stream", (*runs.STREAMS, BOTH), "stdout")
-    names = runs.STREAMS if shown == BOTH else (shown,)
+    shown = query.word({"stream": asked}, "stream", (*STREAMS, BOTH), "stdout")
+    names = STREAMS if shown == BOTH else (shown,)
     words = query.text(request.args, "find")
     has_any = page.attempt is not None
     return {
@@ -71,7 +72,7 @@ def steps_of(found: RunDetail) -> list[StepResult]:
 
 def stream_of(run_id: int, stream: str) -> outputs.Stream:
     """Return a stream of the chosen attempt, or of its chosen step."""
-    if stream not in runs.STREAMS:
+    if stream not in STREAMS:
         raise InputError.of("stream", "must be stdout or stderr", "stdout")
     whole = outputs.Stream(database(), current.config().output_path, run_id, stream, attempt_number())
     number = step_number()
@@ -127,6 +128,6 @@ def _telling_stream(page: RunPageView) -> str:
     """Return the stream to open with: a command that has ended and wrote only to stderr is read there."""
     if page.attempt is None:
         return "stdout"
-    stdout, stderr = (outputs.excerpt(stream_of(page.run.id, name)) for name in runs.STREAMS)
+    stdout, stderr = (outputs.excerpt(stream_of(page.run.id, name)) for name in STREAMS)
     is_told_by_stderr = stdout.is_complete and not stdout.is_gone and not stdout.size and stderr.size
     return "stderr" if is_told_by_stderr else "stdout"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from watchbell.services import runs
-from watchbell.services.runs import STREAMS
+from watchbell.services.output_sources import STREAMS, OutputSource
 from watchbell.web import current
 from watchbell.web.db import database
 from watchbell.web.outputs import OutputGone, Stream, read_source
@@ -42,7 +42,7 @@ def excerpts(run_ids: Sequence[int]) -> Mapping[int, Mapping[str, OutputText]]:
     }
 
 
-def _excerpt(source: runs.OutputSource, root: Path) -> OutputText:
+def _excerpt(source: OutputSource, root: Path) -> OutputText:
     try:
         part = read_source(source, root, 0, _EXCERPT_BYTES)
     except OutputGone:

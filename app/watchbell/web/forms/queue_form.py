@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flask_wtf import FlaskForm
-from wtforms import StringField
+from wtforms import SelectField, StringField
 
 from watchbell.errors import InputError, Problem
+from watchbell.web.forms.policy_fields import choices
 from watchbell.web.i18n import _, lazy
 from watchbell.web.told import sentence
 
@@ -22,6 +23,12 @@ class QueueForm(FlaskForm):  # type: ignore[misc]
     )  # fmt: skip
     max_running = StringField(
         lazy("At most so many at a time"), render_kw={"inputmode": "numeric", "autocomplete": "off"}
+    )
+    carrier = SelectField(
+        lazy("Runs are carried by"),
+        choices=choices((("scheduler", lazy("the scheduler")), ("engine", lazy("workers of the engine")))),
+        validate_choice=False,
+        default="scheduler",
     )
     comment = StringField(lazy("Comment"), render_kw={"maxlength": 500, "autocomplete": "off"})
 

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, jsonify, render_template
 
 from watchbell.domain.presence import Presence, SchedulerState, Tier
-from watchbell.services import heartbeats, incidents
+from watchbell.services import engine, heartbeats, incidents
 from watchbell.services.heartbeats import Life
+from watchbell.store.engine import EngineWorker
 from watchbell.store.heartbeats import Scheduler
 from watchbell.store.incidents import Incident
 from watchbell.store.runs import Run
@@ -24,6 +25,8 @@ from watchbell.web.presenters import local_text
 blueprint = Blueprint("heartbeats", __name__)
 
 INCIDENT_ROWS = 50
+#: Of so many workers that are over the page tells.
+WORKER_ROWS = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,15 +50,13 @@ class Card:
 @blueprint.get("/heartbeats")
 def index() -> str:
     """Show all cards, the one that beat last first."""
-    cards = _cards()
-    return render_template("heartbeats/index.html", cards=cards, answer=_answer(cards), incidents=_incidents())
+    return render_template("heartbeats/index.html", **_shown())
 
 
 @blueprint.get("/heartbeats/parts")
 def parts() -> str:
     """Return the parts of the page that change, for the page to put in place."""
-    cards = _cards()
-    return render_template("heartbeats/parts.html", cards=cards, answer=_answer(cards), incidents=_incidents())
+    return render_template("heartbeats/parts.html", **_shown())
 
 
 @blueprint.get("/heartbeats.json")
@@ -66,7 +67,34 @@ def data() -> Response:
         {"at": local_text(one.at, zone), "kind": one.kind, "message": one.message, "host": one.host, "data": one.data}
         for one in _incidents()
     ]
-    return jsonify(heartbeats=[_card_json(card, zone) for card in _cards()], incidents=told)
+    found = engine.look(database(), now=current.now())
+    return jsonify(
+        heartbeats=[_card_json(card, zone) for card in _cards()],
+        incidents=told,
+        workers=[_worker_json(worker, zone) for worker in found.workers],
+        broker=(found.trouble or "ok") if found.is_used else None,
+    )
+
+
+def _shown() -> dict[str, object]:
+    """Return what the page is made of."""
+    cards = _cards()
+    found = engine.look(database(), now=current.now())
+    states = [(worker, engine.state_of(worker, current.now())) for worker in found.workers]
+    over = [pair for pair in states if pair[1] in {"stopped", "gone"}][WORKER_ROWS:]
+    states = [pair for pair in states if pair not in over]
+    return {"cards": cards, "answer": _answer(cards), "incidents": _incidents(), "engine": found, "workers": states}
+
+
+def _worker_json(worker: EngineWorker, zone: ZoneInfo) -> dict[str, object]:
+    plain = ("user", "host", "version", "pid", "queues", "running", "max_running", "trouble")
+    return {
+        **{name: getattr(worker, name) for name in plain},
+        "state": engine.state_of(worker, current.now()),
+        "started_at": local_text(worker.started_at, zone),
+        "last_beat_at": local_text(worker.beat_at, zone),
+        "stopped_at": local_text(worker.stopped_at, zone),
+    }
 
 
 def _incidents() -> list[Incident]:

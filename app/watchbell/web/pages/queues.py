@@ -34,7 +34,9 @@ def index_json() -> Response:
 def edit() -> str:
     """Show the form of a queue, or of a new one."""
     found = _find(request.args.get("name", ""))
-    shown = {"name": found.name, "max_running": found.max_running or "", "comment": found.comment} if found else {}
+    shown = (
+        {name: getattr(found, name) or "" for name in ("name", "max_running", "comment", "carrier")} if found else {}
+    )
     return render_template("queues/form.html", form=QueueForm(data=shown), queue=found)
 
 
@@ -71,7 +73,7 @@ def _save(form: QueueForm, name: str) -> int | None:
     expected = query.optional_id(request.form, "version")
     queues.set_bounds(
         database(), name, max_running=bound, comment=comment, now=current.now(), actor=current.actor(),
-        expected_version=expected,
+        expected_version=expected, carrier=form.carrier.data or None,
     )  # fmt: skip
     return bound
 
@@ -96,7 +98,7 @@ def _find(name: str) -> QueueView | None:
 def _refuse_overwriting(name: str) -> None:
     """Raise InputError if the form of a new queue names one that has been made already: its bound would be lost."""
     there = _find(name) if not request.args.get("name") else None
-    if there is not None and (there.max_running is not None or there.comment):
+    if there is not None and (there.max_running is not None or there.comment or there.carrier != "scheduler"):
         text = _("there is a queue %(name)s already; change its bound in the list of queues", name=name)
         raise InputError.of("name", text)
 
@@ -123,6 +125,7 @@ def _json(queue: QueueView) -> dict[str, object]:
     return {
         "name": queue.name,
         "max_running": queue.max_running,
+        "carrier": queue.carrier,
         "comment": queue.comment,
         "in_flight": queue.in_flight,
         "queued": queue.queued,

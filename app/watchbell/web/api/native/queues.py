@@ -8,7 +8,7 @@ from flask import Response
 
 from watchbell.errors import NotFound, VersionConflict
 from watchbell.services import pauses, queues
-from watchbell.services.queues import COMMENT_LIMIT, MAX_RUNNING_LIMIT, QueueView
+from watchbell.services.queues import CARRIERS, COMMENT_LIMIT, MAX_RUNNING_LIMIT, QueueView
 from watchbell.web import current
 from watchbell.web.api import fields, versions
 from watchbell.web.api.idempotency import idempotent
@@ -31,6 +31,11 @@ class Queue(fields.Schema):
         metadata={"description": "How many of its runs go at a time; null for any number."},
     )
     comment = fields.Text(required=True)
+    carrier = fields.Word(
+        CARRIERS,
+        required=True,
+        metadata={"description": "What carries its runs: schedulers, or workers of the engine."},
+    )
     paused = fields.Nested(schemas.Pause, required=True, allow_none=True)
     queued = fields.Whole(required=True, metadata={"description": "Runs that wait."})
     in_flight = fields.Whole(required=True, metadata={"description": "Runs that go."})
@@ -51,6 +56,12 @@ class QueueChange(fields.Schema):
         allow_none=True, load_default=None, validate=fields.between(1, MAX_RUNNING_LIMIT), metadata={"example": 2}
     )
     comment = fields.Text(load_default="", validate=fields.long(0, COMMENT_LIMIT), metadata={"example": "one disk"})
+    carrier = fields.Word(
+        CARRIERS,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "What carries its runs; absent or null leaves it as it is."},
+    )
 
 
 @blueprint.route("/queues")
@@ -133,5 +144,5 @@ def _stale(error: VersionConflict, name: str) -> VersionConflict:
 
 
 def _told(queue: QueueView) -> dict[str, Any]:
-    names = ("name", "max_running", "comment", "queued", "in_flight", "tasks", "version")
+    names = ("name", "max_running", "comment", "carrier", "queued", "in_flight", "tasks", "version")
     return {**{name: getattr(queue, name) for name in names}, "paused": words.pause(queue.pause)}

@@ -8,7 +8,7 @@ from watchbell.domain.chains import On
 from watchbell.domain.run_state import RunState
 from watchbell.domain.steps import StepState
 from watchbell.services.decisions import CHOICES, OPEN
-from watchbell.services.runs import STREAMS
+from watchbell.services.output_sources import STREAMS
 from watchbell.web.api import fields
 from watchbell.web.api.native import schemas
 from watchbell.web.run_list import CHIPS

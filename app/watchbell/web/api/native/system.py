@@ -54,6 +54,11 @@ class Health(fields.Schema):
     changes = fields.Word(
         list(Way), required=True, allow_none=True, metadata={"description": "How changes of others are heard of."}
     )
+    engine = fields.Word(
+        ["ok", "late", "unused"],
+        required=True,
+        metadata={"description": "Whether runs of queues that workers carry go as they should.", "example": "unused"},
+    )
     tick_age_seconds = fields.Number(required=True, allow_none=True)
 
 
@@ -141,8 +146,13 @@ def version() -> Response:
 def health() -> Response:
     """Say whether all is well, to everybody."""
     found = current.health()
-    body = {"is_well": found.is_well, "scheduler": found.scheduler.state, "database": found.database}
-    body["changes"] = found.changes
+    body = {
+        "is_well": found.is_well,
+        "scheduler": found.scheduler.state,
+        "database": found.database,
+        "engine": found.engine_word,
+        "changes": found.changes,
+    }
     return answers.answer({**body, "tick_age_seconds": found.tick_age}, 200 if found.is_well else 503)
 
 

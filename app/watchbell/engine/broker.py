@@ -1,0 +1,185 @@
+"""The broker: what is announced goes in on one machine and comes out on another, maybe twice, maybe never.
+
+A message is the number of a run and a nonce. This is the only module that knows Dramatiq.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from watchbell.errors import ConfigError, WatchbellError
+
+if TYPE_CHECKING:
+    from dramatiq import Broker
+
+#: How long an answer of the broker is waited for.
+_ANSWER_SECONDS = 5
+#: How long a look for messages takes at the most while there are none.
+_IDLE_MS = 500
+_ACTOR = "start"
+_NONCE = re.compile(r"[0-9a-f]{32}")
+
+
+class BrokerTrouble(WatchbellError):
+    """The broker does not answer, or does not take what it is given."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Call:
+    """One announcement, and where it goes."""
+
+    queue: str
+    run_id: int
+    nonce: str
+
+
+def place_of(queue: str, host: str = "") -> str:
+    """Return the queue of the broker for runs of a queue: those that a host is named for are its own."""
+    return f"watchbell:{queue}:at:{host.lower()}" if host else f"watchbell:{queue}:any"
+
+
+def require(url: str) -> None:
+    """Raise ConfigError if the libraries are missing that such a broker is reached by."""
+    try:
+        _make(url)
+    except ImportError as error:
+        raise ConfigError(
+            f"the engine needs a package that is not installed ({error.name}): pip install 'watchbell[engine]'"
+        ) from None
+    except (ValueError, TypeError):
+        raise ConfigError("WATCHBELL_BROKER is not an address that the broker's library understands") from None
+
+
+class Line:
+    """A connection to the broker, for one thread; made when it is first needed, and anew after a trouble."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._broker: Broker | None = None
+        parts = urlsplit(url)
+        self._where = f"{parts.hostname or 'localhost'}{f':{parts.port}' if parts.port else ''}"
+
+    def send(self, call: Call) -> None:
+        """Announce a run; raises BrokerTrouble."""
+        from dramatiq import Message
+
+        message: Any = Message(call.queue, _ACTOR, args=(call.run_id, call.nonce), kwargs={}, options={})
+        try:
+            broker = self._open()
+            broker.declare_queue(call.queue)
+            broker.enqueue(message)
+        except _troubles() as error:
+            raise self._trouble(error) from error
+
+    def ping(self) -> None:
+        """Find out whether the broker answers; raises BrokerTrouble."""
+        try:
+            broker: Any = self._open()
+            if hasattr(broker, "client"):
+                broker.client.ping()
+            else:
+                broker.connection.process_data_events(0)
+                broker.channel.basic_qos(prefetch_count=1)
+        except _troubles() as error:
+            raise self._trouble(error) from error
+
+    def listen(self, queue: str) -> Generator[tuple[int, str] | None, None, None]:
+        """Yield what is announced in a queue, and None now and then while nothing is; raises BrokerTrouble.
+
+        What is yielded is taken from the broker: whoever does not use it hears of it again from the scheduler.
+        """
+        from dramatiq.errors import DecodeError
+
+        consumer: Any = None
+        try:
+            broker = self._open()
+            broker.declare_queue(queue)
+            consumer = broker.consume(queue, prefetch=1, timeout=_IDLE_MS)
+            while True:
+                try:
+                    message = next(consumer)
+                except DecodeError:
+                    # Whatever it is, none of ours.
+                    continue
+                if message is None:
+                    yield None
+                    continue
+                consumer.ack(message)
+                found = read(message.args)
+                if found is not None:
+                    yield found
+        except _troubles() as error:
+            raise self._trouble(error) from error
+        finally:
+            self._end(consumer)
+
+    def close(self) -> None:
+        """Hang up."""
+        broker, self._broker = self._broker, None
+        self._end(broker)
+
+    def _end(self, connected: Any) -> None:
+        """Close something of the broker's, which may be gone."""
+        if connected is not None:
+            # Whatever closing complains of, it is over.
+            with contextlib.suppress(Exception):
+                connected.close()
+
+    def _open(self) -> Broker:
+        if self._broker is None:
+            self._broker = _make(self._url)
+        return self._broker
+
+    def _trouble(self, error: BaseException) -> BrokerTrouble:
+        self.close()
+        return BrokerTrouble(f"the broker at {self._where} does not do its work ({type(error).__name__})")
+
+
+def read(arguments: Any) -> tuple[int, str] | None:
+    """Return what an announcement says; None for what is none."""
+    if not isinstance(arguments, list | tuple) or len(arguments) != 2:
+        return None
+    run_id, nonce = arguments
+    is_number = isinstance(run_id, int) and not isinstance(run_id, bool) and 0 < run_id < 2**63
+    return (run_id, nonce) if is_number and isinstance(nonce, str) and _NONCE.fullmatch(nonce) else None
+
+
+def _make(url: str) -> Broker:
+    """Return a broker that is not connected yet and has nothing between us and it."""
+    if url.startswith("redis"):
+        import redis
+        from dramatiq.brokers.redis import RedisBroker
+
+        client = redis.Redis.from_url(
+            url, socket_timeout=_ANSWER_SECONDS, socket_connect_timeout=_ANSWER_SECONDS, decode_responses=False
+        )
+        make: Any = RedisBroker
+        return make(client=client, middleware=[])  # type: ignore[no-any-return]
+    from dramatiq.brokers.rabbitmq import RabbitmqBroker
+
+    separator = "&" if "?" in url else "?"
+    bounds = f"blocked_connection_timeout={_ANSWER_SECONDS}&socket_timeout={_ANSWER_SECONDS}&connection_attempts=1"
+    return RabbitmqBroker(url=f"{url}{separator}{bounds}", middleware=[], confirm_delivery=True)
+
+
+def _troubles() -> tuple[type[BaseException], ...]:
+    """Return what is raised when a broker does not do its work, as far as its libraries are there."""
+    from dramatiq.errors import DramatiqError
+
+    found: list[type[BaseException]] = [DramatiqError, OSError]
+    # Where a library is missing, nothing is spoken to that way.
+    with contextlib.suppress(ImportError):
+        from redis import RedisError
+
+        found.append(RedisError)
+    # The same.
+    with contextlib.suppress(ImportError):
+        from pika.exceptions import AMQPError
+
+        found.append(AMQPError)
+    return tuple(found)

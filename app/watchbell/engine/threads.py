@@ -1,0 +1,155 @@
+"""Threads that wait for the broker, so that nobody else has to: one that announces, and some that listen."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from watchbell import clock
+from watchbell.engine.broker import BrokerTrouble, Call, Line
+
+#: How often the broker is asked whether it is there while nothing is announced.
+PING_SECONDS = 2.0
+#: How long it is left alone after a trouble.
+_AGAIN_SECONDS = 1.0
+#: How often a worker without room looks whether it has some.
+_ROOM_SECONDS = 0.2
+
+
+class Announcing:
+    """Sends announcements. What cannot be sent is dropped: it is announced again."""
+
+    def __init__(self, url: str) -> None:
+        self._line = Line(url)
+        self._calls: deque[Call] = deque()
+        self._bell = threading.Condition()
+        #: What is wrong with the broker, empty if nothing is; None until it has been asked.
+        self.trouble: str | None = None
+        self._thread = threading.Thread(target=self._run, name="watchbell-announcing", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def send(self, calls: Sequence[Call]) -> None:
+        """Have runs announced; returns at once."""
+        with self._bell:
+            self._calls.extend(calls)
+            self._bell.notify()
+
+    def _run(self) -> None:
+        # It ends with the process: what was not sent is announced again by the next one.
+        while True:
+            with self._bell:
+                if not self._calls and self.trouble == "":
+                    self._bell.wait(PING_SECONDS)
+                calls = list(self._calls)
+                self._calls.clear()
+            try:
+                if calls:
+                    for call in calls:
+                        self._line.send(call)
+                else:
+                    self._line.ping()
+                self.trouble = ""
+            except BrokerTrouble as error:
+                self.trouble = error.message
+                with self._bell:
+                    self._bell.wait(_AGAIN_SECONDS)
+
+
+class Inbox:
+    """What a worker has been told of and not looked at yet, as far as it has room."""
+
+    def __init__(self, room: int) -> None:
+        #: Is called from the threads that listen, when something has come in.
+        self.ring: Callable[[], None] = lambda: None
+        self._found: dict[int, str] = {}
+        self._lock = threading.Condition()
+        self._room = room
+        self._is_over = False
+
+    def put(self, run_id: int, nonce: str) -> None:
+        """Hand an announcement in."""
+        with self._lock:
+            self._found[run_id] = nonce
+        self.ring()
+
+    def take(self, most: int) -> dict[int, str]:
+        """Take out up to so many."""
+        with self._lock:
+            taken = dict(list(self._found.items())[: max(most, 0)])
+            for run_id in taken:
+                del self._found[run_id]
+        return taken
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def set_room(self, room: int) -> None:
+        """Say for how many runs there is room at the moment."""
+        if room != self._room:
+            with self._lock:
+                self._room = room
+                self._lock.notify_all()
+
+    def close(self) -> None:
+        """Take nothing more."""
+        with self._lock:
+            self._is_over = True
+            self._found.clear()
+            self._lock.notify_all()
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether nothing more is taken."""
+        return self._is_over
+
+    def wait_for_room(self) -> bool:
+        """Wait a moment for room, and return whether there is some."""
+        with self._lock:
+            if self._room <= len(self._found) and not self._is_over:
+                self._lock.wait(_ROOM_SECONDS)
+            return self._room > len(self._found) and not self._is_over
+
+
+class Listening:
+    """Listens to one queue of the broker for an inbox."""
+
+    def __init__(self, url: str, queue: str, inbox: Inbox) -> None:
+        self._line = Line(url)
+        self._queue = queue
+        self._inbox = inbox
+        #: What is wrong with the broker, empty if nothing is.
+        self.trouble = ""
+        self._thread = threading.Thread(target=self._run, name=f"watchbell-{queue}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def join(self, seconds: float) -> None:
+        """Wait until it has ended, after its inbox was closed."""
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._inbox.is_closed:
+            try:
+                self._listen()
+            except BrokerTrouble as error:
+                self.trouble = error.message
+                clock.pause(_AGAIN_SECONDS)
+        self._line.close()
+
+    def _listen(self) -> None:
+        """Hand in what is heard, as long as the inbox is open; raises BrokerTrouble."""
+        with contextlib.closing(self._line.listen(self._queue)) as heard:
+            while not self._inbox.is_closed:
+                if not self._inbox.wait_for_room():
+                    continue
+                found = next(heard)
+                self.trouble = ""
+                if found is not None:
+                    self._inbox.put(*found)

