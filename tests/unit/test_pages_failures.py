@@ -19,13 +19,16 @@ from watchbell.services.task_lists import TaskFilter
 from watchbell.store.runs import RunEvent
 from watchbell.store.session import Database
 
+#: So long each has taken: how many hours ago it ended is the same for as long as any test takes.
+HALF_AN_HOUR = 1800
+
 
 def fail(db: Database, name: str, number: int, *, text: str = "cannot reach db1, try") -> int:
     """Let a task fail and be looked at."""
     known = task_lists.list_names(db, TaskFilter(), 9)
     task = next((tasks.get(db, task_id) for task_id, other in known.items() if other == name), None)
     values = {"hours_ago": 20 - number, "code": 3, "stderr": f"{text} {number}\n".encode()}
-    run = add_execution(db, task or add_task(db, name), 2, **values)
+    run = add_execution(db, task or add_task(db, name), HALF_AN_HOUR, **values)
     with db.write() as session:
         failures.group(session, [run], Path())
     return run
