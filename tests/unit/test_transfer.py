@@ -240,8 +240,8 @@ def test_a_wrong_file_is_refused_with_line_and_place_and_changes_nothing(shell, 
 @pytest.mark.parametrize(
     "text",
     ["", "- 1", "42", "[" * 100_000, "a: " + "[" * 100_000, "a: &x [1]\nb: *x", '{"watchbell": 1, "tasks": [1]}', "{",
-     '{"a": 1, "a": 2}', "? [a]\n: b", "watchbell: 1\ntasks: 5", "x: \x00", "\ufeff: 1", "{" * 50_000],
-    ids=range(14),
+     '{"a": 1, "a": 2}', "? [a]\n: b", "watchbell: 1\ntasks: 5", "x: \x00", "\ufeff: 1", "{" * 50_000, "a: !!" + "x" * 5000],
+    ids=range(15),
 )  # fmt: skip
 def test_what_is_no_document_is_told_in_one_line(shell, home, text):
     done = imported(shell, home, text)

@@ -172,4 +172,5 @@ def _refusal(error: yaml.YAMLError) -> InputError:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}" if mark is not None else "the document"
     words = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
-    return InputError.of(where, f"this is no YAML: {words}")
+    # The library tells all of a tag, however long it is.
+    return InputError.of(where, f"this is no YAML: {str(words)[:200]}")
