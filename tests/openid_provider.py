@@ -128,6 +128,34 @@ def make_app() -> Flask:
             token_endpoint_auth_methods_supported=["client_secret_basic"],
         )
 
+    # Providers below these names send the server on, the one at once, the other when it comes with a code.
+    @app.get("/moved/.well-known/openid-configuration")
+    @app.post("/sends-on/token")
+    def send_on():
+        return redirect("/followed", 307)
+
+    @app.get("/sends-on/.well-known/openid-configuration")
+    def about_sending_on():
+        root = request_issuer()
+        here = f"{root}/sends-on"
+        return jsonify(
+            issuer=here,
+            authorization_endpoint=f"{root}/authorize",
+            token_endpoint=f"{here}/token",
+            jwks_uri=f"{root}/keys",
+        )
+
+    followed = []
+
+    @app.route("/followed", methods=["GET", "POST"])
+    def follow():
+        followed.append(request.method)
+        return jsonify({})
+
+    @app.get("/how-often-followed")
+    def how_often_followed():
+        return str(len(followed))
+
     @app.get("/keys")
     def keys():
         return jsonify(KeySet([KEYS[0]]).as_dict(private=False))

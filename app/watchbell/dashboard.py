@@ -298,7 +298,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         settings = {
             "bind": f"fd://{self._descriptor}",
-            "worker_class": "gthread",
+            "worker_class": "watchbell.web.patience.PatientWorker",
             "workers": 1,
             "threads": _THREADS,
             "timeout": _WORKER_SECONDS,

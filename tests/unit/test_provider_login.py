@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 import pytest
+import requests
 from flask import Flask
 
 from tests.openid_provider import CLIENT_ID, CLIENT_SECRET
@@ -251,6 +252,18 @@ def test_a_provider_that_calls_itself_otherwise_or_does_not_answer_is_told(
     ):
         use(app, config, oidc_issuer=given)
         assert said in told(browser, browser.get("/login/provider"))
+
+
+def test_a_provider_that_sends_the_server_elsewhere_is_not_followed(
+    browser: Person, app: Flask, config: Config, issuer: str
+) -> None:
+    use(app, config, oidc_issuer=f"{issuer}/moved")
+    assert "does not answer" in told(browser, browser.get("/login/provider"))
+
+    use(app, config, oidc_issuer=f"{issuer}/sends-on")
+    assert "does not answer" in told(browser, browser.get(come_back(ask(browser), **ANN)))
+
+    assert requests.get(f"{issuer}/how-often-followed", timeout=20).text == "0"
 
 
 def test_without_a_provider_there_is_no_button_and_no_way(browser: Person, app: Flask, web_config: Config) -> None:
