@@ -42,6 +42,7 @@ def test_whoever_never_ends_a_request_is_cut_off_and_the_others_are_answered(lab
 
 def _is_over(connection: socket.socket) -> bool:
     """Return whether a connection has come to its end, whatever was said before."""
+    # Who is cut off with something still unread hears it this way.
     with contextlib.suppress(ConnectionResetError):
         while connection.recv(65536):
             pass
