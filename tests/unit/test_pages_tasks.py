@@ -391,3 +391,10 @@ def test_a_page_behind_the_last_one_leads_to_the_last(admin: Person, db: Databas
 
     assert answer.headers["Location"] == f"{leads}&length=2"
     assert admin.get(f"{leads}&length=2").status_code == 200
+
+
+def test_the_list_says_why_a_task_is_not_due_by_itself(admin: Person, db: Database) -> None:
+    add_task(db, "first")
+    add_task(db, "second", after="first")
+
+    assert [cell.text for cell in admin.see("/tasks").select('td[data-label="Next"]')] == ["by hand", "after other tasks"]

@@ -11,7 +11,7 @@ from watchbell.domain import schedule as schedules
 from watchbell.domain.schedule import Schedule, ScheduleKind
 from watchbell.errors import WatchbellError
 from watchbell.web import schedule_german
-from watchbell.web.i18n import language
+from watchbell.web.i18n import _, language
 from watchbell.web.told import told
 
 #: Language -> what makes its sentences. One without an entry shows the English ones.
@@ -37,10 +37,21 @@ def sentence_of(task: Scheduled) -> str:
     name = language()
     if name not in DESCRIBERS:
         return task.schedule_words
-    if task.schedule.get("kind") == ScheduleKind.MANUAL and task.schedule_words.startswith("After "):
-        # It has no schedule and runs after other tasks.
+    if is_after_others(task):
         return told(task.schedule_words)
     return _told(name, json.dumps(task.schedule)) or task.schedule_words
+
+
+def is_after_others(task: Scheduled) -> bool:
+    """Return whether a task has no schedule of its own and runs after other tasks."""
+    return task.schedule.get("kind") == ScheduleKind.MANUAL and task.schedule_words.startswith("After ")
+
+
+def without_next(task: Scheduled) -> str:
+    """Return why an enabled task has no next moment: it is started otherwise, or what it says lies in the past."""
+    if is_after_others(task):
+        return _("after other tasks")
+    return _("by hand") if task.schedule.get("kind") == ScheduleKind.MANUAL else _("not again")
 
 
 @functools.lru_cache(maxsize=16_384)
