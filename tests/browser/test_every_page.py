@@ -176,7 +176,7 @@ def test_what_opens_on_a_page_is_in_order(browser, installation, runs_of, scheme
         browser,
         installation,
         logged_in=False,
-        expected={401},
+        expected={400, 401, 422},
         color_scheme=scheme,
         viewport={"width": width, "height": 800},
     ) as page:
@@ -189,6 +189,12 @@ def test_what_opens_on_a_page_is_in_order(browser, installation, runs_of, scheme
         page.get_by_role("button", name="Create task").click()
         expect(page.get_by_role("button", name="Send again")).to_be_visible()
         found["the login has ended"] = judge(page)
+        other = page.context.new_page()
+        other.goto(installation.make_link())
+        for words in ("What was typed", "made before you logged in"):
+            expect(page.locator(".wb-prose")).to_contain_text(words)
+            page.get_by_role("button", name="Send again").click()
+        expect(page.get_by_role("textbox", name="Command")).to_have_value("echo typed before the login ended")
 
     require_order(found)
 

@@ -176,7 +176,7 @@ def test_what_somebody_else_has_saved_meanwhile_is_not_overwritten_unseen(page: 
     page.get_by_label("Command", exact=True).fill("echo mine")
     page.get_by_role("button", name="Save").click()
 
-    expect(page.get_by_role("alert")).to_contain_text("has saved this task while you were editing it")
+    expect(page.get_by_role("alert")).to_contain_text("You have saved this task elsewhere while you were editing it")
     expect(page.get_by_role("alert")).to_be_focused()
     row = page.get_by_role("table", name="Differences").get_by_role("row").filter(has_text="Command")
     expect(row).to_contain_text("echo theirs")

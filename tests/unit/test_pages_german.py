@@ -88,3 +88,15 @@ def test_thousands_stand_apart_as_the_language_has_them(reader: Person, db: Data
     assert "1\N{NARROW NO-BREAK SPACE}500" in page.text
     reader.post("/language", {"language": "en"})
     assert "1,500" in reader.see("/tasks/1").text
+
+
+def test_the_list_says_why_a_task_is_not_due_by_itself(admin: Person, db: Database) -> None:
+    add_task(db, "first")
+    add_task(db, "second", after="first")
+
+    def nexts() -> list[str]:
+        return [cell.text for cell in admin.see("/tasks").select("td:nth-child(4)")]
+
+    assert nexts() == ["by hand", "after other tasks"]
+    admin.post("/language", {"language": "de"})
+    assert nexts() == ["von Hand", "nach anderen Aufgaben"]

@@ -143,7 +143,8 @@ def test_the_log_is_shown_as_it_was_written_and_as_text(admin: Person, log_file:
 
 
 @pytest.mark.parametrize(
-    ("level", "lines"), [("all", 5), ("info", 5), ("warning", 3), ("error", 2), ("nonsense", 5), ("' OR 1=1", 5)]
+    ("level", "lines"),
+    [("all", 5), ("info", 5), ("warning", 3), ("WARNING", 3), ("error", 2), ("nonsense", 5), ("' OR 1=1", 5)],
 )
 def test_the_level_filter_keeps_what_belongs_to_a_line(admin: Person, log_file: Path, level: str, lines: int) -> None:
     assert len(lines_of(admin, f"/log?level={level}")) == lines

@@ -60,6 +60,9 @@ _PRIVATE: tuple[type[WatchbellError], ...] = (ConfigError,)
 RETRY_SECONDS = 5
 
 _OTHER_FORM = lazy("The form was too old or did not come from this page. Go back, reload the page and send it again.")
+_EARLIER_FORM = lazy(
+    "The form was made before you logged in, or too long ago. Nothing was saved yet: look whether it is still meant."
+)
 _NOT_BY_COOKIE = (
     "A request with a session cookie that changes something needs the token of a form of that session in the header "
     "X-CSRFToken; programs send an API token in the header Authorization instead"
@@ -165,7 +168,9 @@ def _on_http(error: HTTPException) -> Response | HTTPException:
         return error
     own_words = "" if error.description == type(error).description else error.description or ""
     if isinstance(error, CSRFError):
-        own_words = _NOT_BY_COOKIE if askers.is_for_programs(request) else str(_OTHER_FORM)
+        own_words = (
+            _NOT_BY_COOKIE if askers.is_for_programs(request) else str(_EARLIER_FORM if typed() else _OTHER_FORM)
+        )
     made = answer(status, own_words if status < 500 else "", bare=status >= 500, error=error)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         made.headers["Allow"] = ", ".join(sorted(error.valid_methods))

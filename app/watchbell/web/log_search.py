@@ -47,7 +47,7 @@ class LogQuery:
 
 def read(args: Any) -> LogQuery:
     """Return what the address asks for."""
-    level = args.get("level", "all")
+    level = args.get("level", "all").lower()
     return LogQuery(
         level=level if level in LEVELS else "all",
         lines=min(max(args.get("lines", LINES, type=int), 1), LINES_MOST),

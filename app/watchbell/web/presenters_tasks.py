@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
@@ -15,7 +16,7 @@ from watchbell.store.pauses import Pause
 from watchbell.store.runs import Run
 from watchbell.store.tasks import Task
 from watchbell.web.i18n import _, grouped, ngettext
-from watchbell.web.presenters import Outcome, outcome
+from watchbell.web.presenters import Outcome, local_text, outcome
 from watchbell.web.presenters_runs import usual_seconds
 
 #: How many runs the strip of a task shows.
@@ -68,8 +69,8 @@ def task_rows(page: TaskPage, now: datetime, paused: Mapping[int, Pause]) -> lis
     return [task_row(task, page.recent.get(task.id, ()), now, paused) for task in page.tasks]
 
 
-def task_json(row: TaskRow) -> dict[str, object]:
-    """Return a task for JSON; the CSV is made of the same with its lists as text."""
+def task_json(row: TaskRow, zone: ZoneInfo) -> dict[str, object]:
+    """Return a task for JSON, its moment in a zone; the CSV is made of the same with its lists as text."""
     task, last = row.task, row.last
     return {
         "id": task.id,
@@ -78,7 +79,7 @@ def task_json(row: TaskRow) -> dict[str, object]:
         "paused": row.pause is not None,
         "schedule": task.schedule_words,
         "zone": task.zone,
-        "next_due_at": task.next_due_at.isoformat() if task.next_due_at else None,
+        "next_due_at": local_text(task.next_due_at, zone),
         "last_state": last.state if last else None,
         "last_run_id": last.id if last else None,
         "usual_seconds": row.usual_seconds,
@@ -94,11 +95,11 @@ def task_json(row: TaskRow) -> dict[str, object]:
     }
 
 
-def task_csv(row: TaskRow) -> Mapping[str, object]:
+def task_csv(row: TaskRow, zone: ZoneInfo) -> Mapping[str, object]:
     """Return a task as a row of CSV_COLUMNS."""
     stored = task_steps.from_json(row.task.steps)
     told = task_steps.describe(stored) if stored else ""
-    return {**task_json(row), "tags": ", ".join(str(tag) for tag in row.task.tags), "steps": told}
+    return {**task_json(row, zone), "tags": ", ".join(str(tag) for tag in row.task.tags), "steps": told}
 
 
 def answer(total: int, enabled: int, filtered: int) -> str:

@@ -327,6 +327,8 @@ export function dataTable(table) {
     createdRow: (/** @type {HTMLTableRowElement} */ row) => labelCells(table, row),
     ...serverOptions(table),
   });
+  // Rows that could not be had are told by the page; what shows that they are waited for ends.
+  api.on("error", () => api.processing(false));
   api.on("draw", () => {
     headGroups(table);
     refreshTimes(table);

@@ -3,6 +3,7 @@
  * draws the highlights over it, or marks the lines where it cannot.
  *
  * <form data-output-find> <input type=search> [data-output-find-go] [data-output-find-on] [data-output-find-back] [data-output-hits]
+ *   [data-output-find-all] asks the server, where not all is loaded
  * Without scripts the form asks the server, which lists the lines. */
 
 import { grouped, t, tn } from "./words.js";
@@ -27,6 +28,7 @@ export class Finder {
     this.stay = stay;
     this.box = /** @type {HTMLInputElement} */ (form.querySelector("input[type=search]"));
     this.said = form.querySelector("[data-output-hits]");
+    this.all = form.querySelector("[data-output-find-all]");
     /** @type {Hit[]} */
     this.hits = [];
     this.at = -1;
@@ -46,6 +48,8 @@ export class Finder {
     });
     this.form.querySelector("[data-output-find-on]")?.addEventListener("click", () => this.#step(1));
     this.form.querySelector("[data-output-find-back]")?.addEventListener("click", () => this.#step(-1));
+    // Sent as without scripts: the server looks through all that is kept.
+    this.all?.addEventListener("click", () => this.form.submit());
     this.box.addEventListener("input", () => this.#soon());
     this.box.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && event.shiftKey) {
@@ -147,6 +151,7 @@ export class Finder {
       if (this.left) words += ` (${this.left})`;
     }
     this.said.textContent = words;
+    this.all?.toggleAttribute("hidden", !(this.box.value && this.left));
   }
 }
 

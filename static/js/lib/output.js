@@ -239,7 +239,9 @@ class Output {
     }
     if (!state) return;
     const size = amount(this.size);
-    const written = this.asking ? t("%(part)s of %(whole)s shown", { part: amount(this.shown), whole: size }) : size;
+    let written = size;
+    if (this.screen.isCut) written = t("the newest lines of %(whole)s", { whole: size });
+    else if (this.offset < this.size) written = t("%(part)s of %(whole)s shown", { part: amount(this.shown), whole: size });
     state.textContent = this.done ? written : t("%(amount)s so far", { amount: written });
   }
 

@@ -85,12 +85,12 @@ def data() -> Response:
 
 @blueprint.get("/tasks.json")
 def index_json() -> Response:
-    return twins.json_response(presenters_tasks.task_json(row) for row in _twin_rows())
+    return twins.json_response(presenters_tasks.task_json(row, current.zone()) for row in _twin_rows())
 
 
 @blueprint.get("/tasks.csv")
 def index_csv() -> Response:
-    rows = (presenters_tasks.task_csv(row) for row in _twin_rows())
+    rows = (presenters_tasks.task_csv(row, current.zone()) for row in _twin_rows())
     return twins.csv_response("tasks", presenters_tasks.CSV_COLUMNS, rows)
 
 
