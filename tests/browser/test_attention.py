@@ -94,7 +94,7 @@ def test_one_is_told_when_what_one_has_started_ends_and_not_of_what_others_do(pa
 
 
 def test_a_lost_connection_is_told_with_the_next_try_and_tried_at_once_by_a_button(page: Page, installation) -> None:
-    page.goto("/queues")
+    page.goto("/queues/edit")
     expect_link(page, "connected")
     expect(page.locator(".wb-lost")).to_have_count(0)
     installation.server.close()
@@ -102,6 +102,11 @@ def test_a_lost_connection_is_told_with_the_next_try_and_tried_at_once_by_a_butt
     bar = page.locator(".wb-lost")
     expect(bar).to_contain_text("Connection lost.", timeout=30_000)
     expect(bar).to_contain_text(re.compile(r"Trying again in \d+ s\."), timeout=30_000)
+    name = page.get_by_role("textbox", name="Name")
+    name.fill("typed while nobody answers")
+    page.get_by_role("button", name=re.compile("Create|Save|Add")).first.click()
+    expect(page.locator(".wb-toasts")).to_contain_text("what was typed is still here")
+    expect(name).to_have_value("typed while nobody answers")
     installation.restart_server(*SERVE)
     bar.get_by_role("button", name="Try now").click()
     expect(bar).to_have_count(0, timeout=15_000)

@@ -379,7 +379,7 @@ def _signal(descriptor: int, number: signal.Signals, owner: Owner) -> None:
 
 
 def _time(config: Config, moment: datetime) -> str:
-    return f"{moment.astimezone(ZoneInfo(config.zone)):%Y-%m-%d %H:%M:%S}"
+    return f"{moment.astimezone(ZoneInfo(config.zone)):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _span(seconds: int) -> str:

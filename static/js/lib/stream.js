@@ -10,6 +10,7 @@
  * none can be made the page looks by itself, as it does before the first one stands. */
 
 import { element, icon, pause } from "./dom.js";
+import { toast } from "./toast.js";
 import { t } from "./words.js";
 
 const FIRST_PAUSE_MS = 1000;
@@ -162,6 +163,8 @@ function isLost() {
 
 function showLost() {
   const old = document.querySelector(".wb-lost");
+  // What is said of the scheduler was true when the server last said it, and looks like that.
+  document.documentElement.toggleAttribute("data-lost", isLost());
   if (!isLost()) {
     clearInterval(ticking);
     ticking = 0;
@@ -185,6 +188,35 @@ function lostBar() {
   // The seconds are not read out one by one.
   const words = element("p", {}, element("strong", { role: "status", text: t("Connection lost.") }), " ", element("span", { "data-next-try": true, "aria-hidden": "true" }));
   return element("div", { class: "wb-alarm wb-lost" }, icon("offline"), words, now);
+}
+
+/** Forms that are on their way, since the server has just answered. @type {WeakSet<HTMLFormElement>} */
+const asked = new WeakSet();
+
+/** A form that nobody takes would leave the reader on the browser's own page, without what was typed. @param {SubmitEvent} event */
+async function keepForm(event) {
+  const { target: form, submitter } = event;
+  if (!(form instanceof HTMLFormElement) || asked.has(form) || !isLost() || form.method === "dialog") return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (!(await isThere())) {
+    toast(t("The server does not answer. Nothing was sent, and what was typed is still here."), { kind: "danger" });
+    return;
+  }
+  asked.add(form);
+  form.requestSubmit(submitter);
+  asked.delete(form);
+}
+
+/** @returns {Promise<boolean>} whether the server answers at the moment */
+async function isThere() {
+  try {
+    const root = document.documentElement.dataset.root ?? "";
+    return (await fetch(`${root}/health/live`, { signal: AbortSignal.timeout(ANSWER_MS), cache: "no-store" })).ok;
+  } catch {
+    // No answer at all is the answer that was asked for.
+    return false;
+  }
 }
 
 function show() {
@@ -246,6 +278,7 @@ export function startStream() {
     show();
   });
   addEventListener("offline", show);
+  addEventListener("submit", (event) => void keepForm(event), { capture: true });
   // A page with an open socket is not kept for the back button.
   addEventListener("pagehide", () => {
     stream?.stop.abort();
