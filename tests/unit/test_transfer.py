@@ -266,6 +266,12 @@ def test_a_mapping_in_the_place_of_a_name_is_refused_without_telling_all_of_it()
         task_files.read("tasks:\n" + "? ? a:\n" * 20)
 
 
+def test_a_reference_is_refused_where_it_would_lead_to_something_too():
+    # Each of them doubles what those above it hold.
+    with pytest.raises(InputError, match=r"a reference \(\*name\) is not taken here"):
+        task_files.read("watchbell: 1\ntasks:\n- {name: a, command: &c b}\n- {name: d, command: *c}\n")
+
+
 def test_half_a_character_is_refused_and_not_stumbled_over():
     with pytest.raises(InputError, match="half a character"):
         task_files.read("watchbell: 1\ntasks: [{name: '\ud800', command: a}]")

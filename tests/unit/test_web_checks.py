@@ -105,6 +105,7 @@ def test_every_answer_carries_the_policy(admin: Person, url: str) -> None:
     assert "unsafe" not in policy
     assert {"frame-ancestors 'none'", "object-src 'none'", "base-uri 'none'"} <= {p.strip() for p in policy.split(";")}
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert len(headers["X-Request-ID"]) >= 12
