@@ -191,7 +191,7 @@ def test_what_opens_on_a_page_is_in_order(browser, installation, runs_of, scheme
         found["the login has ended"] = judge(page)
         other = page.context.new_page()
         other.goto(installation.make_link())
-        for words in ("What was typed", "made before you logged in"):
+        for words in ("What was asked for", "made before you logged in"):
             expect(page.locator(".wb-prose")).to_contain_text(words)
             page.get_by_role("button", name="Send again").click()
         expect(page.get_by_role("textbox", name="Command")).to_have_value("echo typed before the login ended")

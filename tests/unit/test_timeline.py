@@ -295,5 +295,22 @@ def test_what_is_over_stands_before_now_and_the_label_of_now_alone(admin: Person
     assert all(abs(float(str(one["x"]).rstrip("%")) - middle) > 6 for one in labels)
 
 
+def test_what_began_later_never_stands_before_what_began_earlier(admin: Person, db: Database) -> None:
+    now = clock.now()
+    task = add_task(db, "backup", every="1h", now=now)
+    states = (RunState.SUCCEEDED, RunState.FAILED, RunState.SUCCEEDED, RunState.RUNNING)
+    began = [now - timedelta(minutes=minutes) for minutes in (9, 6, 4, 1)]
+    made = [
+        add_run(db, task, state, due_at=at, created_at=at, started_at=at, ended_at=None if state is RunState.RUNNING else at + timedelta(seconds=9))
+        for state, at in zip(states, began, strict=True)
+    ]  # fmt: skip
+
+    page = admin.see("/timeline")
+
+    places = [float(str(page.select_one(f"svg a[href='/runs/{run.id}'] [x]")["x"]).rstrip("%")) for run in made]  # type: ignore[index]
+    assert places == sorted(places)
+    assert places[-1] <= float(str(page.select_one(".wb-picture__text--now")["x"]).rstrip("%")) - 1.4  # type: ignore[index]
+
+
 def test_bars_keep_away_from_the_lanes_above_and_below() -> None:
     assert all(top >= 3 and top + height <= LANE_HEIGHT - 3 for rows in _ROWS for top, height in rows)

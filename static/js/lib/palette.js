@@ -204,7 +204,7 @@ class Palette {
       this.list.append(group);
     }
     const count = this.options.filter(({ choice }) => choice.key).length;
-    this.said.textContent = tn("%(num)s choice", "%(num)s choices", count);
+    this.said.textContent = count || !this.options.length ? tn("%(num)s choice", "%(num)s choices", count) : t("Nothing has such a name");
     this.#activate(0);
   }
 

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from watchbell.domain.run_state import FINAL, RunState
 from watchbell.services.timeline import Lane, Part, Planned, Span
 from watchbell.web import schedule_words
 from watchbell.web.i18n import _
@@ -23,8 +22,8 @@ _ROWS = (((8, 12),), ((4, 9), (15, 9)), ((3, 6), (11, 6), (19, 6)))
 #: A bar takes at least so much of the width, in per cent, because its icon does.
 _LEAST = 0.9
 _LOWEST, _HIGHEST = 6, 22
-#: What a bar takes that is as wide as its edge only, and one with an icon.
-_EDGE, _ICON = 0.7, 1.5
+#: What the mark of a short run takes with its icon.
+_ICON = 1.5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class Drawing:
     sayings: looks.Sayings
     #: How many runs one sample stands for.
     sample_of: int = 1
-    #: What is over stands before it, however wide its mark is; None where it does not matter.
+    #: What has begun stands before it, however wide its mark is; None where it does not matter.
     now: datetime | None = None
 
     def lane(self, lane: Lane) -> DrawnLane:
@@ -137,9 +136,10 @@ class Drawing:
 
     def _place_of(self, span: Span) -> tuple[float, float]:
         low, high = self.axis.x(span.start), self.axis.x(span.end)
-        if self.now is None or RunState(span.state) not in FINAL:
+        if self.now is None or span.start > self.now:
             return low, high
-        latest = max(self.axis.x(self.now) - (_EDGE if span.state == "succeeded" else _ICON), 0.0)
+        # The same for all, so that nothing comes to stand before what was earlier.
+        latest = max(self.axis.x(self.now) - _ICON, 0.0)
         back = max(low - latest, 0.0)
         return round(low - back, 3), round(high - back, 3)
 
