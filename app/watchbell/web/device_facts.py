@@ -48,7 +48,7 @@ def _uptime(value: Any) -> str | None:
 
 
 def _load(value: object) -> str | None:
-    return " · ".join(f"{one:.2f}" for one in value) if _all(value, _is_number) else None  # type: ignore[attr-defined]
+    return " · ".join(grouped(one, 2) for one in value) if _all(value, _is_number) else None  # type: ignore[attr-defined]
 
 
 def _list(value: object) -> str | None:

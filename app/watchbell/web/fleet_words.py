@@ -13,7 +13,7 @@ from watchbell.services import fleet_rollouts
 from watchbell.services.fleet_views import counts_of
 from watchbell.store.fleet_jobs import Execution
 from watchbell.web import current
-from watchbell.web.i18n import _, grouped, lazy, ngettext
+from watchbell.web.i18n import _, grouped, lazy, ngettext, signed_as_read
 from watchbell.web.presenters import duration_words
 from watchbell.web.told import told
 
@@ -150,12 +150,14 @@ def rules_words(execution: Execution) -> str:
     parts = [ngettext("%(num)s device first", "%(num)s devices first", rules.canary)] if rules.canary else []
     parts.append(_("waves of %(size)s", size=grouped(rules.wave)))
     if rules.factor > 1:
-        parts.append(_("each %(factor)s times the one before", factor=f"{rules.factor:g}"))
+        parts.append(_("each %(factor)s times the one before", factor=signed_as_read(f"{rules.factor:g}")))
     if rules.largest:
         parts.append(_("at most %(largest)s in one", largest=grouped(rules.largest)))
     if rules.interval_seconds:
         parts.append(_("at least %(time)s apart", time=duration_words(rules.interval_seconds)))
-    parts.append(_("the next one when %(percent)s %% have succeeded", percent=f"{rules.success_percentage:g}"))
+    parts.append(
+        _("the next one when %(percent)s %% have succeeded", percent=signed_as_read(f"{rules.success_percentage:g}"))
+    )
     return "; ".join([*parts, *(_abort_words(rule) for rule in rules.abort)])
 
 
@@ -163,7 +165,7 @@ def _abort_words(rule: AbortRule) -> str:
     what = {"FAILED": _("failed"), "TIMED_OUT": _("timed out"), "REJECTED": _("rejected")}
     values = {
         "what": what.get(rule.failure_type, _("gone wrong")),
-        "percent": f"{rule.threshold_percentage:g}",
+        "percent": signed_as_read(f"{rule.threshold_percentage:g}"),
         "least": grouped(rule.minimum),
     }
     if rule.action is AbortAction.CANCEL:
@@ -190,4 +192,4 @@ def percent_words(percent: float | None) -> str:
     """Return a percentage; 100 % is said only of all."""
     if percent is None:
         return "-"
-    return f"{percent:.0f} %" if percent in {0, 100} else f"{min(max(percent, 0.1), 99.9):.1f} %"
+    return f"{percent:.0f} %" if percent in {0, 100} else f"{grouped(min(max(percent, 0.1), 99.9), 1)} %"

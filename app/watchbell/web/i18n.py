@@ -26,8 +26,8 @@ _FOLDER = Path(__file__).resolve().parent / "translations"
 _SOURCE = "en"
 #: Language -> its own name for itself, in the order of the menu.
 LANGUAGES = {_SOURCE: "English", "de": "Deutsch"}
-#: What keeps thousands apart. In German the dot also would, but fractions have one here in either language.
-_GROUPS = {_SOURCE: ",", "de": "\N{NARROW NO-BREAK SPACE}"}
+#: What keeps thousands apart, and what stands before a fraction.
+_SIGNS = {_SOURCE: (",", "."), "de": ("\N{NARROW NO-BREAK SPACE}", ",")}
 #: The cookie of whoever has chosen one; without it the browser's own order decides.
 COOKIE = "watchbell_language"
 #: Where texts stand that scripts show.
@@ -73,8 +73,13 @@ def language() -> str:
 
 def grouped(number: float, decimals: int | None = None) -> str:
     """Return a number with its thousands apart as the language of this request has them, rounded to so many decimals if any are named."""
-    written = f"{number:,}" if decimals is None else f"{number:,.{decimals}f}"
-    return written.replace(",", _GROUPS[language()])
+    return signed_as_read(f"{number:,}" if decimals is None else f"{number:,.{decimals}f}")
+
+
+def signed_as_read(written: str) -> str:
+    """Return a number that is written as in English, with the signs that the language of this request has in it."""
+    thousands, fraction = _SIGNS[language()]
+    return written.translate({ord(","): thousands, ord("."): fraction})
 
 
 def speak_to_programs() -> None:

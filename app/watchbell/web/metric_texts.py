@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from watchbell.domain.samples import METRICS
-from watchbell.web.i18n import grouped, lazy
+from watchbell.web.i18n import grouped, lazy, signed_as_read
 from watchbell.web.presenters import duration_words, size_words
 from watchbell.web.spans import short_words
 
@@ -86,4 +86,4 @@ def plain(number: float) -> str:
     """Return a number with about three digits, or all of them before the point."""
     if abs(number) >= 100 or number == int(number):
         return grouped(number, 0)
-    return f"{number:.3g}" if abs(number) >= 0.001 else f"{number:.1e}"
+    return signed_as_read(f"{number:.3g}" if abs(number) >= 0.001 else f"{number:.1e}")

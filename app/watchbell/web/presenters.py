@@ -14,7 +14,7 @@ from watchbell.domain.presence import SchedulerState
 from watchbell.domain.run_state import IN_FLIGHT, RunState
 from watchbell.store.newest_runs import RunLine
 from watchbell.store.runs import Run
-from watchbell.web.i18n import _, lazy
+from watchbell.web.i18n import _, grouped, lazy
 from watchbell.web.told import told
 
 #: States whose own name is not the best word for them.
@@ -95,7 +95,7 @@ def size_words(size_bytes: int | None) -> str:
         return f"{size_bytes} B"
     power = min(int(math.log(size_bytes, 1024)), len(_UNITS))
     amount = size_bytes / 1024**power
-    return f"{amount:.1f} {_UNITS[power - 1]}" if amount < 100 else f"{amount:.0f} {_UNITS[power - 1]}"
+    return f"{grouped(amount, 1 if amount < 100 else 0)} {_UNITS[power - 1]}"
 
 
 def local_text(moment: datetime | None, zone: ZoneInfo) -> str | None:

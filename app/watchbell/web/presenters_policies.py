@@ -160,7 +160,7 @@ def _delay_words(policies: Policies, number: int) -> str:
 
 
 def _short(seconds: float) -> str:
-    return span_words(int(seconds)) if seconds == int(seconds) else f"{seconds:.1f} s"
+    return span_words(int(seconds)) if seconds == int(seconds) else f"{grouped(seconds, 1)} s"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import contextlib
 
 from watchbell.domain.schedule.interval import UNITS, read_span
 from watchbell.errors import InputError
+from watchbell.web.i18n import grouped
 from watchbell.web.presenters import duration_words
 
 _LETTERS = ((86_400, "d"), (3600, "h"), (60, "m"))
@@ -40,4 +41,4 @@ def short_words(seconds: float) -> str:
         return "0 s"
     if seconds < 1:
         return f"{round(seconds * 1000)} ms"
-    return f"{seconds:.2f} s" if seconds < 10 else duration_words(seconds)
+    return f"{grouped(seconds, 2)} s" if seconds < 10 else duration_words(seconds)

@@ -6,13 +6,13 @@
 
 import { element } from "./dom.js";
 import { colour } from "./theme.js";
-import { grouped } from "./words.js";
+import { grouped, signedAsRead } from "./words.js";
 
 /** @param {number} seconds */
 function clock(seconds) {
-  if (seconds < 120) return `${Number(seconds.toFixed(1))} s`;
+  if (seconds < 120) return `${grouped(Number(seconds.toFixed(1)))} s`;
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
+  return `${signedAsRead((seconds / 3600).toFixed(1))} h`;
 }
 
 /** @param {HTMLTableElement} table @param {number} column */

@@ -17,7 +17,7 @@ import { element } from "./dom.js";
 import { Finder } from "./find.js";
 import { get, poll } from "./live.js";
 import { Screen } from "./screen.js";
-import { t } from "./words.js";
+import { signedAsRead, t } from "./words.js";
 
 const EVERY_MS = 1000;
 /** After this much the reader is asked before more is loaded, unless they follow the end. */
@@ -40,7 +40,7 @@ function amount(bytes) {
     value /= 1000;
     unit += 1;
   }
-  return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
+  return `${signedAsRead(value.toFixed(value < 10 ? 1 : 0))} ${units[unit]}`;
 }
 
 /** @param {string} name @returns {string|null} */

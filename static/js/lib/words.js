@@ -30,7 +30,16 @@ async function load() {
  * @param {number} value
  */
 export function grouped(value) {
-  return value.toLocaleString("en").replaceAll(",", document.documentElement.lang === "de" ? "\u202f" : ",");
+  return signedAsRead(value.toLocaleString("en"));
+}
+
+/**
+ * A number that is written as in English, with the signs that the language of the page has in it.
+ * @param {string} written
+ */
+export function signedAsRead(written) {
+  if (document.documentElement.lang !== "de") return written;
+  return written.replaceAll(/[,.]/g, (sign) => (sign === "," ? "\u202f" : ","));
 }
 
 /**

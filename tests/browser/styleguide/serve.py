@@ -183,6 +183,7 @@ def environment() -> jinja2.Environment:
         get_flashed_messages=lambda **_: [],
         may=lambda _address, _method="GET": True,
         language=lambda: "en",
+        grouped=i18n.grouped,
         languages={"en": "English"},
         places=places,
         words_stamp=lambda _name: "0",
