@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tests.database import add_run, add_task
 from tests.unit.device_rows import add, give, put
+from tests.unit.run_rows import add_attempt
 from tests.web_fixtures import Person
 from watchbell import clock
 from watchbell.domain.run_state import RunState
-from watchbell.services import attention
+from watchbell.services import attention, lives
 from watchbell.services.attention import list_troubles, trouble_of
 from watchbell.services.runs import Overview
+from watchbell.store.engine import LiveOutput, put_live
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
 from watchbell.web.pages.overview import answer
@@ -331,3 +334,21 @@ def test_what_programs_read_of_the_page_is_english_whatever_the_browser_speaks(a
 
     assert told["answer"] == "1 task needs attention. 1 run today: 1 timed out."
     assert told["troubles"][0]["state_word"] == "timed out"
+
+
+@pytest.mark.parametrize("holder", ["ann@here", "engine-there-w1-1"])
+def test_what_runs_is_shown_with_its_last_line_wherever_it_runs(
+    admin: Person, db: Database, tmp_path: Path, holder: str
+) -> None:
+    run = add_run(db, add_task(db), RunState.RUNNING, started_at=clock.now(), attempts=1, holder=holder)
+    attempt = add_attempt(db, run, folder=str(tmp_path / "1.1"), ended=False, holder=holder)
+    if lives.is_worker(holder):
+        with db.write() as session:
+            put_live(
+                session,
+                [LiveOutput(attempt_id=attempt, stream="stdout", start=0, size=15, content=b"a\nhalf way there")],
+            )
+    else:
+        (tmp_path / "1.1.out").write_bytes(b"a\nhalf way there")
+
+    assert "half way there" in admin.see("/").text

@@ -18,7 +18,7 @@ from watchbell.store import history, newest_runs
 from watchbell.store import retention as retention_store
 from watchbell.store import runs as store
 from watchbell.store import tasks as task_store
-from watchbell.store.engine import find_live
+from watchbell.store.engine import find_live, list_live
 from watchbell.store.run_places import Place
 from watchbell.store.runs import Attempt, Run, RunEvent
 from watchbell.store.session import Database, Session
@@ -120,10 +120,13 @@ def list_outputs(db: Database, run_ids: Sequence[int]) -> Mapping[int, Mapping[s
         ids = [attempt.id for attempt in attempts.values()]
         kept = {(output.attempt_id, output.stream): output for output in store.list_outputs(session, ids)}
         masks = concealers.find(session, db.box, ids)
+        far = [attempt.id for attempt in attempts.values() if attempt.ended_at is None and is_worker(attempt.holder)]
+        lives = list_live(session, far) if far else {}
     return {
         run_id: {
-            name: OutputSource(one, name, kept.get((one.id, name)), one.ended_at is not None, masks.get(one.id))
+            name: OutputSource(one, name, kept.get(key), one.ended_at is not None, masks.get(one.id), lives.get(key))
             for name in STREAMS
+            for key in [(one.id, name)]
         }
         for run_id, one in attempts.items()
     }

@@ -201,6 +201,12 @@ def find_live(session: Session, attempt_id: int, stream: str) -> LiveOutput | No
     return session.get(LiveOutput, (attempt_id, stream))
 
 
+def list_live(session: Session, attempt_ids: Collection[int]) -> dict[tuple[int, str], LiveOutput]:
+    """Return what is known of what commands are writing, by attempt and stream."""
+    found = session.scalars(select(LiveOutput).where(LiveOutput.attempt_id.in_(sorted(attempt_ids))))
+    return {(one.attempt_id, one.stream): one for one in found}
+
+
 def drop_live(session: Session, attempt_ids: Collection[int]) -> None:
     """Forget what commands were writing that have ended."""
     session.connection().execute(delete(LiveOutput).where(LiveOutput.attempt_id.in_(sorted(attempt_ids))))

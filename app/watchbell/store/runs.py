@@ -257,11 +257,14 @@ def find_output(session: Session, attempt_id: int, stream: str) -> Output | None
     return session.get(Output, (attempt_id, stream))
 
 
+_LEADS = (Attempt.run_id, Attempt.number, Attempt.folder, Attempt.holder, Attempt.ended_at)
+
+
 def list_newest_attempts(session: Session, run_ids: Sequence[int]) -> dict[int, Attempt]:
     """Return the newest attempt of each of the given runs that has one, with no more than leads to its outputs."""
     chosen = select(Attempt).where(Attempt.run_id.in_(ids_select(session.get_bind().dialect.name)))
     # What a search looks through is hundreds of attempts, each with its measurements.
-    chosen = chosen.options(load_only(Attempt.run_id, Attempt.number, Attempt.folder, Attempt.ended_at, raiseload=True))
+    chosen = chosen.options(load_only(*_LEADS, raiseload=True))
     rows = session.scalars(chosen.order_by(Attempt.run_id, Attempt.number), {"ids": id_list(session, run_ids)})
     return {attempt.run_id: attempt for attempt in rows}
 
