@@ -144,6 +144,7 @@ def context(query: dict[str, list[str]], cookies: dict[str, str]) -> dict[str, A
             since=now - timedelta(minutes=5), until=None, by="bob", reason="the rack is moved"
         ),
         "health": SimpleNamespace(
+            engine=None,
             is_well=False,
             trouble="read_only",
             sentences=("The database cannot be written to.",),
