@@ -101,7 +101,7 @@ def some_tasks(now: datetime) -> list[SimpleNamespace]:
             next=now + timedelta(seconds=12 * 9**n % 900000),
             usual=2.5 * (n + 1),
             runs=[
-                SimpleNamespace(
+                presenters.Outcome(
                     id=4000 + k,
                     state=dice.choice(ends) if n else ends[k % len(ends)],
                     duration_seconds=2.5 * (n + 1) * dice.uniform(0.3, 2.1),
