@@ -40,6 +40,8 @@ def test_no_two_kinds_share_a_word_and_an_exit_code_only_with_what_they_are_a_ki
     assert len({kind.code for kind in KINDS}) == len(KINDS)
     # Only programs are refused by these, whose answers have a status of their own.
     of_commands = set(KINDS) - {errors.VersionRequired, errors.TooMany, errors.TooManyTries}
+    # This one is met by schedulers among themselves, which go on after it.
+    of_commands -= {errors.LeaseLost}
     # To a program it is a collision with what there is, to whoever is at the shell a setting that has to be mended.
     assert errors.KeyTrouble.exit_code == errors.ConfigError.exit_code
     of_commands -= {errors.KeyTrouble}
