@@ -104,8 +104,8 @@ def test_the_parts_of_the_heartbeats_are_those_of_the_page(admin: Person, db: Da
 
     names = {str(part["data-live-part"]) for part in admin.see("/heartbeats/parts").select("[data-live-part]")}
 
-    assert names == {"heartbeats-answer", "heartbeats-cards", "heartbeats-incidents"}
-    assert len(admin.see("/heartbeats").select("[data-live-part^=heartbeats]")) == 3
+    assert names == {"heartbeats-answer", "heartbeats-cards", "heartbeats-workers", "heartbeats-incidents"}
+    assert len(admin.see("/heartbeats").select("[data-live-part^=heartbeats]")) == 4
 
 
 def test_a_history_of_beats_is_drawn(admin: Person, db: Database) -> None:
@@ -255,7 +255,7 @@ def test_run_now_right_after_the_start_does_not_warn_of_a_stopped_scheduler(
 @pytest.mark.parametrize(
     ("size", "words"),
     [(None, "-"), (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (20 * 1024**2, "20.0 MiB"),
-     (500 * 1024**3, "500 GiB"), (5000 * 1024**4, "5000 TiB")],
+     (500 * 1024**3, "500 GiB"), (5000 * 1024**4, "5,000 TiB")],
 )  # fmt: skip
 def test_sizes_are_told_in_the_unit_that_keeps_them_short(size: int | None, words: str) -> None:
     assert presenters.size_words(size) == words

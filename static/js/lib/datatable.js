@@ -239,6 +239,9 @@ function followFilters(api, form) {
     clearTimeout(timer);
     timer = setTimeout(follow, SEARCH_DELAY_MS, false);
   });
+  // Somebody was quicker than the scripts of the page.
+  const search = form.querySelector("input[type=search]");
+  if (search instanceof HTMLInputElement && search.value !== search.defaultValue) follow(false);
 }
 
 /** Put a head above each group of rows. @param {HTMLTableElement} table */
