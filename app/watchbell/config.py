@@ -174,7 +174,7 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 #: Settings that no message may show, and for which a file that everybody can read is refused.
 SECRETS = frozenset({"password", "secret_key", "encryption_key", "oidc_client_secret"})
 #: And those of which no message may repeat what was written, since a password may be a part of it.
-_UNREPEATED = SECRETS | {"tries_store", "broker"}
+UNREPEATED = SECRETS | {"tries_store", "broker"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -328,7 +328,7 @@ def _pick(setting: Setting, given: Mapping[str, object], environ: Mapping[str, s
                 raise ValueError("must be a text, in quotes")
             return setting.parse(values.as_text(value)), source
         except ValueError as error:
-            shown = "" if setting.name in _UNREPEATED else f" is {str(value)[:80]!r}:"
+            shown = "" if setting.name in UNREPEATED else f" is {str(value)[:80]!r}:"
             raise ConfigError(f"{source}{shown} {error}") from None
     return setting.default(), ""
 

@@ -53,6 +53,8 @@ def test_the_settings_of_this_shell_go_along_and_no_secret_does(deploy, monkeypa
     monkeypatch.setenv("WATCHBELL_OIDC_NAME", 'the "house" login')
     monkeypatch.setenv("WATCHBELL_PASSWORD", "correct horse battery")
     monkeypatch.setenv("WATCHBELL_DATABASE_URL", "postgresql://bell:hidden@db/bell")
+    monkeypatch.setenv("WATCHBELL_BROKER", "amqp://bell:hidden@mq.example/bell")
+    monkeypatch.setenv("WATCHBELL_TRIES_STORE", "redis://:hidden@mq.example/1")
     _code, text = deploy("--print", "environment")
 
     assert "\nWATCHBELL_ZONE=Europe/Berlin\n" in text

@@ -23,7 +23,7 @@ from watchbell.store.session import Database
 
 #: So many tasks are made in one transaction, during which nobody else can write.
 MOST_CHOSEN = 5000
-_DOCUMENT = re.compile(r"\s*[{\[]|(?:\s*#[^\n]*\n|\s*\n)*---|(?:.*\n)*?(?:watchbell|tasks)\s*:")
+_DOCUMENT = re.compile(r"\s*[{\[]|(?:[^\S\n]*(?:#[^\n]*)?\n)*---|(?:.*\n)*?(?:watchbell|tasks)\s*:")
 
 
 class Form(StrEnum):

@@ -16,7 +16,7 @@ from watchbell.web.told import told
 #: Settings that may name places on the server's disk.
 _PLACES = frozenset({"home", "database_url", "log_dir", "runtime_dir", "python", "cron_folder"})
 #: Settings that are addresses in which a password may stand.
-_ADDRESSES = frozenset({"database_url", "tries_store"})
+_ADDRESSES = frozenset({"database_url", "tries_store", "broker"})
 _HIDDEN = SECRETS | {"token"}
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from watchbell.config import SECRETS, SETTINGS, Config
+from watchbell.config import SETTINGS, UNREPEATED, Config
 from watchbell.errors import InputError
 from watchbell.settings_values import as_text, networks
 
@@ -125,5 +125,5 @@ def _settings(config: Config) -> tuple[tuple[str, str], ...]:
     return tuple(
         (setting.env[0], as_text(getattr(config, setting.name)))
         for setting in SETTINGS
-        if setting.name not in SECRETS | _OWN and config.sources[setting.name] in setting.env
+        if setting.name not in UNREPEATED | _OWN and config.sources[setting.name] in setting.env
     )
