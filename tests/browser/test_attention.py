@@ -47,6 +47,37 @@ def test_a_failure_is_in_the_title_and_the_icon_until_it_is_solved(page: Page, i
     expect(icon(page)).not_to_have_attribute("href", FAILED)
 
 
+def test_what_happens_while_a_tab_waits_for_its_first_answer_is_asked_about_again(page: Page, installation) -> None:
+    gate = installation.gate("slow-first-answer")
+    switch = installation.folder / "switch-of-the-slow"
+    task = installation.add("fails-meanwhile", f"{gate.wait}; test -e {switch}")
+    run_now(installation, task)
+    held = []
+
+    def hold_the_first(route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page.route(re.compile(r"/attention\.json"), hold_the_first)
+    page.goto("/queues")
+    expect_link(page, "connected")
+    assert held
+    gate.open()
+    installation.wait_for_state("fails-meanwhile", "failed")
+    # What the page heard of by its socket it cannot have forgotten by now.
+    loaded_at = page.evaluate("performance.now()")
+    wait_until(lambda: page.evaluate("performance.now()") > loaded_at + 2500, 20, "the event to be old news")
+    route, answer = held[0]
+    route.fulfill(response=answer)
+
+    expect(page).to_have_title(re.compile(r"^\(1 failed\) Queues "), timeout=15_000)
+    switch.touch()
+    run_now(installation, task)
+    expect(page).to_have_title(re.compile(r"^Queues "), timeout=30_000)
+
+
 def test_a_failure_that_was_seen_does_not_count_in_any_tab(page: Page, installation) -> None:
     first = installation.add("seen-1", "exit 3")
     second = installation.add("seen-2", "exit 3")

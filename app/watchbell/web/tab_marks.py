@@ -36,9 +36,11 @@ def find(db: Database, *, now: datetime) -> Marks:
     """Return which runs need a person, as it was a second ago at the most."""
     with _lock:
         at, found = _kept.get(db, (0.0, None))
-        if found is None or clock.monotonic() - at > _TOLD_SECONDS:
+        asked_at = clock.monotonic()
+        if found is None or asked_at - at > _TOLD_SECONDS:
             found = _look(db, now)
-            _kept[db] = (clock.monotonic(), found)
+            # What happens while it looks may be missing in it, so its second begins before.
+            _kept[db] = (asked_at, found)
         return found
 
 

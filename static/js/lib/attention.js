@@ -13,6 +13,8 @@ import { t, tn } from "./words.js";
 
 const EVERY_MS = 30000;
 const LEAST_MS = 2000;
+/** The server tells so long what it has found; an answer that was asked for sooner may be of before what has happened. */
+const TOLD_MS = 1000;
 /** A hidden tab is looked at now and then, so it need not ask as often. */
 const LEAST_HIDDEN_MS = 5000;
 const KEPT = 300;
@@ -35,6 +37,8 @@ class Attention {
     this.timer = 0;
     this.lookedAt = -Infinity;
     this.isLooking = false;
+    /** Whether something has happened since the look that is under way was asked for. */
+    this.isLate = false;
   }
 
   start() {
@@ -58,12 +62,16 @@ class Attention {
     this.timer = setTimeout(() => {
       this.timer = 0;
       void this.#look();
-    }, Math.max(this.lookedAt + least - performance.now(), 0));
+    }, Math.max(this.lookedAt + least - performance.now(), TOLD_MS));
   }
 
   async #look() {
-    if (this.isLooking) return;
+    if (this.isLooking) {
+      this.isLate = true;
+      return;
+    }
     this.isLooking = true;
+    this.isLate = false;
     try {
       this.told = await (await get(this.url, { accept: "application/json" })).json();
       this.#noteRun();
@@ -74,6 +82,7 @@ class Attention {
     } finally {
       this.isLooking = false;
       this.lookedAt = performance.now();
+      if (this.isLate) this.#soon();
     }
   }
 
