@@ -45,7 +45,8 @@ def test_a_file_is_complete_and_says_what_was_asked_for(deploy, name):
     assert code == 0
     assert "@home@" not in text and "{folder}" not in text
     assert {"nginx": "location /bell/ {", "environment": "WATCHBELL_ALLOWED_HOSTS=bell.example.org,localhost",
-            "systemd-agent": "https://bell.example.org/bell", "systemd-web": "User=root"}.get(name, "") in text  # fmt: skip
+            "systemd-agent": "https://bell.example.org/bell", "systemd-web": "User=root",
+            "systemd-engine": "engine worker --queues default --drain"}.get(name, "") in text  # fmt: skip
 
 
 def test_the_settings_of_this_shell_go_along_and_no_secret_does(deploy, monkeypatch):
@@ -73,7 +74,7 @@ def test_the_login_header_of_a_visitor_does_not_pass_the_proxy(deploy, monkeypat
     [
         ("--name", "bell.example.org; return 200"), ("--prefix", "/bell/"), ("--prefix", "bell"), ("--prefix", "/a b"),
         ("--certificate", "/etc/a;b.pem"), ("--user", "root\nExecStart=/bin/sh"), ("--web", "10.0.0.5"),
-        ("--web", "10.0.0.5:5000; x"), ("--folder", "relative"), ("--proxy", "everybody"), ("--force",),
+        ("--web", "10.0.0.5:5000; x"), ("--folder", "relative"), ("--proxy", "everybody"), ("--force",), ("--queues", "a b"), ("--queues", "a,"),
         ("--print", "nginx", "--out", "/nowhere"),
     ],
 )  # fmt: skip
@@ -130,3 +131,17 @@ def test_systemd_finds_nothing_wrong_with_the_units(deploy, tmp_path):
 
     # It also complains of units of the machine that are not ours.
     assert [line for line in done.stderr.splitlines() if "watchbell" in line] == []
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this machine has no systemd-analyze")
+@pytest.mark.parametrize(("name", "exposure"), [("web", 2.0), ("scheduler", 5.6), ("engine", 5.6)])
+def test_a_service_is_fenced_in(deploy, tmp_path, name, exposure):
+    """The exposure is systemd's own mark, from 0 for what reaches nothing to 10; what commands need is left to them."""
+    out = tmp_path / "out"
+    deploy("--out", str(out), "--user", "watchbell", "--queues", "heavy,reports")
+    unit = out / f"etc/systemd/system/watchbell-{name}.service"
+    words = ["systemd-analyze", "security", "--offline=true", f"--threshold={round(exposure * 10)}", str(unit)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert name != "engine" or "--queues heavy,reports --drain 60" in unit.read_text()

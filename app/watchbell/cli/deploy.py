@@ -29,7 +29,8 @@ _OPTIONS = (
     click.option("--web", multiple=True, metavar="HOST:PORT", help="A web process behind the proxy; again for each. Default: this machine's."),
     click.option("--proxy", "proxy_from", multiple=True, metavar="ADDRESS", help="Address of the proxy as web processes see it; again for each. Default: 127.0.0.1."),
     click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Web processes of this machine. Default: its processors, 2 to 8."),
-    click.option("--user", metavar="USER", help="User of page, scheduler and agent. Default: the owner of the data directory."),
+    click.option("--user", metavar="USER", help="User of page, scheduler, worker and agent. Default: the owner of the data directory."),
+    click.option("--queues", metavar="NAME,…", help="The queues that a worker of the engine is to carry. Default: default."),
     click.option("--folder", type=_PATH, metavar="DIR", help="Where settings and gunicorn.conf.py are to lie. Default: /etc/watchbell."),
 )  # fmt: skip
 

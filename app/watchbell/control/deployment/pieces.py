@@ -37,6 +37,7 @@ PIECES = {
     "systemd-socket": Piece(f"{_UNITS}/watchbell-web.socket", "Holds the port while the page is started anew."),
     "systemd-web": Piece(f"{_UNITS}/watchbell-web.service", "Pages and API, fenced in."),
     "systemd-scheduler": Piece(f"{_UNITS}/watchbell-scheduler.service", "The scheduler; commands outlive it."),
+    "systemd-engine": Piece(f"{_UNITS}/watchbell-engine.service", "A worker of the engine, on each machine that carries runs."),
     AGENT: Piece(f"{_UNITS}/watchbell-agent.service", "The agent, on each device."),
     "logrotate": Piece("/etc/logrotate.d/watchbell", "Keeps the scheduler's log of more than a few days."),
     "container": Piece("Containerfile", "An image with page and scheduler."),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from watchbell.config import SETTINGS, UNREPEATED, Config
+from watchbell.domain.policies import Policies
 from watchbell.errors import InputError
 from watchbell.settings_values import as_text, networks
 
@@ -20,6 +21,8 @@ _MOST_WORKERS = 8
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _WEB = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
+#: Names of queues, as policies have them; none of them needs quotes anywhere.
+_QUEUES = re.compile(r"[a-z0-9][a-z0-9._-]{0,49}(,[a-z0-9][a-z0-9._-]{0,49})*")
 #: No file format used here needs more than a pair of quotes for these, and none of them needs that much.
 _PATH = re.compile(r"/[A-Za-z0-9/._@+-]*")
 #: Settings that the files say by themselves, or that are none of a server's.
@@ -46,6 +49,8 @@ class Plan:
     proxy_from: tuple[str, ...]
     workers: int
     user: str
+    #: The queues whose runs a worker of the engine is to carry, comma separated.
+    queues: str
     home: Path
     port: int
     #: What loads this package.
@@ -77,6 +82,7 @@ class Plan:
             "proxy_from": config.proxy_from or ("127.0.0.1",),
             "workers": min(_MOST_WORKERS, max(2, os.cpu_count() or 1)),
             "user": _owner(home),
+            "queues": Policies().queue,
             "home": home,
             "port": port,
             "python": Path(sys.executable),
@@ -104,6 +110,7 @@ class Plan:
             ("name", self.name, _NAME, "bell.example.org"),
             ("prefix", self.prefix, _PREFIX, "/bell"),
             ("user", self.user, re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"), "watchbell"),
+            ("queues", self.queues, _QUEUES, "heavy,reports"),
             *(("web", one, _WEB, "10.0.0.5:5000") for one in self.web),
             *((name, str(getattr(self, name)), _PATH, "/etc/ssl/bell.pem")
               for name in ("certificate", "certificate_key", "home", "python", "folder", "log")),
