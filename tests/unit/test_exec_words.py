@@ -20,7 +20,7 @@ from watchbell.cli.runner_words import REFUSED
 from watchbell.domain.analysis import anomaly, baseline
 from watchbell.domain.run_state import RunState
 from watchbell.domain.samples import Recorded
-from watchbell.domain.task_definition import NAME_LIMIT
+from watchbell.domain.task_fields import NAME_LIMIT
 from watchbell.execution import plain_argv
 from watchbell.services.command_lines import read_line
 from watchbell.store.samples import Measured

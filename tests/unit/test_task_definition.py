@@ -13,14 +13,13 @@ from tests.database import DEFAULTS, NOW
 from watchbell.domain.policies import CatchUp, Overlap
 from watchbell.domain.schedule import DSTRule, ScheduleKind
 from watchbell.domain.task_definition import (
-    COMMAND_LIMIT,
-    NAME_LIMIT,
     PLAIN_FIELDS,
     POLICY_FIELDS,
     SCHEDULE_FIELDS,
     TaskDefinition,
     build_definition,
 )
+from watchbell.domain.task_fields import COMMAND_LIMIT, NAME_LIMIT
 from watchbell.errors import InputError, Problem
 
 VALID: dict[str, object] = {"name": "backup", "command": "tar c /home"}

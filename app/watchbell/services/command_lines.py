@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from watchbell.domain.task_definition import NAME_LIMIT
+from watchbell.domain.task_fields import NAME_LIMIT
 from watchbell.errors import InputError
 
 _SCRIPT = ".py"

@@ -10,7 +10,7 @@ from typing import Any
 from watchbell.domain import tags as tags_of
 from watchbell.domain.tags import Branch
 from watchbell.errors import InputError, NotFound
-from watchbell.store import newest_runs
+from watchbell.store import newest_runs, task_marks
 from watchbell.store import tasks as store
 from watchbell.store.base import can_hold
 from watchbell.store.newest_runs import RunLine
@@ -104,7 +104,7 @@ class Marks:
 def list_marks(db: Database) -> Marks:
     """Return the tags, hosts, owners and teams that tasks have, each in order and so many that people can choose from them."""
     with db.read() as session:
-        found = store.list_marks(session)
+        found = task_marks.list_marks(session)
     tags = {str(tag) for stored in {row.tags for row in found} for tag in decoded(stored)}
     rest = ({getattr(row, name) for row in found} - {""} for name in ("host", "owner", "team"))
     return Marks(*(sorted(some, key=str.lower)[:_MOST_MARKS] for some in (tags, *rest)))
@@ -117,7 +117,7 @@ FAILING = frozenset({"failed", "timed_out", "lost", "missed"})
 def tag_tree(db: Database) -> list[Branch]:
     """Return the outermost tags of all tasks with what lies in them, and how many tasks have each and fail."""
     with db.read() as session:
-        found = store.count_tagged(session)
+        found = task_marks.count_tagged(session)
     return tags_of.grow((tags, count, state in FAILING) for tags, state, count in found)
 
 

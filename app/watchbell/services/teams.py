@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from watchbell.domain.shown_text import is_visible
-from watchbell.domain.task_definition import TEAM_LIMIT
+from watchbell.domain.task_fields import TEAM_LIMIT
 from watchbell.errors import Conflict, InputError, NotFound, VersionConflict
 from watchbell.services import audit, tasks
 from watchbell.services.ownership import require_team

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from watchbell.domain.permissions import Right
-from watchbell.domain.task_definition import read_name
+from watchbell.domain.task_fields import read_name
 from watchbell.errors import Conflict, NotAllowed, NotFound
 from watchbell.services import deleted_tasks, links, ownership, quotas, tasks, teams
 from watchbell.services.bulk_parts import Part, unheard

@@ -194,9 +194,7 @@ def list_ahead(session: Session, moment: datetime) -> Sequence[Task]:
 
 
 #: The state of a task's newest run; its index leads to it at once, so that no column has to be kept up with every run.
-_LAST_STATE: Any = literal_column(
-    "(SELECT run.state FROM run WHERE run.task_id = task.id ORDER BY run.id DESC LIMIT 1)"
-)
+LAST_STATE: Any = literal_column("(SELECT run.state FROM run WHERE run.task_id = task.id ORDER BY run.id DESC LIMIT 1)")
 
 
 def filtered(
@@ -220,7 +218,7 @@ def filtered(
     if ids is not None:
         statement = statement.where(Task.id.in_(ids))
     if outcomes is not None:
-        statement = statement.where(func.coalesce(_LAST_STATE, "").in_([outcome or "" for outcome in outcomes]))
+        statement = statement.where(func.coalesce(LAST_STATE, "").in_([outcome or "" for outcome in outcomes]))
     if queue is not None:
         # A task that was stored by an earlier version says nothing about it.
         statement = statement.where(func.coalesce(Task.policies["queue"].as_string(), "default") == queue)
@@ -338,20 +336,6 @@ def list_names(session: Session, limit: int, **filters: Any) -> dict[int, str]:
     statement: Any = select(Task.id, Task.name)
     rows = session.connection().execute(filtered(statement, **filters).order_by(Task.name, Task.id).limit(limit))
     return {row.id: row.name for row in rows}
-
-
-def list_marks(session: Session) -> Sequence[Any]:
-    """Return each combination of stored tags, host, owner and team that tasks have, as many as a list of choices can use."""
-    statement: Any = select(cast(Task.tags, String).label("tags"), Task.host, Task.owner, Task.team).distinct()
-    return session.connection().execute(filtered(statement).limit(2000)).all()
-
-
-def count_tagged(session: Session) -> Sequence[tuple[Any, str | None, int]]:
-    """Return for each combination of tags and state of the newest run how many tasks have it; those without tags are left out."""
-    tags: Any = cast(Task.tags, String)
-    statement: Any = select(tags.label("tags"), _LAST_STATE.label("state"), func.count(Task.id))
-    grouped = filtered(statement).where(tags != "[]").group_by(tags, literal_column("2"))
-    return [(decoded(stored), state, int(count)) for stored, state, count in session.connection().execute(grouped)]
 
 
 def find_revision(session: Session, task_id: int, version: int) -> TaskRevision | None:

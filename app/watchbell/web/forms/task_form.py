@@ -20,7 +20,8 @@ from watchbell.domain.crontab import PastedLine, understand
 from watchbell.domain.policies import Policies
 from watchbell.domain.runbooks import Link
 from watchbell.domain.schedule import EVERY_WORDS, LIMIT_FIELDS, Schedule, ScheduleKind, fields_of_limits
-from watchbell.domain.task_definition import NAME_LIMIT, Defaults, TaskDefinition
+from watchbell.domain.task_definition import Defaults, TaskDefinition
+from watchbell.domain.task_fields import NAME_LIMIT
 from watchbell.errors import Problem
 from watchbell.services import calendars
 from watchbell.web.db import database

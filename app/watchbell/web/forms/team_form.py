@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from flask_wtf import FlaskForm
 from wtforms import RadioField, SelectMultipleField, StringField
 
-from watchbell.domain.task_definition import TEAM_LIMIT
+from watchbell.domain.task_fields import TEAM_LIMIT
 from watchbell.errors import Problem
 from watchbell.services.teams import COMMENT_LIMIT
 from watchbell.web.forms.policy_fields import choices

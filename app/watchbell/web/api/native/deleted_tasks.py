@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response
 
-from watchbell.domain.task_definition import NAME_LIMIT
+from watchbell.domain.task_fields import NAME_LIMIT
 from watchbell.services import deleted_tasks, undoing
 from watchbell.web import current
 from watchbell.web.api import fields, parsing

@@ -10,7 +10,7 @@ from watchbell.domain import gates, policies
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import CalendarRule, DSTRule, ScheduleKind
-from watchbell.domain.task_definition import COMMAND_LIMIT, NAME_LIMIT, TEAM_LIMIT, TEXT_LIMIT
+from watchbell.domain.task_fields import COMMAND_LIMIT, NAME_LIMIT, TEAM_LIMIT, TEXT_LIMIT
 from watchbell.store.tasks import SORTS
 from watchbell.web.api import fields
 from watchbell.web.api.native import schemas
