@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import uuid
 
 import pytest
 
@@ -46,6 +48,22 @@ class Redis:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(30)
+
+    def forge(self, queue: str, data: bytes) -> None:
+        """Write into a queue as whoever reaches the server can."""
+        import redis
+
+        name = str(uuid.uuid4())
+        with redis.Redis(port=self.port) as client:
+            client.hset(f"dramatiq:{queue}.msgs", name, data)
+            client.rpush(f"dramatiq:{queue}", name)
+
+    def held(self, queue: str) -> int:
+        """Return how many messages of a queue it keeps, handed out or not."""
+        import redis
+
+        with redis.Redis(port=self.port) as client:
+            return client.hlen(f"dramatiq:{queue}.msgs")
 
     def flush(self) -> None:
         import redis
@@ -168,6 +186,48 @@ def test_messages_that_come_twice_or_are_forged_or_garbage_start_nothing_twice(h
     assert house.lab.run(forged)["state"] == "queued"
     assert house.lab.effect_lines(run_id=forged) == []
     runs.cancel(house.lab.db, forged, now=clock.now(), actor="tester")
+
+
+def test_whatever_somebody_writes_to_the_broker_a_worker_goes_on_listening_and_says_so(house, worker):
+    place, name = place_of("heavy"), str(uuid.uuid4())
+    whole = {
+        "queue_name": place,
+        "actor_name": "start",
+        "args": [10**9, "0" * 32],
+        "kwargs": {},
+        "options": {"redis_message_id": name},
+        "message_id": name,
+        "message_timestamp": 1,
+    }
+    forged = [
+        *({key: value for key, value in whole.items() if key != gone} for gone in whole),
+        *({**whole, key: value} for key in whole for value in ([], {}, None, 7, "x" * 99, [[]], {"a": []})),
+        *({**whole, "options": {"redis_message_id": value}} for value in ([], {}, None, 7, "\ud800", "x" * 99)),
+        *({**whole, "args": value} for value in ([], [{}, {}], [10**99, "0" * 32], [True, "0" * 32], ["1", 1])),
+        {**whole, "args": [1, "0" * 32, "x" * 5_000_000]},
+    ]
+    garbage = [
+        b"",
+        b"\x80\x04.",
+        b"null",
+        b"[" * 100_000,
+        b"1" * 5000,
+        b'{"args": NaN}',
+        *(json.dumps(one).encode() for one in forged),
+    ]
+
+    for data in garbage:
+        house.broker.forge(place, data)
+
+    house.run(house.lab.add_task("after-garbage", 0, 0, queue="heavy"), "succeeded")
+    words = (house.lab.home / "worker" / "scheduler.log").read_text()
+    assert f"Ignored in the broker's queue {place} what is no announcement" in words
+    assert "announcements that are not in force, of run 1000000000" in words
+    assert "Traceback" not in words
+    assert len(words) < 100_000
+    # What lies about its name goes with the next that is none.
+    house.broker.forge(place, b"")
+    wait_until(lambda: house.broker.held(place) == 0, what="all of it to be put away")
 
 
 def test_a_broker_that_is_stopped_or_flushed_makes_runs_late_and_loses_none(house, worker):

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
+import logging
 import re
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from watchbell import clock
 from watchbell.errors import ConfigError, WatchbellError
 
 if TYPE_CHECKING:
     from dramatiq import Broker
+    from dramatiq.encoder import Encoder
+
+log = logging.getLogger(__name__)
 
 #: How long an answer of the broker is waited for.
 _ANSWER_SECONDS = 5
@@ -23,6 +29,11 @@ _ANSWER_SECONDS = 5
 _IDLE_MS = 500
 _ACTOR = "start"
 _NONCE = re.compile(r"[0-9a-f]{32}")
+#: An announcement has about 300 bytes. What is much larger is none and not read, let alone logged.
+_MESSAGE_BYTES = 4096
+_MESSAGE_ID = re.compile(r"[0-9a-f-]{36}")
+#: How often it is told that others write into our queues, however much they do.
+_STRANGE_SECONDS = 60.0
 
 
 class BrokerTrouble(WatchbellError):
@@ -63,6 +74,8 @@ class Line:
         self._broker: Broker | None = None
         parts = urlsplit(url)
         self._where = f"{parts.hostname or 'localhost'}{f':{parts.port}' if parts.port else ''}"
+        self._strange = 0
+        self._tells_from = 0.0
 
     def send(self, call: Call) -> None:
         """Announce a run; raises BrokerTrouble."""
@@ -93,30 +106,37 @@ class Line:
 
         What is yielded is taken from the broker: whoever does not use it hears of it again from the scheduler.
         """
-        from dramatiq.errors import DecodeError
-
         consumer: Any = None
         try:
             broker = self._open()
             broker.declare_queue(queue)
             consumer = broker.consume(queue, prefetch=1, timeout=_IDLE_MS)
             while True:
-                try:
-                    message = next(consumer)
-                except DecodeError:
-                    # Whatever it is, none of ours.
-                    continue
-                if message is None:
-                    yield None
-                    continue
-                consumer.ack(message)
-                found = read(message.args)
-                if found is not None:
-                    yield found
+                message = next(consumer)
+                found = None
+                if message is not None:
+                    consumer.ack(message)
+                    found = read(message.args)
+                    if found is None:
+                        self._put_away(broker, queue)
+                yield found
         except _troubles() as error:
             raise self._trouble(error) from error
         finally:
             self._end(consumer)
+
+    def _put_away(self, broker: Any, queue: str) -> None:
+        """Log that somebody else wrote into a queue, and keep it from coming again."""
+        self._strange += 1
+        if clock.monotonic() >= self._tells_from:
+            log.warning("Ignored in the broker's queue %s what is no announcement (%d so far)", queue, self._strange)
+            self._tells_from = clock.monotonic() + _STRANGE_SECONDS
+        if hasattr(broker, "client"):
+            # A Redis hands out again what was not acknowledged under the name that it has there, and what lies about its
+            # name was not. Announcements are taken one by one and acknowledged at once, so that all that is left is of
+            # this kind.
+            for name in broker.client.smembers(f"{broker.namespace}:__acks__.{broker.broker_id}.{queue}"):
+                broker.do_ack(queue, name)
 
     def close(self) -> None:
         """Hang up."""
@@ -149,8 +169,41 @@ def read(arguments: Any) -> tuple[int, str] | None:
     return (run_id, nonce) if is_number and isinstance(nonce, str) and _NONCE.fullmatch(nonce) else None
 
 
+def parse(data: bytes) -> tuple[list[Any], str]:
+    """Return the arguments in a message and the name that it has in a Redis; nothing of either where it is none of ours."""
+    if len(data) > _MESSAGE_BYTES:
+        return [], ""
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError):
+        return [], ""
+    if not isinstance(fields, dict):
+        return [], ""
+    arguments, options = fields.get("args"), fields.get("options")
+    name = options.get("redis_message_id") if isinstance(options, dict) else ""
+    is_name = isinstance(name, str) and _MESSAGE_ID.fullmatch(name)
+    return arguments if isinstance(arguments, list) else [], str(name) if is_name else ""
+
+
+def _encoder() -> Encoder:
+    """Return what reads messages such that none, whoever wrote it, makes the library stumble."""
+    from dramatiq import JSONEncoder
+
+    class Strict(JSONEncoder):
+        def decode(self, data: bytes) -> dict[str, Any]:
+            arguments, name = parse(data)
+            options = {"redis_message_id": name}
+            fields = {"queue_name": "", "actor_name": _ACTOR, "args": arguments, "kwargs": {}, "options": options}
+            return {**fields, "message_id": "", "message_timestamp": 0}
+
+    return Strict()
+
+
 def _make(url: str) -> Broker:
     """Return a broker that is not connected yet and has nothing between us and it."""
+    import dramatiq
+
+    dramatiq.set_encoder(_encoder())
     if url.startswith("redis"):
         import redis
         from dramatiq.brokers.redis import RedisBroker

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from watchbell import clock
 from watchbell.engine.broker import BrokerTrouble, Call, Line
+
+log = logging.getLogger(__name__)
 
 #: How often the broker is asked whether it is there while nothing is announced.
 PING_SECONDS = 2.0
@@ -54,10 +57,15 @@ class Announcing:
                 else:
                     self._line.ping()
                 self.trouble = ""
+                continue
             except BrokerTrouble as error:
                 self.trouble = error.message
-                with self._bell:
-                    self._bell.wait(_AGAIN_SECONDS)
+            except Exception:
+                # What nobody has thought of must not end a thread that others rely on.
+                log.exception("Announcing runs has failed and begins again")
+                self.trouble = "announcing fails for a reason that the log tells"
+            with self._bell:
+                self._bell.wait(_AGAIN_SECONDS)
 
 
 class Inbox:
@@ -138,9 +146,14 @@ class Listening:
         while not self._inbox.is_closed:
             try:
                 self._listen()
+                continue
             except BrokerTrouble as error:
                 self.trouble = error.message
-                clock.pause(_AGAIN_SECONDS)
+            except Exception:
+                # The same.
+                log.exception("Listening to %s has failed and begins again", self._queue)
+                self.trouble = "listening fails for a reason that the log tells"
+            clock.pause(_AGAIN_SECONDS)
         self._line.close()
 
     def _listen(self) -> None:

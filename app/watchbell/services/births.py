@@ -6,6 +6,7 @@ Part of a turn; the transaction is the caller's.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,8 @@ from watchbell.store import ledger as store
 from watchbell.store import waiting
 from watchbell.store.ledger import Active
 from watchbell.store.session import Session
+
+log = logging.getLogger(__name__)
 
 BIRTH = (RunState.QUEUED, RunState.CLAIMED, RunState.STARTING)
 
@@ -78,6 +81,9 @@ def _redeem(session: Session, turn: Turn) -> Turn:
     good = {run_id: nonce for run_id, nonce in turn.announced.items() if known.get(run_id) == nonce}
     if good:
         engine_store.drop_announcements(session, good)
+    if ignored := sorted(turn.announced.keys() - good.keys()):
+        # Made again meanwhile, which happens, or by somebody else who writes to the broker.
+        log.info("Ignored announcements that are not in force, of run %s", ", ".join(map(str, ignored)))
     return dataclasses.replace(turn, announced=good)
 
 
