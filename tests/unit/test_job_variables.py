@@ -20,7 +20,6 @@ HOSTILE = [
     "$(echo broken)",
     "`echo broken`",
     "a\necho broken",
-    "-rf",
     "@/etc/passwd",
     "' ; echo broken ; '",
     '" ; echo broken ; "',
@@ -71,13 +70,73 @@ def test_a_shell_reads_no_value_as_a_command(line: str, value: str) -> None:
     assert shown(line, VALUE=value) == f"[{value}]"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tar,-cf,/tmp/x.tar,{{VALUE}}",
+        "tar,-cf,/tmp/x.tar,{{VALUE}}.log",
+        "{{VALUE}},-h",
+        'sh,-c,cat "$1",_,{{VALUE}}',
+        "sudo,-u,bob,--,tar,-cf,/tmp/x.tar,{{VALUE}}",
+        "env,--,ls,{{VALUE}}",
+        "ls,{{VALUE}},--,/tmp",
+        "tar -cf /tmp/x.tar {{VALUE}}",
+        "tar -cf /tmp/x.tar '{{VALUE}}'",
+        'cd /tmp; ls ""{{VALUE}}',
+        "true # it's one\nls {{VALUE}}",
+        "ls -- /tmp && ls {{VALUE}}",
+    ],
+)
+def test_a_value_that_begins_an_argument_cannot_pass_for_an_option(text: str) -> None:
+    """An operator who may execute a template made tar run a command by the name of a file."""
+    for value in ("-rf", "--checkpoint-action=exec=sh", "-"):
+        with pytest.raises(InputError, match=r"variables\.VALUE: must not begin with -, because it begins an argument"):
+            filled(text, VALUE=value)
+    filled(text, VALUE="a-rf")
+
+
+def test_a_value_that_begins_an_argument_of_a_handler_cannot_pass_for_an_option() -> None:
+    step = {"type": "runHandler", "input": {"handler": "get", "args": ["{{VALUE}}", "x"]}}
+    for document in ({"steps": [step]}, {"steps": [{"action": step}]}, {"operation": "get", "args": ["{{VALUE}}"]}):
+        with pytest.raises(InputError, match=r"variables\.VALUE"):
+            fill_in(document, {"VALUE": "-o/etc/cron.d/x"})
+        fill_in(document, {"VALUE": "x"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "printf,%s,--,{{VALUE}}",
+        "sudo,printf,%s,--,{{VALUE}}",
+        "sudo -n printf %s -- '{{VALUE}}' x",
+        "ls,--sort={{VALUE}}",
+        "ls,-{{VALUE}}",
+        "ls -la/{{VALUE}}",
+        "X={{VALUE}} printenv X",
+    ],
+)
+def test_behind_two_dashes_or_something_else_a_value_may_begin_with_a_dash(text: str) -> None:
+    assert "-rf" in "".join(filled(text, VALUE="-rf"))
+
+
+def test_a_document_may_give_an_option_itself_and_in_an_environment_there_is_none() -> None:
+    document = command("ls,{{VALUE}}", variables={"VALUE": {"defaultValue": "-la"}})
+    document["steps"][0]["environment"] = {"command": "{{OTHER}}"}
+
+    # A page sends what it has shown.
+    for value in ("", "-la"):
+        assert fill_in(document, {"VALUE": value, "OTHER": "-x"})["steps"][0]["input"]["command"] == "ls,-la"
+    with pytest.raises(InputError, match=r"variables\.VALUE"):
+        fill_in(document, {"VALUE": "-R", "OTHER": "-x"})
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20))
 def test_no_value_becomes_more_than_its_argument(value: str) -> None:
     try:
         argv = filled("printf,%s,{{VALUE}},end", VALUE=value)
     except InputError:
-        # The grammar has no way to write it.
-        assert not value.strip() or value != value.strip() or value.endswith("\\")
+        # The grammar has no way to write it, or it could be an option.
+        assert not value.strip() or value != value.strip() or value.endswith("\\") or value.startswith("-")
     else:
         assert argv == ["printf", "%s", value, "end"]
 
@@ -191,6 +250,7 @@ def test_what_only_looks_like_a_variable_stays() -> None:
         "cd /tmp && sudo sh -ec \"echo '{{X}}'\"",
         "eval echo {{X}}",
         "true; 'eval' \"echo {{X}}\"",
+        "true # it's one\nsh -c 'echo {{X}}'",
     ],
 )
 def test_a_variable_in_what_a_shell_reads_as_commands_is_refused(command: str) -> None:

@@ -7,10 +7,12 @@ no program is called that, and is a line for the shell.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 SHELL = ("sh", "-c")
 _SEPARATOR = re.compile(r"(?<!\\),")
+_QUOTES = re.compile(r"['\"\\]")
+_BETWEEN = frozenset(";|&()\n")
 
 
 def split(text: str) -> list[str]:
@@ -38,3 +40,37 @@ def command_of(argv: Sequence[str]) -> str | None:
     """
     text = ",".join(token.replace(",", "\\,") for token in argv)
     return text if not is_shell_line(text) and split(text) == list(argv) and argv else None
+
+
+def bare(word: str) -> str:
+    """Return a word of a line for the shell without its quotes and backslashes."""
+    return _QUOTES.sub("", word)
+
+
+def commands_of(line: str) -> Iterator[list[str]]:
+    """Yield the words of each command in a line for the shell, with their quotes; comments are none."""
+    words: list[str] = []
+    word, quote, place = "", "", 0
+    while place < len(line):
+        char = line[place]
+        if char == "\\" and quote != "'":
+            word += line[place : place + 2]
+            place += 2
+            continue
+        if char == "#" and not quote and not word:
+            # A quote in a comment opens nothing.
+            end = line.find("\n", place)
+            place = len(line) if end < 0 else end
+            continue
+        place += 1
+        if char in "'\"" and quote in {"", char}:
+            quote = "" if quote else char
+        if quote or not (char.isspace() or char in _BETWEEN):
+            word += char
+            continue
+        words += [word] if word else []
+        word = ""
+        if char in _BETWEEN:
+            yield words
+            words = []
+    yield [*words, word] if word else words

@@ -15,7 +15,7 @@ _VERSION = re.compile(r"[0-9][0-9.]*(?:\.exe)?$|\.exe$")
 _LONGEST_NAME = 255
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 #: Programs, and words of the shell, that start the program which follows among their arguments.
-_STARTERS = frozenset(
+STARTERS = frozenset(
     "sudo doas su runuser env nice ionice chrt taskset nohup timeout time stdbuf setsid busybox toybox xargs find flock chroot "
     "nsenter unshare ip docker podman kubectl exec command builtin strace systemd-run if then else elif do while until ! {".split()
 )
@@ -150,7 +150,7 @@ def _is_started(words: Sequence[str], place: int) -> bool:
     for word in words[:place]:
         plain = _QUOTES.sub("", word)
         if _ASSIGNMENT.match(plain) is None:
-            return plain.rpartition("/")[2] in _STARTERS
+            return plain.rpartition("/")[2] in STARTERS
     return True
 
 

@@ -20,8 +20,6 @@ _SHELLS = frozenset(
 _OF_USERS = frozenset({"su", "runuser"})
 _SCRIPT_OPTION = re.compile(r"-[A-Za-z]*c[A-Za-z]*|--command")
 _WITH_VALUE = re.compile(r"[-+][A-Za-z]*[oO]|--rcfile|--init-file|-s|-g|-u")
-_QUOTES = re.compile(r"['\"\\]")
-_BETWEEN = frozenset(";|&()\n")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def misplaced(text: str) -> Misplaced | None:
     """Return what is wrong if a program that a command starts reads a variable of it as commands, else None."""
     if NAME.search(text) is None:
         return None
-    commands = _commands(text) if command.is_shell_line(text) else [command.split(text)]
+    commands = command.commands_of(text) if command.is_shell_line(text) else [command.split(text)]
     found = (why for words in commands for script, why in _scripts(words) if NAME.search(script))
     return next(found, None)
 
@@ -55,7 +53,7 @@ def misplaced(text: str) -> Misplaced | None:
 def _scripts(words: Sequence[str]) -> Iterator[tuple[str, Misplaced]]:
     """Yield the words of one command that a program reads as commands, with what is wrong about a variable in them."""
     for place, word in enumerate(words):
-        program, arguments = _QUOTES.sub("", word).rpartition("/")[2], words[place + 1 :]
+        program, arguments = command.bare(word).rpartition("/")[2], words[place + 1 :]
         if program == "eval":
             yield from ((script, _IN_SCRIPT) for script in arguments)
         elif program in _SHELLS:
@@ -69,7 +67,7 @@ def _script_of(program: str, arguments: Sequence[str]) -> Iterator[str]:
     """Yield the script of a shell that is given it as an argument."""
     is_wanted = is_value = False
     for word in arguments:
-        plain = _QUOTES.sub("", word)
+        plain = command.bare(word)
         if plain.startswith("--command="):
             yield word
         elif _SCRIPT_OPTION.fullmatch(plain):
@@ -87,27 +85,3 @@ def _script_of(program: str, arguments: Sequence[str]) -> Iterator[str]:
                 return
         elif program not in _OF_USERS:
             return
-
-
-def _commands(line: str) -> Iterator[list[str]]:
-    """Yield the words of each command in a line for the shell, with their quotes."""
-    words: list[str] = []
-    word, quote, place = "", "", 0
-    while place < len(line):
-        char = line[place]
-        if char == "\\" and quote != "'":
-            word += line[place : place + 2]
-            place += 2
-            continue
-        place += 1
-        if char in "'\"" and quote in {"", char}:
-            quote = "" if quote else char
-        if quote or not (char.isspace() or char in _BETWEEN):
-            word += char
-            continue
-        words += [word] if word else []
-        word = ""
-        if char in _BETWEEN:
-            yield words
-            words = []
-    yield [*words, word] if word else words

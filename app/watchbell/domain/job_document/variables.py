@@ -6,16 +6,20 @@ the shell's own arguments, which it does not read as commands whatever they say.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from watchbell.domain.job_document import command
+from watchbell.domain.job_document import command, interpreters
 from watchbell.errors import InputError, Problem
 
 NAME = re.compile(r"\{\{([A-Z_]+)\}\}")
 VALUE_LIMIT = 4096
 _INNER = re.compile(r"`|\$\(|<<|\$'|\$\"")
+_OPTION = (
+    "must not begin with -, because it begins an argument; what is meant so needs -- or - before it in the document"
+)
 #: The name of the shell, as it tells of errors in a line.
 _SHELL_NAME = "job"
 
@@ -36,10 +40,22 @@ def defaults_in(document: object) -> dict[str, str]:
     return found
 
 
+def leading_in(document: object) -> frozenset[str]:
+    """Return the names of the variables that begin an argument, where a value with a dash would be an option.
+
+    Behind an argument ``--`` nothing is one.
+    """
+    return frozenset(name for words in _arguments(_body(document), "") for name in _leading(words))
+
+
 def fill_in(document: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the document with a value in each place; raises InputError for a value that is missing or cannot be there."""
+    """Return the document with a value in each place; raises InputError for a value that is missing or cannot be there.
+
+    What the document gives a variable itself may begin an argument with a dash, a value that somebody else gives may not.
+    """
     names = names_in(document)
-    values = {**defaults_in(document), **{name: value for name, value in given.items() if value.strip()}}
+    defaults = defaults_in(document)
+    values = {**defaults, **{name: value for name, value in given.items() if value.strip()}}
     problems = [
         *(
             Problem(f"variables.{name}"[:100], "is needed by the document", "nginx")
@@ -47,6 +63,11 @@ def fill_in(document: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, 
         ),
         *(Problem(f"variables.{name}"[:100], "is no variable of the document") for name in sorted(set(given) - names)),
         *(problem for name in sorted(names & set(values)) for problem in _problems_of(name, values[name])),
+        *(
+            Problem(f"variables.{name}"[:100], _OPTION)
+            for name in sorted(leading_in(document))
+            if values.get(name, "").startswith("-") and values[name] != defaults.get(name)
+        ),
     ]
     if problems:
         raise InputError(*problems)
@@ -70,6 +91,35 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for below in value:
             yield from _texts(below)
+
+
+def _arguments(value: object, path: str) -> Iterator[list[str]]:
+    """Yield the words of each command in a document, and the arguments of each handler."""
+    if isinstance(value, list):
+        for below in value:
+            yield from _arguments(below, path)
+    for name, below in value.items() if isinstance(value, Mapping) else ():
+        if path == "environment":
+            continue
+        if name == "command" and isinstance(below, str):
+            is_line = command.is_shell_line(below)
+            yield from command.commands_of(below) if is_line else [command.split(below)]
+        elif name == "args" and isinstance(below, list):
+            yield [one for one in below if isinstance(one, str)]
+        else:
+            yield from _arguments(below, str(name))
+
+
+def _leading(words: Sequence[str]) -> Iterator[str]:
+    is_started = False
+    plain = [command.bare(word) for word in words]
+    for word, after in itertools.pairwise([*plain, ""]):
+        # That of sudo and the like is followed by a program, which has options of its own.
+        if word == "--" and (not is_started or NAME.match(after)):
+            return
+        is_started = is_started or word.rpartition("/")[2] in interpreters.STARTERS
+        if found := NAME.match(word):
+            yield found[1]
 
 
 def _problems_of(name: str, value: str) -> Iterator[Problem]:
