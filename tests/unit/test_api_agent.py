@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.api_fixtures import Book, Program
 from tests.database import NOW
 from tests.fleet import add_device, execute
 from watchbell import clock
-from watchbell.domain import agent_protocol
+from watchbell.domain import agent_protocol, carried
 from watchbell.domain.agent_protocol import BadlySigned, NotTrusted, Told
 from watchbell.services import (
     audit,
@@ -323,13 +324,17 @@ def test_a_device_fetches_what_it_is_to_carry_and_tells_of_it(device: Device, re
     assert device.want(200, "GET", "handlers/backup-directory")["sha256"] == told["handlers"][0]["sha256"]
     device.want(404, "POST", "carried", {**asked, "schedule_id": "none"})
 
-    due_at = clock.now().isoformat()
-    moment = {"schedule_id": made.schedule_id, "version": 1, "key": "k", "due_at": due_at, "outcome": "run"}
+    due = carried.read_told(told["timing"]).next_after(clock.now() - timedelta(hours=1), "UTC")
+    assert due is not None
+    key, due_at = carried.key_of(due), due.due_at.isoformat()
+    moment = {"schedule_id": made.schedule_id, "version": 1, "key": key, "due_at": due_at, "outcome": "run"}
     for wrong in ({"status": "QUEUED"}, {"key": ""}, {"outcome": "x"}, {"due_at": "now"}, {"stands_for": 0}):
         body = {"incarnation": "a" * 32, "moments": [{**moment, **wrong}]}
         device.want(422, "POST", "moments", body)
     body = {"incarnation": "a" * 32, "moments": [{**moment, "status": "FAILED", "failure": "x", "stdout": "\0"}]}
     assert device.want(200, "POST", "moments", body) == device.want(200, "POST", "moments", body) == {"known": [True]}
+    made_up = {"incarnation": "a" * 32, "moments": [{**moment, "key": "k"}]}
+    assert device.want(200, "POST", "moments", made_up) == {"known": [False]}
     assert device.want(409, "POST", "moments", {**body, "incarnation": "c" * 32})["code"] == "not_yet"
     (shown,), _total = carried_moments.list_moments(db, made.schedule_id, limit=9)
     assert shown.part is not None

@@ -47,6 +47,21 @@ def test_a_device_asks_and_reports_with_its_key(remote: Program, db: Database, h
     assert devices.get(db, uuid, now=clock.now()).is_online is True
 
 
+def test_a_device_that_asks_without_end_is_slowed_down_and_no_other_is(remote: Program, db: Database) -> None:
+    (uuid, secret), (other, key) = device_with_key(db), device_with_key(db, "other")
+    jobs, how = f"/api/v1/devices/{uuid}/jobs", with_key(secret)
+    for _ in range(100):
+        remote.client.get(f"{jobs}/next", **how)
+        remote.client.patch(f"{jobs}/{NOBODY}/status", json={"status": "SUCCEEDED"}, **how)
+        remote.client.get(f"/api/v1/devices/{uuid}/handlers/none", **how)
+
+    answer = remote.call("GET", f"{jobs}/next", **how)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "10")
+    assert answer.get_json()["error"] == "This device asks too often"
+    remote.want(200, "GET", f"/api/v1/devices/{other}/jobs/next", **with_key(key))
+
+
 def test_no_key_or_a_wrong_one_is_401_and_a_device_at_rest_403(remote: Program, db: Database) -> None:
     uuid, secret = device_with_key(db, active=False)
     path = f"/api/v1/devices/{uuid}/jobs/next"

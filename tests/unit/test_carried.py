@@ -214,6 +214,71 @@ def test_what_was_missed_stands_as_missed_and_what_was_never_given_is_not_believ
     assert carried_moments.forget(db, now=NOW + timedelta(days=100)) == 1
 
 
+_DAY = timedelta(days=1)
+_AT_TWO = NOW.replace(day=23, hour=2, minute=0, second=0)
+
+
+@pytest.mark.parametrize(
+    ("key", "due_at"),
+    [
+        ("cal:2026-11-23T02:00:01/0", _AT_TWO),
+        ("cal:2026-11-23T03:00:00/0", _AT_TWO + timedelta(hours=1)),
+        ("cal:2026-11-31T02:00:00/0", _AT_TWO),
+        ("cal:9999-12-31T02:00:00/0", _AT_TWO),
+        ("cal:2026-11-23T02:00:00/2", _AT_TWO),
+        ("cal:2026-11-23T02:00:00/0x", _AT_TWO),
+        ("cal:2026-11-23T02:00:00/0", _AT_TWO + 2 * _DAY),
+        ("utc:2026-11-23T02:00:00Z", _AT_TWO),
+        ("anything", _AT_TWO),
+        ("cal:2026-11-20T02:00:00/0", _AT_TWO - 3 * _DAY),
+        ("cal:2027-11-23T02:00:00/0", _AT_TWO + 365 * _DAY),
+    ],
+)
+def test_a_device_cannot_make_up_moments_that_its_schedule_never_had(db: Database, key: str, due_at: datetime) -> None:
+    """One could fill the ledger with orders of moments that it thought of."""
+    uuid, schedule_id = join(db), make(db)
+    carry(db, uuid, schedule_id)
+
+    assert tell(db, uuid, schedule_id, key=key, due_at=due_at) == [False]
+
+    assert fleet_jobs.list_page(db, limit=9) == []
+    assert fleet_schedules.get(db, schedule_id).execution_count == 0
+    # In another zone the same moment is at another time.
+    assert tell(db, uuid, schedule_id, day=23, due_at=_AT_TWO - timedelta(hours=9)) == [True]
+
+
+def test_a_device_cannot_make_up_moments_of_an_interval(db: Database) -> None:
+    uuid, schedule_id = join(db), make(db, schedule_type="interval", cron_expression=None, interval_minutes=90)
+    carry(db, uuid, schedule_id)
+    _salt, told = agents.give_carried(db, uuid, ME, schedule_id, now=NOW)
+    found = rules.read_told(told["timing"]).next_after(NOW, "UTC")
+    assert found is not None
+
+    for late, key in ((1, rules.key_of(found)), (0, "utc:2026-11-23T02:00:00Z"), (0, "cal:2026-11-23T02:00:00/0")):
+        assert tell(db, uuid, schedule_id, key=key, due_at=found.due_at + timedelta(seconds=late)) == [False]
+    assert tell(db, uuid, schedule_id, key=rules.key_of(found), due_at=found.due_at) == [True]
+
+
+@pytest.mark.parametrize("text", ["30 2 * * *", "*/20 * * * *", "0 9 L * mon"])
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "America/New_York", "Pacific/Apia", "Pacific/Kiritimati", "Pacific/Niue"]
+)
+def test_every_moment_that_a_device_finds_is_one_of_its_schedule(text: str, zone: str) -> None:
+    timing = rules.read_told(rules.as_told(build_schedule({"cron": text}, now=NOW, default_zone="UTC")))
+    # The day that Apia left out, and the changes of 2026.
+    for after in (
+        datetime(2011, 12, 28, tzinfo=UTC),
+        datetime(2026, 3, 7, tzinfo=UTC),
+        datetime(2026, 10, 24, tzinfo=UTC),
+    ):
+        for _ in range(100):
+            found = timing.next_after(after, zone)
+            assert found is not None
+            assert rules.has_moment(timing, rules.key_of(found), found.due_at)
+            assert rules.has_moment(timing, f"anything..{rules.key_of(found)}", found.due_at)
+            after = found.due_at
+
+
 def test_what_a_device_tells_of_a_schedule_that_was_deleted_meanwhile_is_kept(db: Database) -> None:
     uuid, schedule_id = join(db), make(db)
     carry(db, uuid, schedule_id)

@@ -217,6 +217,17 @@ def test_a_report_that_comes_too_late_is_kept_beside_and_changes_nothing(db: Dat
     assert [(event.to_state, event.data["stdout"]) for event in late] == [("succeeded", "done")]
 
 
+def test_of_reports_that_come_too_late_no_more_are_kept_than_anybody_reads(db: Database) -> None:
+    uuid, job_id = bring_to(db, "timed_out")
+
+    for number in range(device_jobs.MOST_LATE + 5):
+        with pytest.raises(ReportRefused, match="TIMED_OUT"):
+            say(db, uuid, job_id, "succeeded", exit_code=0, stdout=f"done {number}", after=99)
+
+    late = [event.data["stdout"] for event in device_jobs.list_events(db, uuid, job_id) if event.kind == "late_report"]
+    assert late == [f"done {number}" for number in range(device_jobs.MOST_LATE)]
+
+
 def test_a_device_reports_of_its_own_jobs_only(db: Database) -> None:
     uuid, job_id = bring_to(db, "in_progress")
     other = add_device(db)

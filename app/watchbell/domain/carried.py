@@ -7,6 +7,7 @@ finds the next moment by the same rule as everything else here.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -26,6 +27,9 @@ LATEST_START = timedelta(minutes=5)
 #: So many moments are looked at at once.
 MOST_DUE = 2000
 KEY_LIMIT = 120
+_CALENDAR_KEY = re.compile(r"cal:(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)/[01]")
+#: Further no zone was ever from UTC, with a change of its clock in between.
+_FURTHEST_ZONE = timedelta(hours=26)
 _KINDS_OF_YEAR = tuple((leap, weekday) for leap in (False, True) for weekday in range(7))
 _OFF = "the device or its agent was off"
 _BUSY = "the device was at something else or asleep"
@@ -118,6 +122,27 @@ def key_of(occurrence: Occurrence) -> str:
     So the moments of devices in many zones are one, and a device that is moved to another zone does not do a night twice.
     """
     return occurrence.key.partition("@")[0]
+
+
+def has_moment(timing: Timing, key: str, due_at: datetime) -> bool:
+    """Return whether a schedule has a moment of that name, in whatever zone, at that time.
+
+    Of a counted range it is asked for the last one; the first may be of what the schedule was before a change.
+    """
+    name = key.rpartition("..")[2]
+    try:
+        if timing.interval is not None:
+            found = timing.next_after(due_at - timedelta(microseconds=1), "UTC")
+            return found is not None and found.due_at == due_at and key_of(found) == name
+        match = _CALENDAR_KEY.fullmatch(name)
+        if match is None or timing.calendar is None:
+            return False
+        local = datetime.fromisoformat(match[1])
+        far = abs(due_at.astimezone(UTC).replace(tzinfo=None) - local)
+        return far <= _FURTHEST_ZONE and timing.calendar.first_from(local) == local
+    except (OverflowError, ValueError):
+        # No such day, or none that a calendar goes to.
+        return False
 
 
 def judge(

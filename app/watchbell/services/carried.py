@@ -119,6 +119,7 @@ def _snapshot(found: FleetSchedule, now: datetime) -> CarriedVersion:
         name=found.name,
         document=found.document,
         timeout_seconds=found.timeout_seconds,
+        timing=carried.as_told(fleet_schedules.timing_of(found)),
         created_by=found.created_by,
         created_at=now,
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from watchbell.domain import carried as rules
 from watchbell.domain.carried import Outcome
 from watchbell.domain.fleet_state import EXECUTION_FINAL, DeviceJobState, ExecutionState, advance, reported
 from watchbell.services import device_jobs, fleet_moves, fleet_schedules, joining
@@ -26,8 +27,9 @@ from watchbell.store.session import Database, Session
 
 #: What was told of moments that were not run is kept for so long.
 KEPT = timedelta(days=90)
-#: No moment of a version lies longer before the time at which a device was given it than clocks are wrong and zones apart.
-_MOST_BEFORE = timedelta(days=1)
+#: No moment of a schedule lies longer before the time at which the first device was given it, or after now, than clocks are
+#: wrong and zones apart.
+_WRONG_CLOCK = timedelta(days=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Shown:
 
 
 def take(db: Database, uuid: str, incarnation: str, every: Sequence[Told], *, now: datetime) -> list[bool]:
-    """Take what a device says of moments into the ledger, and return of each whether the device was ever given its schedule.
+    """Take what a device says of moments into the ledger, and return of each whether it is one of a schedule that it was given.
 
     The first that it says of a moment stands; the same again changes nothing, and something else is kept beside it. Raises
     NotFound, DeviceInactive and NotYet.
@@ -111,7 +113,9 @@ def _take(session: Session, device: Device, told: Told, now: datetime) -> bool:
     if known is not None:
         _keep_other(session, device, known, told, now)
         return True
-    due_at = min(max(told.due_at, version.created_at - _MOST_BEFORE), now)
+    if not _has_moment(session, version, told, now):
+        return False
+    due_at = min(told.due_at, now)
     part = _run(session, device, version, told, due_at, now) if told.outcome is Outcome.RUN else None
     session.add(
         CarriedMoment(
@@ -122,6 +126,15 @@ def _take(session: Session, device: Device, told: Told, now: datetime) -> bool:
     )  # fmt: skip
     session.flush()
     return True
+
+
+def _has_moment(session: Session, version: CarriedVersion, told: Told, now: datetime) -> bool:
+    """Return whether what a device tells of is a moment that its schedule has had while anybody carried it."""
+    first_at = store.first_given_at(session, version.schedule_uuid) or version.created_at
+    if not first_at - _WRONG_CLOCK <= told.due_at <= now + _WRONG_CLOCK:
+        return False
+    # Of what was given before this was kept nobody knows when it was due.
+    return version.timing is None or rules.has_moment(rules.read_told(version.timing), told.key, told.due_at)
 
 
 def _keep_other(session: Session, device: Device, known: CarriedMoment, told: Told, now: datetime) -> None:

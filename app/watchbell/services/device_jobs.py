@@ -39,6 +39,8 @@ OUTPUT_LIMIT = 64 * 1024
 REASON_LIMIT = 4096
 DETAILS_LIMIT = 16 * 1024
 REPORT_ID_LIMIT = 100
+#: So many reports of a job that has ended are kept beside it.
+MOST_LATE = 20
 #: The numbers of reports are known for so long.
 REPORTS_KEPT = timedelta(days=30)
 #: The fields of a report that describe the result; those that are absent stay as they are.
@@ -355,9 +357,9 @@ def cut(name: str, value: Any) -> Any:
 
 
 def keep_late(session: Session, part: DeviceJob, device: Device, given: Report, now: datetime) -> None:
-    """Keep a report of a part that has ended beside it, once however often it comes."""
-    known = log_store.list_events(session, part.id)
-    if any(event.kind == "late_report" and event.data.get("digest") == given.digest for event in known):
+    """Keep a report of a part that has ended beside it, once however often it comes, and no more of them than anybody reads."""
+    known = log_store.list_late(session, part.id)
+    if len(known) >= MOST_LATE or any(data.get("digest") == given.digest for data in known):
         return
     told = {name: str(cut("reason", str(value)))[:1000] for name, value in given.result.items() if value is not None}
     row = fleet_moves.log_row(part.id, None, given.state, now=now, actor=device.uuid, reason="it had ended before")

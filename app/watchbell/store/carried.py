@@ -29,6 +29,8 @@ class CarriedVersion(Base):
     name: Mapped[str]
     document: Mapped[dict[str, Any]]
     timeout_seconds: Mapped[int]
+    #: When it is due, as devices are told; None of one that was given before this was kept.
+    timing: Mapped[dict[str, Any] | None]
     created_by: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime]
 
@@ -83,6 +85,12 @@ def find_version(session: Session, schedule_uuid: str, version: int, *, lock: bo
         CarriedVersion.schedule_uuid == schedule_uuid, CarriedVersion.version == version
     )
     return session.scalars(statement.with_for_update() if lock else statement).one_or_none()
+
+
+def first_given_at(session: Session, schedule_uuid: str) -> datetime | None:
+    """Return when any device was first given any version of a schedule."""
+    statement = select(func.min(CarriedVersion.created_at)).where(CarriedVersion.schedule_uuid == schedule_uuid)
+    return session.scalar(statement)
 
 
 def find_copy(session: Session, schedule_uuid: str, device_id: int) -> CarriedCopy | None:

@@ -63,6 +63,12 @@ def list_events(session: Session, device_job_id: int) -> Sequence[DeviceJobEvent
     return session.scalars(statement.order_by(DeviceJobEvent.id)).all()
 
 
+def list_late(session: Session, device_job_id: int) -> Sequence[dict[str, Any]]:
+    """Return what was reported of a part after its end."""
+    mine = (DeviceJobEvent.device_job_id == device_job_id, DeviceJobEvent.kind == "late_report")
+    return session.scalars(select(DeviceJobEvent.data).where(*mine)).all()
+
+
 def find_report(session: Session, device_id: int, report_id: str) -> DeviceReport | None:
     """Return what a device has reported under a number, or None."""
     statement = select(DeviceReport).where(DeviceReport.device_id == device_id, DeviceReport.report_id == report_id)

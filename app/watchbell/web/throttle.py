@@ -19,6 +19,7 @@ from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
 from watchbell import clock
 from watchbell.config import Config
+from watchbell.errors import TooManyTries
 from watchbell.web.minutes import Minutes
 from watchbell.web.shared_tries import SharedTries, shared_by
 
@@ -31,8 +32,9 @@ _TOKENS = (parse("30 per minute"), parse("300 per hour"))
 _REFUSALS = (parse("10 per minute"), parse("100 per hour"))
 #: Of enrolment codes that are none. Whoever has a real one needs a single try.
 _CODES = (parse("10 per minute"), parse("60 per hour"))
-#: Requests of one agent in a minute, which asks every 30 seconds, or every five while it is at a job.
+#: Requests of one device in a minute: our agent asks every 30 seconds, or every five while it is at a job.
 _MOST_OF_AGENT = 300
+_TOO_OFTEN_SECONDS = 10
 #: A code of six digits is guessed in time by whoever may try long enough: three of a million fit at any moment.
 _FACTORS = (parse("10 per minute"), parse("30 per hour"), parse("100 per day"))
 #: What is said of a login header is said of each address, or of each name, once a day.
@@ -108,7 +110,7 @@ class Tries:
         self._hit("enrolment", source_of(address), _CODES)
 
     def count_agent(self, uuid: str) -> bool:
-        """Count a request of the agent of a device and return whether it is to be answered."""
+        """Count a request of a device and return whether it is to be answered."""
         return self._agents.count(uuid, clock.monotonic())
 
     def count_refusal(self, username: str) -> bool:
@@ -177,6 +179,12 @@ def init_app(app: Flask, config: Config) -> None:
     """Attach the count to the application; raises ConfigError for a store that cannot be used here."""
     limiter = MovingWindowRateLimiter(storage_from_string("memory://"))
     app.extensions[_NAME] = Tries(limiter, shared_by(config))
+
+
+def require_patience(device: str) -> None:
+    """Count a request that a device makes for itself; raises TooManyTries for one that asks without end."""
+    if not tries().count_agent(device):
+        raise TooManyTries("this device asks too often", retry_seconds=_TOO_OFTEN_SECONDS)
 
 
 def tries() -> Tries:

@@ -8,7 +8,7 @@ from flask import Response, jsonify
 
 from watchbell.domain import agent_protocol
 from watchbell.domain.fleet_state import DeviceJobState, from_wire, wire_word
-from watchbell.errors import NotAllowed, TooManyTries
+from watchbell.errors import NotAllowed
 from watchbell.services import agents, device_jobs, job_handlers
 from watchbell.services.agents import Asked
 from watchbell.services.device_jobs import RESULT_FIELDS, Report
@@ -16,9 +16,7 @@ from watchbell.web import bearer, current, device_signing, sightings
 from watchbell.web.api.agent import schemas
 from watchbell.web.api.agent.family import blueprint
 from watchbell.web.db import database
-from watchbell.web.throttle import tries
-
-_TOO_OFTEN_SECONDS = 10
+from watchbell.web.throttle import require_patience, tries
 
 
 @blueprint.route("/poll", methods=["POST"])
@@ -70,8 +68,7 @@ def asking_device() -> str:
     uuid = current.user().device
     if uuid is None:
         raise NotAllowed("An agent says by the key of its device who it is")
-    if not tries().count_agent(uuid):
-        raise TooManyTries("this device asks too often", retry_seconds=_TOO_OFTEN_SECONDS)
+    require_patience(uuid)
     return uuid
 
 

@@ -14,12 +14,14 @@ from watchbell.web import current
 from watchbell.web.api.device_jobs import device_schemas, schemas, words
 from watchbell.web.api.device_jobs.family import blueprint
 from watchbell.web.db import database
+from watchbell.web.throttle import require_patience
 
 _NO_DEVICE = "There is no such device."
+_TOO_OFTEN = "It asks too often; `Retry-After` says when it may again."
 
 
 @blueprint.route("/devices/<device:uuid>/jobs/next")
-@blueprint.errors(_404=_NO_DEVICE)
+@blueprint.errors(_404=_NO_DEVICE, _429=_TOO_OFTEN)
 @blueprint.answers(200, device_schemas.NextJob)
 def next_job(uuid: str) -> Response:
     """Get what the device is to do: what it holds already, else the oldest of the most urgent that wait for it."""
@@ -32,6 +34,7 @@ def next_job(uuid: str) -> Response:
 @blueprint.errors(
     _404="The device has no such job.",
     _409="This cannot follow what the job is, which `current` says; of a job that has ended it is kept beside it.",
+    _429=_TOO_OFTEN,
 )
 @blueprint.answers(200, device_schemas.DeviceJob)
 def report(given: dict[str, Any], uuid: str, job_id: str) -> Response:
@@ -43,7 +46,9 @@ def report(given: dict[str, Any], uuid: str, job_id: str) -> Response:
 
 @blueprint.route("/devices/<device:uuid>/handlers/<name>")
 @blueprint.query(device_schemas.HandlerAsked)
-@blueprint.errors(_404="The device has no job that names such a handler, or it never had a script of that digest.")
+@blueprint.errors(
+    _404="The device has no job that names such a handler, or it never had a script of that digest.", _429=_TOO_OFTEN
+)
 @blueprint.answers(200, schemas.Handler)
 def get_handler(asked: dict[str, Any], uuid: str, name: str) -> Response:
     """Get a handler that a job names which the device has: as it is now, or as it was with the digest that the device was told."""
@@ -54,11 +59,15 @@ def get_handler(asked: dict[str, Any], uuid: str, name: str) -> Response:
 
 
 def _require_own(uuid: str) -> None:
-    """Raise NotAllowed unless the key of the request is that of the device; without logins anybody here may play one."""
+    """Raise NotAllowed unless the key of the request is that of the device, and TooManyTries if it asks too often.
+
+    Without logins anybody here may play one.
+    """
     user = current.user()
     if user.by_token:
         if user.device != uuid.lower():
             raise NotAllowed("A device asks for and reports of its own jobs only")
+        require_patience(user.device)
         return
     devices.touch(database(), uuid, now=current.now(), address=current.address())
 
