@@ -35,6 +35,9 @@ def lane_of(nodeid: str) -> str:
     if "postgresql" in nodeid:
         # They share the one private server of their worker.
         return "postgresql"
+    if "brokers" in file:
+        # They mostly wait, for a broker that begins or is in trouble.
+        return "brokers"
     lane = next((LANES[folder] for folder in file.split("/")[:-1] if folder in LANES), None)
     if lane is None:
         return nodeid

@@ -9,11 +9,13 @@ from contextlib import closing
 
 import pytest
 
+from tests.process.brokers import rabbit, redis_broker
 from tests.process.lives import Lab, Nursery
 from tests.process.page import Page
 from watchbell.store import schema
 from watchbell.store.session import Database
 
+__all__ = ["rabbit", "redis_broker"]
 #: Only root can run commands as somebody else, so elsewhere there is nothing to test.
 collect_ignore = [] if os.geteuid() == 0 else ["test_run_as.py"]
 

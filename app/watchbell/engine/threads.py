@@ -22,7 +22,7 @@ _ROOM_SECONDS = 0.2
 
 
 class Announcing:
-    """Sends announcements. What cannot be sent is dropped: it is announced again."""
+    """Sends announcements. What cannot be sent is tried again before anything else, so that trouble lasts as long as it does."""
 
     def __init__(self, url: str) -> None:
         self._line = Line(url)
@@ -48,14 +48,12 @@ class Announcing:
             with self._bell:
                 if not self._calls and self.trouble == "":
                     self._bell.wait(PING_SECONDS)
-                calls = list(self._calls)
-                self._calls.clear()
             try:
-                if calls:
-                    for call in calls:
-                        self._line.send(call)
-                else:
+                if not self._calls:
                     self._line.ping()
+                while self._calls:
+                    self._line.send(self._calls[0])
+                    self._calls.popleft()
                 self.trouble = ""
                 continue
             except BrokerTrouble as error:
@@ -158,10 +156,8 @@ class Listening:
 
     def _listen(self) -> None:
         """Hand in what is heard, as long as the inbox is open; raises BrokerTrouble."""
-        with contextlib.closing(self._line.listen(self._queue)) as heard:
+        with contextlib.closing(self._line.listen(self._queue, self._inbox.wait_for_room)) as heard:
             while not self._inbox.is_closed:
-                if not self._inbox.wait_for_room():
-                    continue
                 found = next(heard)
                 self.trouble = ""
                 if found is not None:
