@@ -26,7 +26,7 @@ FILES = PACKAGE / "web/translations/core"
 LAYERS = ("domain/**/*.py", "services/*.py")
 #: Of these layers little comes to a page, and what does comes from these modules.
 FURTHER = (
-    *(f"execution/{name}.py" for name in ("outcome", "process", "result", "limits", "kept", "adoption", "tracking", "watcher")),
+    *(f"execution/{name}.py" for name in ("outcome", "process", "result", "limits", "kept", "adoption", "scripts", "tracking", "watcher")),
     *(f"scheduler/{name}.py" for name in ("gate", "leadership", "long_past", "loop", "main", "reap", "recovery", "timekeeper",
                                            "vitals", "watchdog")),
     *(f"control/{name}.py" for name in ("process", "health", "detached", "log_pages", "logfile")),
@@ -56,6 +56,8 @@ SILENT = frozenset(
         "task.json",
         "Invalid control",
         "final step",
+        "exec %(a)s",
+        "/bin/bash -e",
         "or template_id is required",
         '{"start": "02:00", "end": "04:00", "days": ["sat", "sun"]}',
         "argument %(a)s",

@@ -51,6 +51,11 @@ def run(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         ({"command": "printf '<%s>' ${param:note} 'x${param:note}'"}, f"<{HOSTILE}><x{HOSTILE}>", 0),
         ({"command": 'printf "<%s>" "$DSN" "$KEY" "$API_TOKEN" "$PWD"'},
          "<postgres://app:v4lue@db><v4lue><t0ken-of-the-task></>", 0),
+        ({"command": 'import os, sys\nsys.stdout.write(os.environ["WATCHBELL_PARAM_NOTE"])\nsys.exit(4)', "interpreter": "python3 -I"},
+         HOSTILE, 4),
+        ({"command": "printf '<%s>' ${param:note} 'a  b' '*'", "interpreter": "none"}, f"<{HOSTILE}><a  b><*>", 0),
+        ({"command": "", "steps": [{"command": "print(1, end='')"}, {"command": "raise SystemExit(5)"}],
+          "interpreter": "python3"}, "1", 5),
         ({"command": "", "steps": [{"command": "printf 1; false", "continue_on_failure": True}, {"command": "printf 2"}]}, "12", 1),
     ],
 )  # fmt: skip

@@ -40,7 +40,7 @@ RANGES = {
     "keep_runs": (1, 100_000_000),
 }
 WORDS = {"overlap", "catch_up", "uncertain", "retry_backoff", "output_excess", "own_metrics"}
-TEXTS = {"queue": "backup", "as_user": "backup", "retry_on": "1, 75-79, timeout", "retry_not_on": "signal", "retry_multiplier": "1.5",
+TEXTS = {"queue": "backup", "as_user": "backup", "interpreter": "/bin/bash -e", "retry_on": "1, 75-79, timeout", "retry_not_on": "signal", "retry_multiplier": "1.5",
          "gates": "fast: execution_time_seconds < 60"}  # fmt: skip
 
 

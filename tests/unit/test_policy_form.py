@@ -21,7 +21,7 @@ POLICIES = {
     "time_limit_seconds": "30m", "grace_seconds": "0", "output_limit_mib": "1", "output_excess": "end",
     "memory_limit_mib": "512", "process_limit": "64", "niceness": "-5", "queue": "nightly", "priority": "-10",
     "spread_seconds": "90s", "keep_days": "30", "keep_runs": "1000", "own_metrics": "read",
-    "gates": "fast: execution_time_seconds < 60\nrows > 0",
+    "gates": "fast: execution_time_seconds < 60\nrows > 0", "interpreter": "/bin/sh -e",
 }  # fmt: skip
 IN_SECONDS = {
     "catch_up_window_seconds": 7200, "latest_start_seconds": 600, "retry_delay_seconds": 90,

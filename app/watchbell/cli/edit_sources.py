@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class EditSource(Protocol):
     """Edits of many tasks, told as ``POST /api/v2/tasks/edit`` tells them; changes have the fields of its body."""
 
+    def missing_interpreter(self, task: TaskRow) -> str:
+        """Return the interpreter of a task that is not on this machine; empty if it is, or if that is not known."""
+
     def foresee_edit(
         self,
         tasks: Sequence[TaskRow] | None,
@@ -37,6 +40,12 @@ class LocalEdits:
     """Answers from the database of this machine."""
 
     _program: Program
+
+    def missing_interpreter(self, task: TaskRow) -> str:
+        """Return the interpreter that is not here, as this shell would look for it."""
+        from watchbell.control.diagnosis.programs import missing_interpreter
+
+        return missing_interpreter(task.policies, task.environment, task.host, self._program.config)
 
     def foresee_edit(
         self,

@@ -52,6 +52,10 @@ class RemoteEdits:
 
     _client: Client
 
+    def missing_interpreter(self, task: TaskRow) -> str:
+        """Return nothing: what is on the machine of the server, its page and its doctor tell."""
+        return ""
+
     def foresee_edit(
         self,
         tasks: Sequence[TaskRow] | None,

@@ -63,14 +63,14 @@ _FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "ds
            "not_before", "not_after", "starts", "ends", "from_time", "to_time", "weekdays", "country", "region", "years",
            "ical", "comment", "owner", "team",
            "host", "overlap", "overlap_limit", "catch_up", "catch_up_limit", "uncertain", "retries", "retry_backoff",
-           "retry_multiplier", "retry_on", "retry_not_on", "output_excess", "process_limit", "niceness", "as_user", "queue",
+           "retry_multiplier", "retry_on", "retry_not_on", "output_excess", "process_limit", "niceness", "as_user", "interpreter", "queue",
            "priority", "keep_days", "keep_runs", "own_metrics", "until", "max_running", "reason",
            "key", "role", "scope", "expires", "sort", "stream", "state")  # fmt: skip
 _OPTION_OF |= {name: f"--{name.replace('_', '-')}" for name in _FIELDS}
 #: Option parameters that become fields as they are.
 _SAME = ("command", "directory", "zone", "dst", "calendar_rule", "comment", "owner", "team", "host", "overlap", "overlap_limit", "catch_up",
          "catch_up_limit", "uncertain", "every", "at_time", "retries", "retry_backoff", "retry_multiplier", "retry_on",
-         "retry_not_on", "output_excess", "process_limit", "niceness", "as_user", "queue", "priority", "keep_days",
+         "retry_not_on", "output_excess", "process_limit", "niceness", "as_user", "interpreter", "queue", "priority", "keep_days",
          "keep_runs", "own_metrics")  # fmt: skip
 _EMPTIED = ("calendar", "not_before", "not_after")
 _RENAMED = {
@@ -193,6 +193,8 @@ def policy_options() -> Callable[[F], F]:
             click.option("--process-limit", metavar="N", help="Processes that a run may have."),
             click.option("--niceness", metavar="N", help="From -20 to 19: the higher, the more it gives way to others."),
             click.option("--as-user", metavar="USER", help="User of the system as whom it runs, of those that WATCHBELL_RUN_AS names; '' for the first."),
+            click.option("--interpreter", metavar="WORDS", help="Program that is given the command, or each step, as a script, as '/bin/bash -e' or "
+                         "python3; none for no shell ever; '' for a shell where one is needed."),
             click.option("--queue", metavar="NAME", callback=not_empty, help="Queue in which its runs wait."),
             click.option("--priority", metavar="N", help="From -100 to 100: of what waits, the higher starts first."),
             click.option("--spread", metavar="SPAN", help="Start up to so much later, always the same for a task."),

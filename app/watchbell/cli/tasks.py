@@ -156,6 +156,7 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
         {
             "Task": f"{found.name} (id {found.id}, version {found.version})",
             "Command": found.command or None,
+            "Interpreter": found.policies.get("interpreter"),
             **steps_told(task_steps.from_json(found.steps)),
             "Schedule": found.schedule_words,
             "After": parameters.after_told(found.after, found.join),
@@ -376,6 +377,8 @@ def report(program: Program, changed: TaskRow, as_json: bool, done: str) -> None
         print_json(columns_of(changed, COLUMNS))
         return
     say(f"{done} task {one_line(changed.name)} (id {changed.id}): {one_line(changed.schedule_words)}.")
+    if missing := program.source.missing_interpreter(changed):
+        note(f"{one_line(missing)} was not found on this machine; until it is there, runs will fail.")
     if changed.enabled and changed.next_due_at is not None:
         say(f"Next at {moment(changed.next_due_at, program.zone)}, {program.zone.key}.")
     elif not changed.enabled:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from watchbell.domain.interpreters import NO_SHELL, direct_argv
 from watchbell.domain.parameters import FIELD, Parameter, ParameterType
 from watchbell.domain.plain_command import literal_words
 from watchbell.errors import Problem
@@ -16,10 +17,11 @@ _STAND_IN = "WBPLACE{}WBEND"
 _STANDING = re.compile(r"WBPLACE(\d+)WBEND")
 
 
-def template_of(command: str, parameters: Sequence[Parameter]) -> tuple[str, ...] | None:
-    """Return the arguments of a command with its places in them; None if it has none, or is for a shell."""
+def template_of(command: str, parameters: Sequence[Parameter], interpreter: str = "") -> tuple[str, ...] | None:
+    """Return the arguments of a command with its places in them; None if it has none, or is for a shell or another program."""
     # A shell may mean something else by these signs, where a task has no parameters.
-    if not parameters or OPENING not in command or _STANDING.search(command):
+    is_text = interpreter not in {"", NO_SHELL}
+    if is_text or not parameters or OPENING not in command or _STANDING.search(command):
         return None
     places: list[str] = []
 
@@ -27,7 +29,8 @@ def template_of(command: str, parameters: Sequence[Parameter]) -> tuple[str, ...
         places.append(found[0])
         return _STAND_IN.format(len(places) - 1)
 
-    words = literal_words(_PLACE.sub(stand_in, command))
+    text = _PLACE.sub(stand_in, command)
+    words = direct_argv(text) if interpreter == NO_SHELL else literal_words(text)
     if not words or _STANDING.search(words[0]):
         return None
     return tuple(_STANDING.sub(lambda found: places[int(found[1])], word) for word in words)
@@ -38,8 +41,8 @@ def fill(template: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(_PLACE.sub(lambda found: values.get(found[1], ""), word) for word in template)
 
 
-def check(command: str, steps: Sequence[str], parameters: Sequence[Parameter]) -> list[Problem]:
-    """Return what is wrong with the places in what a task runs."""
+def check(command: str, steps: Sequence[str], parameters: Sequence[Parameter], interpreter: str = "") -> list[Problem]:
+    """Return what is wrong with the places in what a task runs; nothing may be wrong with the rest of it."""
     if not parameters:
         return []
     if any(OPENING in text for text in steps):
@@ -55,7 +58,7 @@ def check(command: str, steps: Sequence[str], parameters: Sequence[Parameter]) -
     if secret is not None:
         words = "a secret cannot stand in a command, where other users of the machine could read it; take its variable"
         return [Problem("command", words, f'"${secret.variable_name}"')]
-    if template_of(command, parameters) is None:
+    if template_of(command, parameters, interpreter) is None:
         return [Problem("command", _for_shell(known[named[0]]), f'"${known[named[0]].variable_name}"')]
     return []
 

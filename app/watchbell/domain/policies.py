@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from watchbell.domain import gates
+from watchbell.domain import gates, interpreters
 from watchbell.errors import InputError, Problem
 
 
@@ -132,6 +132,9 @@ class Policies:
     gates: str = ""
     #: The user of the system as whom it runs; empty for the first of those that the settings name, or the scheduler's own.
     as_user: str = ""
+    #: What is given its command or steps as scripts: empty for a shell, where one is needed, ``none`` for never one, or a
+    #: program with arguments; see domain.interpreters.
+    interpreter: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Return a form that ``from_json`` reads back."""
@@ -291,6 +294,7 @@ _READERS: dict[str, Callable[[str, str], object]] = {
     "retry_multiplier": _read_multiplier,
     "queue": _read_queue,
     "as_user": _read_user,
+    interpreters.FIELD: interpreters.read,
     "retry_on": _read_results,
     "retry_not_on": _read_results,
     # Which metrics they may name is settled when it is known whether those of the task's own are read.

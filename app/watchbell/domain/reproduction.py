@@ -11,10 +11,9 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from watchbell.domain import placeholders, secret_names
+from watchbell.domain import interpreters, placeholders, secret_names
 from watchbell.domain.masking import mask
 from watchbell.domain.parameters import Parameter, ParameterType
-from watchbell.domain.plain_command import plain_argv, shell_command
 from watchbell.domain.policies import Policies
 from watchbell.domain.steps import Step
 
@@ -39,6 +38,15 @@ class Ran:
     told: Mapping[str, str]
     base: Mapping[str, str]
 
+    @property
+    def scripts(self) -> Mapping[str, str]:
+        """Return the scripts of its interpreter, by the names that their files have beside what runs them."""
+        if not interpreters.words_of(self.policies.interpreter):
+            return {}
+        if not self.steps:
+            return {"script": self.command}
+        return {f"script-{number}": step.command for number, step in enumerate(self.steps, 1)}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Variables:
@@ -51,13 +59,14 @@ class Variables:
 
 
 def argv_of(ran: Ran) -> tuple[str, ...] | None:
-    """Return the arguments of the command; None for a run of steps."""
+    """Return the arguments of the command, the file of its script among them; None for a run of steps."""
     if ran.steps:
         return None
-    template = placeholders.template_of(ran.command, ran.parameters)
+    interpreter = ran.policies.interpreter
+    template = placeholders.template_of(ran.command, ran.parameters, interpreter)
     if template:
         return placeholders.fill(template, ran.values)
-    return plain_argv(ran.command) or shell_command(ran.command)
+    return (*interpreters.argv_of(ran.command, interpreter), *ran.scripts)
 
 
 def variables_of(ran: Ran) -> Variables:
@@ -93,7 +102,7 @@ def script_of(ran: Ran) -> str:
         lines.append(f"ulimit -v {policies.memory_limit_mib * 1024}")
     argv = argv_of(ran)
     if argv is not None:
-        lines.append(f"exec {_limited(policies.time_limit_seconds, policies)} {shlex.join(argv)}")
+        lines.append(f"exec {_limited(policies.time_limit_seconds, policies)} {_call(argv, ran)}")
     else:
         lines += _steps(ran)
     return "\n".join(lines) + "\n"
@@ -103,13 +112,22 @@ def _steps(ran: Ran) -> list[str]:
     lines = ["status=0"]
     for number, step in enumerate(ran.steps, 1):
         limit = step.timeout_seconds or ran.policies.time_limit_seconds
-        command = f"{_limited(limit, ran.policies)} {shlex.join(shell_command(step.command))}"
+        argv = interpreters.argv_of(step.command, ran.policies.interpreter)
+        named = (*argv, f"script-{number}") if ran.scripts else argv
+        command = f"{_limited(limit, ran.policies)} {_call(named, ran)}"
         lines.append(f"export WATCHBELL_STEP={number}")
         # The code of the first step that failed is that of the run.
         lines.append(f"{command} || {{ code=$?; [ $status -ne 0 ] || status=$code; }}")
         if not step.continue_on_failure:
             lines.append("[ $status -eq 0 ] || exit $status")
     return [*lines, "exit $status"]
+
+
+def _call(argv: Sequence[str], ran: Ran) -> str:
+    """Return arguments as a shell spells them; a script is called by its path."""
+    if argv[-1] not in ran.scripts:
+        return shlex.join(argv)
+    return f'{shlex.join(argv[:-1])} "$here/{argv[-1]}"'
 
 
 def _limited(seconds: float | None, policies: Policies) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from watchbell.domain import chains, placeholders, runbooks
+from watchbell.domain import chains, interpreters, placeholders, runbooks
 from watchbell.domain import parameters as task_parameters
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
@@ -19,7 +19,7 @@ from watchbell.domain.policies import Policies, build_policies
 from watchbell.domain.runbooks import LINKS_FIELD, RUNBOOK_FIELD, Link
 from watchbell.domain.schedule import Schedule, ScheduleKind
 from watchbell.domain.steps import Step
-from watchbell.domain.task_fields import NAME_LIMIT, READERS
+from watchbell.domain.task_fields import COMMAND_LIMIT, NAME_LIMIT, READERS
 from watchbell.errors import InputError, Problem
 
 #: Fields that say when; together they replace the schedule that was there.
@@ -206,12 +206,23 @@ def _settled(made: TaskDefinition, *, is_given: bool) -> TaskDefinition:
     problems = task_parameters.check_together(declared, made.environment, has_schedule=starts_alone)
     if wrong := chains.check_join(made.join, len(made.after)):
         problems = [*problems, Problem(JOIN_FIELD, wrong, chains.ALL)]
-    problems += placeholders.check(made.command, [step.command for step in made.steps], declared)
+    problems = [*problems, *_check_texts(made)]
     if problems:
         raise InputError(*problems)
     # Sets of which nobody has said anything must not keep a parameter from being changed.
     settle = task_parameters.check_sets if is_given else task_parameters.pruned_sets
     return dataclasses.replace(made, parameter_sets=settle(declared, made.parameter_sets))
+
+
+def _check_texts(made: TaskDefinition) -> list[Problem]:
+    """Return what is wrong with a command or steps for what they are given to."""
+    interpreter, texts = made.policies.interpreter, [step.command for step in made.steps]
+    if not interpreters.words_of(interpreter) and len(made.command) > COMMAND_LIMIT:
+        return [Problem("command", f"must be at most {COMMAND_LIMIT} characters long without an interpreter")]
+    for field, text in (("command", made.command), *(("steps", text) for text in texts)):
+        if text and (fault := interpreters.find_fault(text, interpreter)):
+            return [Problem(field, fault, "tar -c /home")]
+    return placeholders.check(made.command, texts, made.parameters, interpreter)
 
 
 def _settle_what(

@@ -17,6 +17,8 @@ from watchbell.errors import InputError
 NAME_LIMIT = 100
 TEAM_LIMIT = 64
 COMMAND_LIMIT = 32_768
+#: The script of an interpreter, which is no argument of anything, may be longer.
+SCRIPT_LIMIT = 262_144
 TEXT_LIMIT = 4000
 TAG_LIMIT = 50
 
@@ -91,7 +93,7 @@ def _enabled(name: str, value: object) -> bool:
 
 
 def _command(name: str, value: object) -> str:
-    text = _text(COMMAND_LIMIT, "echo hello", lines=True)(name, value)
+    text = _text(SCRIPT_LIMIT, "echo hello", lines=True)(name, value)
     secret_names.check_command(name, text)
     return text
 

@@ -6,6 +6,7 @@ A bundle is three to five files, ``<run_id>.<attempt>.status``, ``.out``, ``.err
             says when, on which boot and under which limits the attempt was started, and at the end how it ended
 ``out``, ``err``   what the command wrote
 ``status.steps``   made only for steps that run as another user: what their runner notes
+``status.script``   the script of a task with an interpreter, or a link to where the user of the run finds it; see scripts.py
 ``order``   made only if it uses both: in which order, see order.py
 
 Bundles lie on tmpfs, where making files costs microseconds, while the bytes that they hold there stay below a bound,
@@ -15,10 +16,12 @@ systemd-logind removes a person's files in /dev/shm and /run/user at their last 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import stat
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +34,13 @@ from watchbell.execution.record import Meta, read_record
 MARKER = "WATCHBELL_RUN_TOKEN"
 #: Behind the name of a record: the steps of an attempt that ran as somebody else, who must not write into the record.
 STEPS = ".steps"
-_NAME = re.compile(r"(?P<run>[A-Za-z0-9_-]{1,64})\.(?P<attempt>[0-9]{1,9})\.(?:status|status.steps|out|err|order)")
+#: Behind the name of a record: the script of an attempt, with a number from the second one on, or links to them.
+SCRIPT = ".script"
+#: Where every user of the system may look for a file whose name it knows; else it is where files for a while are made.
+_PUBLIC = "/dev/shm"
+_NAME = re.compile(
+    r"(?P<run>[A-Za-z0-9_-]{1,64})\.(?P<attempt>[0-9]{1,9})\.(?:status|status.steps|status.script[0-9]{0,2}|out|err|order)"
+)
 
 
 class Bundle:
@@ -147,6 +156,7 @@ class Bundles:
             self._refused.discard(bundle.name)
             for place in self.places(bundle.run_id, bundle.attempt):
                 self.remove(place)
+        self._remove_scripts(f"{bundle.status}{SCRIPT}")
         # The mark goes last: while it is there, nothing can start under this name.
         for path in (bundle.out, bundle.err, bundle.order, f"{bundle.status}{STEPS}", bundle.status):
             try:
@@ -155,8 +165,27 @@ class Bundles:
                 # An attempt that never started has no output, and few have an order of it.
                 continue
 
+    def _remove_scripts(self, first: str) -> None:
+        """Remove the scripts of a bundle, most of which have none, and what is where links lead to."""
+        path, number = first, 1
+        while True:
+            try:
+                place = os.readlink(path)
+            except FileNotFoundError:
+                return
+            except OSError:
+                place = ""  # A plain file lies here itself.
+            if place:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(place)
+            os.unlink(path)
+            number += 1
+            path = f"{first}{number}"
+
     def leave(self) -> None:
-        """Give back the folder on tmpfs if nothing is in it; the next start makes it again."""
+        """Give back the folders on tmpfs if nothing is in them; the next start makes them again."""
+        with contextlib.suppress(OSError):
+            os.rmdir(shared_folder(self._prefix))
         if self._runtime is not None and os.path.isdir(self._runtime) and not os.listdir(self._runtime):
             os.rmdir(self._runtime)
 
@@ -172,6 +201,12 @@ class Bundles:
     def _bundle(self, run_id: str, attempt: int, *, on_tmpfs: bool) -> Bundle:
         root = self._runtime if on_tmpfs and self._runtime is not None else self._disk
         return Bundle(str(run_id), attempt, root, on_tmpfs, f"{self._prefix}.{run_id}.{attempt}")
+
+
+def shared_folder(prefix: str) -> str:
+    """Return where the scripts of runs as other users lie, by what the tokens of an installation begin with."""
+    parent = _PUBLIC if os.access(_PUBLIC, os.W_OK | os.X_OK) else tempfile.gettempdir()
+    return os.path.join(parent, f"watchbell-scripts-{os.geteuid()}-{prefix}")
 
 
 def runtime_root(home: Path, configured: str = "") -> Path | None:

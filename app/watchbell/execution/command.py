@@ -60,6 +60,9 @@ class Command:
     readers: tuple[Reader, ...] = ()
     #: As whom it runs; None for the scheduler's own user.
     user: User | None = None
+    #: A program and its arguments that is given the file of a script: of ``script``, or for each step of what that says.
+    interpreter: tuple[str, ...] = ()
+    script: str = dataclasses.field(default="", repr=False)
 
     def variable(self, name: str) -> str | None:
         """Return a variable as the command sees it."""

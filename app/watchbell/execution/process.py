@@ -144,9 +144,10 @@ def _check_directory(directory: str | None) -> None:
 
 def _find_program(command: Command) -> str:
     """Return the program's file as a shell would find it; raise SpawnFailed when it is not there or not executable."""
-    if not command.argv or not command.argv[0]:
+    argv = command.interpreter or command.argv
+    if not argv or not argv[0]:
         raise SpawnFailed("the command is empty", 127)
-    name = command.argv[0]
+    name = argv[0]
     if name == SHELL:
         return name
     base = command.directory or os.getcwd()
@@ -165,6 +166,10 @@ def _find_program(command: Command) -> str:
                 found_any = True
             elif "/" in name:
                 found_any = True
+    if command.interpreter and found_any:
+        raise SpawnFailed(f"the interpreter {name} may not be executed", 126)
+    if command.interpreter:
+        raise SpawnFailed(f"the interpreter {name} was not found", 127)
     if found_any:
         raise SpawnFailed(f"{name}: permission denied", 126)
     raise SpawnFailed(f"{name}: command not found", 127)
@@ -181,7 +186,8 @@ class _Programs:
 
     def find(self, command: Command) -> str:
         """Return the file of a command's program; raises SpawnFailed when it is not there or may not be executed."""
-        name = command.argv[0] if command.argv else ""
+        argv = command.interpreter or command.argv
+        name = argv[0] if argv else ""
         key = (name, command.directory, command.variable("PATH"))
         now = clock.monotonic()
         known = self._found.get(key)

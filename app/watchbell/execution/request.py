@@ -10,6 +10,7 @@ from watchbell.execution.keeping import Person, Request
 from watchbell.execution.limits import CannotLimit, set_bounds, wrap
 from watchbell.execution.process import SpawnFailed, current_boot_id, find_program
 from watchbell.execution.record import Meta
+from watchbell.execution.scripts import put_scripts, step_of
 from watchbell.execution.stepping import NOTES, steps_command
 
 
@@ -18,9 +19,16 @@ def make_request(number: int, bundle: Bundle, command: Command, limits: Limits, 
     argv, directory, environment = command.argv, command.directory, command.environment
     is_away = is_far(command)
     program = find_program(command) if not is_away else SHELL
+    scripts = put_scripts(bundle, command) if command.interpreter else ()
     if command.steps:
         record = bundle.status if command.user is None else ""
-        argv = steps_command(command.steps, record, bundle.token, limits.grace_seconds)
+        steps = command.steps
+        if scripts:
+            steps = tuple(step_of(step, command.interpreter, path) for step, path in zip(steps, scripts, strict=True))
+            program = SHELL
+        argv = steps_command(steps, record, bundle.token, limits.grace_seconds)
+    elif scripts:
+        argv = (*command.interpreter, *scripts)
     if is_away:
         # Nobody but its own process may have to wait for a server that is gone.
         argv, directory = go_there_itself(directory, argv), None

@@ -10,15 +10,16 @@ from typing import Protocol
 
 from watchbell import clock
 from watchbell.config import MIB, Config
-from watchbell.domain import placeholders, secret_names
+from watchbell.domain import interpreters, placeholders, secret_names
 from watchbell.domain import steps as task_steps
 from watchbell.domain.concealing import Concealer
 from watchbell.domain.parameters import Parameter, ParameterType
 from watchbell.domain.policies import OutputExcess, Policies
 from watchbell.domain.steps import Step
 from watchbell.errors import KeyTrouble, NotFound
-from watchbell.execution import Bundle, Bundles, Command, Limits, Reader, Watcher, plain_argv, shell_command
+from watchbell.execution import Bundle, Bundles, Command, Limits, Reader, Watcher
 from watchbell.execution.command import SHELL
+from watchbell.execution.scripts import step_of
 from watchbell.scheduler.people import People, environment_of
 from watchbell.services import concealers, parameters, secrets, tasks
 from watchbell.services.tickets import Ticket
@@ -43,6 +44,9 @@ class Job:
     parameters: tuple[Parameter, ...] = ()
     #: Its arguments with the places of parameters in them, if it has any.
     template: tuple[str, ...] | None = None
+    #: What is given its script, or those of its steps.
+    interpreter: tuple[str, ...] = ()
+    script: str = ""
 
 
 class Definitions(Protocol):
@@ -103,7 +107,7 @@ class Launcher:
         environment, directory = self._environment(own, ticket), job.directory
         if user is not None:
             environment, directory, common = {**environment_of(user, common), **environment}, directory or user.home, {}
-        command = Command(argv, environment, directory, common, job.steps, readers, user)
+        command = Command(argv, environment, directory, common, job.steps, readers, user, job.interpreter, job.script)
         self._watcher.launch((ticket.run_id, ticket.number), bundle, command, job.limits, more=more)
         return bundle
 
@@ -159,9 +163,11 @@ class Launcher:
         steps = task_steps.from_json(definition.get("steps"))
         declared = parameters.declared(definition)
         output_mib = policies.output_limit_mib or self._config.output_limit_mib
+        if policies.interpreter == interpreters.NO_SHELL:
+            steps = tuple(step_of(step, interpreters.direct_argv(step.command)) for step in steps)
         return Job(
             name=str(definition["name"]),
-            argv=(SHELL,) if steps else plain_argv(text) or shell_command(text),
+            argv=(SHELL,) if steps else interpreters.argv_of(text, policies.interpreter),
             environment=own,
             directory=str(definition["directory"]) if definition["directory"] else None,
             limits=_limits(policies, output_mib * MIB, has_steps=bool(steps)),
@@ -169,7 +175,9 @@ class Launcher:
             steps=steps,
             secrets=secret_names.names_of(own),
             parameters=declared,
-            template=placeholders.template_of(text, declared),
+            template=placeholders.template_of(text, declared, policies.interpreter),
+            interpreter=interpreters.words_of(policies.interpreter),
+            script=text,
         )
 
 

@@ -86,6 +86,7 @@ def _texts(db: Database, detail: RunDetail, definition: TaskDefinition, ran: Ran
     yield "environment.sh", "\n".join(variables.lines) + "\n"
     argv = reproduction.argv_of(ran)
     yield "command.json", _json({"argv": argv, "steps": [step.to_json() for step in ran.steps], "command": ran.command})
+    yield from ran.scripts.items()
     yield "parameters.json", _json(dict(ran.values))
     yield "limits.json", _json(definition.policies.to_json())
     facts = {name: getattr(detail.run, name) for name in _RUN}
@@ -110,6 +111,8 @@ def _host(db: Database, detail: RunDetail) -> Mapping[str, str] | None:
 def _readme(detail: RunDetail, ran: Ran, wanted: Mapping[str, str]) -> str:
     run = detail.run
     asked = "\n".join(f"    {name}: {what}" for name, what in wanted.items())
+    told = f"- {', '.join(f'`{name}`' for name in ran.scripts)}: what {ran.policies.interpreter} is given.\n"
+    scripts = told if ran.scripts else ""
     return f"""# Run {run.id} of {run.task_name}
 
 What version {run.task_version} of the task ran, to be run again elsewhere:
@@ -128,7 +131,7 @@ No secret is in here. Set these first:
   shell and `timeout`.
 - `environment.sh` sets the variables of the task and its parameters, what the run was told of itself, and of the machine
   PATH, language and time zone.
-- `command.json` has the arguments, `parameters.json` the values, `limits.json` the limits and policies.
+{scripts}- `command.json` has the arguments, `parameters.json` the values, `limits.json` the limits and policies.
 - `run.json` says how the run ended, when, on which host, and what it used.
 - `output/` holds what is kept of its output, as it was, with secrets masked.
 - `task.json` is the task, for `watchbell import`; values that look like secrets are masked in it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from watchbell.domain import parameters, placeholders
+from watchbell.domain import interpreters, parameters, placeholders
 from watchbell.domain.parameters import Parameter
 from watchbell.errors import InputError
 from watchbell.store import runs as store
@@ -31,7 +31,8 @@ def read(definition: Mapping[str, object], given: Mapping[str, object]) -> dict[
     """Return the values of a run, with the defaults of what is not given; raises InputError on ``parameters.NAME``."""
     known = declared(definition)
     values = parameters.read_values(known, given)
-    template = placeholders.template_of(str(definition.get("command") or ""), known)
+    interpreter = interpreters.of_policies(definition.get("policies"))
+    template = placeholders.template_of(str(definition.get("command") or ""), known, interpreter)
     problems = placeholders.check_values(template, known, values) if template else []
     if problems:
         raise InputError(*problems)

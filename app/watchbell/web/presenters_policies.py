@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from watchbell.domain import retry
+from watchbell.domain.interpreters import NO_SHELL
 from watchbell.domain.policies import CatchUp, Overlap, Policies, build_policies
 from watchbell.errors import InputError
 from watchbell.services.retention import Rules
@@ -20,6 +21,8 @@ GROUP_TITLES = {
     "order": lazy("Queue and order"),
     "keeping": lazy("How long runs are kept"),
 }
+#: The policy that is typed beside what is run.
+WITH_WHAT = ("interpreter",)
 GROUP_FIELDS = {
     "turns": ("overlap", "overlap_limit", "catch_up", "catch_up_limit", "catch_up_window_seconds",
               "latest_start_seconds", "uncertain"),
@@ -244,9 +247,15 @@ def _limit_facts(policies: Policies) -> list[tuple[str, str] | tuple[str, str, b
         (_("Processes"), grouped(processes) if processes is not None else _("no limit")),
         (_("Niceness"), str(policies.niceness) if policies.niceness else _("0, as the scheduler")),
         *([(_("Run as"), policies.as_user)] if policies.as_user else []),
+        *([(_("Interpreter"), interpreter_words(policies.interpreter))] if policies.interpreter else []),
         *(metrics if policies.own_metrics == "read" else []),
         *([(_("Gates"), "; ".join(policies.gates.splitlines()), True)] if policies.gates else []),
     ]
+
+
+def interpreter_words(interpreter: str) -> str:
+    """Return what is given the script of a task, in words."""
+    return _("none, it is run without a shell") if interpreter == NO_SHELL else interpreter
 
 
 def _time_limit_words(policies: Policies) -> str:

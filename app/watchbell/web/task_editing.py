@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from flask import flash, render_template, request
 
+from watchbell.control.diagnosis.programs import missing_interpreter
 from watchbell.domain import run_as
 from watchbell.domain import schedule as schedules
 from watchbell.errors import Conflict, InputError, Problem
@@ -117,6 +118,12 @@ def _store(form: TaskForm, task: Task | None) -> Task:
             del fields["enabled"]
         saved = tasks.update(
             database(), task.id, fields, now=now, actor=actor, defaults=current.defaults(), expected_version=version
+        )
+    missing = missing_interpreter(saved.policies, saved.environment, saved.host, current.config())
+    if missing:
+        flash(
+            _("%(program)s was not found on this machine. Until it is there, runs will fail.", program=missing),
+            "warning",
         )
     if form.asap.data:
         _run_soon(saved)

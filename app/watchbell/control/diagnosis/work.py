@@ -10,9 +10,10 @@ from watchbell.config import MIB, Config
 from watchbell.control import health, pidfile
 from watchbell.control.diagnosis.finding import Finding, Level, ok
 from watchbell.control.diagnosis.machine import has_program
+from watchbell.domain import interpreters
 from watchbell.domain.presence import SchedulerState
 from watchbell.domain.schedule import ScheduleKind
-from watchbell.execution import Bundles, plain_argv, runtime_root
+from watchbell.execution import Bundles, runtime_root
 from watchbell.services import heartbeats, runs, tasks
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
@@ -116,6 +117,7 @@ def _trouble_of(task: Task, config: Config, hosts: set[str]) -> str:
     path = task.environment.get("PATH") or config.child_environment.get("PATH", "")
     commands = [step["command"] for step in task.steps] or [task.command]
     # A command that needs a shell may do anything; only of a plain one is it known what it calls.
-    called = [argv[0] for argv in map(plain_argv, commands) if argv]
+    interpreter = interpreters.of_policies(task.policies)
+    called = filter(None, (interpreters.called(command, interpreter) for command in commands))
     missing = any(not has_program(name, path, task.directory) for name in called)
     return "task-program-missing" if missing else ""

@@ -11,9 +11,11 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from watchbell.domain import interpreters
 from watchbell.domain.crontab import mark
 from watchbell.domain.crontab.jobs import read_crontab
 from watchbell.domain.crontab.lines import quote_percent
+from watchbell.domain.plain_command import plain_argv
 from watchbell.domain.schedule import ScheduleKind
 from watchbell.domain.schedule.cron_text import read_cron
 from watchbell.domain.task_definition import Defaults, TaskDefinition
@@ -74,12 +76,24 @@ def _why_not(definition: TaskDefinition) -> str:
         return "it has steps"
     if definition.parameters:
         return "it has parameters, which cron does not give it"
+    if words := _needs_no_shell(definition):
+        return words
     if schedule.kind is not ScheduleKind.CRON:
         return f"it is due in a way that cron does not know ({schedule.kind})"
     if any(_portable(text) is None for text in schedule.expressions):
         return f"cron does not know L and # ({'; '.join(schedule.expressions)})"
     if _LINE_ENDS.search(_full_command(definition)):
         return "its command or environment has several lines"
+    return ""
+
+
+def _needs_no_shell(definition: TaskDefinition) -> str:
+    """Return why a task cannot be run by the shell of cron; empty if it can."""
+    interpreter, command = definition.policies.interpreter, definition.command
+    if interpreters.words_of(interpreter):
+        return f"it is a script for {interpreter}, and cron gives everything to a shell"
+    if interpreter and plain_argv(command) != interpreters.direct_argv(command):
+        return "it runs without a shell, to which its command would mean something else"
     return ""
 
 

@@ -12,10 +12,10 @@ from wtforms import SelectChoice, SelectField, StringField, TextAreaField
 from watchbell.domain.policies import Policies
 from watchbell.errors import Problem
 from watchbell.web.i18n import _, lazy
-from watchbell.web.presenters_policies import GROUP_FIELDS, group_words, policies_of
+from watchbell.web.presenters_policies import GROUP_FIELDS, WITH_WHAT, group_words, policies_of
 from watchbell.web.spans import seconds_text, span_text
 
-HOW_FIELDS = tuple(name for names in GROUP_FIELDS.values() for name in names)
+HOW_FIELDS = (*WITH_WHAT, *(name for names in GROUP_FIELDS.values() for name in names))
 #: Those that are typed as a length of time.
 SPAN_FIELDS = tuple(name for name in HOW_FIELDS if name.endswith("_seconds"))
 
@@ -40,6 +40,11 @@ def _text(label: Any) -> Any:
 
 class PolicyFields:
     """The part of the form that says how."""
+
+    interpreter = StringField(
+        lazy("Interpreter"),
+        render_kw={"list": "interpreters", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"},
+    )
 
     overlap = _select(
         lazy("If an earlier run is still going"),

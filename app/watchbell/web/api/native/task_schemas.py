@@ -10,7 +10,7 @@ from watchbell.domain import gates, policies
 from watchbell.domain.policies import Policies
 from watchbell.domain.run_state import RunState
 from watchbell.domain.schedule import CalendarRule, DSTRule, ScheduleKind
-from watchbell.domain.task_fields import COMMAND_LIMIT, NAME_LIMIT, TEAM_LIMIT, TEXT_LIMIT
+from watchbell.domain.task_fields import NAME_LIMIT, SCRIPT_LIMIT, TEAM_LIMIT, TEXT_LIMIT
 from watchbell.store.tasks import SORTS
 from watchbell.web.api import fields
 from watchbell.web.api.native import schemas
@@ -53,6 +53,7 @@ _POLICY_WORDS = {
     "memory_limit_mib": "Of all its processes; null for none.",
     "process_limit": "How many processes it may have; null for any number.",
     "niceness": "The higher, the more it gives way to others.",
+    "interpreter": "What is given its command, or its steps, as a script; empty for a shell, none for never a shell.",
     "as_user": "The user of the system as whom it runs; empty for the first that the settings name, or the scheduler's own.",
     "queue": "Where its runs wait for their turn.",
     "priority": "The higher, the sooner it is taken from its queue.",
@@ -62,6 +63,7 @@ _POLICY_WORDS = {
     "gates": "What must hold of the numbers of a run, or it has failed: a condition a line, `name: condition` or without one.",
 }
 _EXAMPLE_RESULTS = "1, 75-79, timeout"
+_EXAMPLES = {"as_user": "backup", "interpreter": "/bin/bash -e", gates.FIELD: gates.EXAMPLE}
 
 
 def _policy_fields(**options: Any) -> dict[str, marshmallow.fields.Field[Any]]:
@@ -81,10 +83,8 @@ def _policy_field(name: str, default: object, options: dict[str, Any]) -> marshm
         return fields.Whole(validate=fields.between(low, high), metadata=metadata, **options)
     if isinstance(default, float):
         return fields.Number(validate=fields.between(1, 10), metadata=metadata, **options)
-    if name == gates.FIELD:
-        metadata["example"] = gates.EXAMPLE
-    elif name == "as_user":
-        metadata["example"] = "backup"
+    if name in _EXAMPLES:
+        metadata["example"] = _EXAMPLES[name]
     elif not default:
         metadata["example"] = _EXAMPLE_RESULTS
     return fields.Text(metadata=metadata, **options)
@@ -155,7 +155,7 @@ class TaskChange(ScheduleFields):
         include = _policy_fields()
 
     name = fields.Text(validate=fields.long(1, NAME_LIMIT), metadata={"example": "backup-home"})
-    command = fields.Text(validate=fields.long(0, COMMAND_LIMIT), metadata={"example": "tar -c /home"})
+    command = fields.Text(validate=fields.long(0, SCRIPT_LIMIT), metadata={"example": "tar -c /home"})
     steps = fields.Many(
         fields.Nested(Step),
         allow_none=True,

@@ -90,7 +90,8 @@ def fields_of(given: Mapping[str, Any], base: Task | None, *, python: str) -> di
     found: dict[str, Any] = {ours: given[column] for column, ours in _PLAIN.items() if column in given}
     # A row that is sent back as it was read must not turn what is no script into one.
     if "ScriptName" in given and not (base is not None and given["ScriptName"] == to_script(base.command)):
-        found["command"] = to_command(given["ScriptName"], python=python)
+        # A script in a folder is called as it is, whatever was given the text that stood there before.
+        found |= {"command": to_command(given["ScriptName"], python=python), "interpreter": ""}
     if "ScriptFolder" in given:
         found["directory"] = given["ScriptFolder"]
     if given.keys() & {"Every", "AtTime"}:
