@@ -172,10 +172,13 @@ class Bundles:
             try:
                 place = os.readlink(path)
             except FileNotFoundError:
+                # That was the last one, or there was none at all.
                 return
             except OSError:
-                place = ""  # A plain file lies here itself.
+                # It is no link: the script lies here itself.
+                place = ""
             if place:
+                # A reboot in between has taken it away.
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(place)
             os.unlink(path)
@@ -184,6 +187,7 @@ class Bundles:
 
     def leave(self) -> None:
         """Give back the folders on tmpfs if nothing is in them; the next start makes them again."""
+        # Few have such a folder, and what is in it belongs to runs that go on.
         with contextlib.suppress(OSError):
             os.rmdir(shared_folder(self._prefix))
         if self._runtime is not None and os.path.isdir(self._runtime) and not os.listdir(self._runtime):

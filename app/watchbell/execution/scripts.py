@@ -51,6 +51,7 @@ def _put(path: str, text: str, bundle: Bundle, user: User | None) -> str:
     folder = _claim(shared_folder(bundle.token.partition(".")[0]))
     place = os.path.join(folder, os.path.basename(path))
     _write(place, data, user)
+    # It is there only if another keeper was asked before.
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
     os.symlink(place, path)
@@ -70,6 +71,7 @@ def _write(path: str, data: bytes, user: User | None = None) -> None:
 
 def _claim(folder: str) -> str:
     """Make a folder in which others can only open what they know by name; raises SpawnFailed for one that is not ours."""
+    # It is looked at below, whoever made it.
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, _MODE)
     found = os.lstat(folder)
