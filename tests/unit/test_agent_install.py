@@ -111,6 +111,49 @@ def test_what_cannot_be_set_up_is_told_before_a_code_is_used_up(tmp_path: Path) 
             install.check(options(tmp_path), USER, Place(Path("/proc/sys/units")))
 
 
+def test_no_link_that_its_user_has_put_into_the_folder_is_followed(tmp_path: Path) -> None:
+    """Whoever was the agent's user had all files of root given to them, or written over, when root installed it anew."""
+    given, place = options(tmp_path), Place(tmp_path / "units")
+    precious, other = tmp_path / "shadow", tmp_path / "elsewhere"
+    precious.write_text("secret")
+    other.mkdir()
+    (other / "inner").touch()
+    (given.folder / "handlers").mkdir()
+    (given.folder / "handlers" / "a").symlink_to(precious)
+    (given.folder / "b").symlink_to(other)
+    (given.folder / "gone").symlink_to(tmp_path / "nowhere")
+    os.link(precious, given.folder / "c")
+    os.mkfifo(given.folder / "d")
+
+    list(install.install(given, "nobody" if os.geteuid() == 0 else USER, place))
+
+    assert {file.stat().st_uid for file in (precious, other, other / "inner")} == {os.geteuid()}
+    if os.geteuid() == 0:
+        assert (given.folder / "credentials.json").owner() == (given.folder / "handlers").owner() == "nobody"
+
+
+def test_the_lock_and_the_folder_are_no_links_to_something_else(tmp_path: Path) -> None:
+    given, precious = options(tmp_path), tmp_path / "shadow"
+    precious.write_text("secret")
+    (given.folder / "lock").unlink()
+    (given.folder / "lock").symlink_to(precious)
+
+    with pytest.raises(ConfigError, match="cannot be used"), joining.own_folder(given.folder):
+        pass
+    assert precious.read_text() == "secret"
+
+    link = tmp_path / "link"
+    link.symlink_to(given.folder)
+    there = Options("https://bell.example.org", link)
+    for act in (
+        lambda: install.check(there, USER, Place(tmp_path)),
+        lambda: list(install.install(there, USER, Place(tmp_path))),
+        lambda: list(install.uninstall(link, Place(tmp_path))),
+    ):
+        with pytest.raises(ConfigError, match="symbolic link"):
+            act()
+
+
 def test_a_step_that_fails_is_told(tmp_path: Path) -> None:
     place, _calls = systemctl(tmp_path, code=1)
 
@@ -138,6 +181,12 @@ def test_the_one_file_of_the_server_needs_nothing_else_keeps_itself_and_goes_aga
 
     act(fetched, f"with own_folder(given.folder): list(install.install(given, {USER!r}, place))")
     kept = state / install.PROGRAM
+    precious = tmp_path / "shadow"
+    precious.write_text("secret")
+    kept.unlink()
+    kept.with_suffix(".part").symlink_to(precious)
+    act(fetched, f"list(install.install(given, {USER!r}, place))")
+    assert (precious.read_text(), kept.is_symlink()) == ("secret", False)
     assert kept.read_bytes() == answer.data
     assert f'ExecStart="{sys.executable}" "{kept}" "--url"' in (units / "watchbell-agent.service").read_text()
     told = subprocess.run(

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from watchbell.agent import files
 from watchbell.agent.joining import Options, join_once
 from watchbell.errors import ConfigError, NotAllowed, WatchbellError
 
@@ -88,6 +89,7 @@ def set_up(options: Options, user: str, place: Place, *, is_dry: bool = False) -
 def check(options: Options, user: str, place: Place) -> None:
     """Raise ConfigError or NotAllowed if an agent cannot be set up here, before a code is used up by it."""
     unit_text(options, user)
+    _require_folder(options.folder)
     _require_user(user)
     _require_rights(place)
 
@@ -130,8 +132,11 @@ def _keep_program(options: Options) -> None:
         return
     # The one that runs may be read from while another one takes its place.
     part = kept.with_suffix(".part")
-    shutil.copyfile(archive, part)
-    part.chmod(0o644)
+    # Nor is a link followed that another user, whose folder this is, has put there.
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(archive.read_bytes())
+        os.fchmod(out.fileno(), 0o644)
     part.replace(kept)
 
 
@@ -141,15 +146,14 @@ def install(options: Options, user: str, place: Place, *, is_dry: bool = False) 
     The agent must have joined. Raises ConfigError, NotAllowed without the right to do it, and StepFailed.
     """
     text = unit_text(options, user)
+    _require_folder(options.folder)
     if _archive() is not None:
         yield f"{'Would keep' if is_dry else 'Keeping'} this program as {options.folder / PROGRAM}"
     yield f"{'Would write' if is_dry else 'Writing'} {place.unit}"
     if not is_dry:
         _keep_program(options)
         _put(place.unit, text)
-        shutil.chown(options.folder, user)
-        for file in options.folder.rglob("*"):
-            shutil.chown(file, user)
+        files.give(options.folder, pwd.getpwnam(user).pw_uid)
     yield from _systemctl(place, is_dry, ("daemon-reload",), ("enable", "--now", NAME))
     if place.systemctl is None:
         words = "would not be started" if is_dry else "is not started"
@@ -170,6 +174,7 @@ def uninstall(folder: Path, place: Place, *, keeps_state: bool = False, is_dry: 
     if keeps_state or not folder.exists():
         yield f"{folder} is kept" if folder.exists() else f"{folder} is not there"
         return
+    _require_folder(folder)
     if not (folder / "lock").exists():
         raise ConfigError(f"{folder} is no folder of an agent, and is left as it is")
     yield f"{'Would remove' if is_dry else 'Removing'} {folder} with the credentials of this device"
@@ -187,6 +192,12 @@ def _systemctl(place: Place, is_dry: bool, *calls: tuple[str, ...]) -> Iterator[
             done = subprocess.run([place.systemctl, *call], check=False, capture_output=True, text=True)
             if done.returncode:
                 raise StepFailed(f"systemctl {' '.join(call)} has failed: {done.stderr.strip() or done.returncode}")
+
+
+def _require_folder(folder: Path) -> None:
+    """Raise ConfigError for a link in the place of the folder, by which another user could choose what is changed."""
+    if folder.is_symlink():
+        raise ConfigError(f"{folder} is a symbolic link; name the folder itself with --state")
 
 
 def _require_user(user: str) -> None:

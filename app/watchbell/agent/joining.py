@@ -7,6 +7,7 @@ import dataclasses
 import errno
 import fcntl
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from watchbell.errors import AlreadyRunning, ConfigError, NotAllowed
 #: Where an agent keeps what it must not forget, if nothing else is said.
 FOLDER = Path("/var/lib/watchbell-agent")
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 86_400.0
+_LOCK = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 #: What a disk says that is in need of somebody, and not what the agent was told wrongly.
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE})
 
@@ -95,7 +97,8 @@ def own_folder(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if folder.stat().st_mode & 0o077:
             folder.chmod(0o700)
-        lock = (folder / "lock").open("w")
+        # Root looks into the folders of others, who may have put a link there.
+        lock = os.fdopen(os.open(folder / "lock", _LOCK, 0o600), "w")
     except OSError as error:
         if error.errno in _PASSING:
             raise
