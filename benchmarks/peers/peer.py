@@ -25,6 +25,9 @@ from benchmarks.figures import Burst, cpu_seconds
 PATIENCE = "BENCH_PATIENCE"
 #: What each peer runs, in a process of its own.
 COMMAND = ("sh", "-c", "true")
+#: What a bare actor or task runs, and by which variables it is told the broker's address and where to leave its marks.
+PROGRAM = ("/bin/true",)
+BROKER, DONE = "BENCH_BROKER", "BENCH_DONE"
 
 
 def run_command() -> tuple[float, float, int]:
@@ -32,6 +35,15 @@ def run_command() -> tuple[float, float, int]:
     started = time.time()
     code = subprocess.run(COMMAND, check=False).returncode
     return started, time.time(), code
+
+
+def leave_mark(file: str) -> None:
+    """Add one byte to a file, which others do at the same time."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, b".")
+    finally:
+        os.close(descriptor)
 
 
 class Ledger:

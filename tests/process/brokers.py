@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import uuid
@@ -233,6 +234,23 @@ class House:
         lab.lives.append(life)
         lab.wait(lambda: lab.rows("SELECT 1 FROM engine_worker WHERE pid = ?", pid), "the worker's first beat")
         return life
+
+    def freeze(self, worker: Life) -> None:
+        """Stop a worker, but not in the middle of a change, in which it would hold up everybody."""
+
+        def is_frozen() -> bool:
+            worker.signal(signal.SIGSTOP)
+            # It may be locked.
+            with (
+                contextlib.suppress(sqlite3.OperationalError),
+                contextlib.closing(sqlite3.connect(self.lab.file, timeout=0.5)) as connection,
+            ):
+                connection.execute("BEGIN IMMEDIATE")
+                return True
+            worker.signal(signal.SIGCONT)
+            return False
+
+        wait_until(is_frozen, what="the worker to be between two changes")
 
     def run(self, task: Task, *states: str) -> int:
         number = triggers.run_now(self.lab.db, task.id, now=clock.now(), actor="tester").id

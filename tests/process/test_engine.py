@@ -93,7 +93,7 @@ def test_messages_that_come_twice_or_are_forged_or_garbage_start_nothing_twice(h
     heavy, light = house.lab.add_task("once", 0, 0, queue="heavy"), house.lab.add_task("light", 0, 0, queue="held")
     queues.set_bounds(house.lab.db, "held", max_running=None, carrier="engine", now=clock.now(), actor="tester")
     forged = house.run(light)
-    worker.signal(signal.SIGSTOP)
+    house.freeze(worker)
     run_id = house.run(heavy)
     house.lab.wait(lambda: house.lab.rows("SELECT 1 FROM announcement WHERE run_id = ?", run_id), "its announcement")
     nonce = house.lab.rows("SELECT nonce FROM announcement WHERE run_id = ?", run_id)[0]["nonce"]
@@ -106,7 +106,7 @@ def test_messages_that_come_twice_or_are_forged_or_garbage_start_nothing_twice(h
         (-1, nonce),
         (run_id, nonce),
     ]:
-        line.send(Call(place, number, word))
+        line.send([Call(place, number, word)])
     line.close()
     worker.signal(signal.SIGCONT)
 
@@ -172,7 +172,7 @@ def test_a_broker_that_is_stopped_or_flushed_makes_runs_late_and_loses_none(hous
     for run_id in waiting:
         house.lab.wait_for_state(run_id, "succeeded")
     assert house.picture().trouble == ""
-    worker.signal(signal.SIGSTOP)
+    house.freeze(worker)
     run_id = house.run(task)
     house.lab.wait(lambda: house.lab.rows("SELECT 1 FROM announcement WHERE run_id = ?", run_id), "its announcement")
     house.broker.flush()

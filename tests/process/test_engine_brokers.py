@@ -40,7 +40,7 @@ def begin(house, worker, trouble: str) -> None:
     broker = house.broker
     if trouble == "forgetful":
         # What is announced now is in the broker when that forgets it.
-        worker.signal(signal.SIGSTOP)
+        house.freeze(worker)
     else:
         {"killed": broker.kill, "restarted": broker.stop, "paused": broker.pause, "full": broker.fill}[trouble]()
 

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import logging
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -30,6 +30,10 @@ _SIGN_SECONDS = 10
 #: How long a look for messages takes at the most while there are none.
 _IDLE_MS = 500
 _ACTOR = "start"
+#: So many messages may be on their way from RabbitMQ to one who listens, or each would cost the time there and back; and so
+#: often it is looked for room before they are left to others.
+_AHEAD = 32
+_NO_ROOM_TRIES = 5
 #: What is heard of a queue that somebody has deleted.
 _GONE = object()
 _NONCE = re.compile(r"[0-9a-f]{32}")
@@ -81,46 +85,57 @@ class Line:
         self._strange = 0
         self._tells_from = 0.0
 
-    def send(self, call: Call) -> None:
-        """Announce a run; raises BrokerTrouble."""
+    def send(self, calls: Sequence[Call]) -> None:
+        """Announce runs, and return when the broker has taken all of them; raises BrokerTrouble."""
         from dramatiq import Message
 
-        message: Any = Message(call.queue, _ACTOR, args=(call.run_id, call.nonce), kwargs={}, options={})
         try:
-            broker = self._open()
-            broker.declare_queue(call.queue)
-            broker.enqueue(message)
+            broker: Any = self._open()
+            for call in calls:
+                message: Any = Message(call.queue, _ACTOR, args=(call.run_id, call.nonce), kwargs={}, options={})
+                broker.declare_queue(call.queue)
+                broker.enqueue(message)
+            self._ask(broker)
         except _troubles() as error:
             raise self._trouble(error) from error
 
     def ping(self) -> None:
         """Find out whether the broker answers; raises BrokerTrouble."""
         try:
-            broker: Any = self._open()
-            if hasattr(broker, "client"):
-                broker.client.ping()
-            else:
-                broker.connection.process_data_events(0)
-                broker.channel.basic_qos(prefetch_count=1)
+            self._ask(self._open())
         except _troubles() as error:
             raise self._trouble(error) from error
 
-    def listen(self, queue: str, has_room: Callable[[], bool]) -> Generator[tuple[int, str] | None, None, None]:
-        """Yield what is announced in a queue, and None now and then while nothing is or there is no room; raises BrokerTrouble.
+    def _ask(self, broker: Any) -> None:
+        """Wait for an answer, before which all that was said on this connection has been dealt with."""
+        if hasattr(broker, "client"):
+            broker.client.ping()
+        else:
+            broker.connection.process_data_events(0)
+            broker.channel.basic_qos(prefetch_count=1)
 
-        ``has_room`` waits a moment for room. What is yielded is taken from the broker: whoever does not use it hears of it again
-        from the scheduler.
+    def listen(self, queue: str, has_room: Callable[[], bool]) -> Generator[tuple[int, str] | None, None, None]:
+        """Yield what is announced in a queue, and None now and then while nothing is; raises BrokerTrouble.
+
+        It ends when there has been no room for a while, so that others are told what came this far. ``has_room`` waits a moment
+        for room. What is yielded is taken from the broker: whoever does not use it hears of it again from the scheduler.
         """
         consumer: Any = None
         try:
-            broker = self._open()
+            broker: Any = self._open()
+            is_redis = hasattr(broker, "client")
             broker.declare_queue(queue)
-            consumer = broker.consume(queue, prefetch=1, timeout=_IDLE_MS)
-            while True:
+            consumer = broker.consume(queue, prefetch=1 if is_redis else _AHEAD, timeout=_IDLE_MS)
+            if not is_redis:
+                # What the queue was declared by says nothing any more, and would be taken for dead.
+                broker.close()
+            tries = 0
+            while tries < _NO_ROOM_TRIES:
                 if not has_room():
-                    _give_sign(consumer)
+                    tries += 1
                     yield None
                     continue
+                tries = 0
                 message: Any = next(consumer, _GONE)
                 if message is _GONE:
                     raise self._trouble(ConnectionError(queue))
@@ -135,6 +150,7 @@ class Line:
             raise self._trouble(error) from error
         finally:
             self._end(consumer)
+            self.close()
 
     def _put_away(self, broker: Any, queue: str) -> None:
         """Log that somebody else wrote into a queue, and keep it from coming again."""
@@ -169,12 +185,6 @@ class Line:
     def _trouble(self, error: BaseException) -> BrokerTrouble:
         self.close()
         return BrokerTrouble(f"the broker at {self._where} does not do its work ({type(error).__name__})")
-
-
-def _give_sign(consumer: Any) -> None:
-    """Keep a connection alive on which nothing is asked for at the moment."""
-    if hasattr(consumer, "connection"):
-        consumer.connection.process_data_events(0)
 
 
 def read(arguments: Any) -> tuple[int, str] | None:
@@ -241,7 +251,7 @@ def _make(url: str) -> Broker:
     )
     if "heartbeat=" not in url:
         bounds += f"&heartbeat={_SIGN_SECONDS}"
-    return rabbitmq.RabbitmqBroker(url=f"{url}{separator}{bounds}", middleware=[], confirm_delivery=True)
+    return rabbitmq.RabbitmqBroker(url=f"{url}{separator}{bounds}", middleware=[])
 
 
 def _troubles() -> tuple[type[BaseException], ...]:

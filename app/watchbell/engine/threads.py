@@ -51,9 +51,10 @@ class Announcing:
             try:
                 if not self._calls:
                     self._line.ping()
-                while self._calls:
-                    self._line.send(self._calls[0])
-                    self._calls.popleft()
+                while calls := list(self._calls):
+                    self._line.send(calls)
+                    for _ in calls:
+                        self._calls.popleft()
                 self.trouble = ""
                 continue
             except BrokerTrouble as error:
@@ -156,9 +157,12 @@ class Listening:
 
     def _listen(self) -> None:
         """Hand in what is heard, as long as the inbox is open; raises BrokerTrouble."""
+        if not self._inbox.wait_for_room():
+            return
         with contextlib.closing(self._line.listen(self._queue, self._inbox.wait_for_room)) as heard:
-            while not self._inbox.is_closed:
-                found = next(heard)
+            for found in heard:
                 self.trouble = ""
                 if found is not None:
                     self._inbox.put(*found)
+                if self._inbox.is_closed:
+                    return
