@@ -187,6 +187,11 @@ def test_the_first_account_gets_a_password_or_a_link_before_the_first_start(shel
 
     assert shell("user", "passwd", "admin", "--password-stdin").code == 0
     assert shell("user", "link", "admin").out.startswith("http://127.0.0.1:5000/login/link/")
+    elsewhere = shell("user", "link", "admin", "--at", "https://bell.example.org/jobs/")
+    assert elsewhere.out.startswith("https://bell.example.org/jobs/login/link/")
+    refused = shell("user", "link", "admin", "--at", "bell.example.org")
+    assert refused.code == errors.EXIT_USAGE
+    assert "must be the address of a page" in refused.err
 
 
 def test_a_scheduler_that_does_not_run_is_told_by_the_exit_code(shell):

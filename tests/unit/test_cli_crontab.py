@@ -65,6 +65,12 @@ def test_an_import_asks_and_makes_nothing_where_nobody_answers(shell, cron, type
     assert names(shell) == []
 
 
+def test_lines_that_follow_each_other_are_told_as_a_span(shell, cron):
+    (cron / "crontab").write_text("# nightly\n1 1 * * * one\n2 1 * * * two\n3 1 * * * three\n\n4 1 * * * four\n")
+
+    assert "line 2-4, 6: crontab -e" in shell("crontab", "import", "--yes").out
+
+
 def test_an_import_makes_the_tasks_leaves_the_crontab_and_says_what_to_do(shell, cron):
     done = shell("crontab", "import", "--yes", "--tag", "cron", "--tag", "old")
 

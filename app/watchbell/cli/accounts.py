@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from urllib.parse import urlsplit
 
 import click
 
@@ -10,6 +11,7 @@ from watchbell import clock
 from watchbell.cli.program import Program, pass_program
 from watchbell.cli.screen import examples, json_option, moment, print_json, say, table
 from watchbell.domain.permissions import Role
+from watchbell.errors import InputError
 from watchbell.services import accounts
 from watchbell.services.accounts import LINK_MINUTES
 from watchbell.store.accounts import Account
@@ -145,20 +147,30 @@ def unlink(program: Program, *, username: str, identity_id: int) -> None:
 
 @user.command(short_help="Make a link that logs in once.", epilog=examples("watchbell user link admin"))
 @_NAME
+@click.option("--at", metavar="URL", help="Where the page is for whoever opens the link. Default: this machine's host and port.")
 @json_option
 @pass_program
-def link(program: Program, *, username: str, as_json: bool) -> None:
+def link(program: Program, *, username: str, at: str | None, as_json: bool) -> None:
     """Print a link that logs an account in, once, within half an hour."""
     # The web server's libraries are loaded by no other command of this group.
     from watchbell.web.address import address_of
 
+    root = address_of(program.config.host, program.config.port) if at is None else _page(at)
     accounts.ensure_first(program.db, now=clock.now())
     token = accounts.make_link(program.db, username, now=clock.now(), actor=program.actor)
-    url = f"{address_of(program.config.host, program.config.port)}/login/link/{token}"
+    url = f"{root}/login/link/{token}"
     if as_json:
         print_json({"url": url, "minutes": LINK_MINUTES})
     else:
         say(url)
+
+
+def _page(address: str) -> str:
+    """Return the address of a page as a link goes on from it; raises InputError."""
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise InputError.of("at", "must be the address of a page", "https://watchbell.example.org")
+    return address.rstrip("/")
 
 
 @user.command("list", short_help="List accounts.", epilog=examples("watchbell user list"))

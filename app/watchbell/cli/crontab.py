@@ -6,7 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -310,6 +310,17 @@ def _numbers(job: Job) -> str:
 def _tell_what_next(chosen: Sequence[tuple[str, Job, TaskDefinition]]) -> None:
     say("The crontab was not touched, so cron runs these commands as well. Comment their lines out now:")
     for place in dict.fromkeys(place for place, _, _ in chosen):
-        numbers = [_numbers(job) for one, job, _ in chosen if one == place]
+        numbers = {number for one, job, _ in chosen if one == place for number in job.numbers}
         editor = "crontab -e" if os.sep not in place else f"edit {place}"
-        say(f"  {one_line(place)}, line {', '.join(numbers)}: {editor}")
+        say(f"  {one_line(place)}, line {_spans(numbers)}: {editor}")
+
+
+def _spans(numbers: Iterable[int]) -> str:
+    """Return numbers in their order, those that follow each other as a span: a crontab of 600 lines is told in a few words."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][-1] + 1:
+            found[-1][1:] = [number]
+        else:
+            found.append([number])
+    return ", ".join("-".join(map(str, span)) for span in found)
