@@ -19,6 +19,7 @@ from tests.unit.brute_force_calendar import fields_of, is_fixed
 
 FIRST_YEAR, LAST_YEAR = 2000, 2037
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_WALL = datetime(1970, 1, 1)
 _DAY = 1440
 _QUARTER = 15
 #: Days on both sides of a change that are looked at minute by minute; no clock ever changed by more than one.
@@ -33,7 +34,8 @@ Due = tuple[int, int, int]
 
 def minute_of(moment: datetime) -> int:
     """Return whole minutes since 1970 of an aware moment, or of a naive wall time."""
-    return int((moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH) / timedelta(minutes=1))
+    since = moment - (_EPOCH if moment.tzinfo else _EPOCH_WALL)
+    return since.days * _DAY + since.seconds // 60
 
 
 @dataclasses.dataclass
@@ -111,8 +113,10 @@ class Diary:
         found = []
         for day in range((start + offset) // _DAY, (end + offset) // _DAY + 1):
             if meaning.dates[day + _EPOCH_DATE - _FIRST_DATE]:
-                walls = [day * _DAY + minute for minute in meaning.minutes]
-                found += [(wall - offset, wall, 0) for wall in walls if start <= wall - offset < end]
+                begin = day * _DAY
+                here = [(begin + minute - offset, begin + minute, 0) for minute in meaning.minutes]
+                is_whole = start <= begin - offset and begin + _DAY - offset <= end
+                found += here if is_whole else [due for due in here if start <= due[0] < end]
         return found
 
     def _offset(self, minute: int) -> int:

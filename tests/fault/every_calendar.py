@@ -25,7 +25,7 @@ from zoneinfo import available_timezones
 
 from tests.fault.diary import FIRST_YEAR, LAST_YEAR, Diary, Due, Meaning, meaning_of, minute_of
 from tests.unit.brute_force_calendar import fields_of
-from watchbell.domain.schedule import DSTRule, Schedule, ScheduleKind, occurrences
+from watchbell.domain.schedule import DSTRule, Occurrence, Schedule, ScheduleKind, next_occurrence, occurrences
 from watchbell.errors import InputError
 
 #: What people write, and what reads differently in one cron or another.
@@ -92,13 +92,20 @@ def _schedule(text: str, zone: str, rule: DSTRule) -> Schedule:
     return Schedule(ScheduleKind.CRON, expressions=(text,), zone=zone, dst=rule)
 
 
-def product(text: str, zone: str, rule: DSTRule, start: int, end: int) -> list[Due]:
-    """Return what the product says is due from one minute up to another."""
+def product(text: str, zone: str, rule: DSTRule, start: int, end: int, *, singly: bool = False) -> list[Due]:
+    """Return what the product says is due from one minute up to another, as a list or by asking for each next moment."""
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     after = epoch + timedelta(minutes=start, seconds=-1)
     until = epoch + timedelta(minutes=end, seconds=-1)
-    found = occurrences(_schedule(text, zone, rule), after, sys.maxsize, until)
+    listed = _singly if singly else occurrences
+    found = listed(_schedule(text, zone, rule), after, sys.maxsize, until)
     return [(minute_of(o.due_at), minute_of(o.local), o.fold) for o in found]
+
+
+def _singly(schedule: Schedule, after: datetime, _limit: int, until: datetime) -> Iterator[Occurrence]:
+    while (found := next_occurrence(schedule, after)) is not None and found.due_at <= until:
+        yield found
+        after = found.due_at
 
 
 def compare(zone: str, texts: list[str], years: tuple[int, int], *, dense: bool = False) -> tuple[int, list[str]]:
@@ -131,7 +138,7 @@ def _at_changes(diary: Diary, zone: str, meaning: Meaning) -> Iterator[tuple[str
     for window in diary.windows:
         for rule in rules:
             expected = diary.due_in(window, meaning, rule.value)
-            found = product(meaning.text, zone, rule, window.start, window.end)
+            found = product(meaning.text, zone, rule, window.start, window.end, singly=True)
             yield f"{meaning.text!r} {rule} at {window.start}", expected, found
 
 

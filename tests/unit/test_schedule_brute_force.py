@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -14,7 +15,9 @@ from hypothesis.strategies import DataObject
 
 from tests.unit import brute_force_calendar
 from tests.unit.schedule_samples import CHANGES, CHANGING_HOURS, cron_schedule, cron_texts
+from watchbell.domain.day_calendar import build_calendar
 from watchbell.domain.schedule import (
+    CalendarRule,
     DSTRule,
     Occurrence,
     Schedule,
@@ -217,3 +220,42 @@ def test_transitions_are_those_seen_by_looking_every_half_hour(zone: str) -> Non
     found = [change for change in next_transitions(zone, start, 20) if change.at <= looks[-1]]
 
     assert [(change.at, change.before_offset, change.after_offset) for change in found] == seen
+
+
+@QUICK
+@given(
+    change=st.sampled_from(CHANGES),
+    texts=st.lists(cron_texts(CHANGING_HOURS), min_size=1, max_size=3, unique=True),
+    rule=RULES,
+    start=st.timedeltas(timedelta(hours=-30), timedelta(hours=30)),
+    bounds=st.tuples(st.integers(-3, 3) | st.none(), st.integers(-1, 4) | st.none()),
+    calendar_rule=st.sampled_from([None, *CalendarRule]),
+)
+def test_a_list_has_the_moments_that_come_when_each_is_asked_for_after_the_one_before(
+    change: tuple[str, datetime],
+    texts: list[str],
+    rule: DSTRule,
+    start: timedelta,
+    bounds: tuple[int | None, int | None],
+    calendar_rule: CalendarRule | None,
+) -> None:
+    zone, day = change
+    first, last = (None if days is None else day.replace(tzinfo=None) + timedelta(days=days) for days in bounds)
+    calendar = build_calendar("free", f"{day:%F} a change", "sun") if calendar_rule else None
+    schedule = dataclasses.replace(
+        cron_schedule(texts[0], zone, rule),
+        expressions=tuple(texts),
+        not_before=first,
+        not_after=last,
+        calendar=calendar,
+        calendar_rule=calendar_rule or CalendarRule.LEAVE_OUT,
+    )
+    after, expected = day + start, []
+    try:
+        while len(expected) < 60 and (found := next_occurrence(schedule, after)) is not None:
+            expected.append(found)
+            after = found.due_at
+    except InputError:
+        return
+
+    assert list(occurrences(schedule, day + start, 60)) == expected

@@ -147,7 +147,9 @@ def unlink(program: Program, *, username: str, identity_id: int) -> None:
 
 @user.command(short_help="Make a link that logs in once.", epilog=examples("watchbell user link admin"))
 @_NAME
-@click.option("--at", metavar="URL", help="Where the page is for whoever opens the link. Default: this machine's host and port.")
+@click.option(
+    "--at", metavar="URL", help="Where the page is for whoever opens the link. Default: this machine's host and port."
+)
 @json_option
 @pass_program
 def link(program: Program, *, username: str, at: str | None, as_json: bool) -> None:

@@ -35,7 +35,7 @@ def next_by_rule(schedule: Schedule, after: datetime, base: Base) -> Occurrence 
     if schedule.calendar_rule in _MOVES:
         return _next_moved(schedule, calendar, after, base)
     found = base(schedule, after)
-    return None if found is None else _kept_or_left_out(schedule.calendar_rule, calendar, found)
+    return None if found is None else keep_or_leave_out(schedule.calendar_rule, calendar, found)
 
 
 _MOVES = {CalendarRule.NEXT: _A_DAY, CalendarRule.PREVIOUS: -_A_DAY}
@@ -46,7 +46,8 @@ def is_moving(rule: CalendarRule) -> bool:
     return rule in _MOVES
 
 
-def _kept_or_left_out(rule: CalendarRule, calendar: DayCalendar, found: Occurrence) -> Occurrence:
+def keep_or_leave_out(rule: CalendarRule, calendar: DayCalendar, found: Occurrence) -> Occurrence:
+    """Return a moment as it is on a calendar that moves none: as it was, or left out with the reason."""
     label = calendar.find(found.local)
     if rule is CalendarRule.ONLY:
         note = "" if label is not None else f"{_day(found.local)} is no day of calendar {calendar.name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import dataclasses
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Protocol
@@ -15,7 +15,7 @@ from typing import Protocol
 _YEARS_TO_LOOK_AHEAD = 41
 #: Where searching ends; Python's own calendar ends with the year 9999.
 LAST_YEAR = 9990
-_DAY_SECONDS = 86_400
+_A_DAY = timedelta(days=1)
 
 
 class Nominals(Protocol):
@@ -73,8 +73,19 @@ class CalendarPattern:
             index = bisect_left(self.times, second)
             if index < len(self.times):
                 return _at(found, self.times[index])
-            found = first_date_from(self.dates, day + timedelta(days=1))
+            found = first_date_from(self.dates, day + _A_DAY)
         return None if found is None else _at(found, self.times[0])
+
+    def days_from(self, local: datetime) -> Iterator[tuple[datetime, Sequence[int]]]:
+        """Yield all nominal times that are not before this one: the midnight of each day, and seconds since then, rising."""
+        first = self.first_from(local)
+        if first is None:
+            return
+        midnight = datetime.combine(first.date(), time())
+        yield midnight, self.times[bisect_left(self.times, (first - midnight).seconds) :]
+        while (day := first_date_from(self.dates, midnight.date() + _A_DAY)) is not None:
+            midnight = datetime.combine(day, time())
+            yield midnight, self.times
 
 
 def _at(day: date, second: int) -> datetime:

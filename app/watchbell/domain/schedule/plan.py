@@ -5,20 +5,25 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from watchbell.domain.schedule.bounds import first_instant, last_instant
-from watchbell.domain.schedule.calendar_rule import next_by_rule
+from watchbell.domain.schedule.calendar_rule import is_moving, keep_or_leave_out, next_by_rule
 from watchbell.domain.schedule.cron_text import read_cron
-from watchbell.domain.schedule.dst import next_in_zone
+from watchbell.domain.schedule.dst import next_in_zone, walk_zone
 from watchbell.domain.schedule.interval import next_in_interval
 from watchbell.domain.schedule.model import Occurrence, Schedule, ScheduleKind, instant_key
-from watchbell.domain.schedule.pattern import LAST_YEAR
+from watchbell.domain.schedule.pattern import LAST_YEAR, CalendarPattern
 from watchbell.domain.schedule.words import Count, read_words
 
 #: Before this there are no zones, and near the year 1 no room for an offset.
 _FIRST_MOMENT = datetime(1800, 1, 1, tzinfo=UTC)
+_LAST_MOMENT = datetime(LAST_YEAR, 1, 1, tzinfo=UTC)
 _LEAST = timedelta(microseconds=1)
+_BY_NAME = attrgetter("due_at", "local", "fold")
 
 
 def next_occurrence(schedule: Schedule, after: datetime) -> Occurrence | None:
@@ -61,12 +66,46 @@ def _next(schedule: Schedule, moment: datetime) -> Occurrence | None:
 
 def occurrences(schedule: Schedule, after: datetime, limit: int, until: datetime | None = None) -> Iterator[Occurrence]:
     """Yield at most `limit` moments strictly after `after` and not later than `until`."""
-    for _ in range(limit):
-        occurrence = next_occurrence(schedule, after)
-        if occurrence is None or (until is not None and occurrence.due_at > until):
+    for occurrence in islice(_walk(schedule, after), limit):
+        if until is not None and occurrence.due_at > until:
             return
         yield occurrence
-        after = occurrence.due_at
+
+
+def _walk(schedule: Schedule, after: datetime) -> Iterator[Occurrence]:
+    """Yield what ``next_occurrence`` returns one after the other; what lies in the days of a pattern is walked along."""
+    patterns = _patterns(schedule)
+    if patterns is None or is_moving(schedule.calendar_rule) or not _FIRST_MOMENT <= after < _LAST_MOMENT:
+        while (found := next_occurrence(schedule, after)) is not None:
+            yield found
+            after = found.due_at
+        return
+    moment = after.astimezone(UTC)
+    if schedule.not_before is not None:
+        moment = max(moment, first_instant(schedule.not_before, schedule.zone) - _LEAST)
+    until = None if schedule.not_after is None else last_instant(schedule.not_after, schedule.zone)
+    last = None
+    for found in merge(*(walk_zone(one, schedule.zone, schedule.dst, moment) for one in patterns), key=_BY_NAME):
+        if until is not None and found.due_at > until:
+            return
+        # Two texts may name one instant, and the earlier name is its key.
+        if found.due_at != last:
+            last = found.due_at
+            yield (
+                found
+                if schedule.calendar is None
+                else keep_or_leave_out(schedule.calendar_rule, schedule.calendar, found)
+            )
+
+
+def _patterns(schedule: Schedule) -> list[CalendarPattern] | None:
+    """Return the patterns whose moments are those of a schedule, None for one that counts or names moments."""
+    if schedule.kind is ScheduleKind.CRON:
+        return [read_cron(text).pattern for text in schedule.expressions]
+    if schedule.kind is ScheduleKind.WORDS:
+        meaning = read_words(schedule.every_word, schedule.at_time)
+        return None if isinstance(meaning, Count) else [meaning]
+    return None
 
 
 def _next_of_expressions(schedule: Schedule, after: datetime) -> Occurrence | None:
@@ -77,7 +116,7 @@ def _next_of_expressions(schedule: Schedule, after: datetime) -> Occurrence | No
     # order, so that an instant has one key.
     return min(
         (occurrence for occurrence in found if occurrence is not None),
-        key=lambda occurrence: (occurrence.due_at, occurrence.local, occurrence.fold),
+        key=_BY_NAME,
         default=None,
     )
 
