@@ -229,7 +229,7 @@ def test_transitions_are_those_seen_by_looking_every_half_hour(zone: str) -> Non
     rule=RULES,
     start=st.timedeltas(timedelta(hours=-30), timedelta(hours=30)),
     bounds=st.tuples(st.integers(-3, 3) | st.none(), st.integers(-1, 4) | st.none()),
-    calendar_rule=st.sampled_from([None, *CalendarRule]),
+    calendar_rule=st.sampled_from([None, CalendarRule.LEAVE_OUT, CalendarRule.ONLY]),
 )
 def test_a_list_has_the_moments_that_come_when_each_is_asked_for_after_the_one_before(
     change: tuple[str, datetime],
@@ -252,10 +252,10 @@ def test_a_list_has_the_moments_that_come_when_each_is_asked_for_after_the_one_b
     )
     after, expected = day + start, []
     try:
-        while len(expected) < 60 and (found := next_occurrence(schedule, after)) is not None:
+        while len(expected) < 25 and (found := next_occurrence(schedule, after)) is not None:
             expected.append(found)
             after = found.due_at
     except InputError:
         return
 
-    assert list(occurrences(schedule, day + start, 60)) == expected
+    assert list(occurrences(schedule, day + start, 25)) == expected
