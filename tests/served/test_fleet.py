@@ -92,6 +92,21 @@ def test_whoever_asks_for_the_jobs_of_a_device_hears_of_these_and_of_no_other_de
     assert {one["data"]["device_uuid"] for one in all_told} == {mine, other}
 
 
+def test_one_connection_asks_for_no_more_devices_than_it_may(lab, web) -> None:
+    with web.listen() as ear:
+        for number in range(200):
+            ear.say(type="subscribe:jobs", device=f"device-{number}")
+            chosen = ear.hear()
+        ear.say(type="subscribe:jobs", device="device-200")
+        refused = ear.hear()
+        ear.say(type="subscribe:jobs", device="device-7")
+        again = ear.hear()
+
+    assert len(chosen["data"]["devices"]) == 200
+    assert (refused["type"], refused["data"]["code"]) == ("error", "too_many")
+    assert again["data"] == chosen["data"]
+
+
 @pytest.mark.parametrize("said", [{}, {"device": 5}, {"device": ""}, {"device": "x" * 300}, {"device": "x", "more": 1}])
 def test_a_room_that_makes_no_sense_is_told_and_nothing_is_chosen(lab, web, said) -> None:
     with web.listen() as ear:

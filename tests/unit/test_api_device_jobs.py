@@ -362,6 +362,19 @@ def test_details_with_half_characters_or_nul_are_refused(fleet: Program, details
     assert "status_details" in str(told) and "half characters" in str(told)
 
 
+def test_a_number_that_json_has_no_way_to_give_back_is_refused(fleet: Program) -> None:
+    """It was taken as infinite, and every answer that told of the job was no JSON from then on."""
+    job_id = order(fleet)
+    poll(fleet)
+    for number in ("1e400", "-1e999", "Infinity"):
+        text = f'{{"status": "IN_PROGRESS", "status_details": {{"a": [{number}]}}}}'
+        how = {"data": text, "content_type": "application/json"}
+        answer = fleet.client.patch(f"/api/v1/devices/{UUID}/jobs/{job_id}/status", **how)
+        assert (answer.status_code, "valid JSON" in answer.get_data(as_text=True)) == (400, True)
+
+    report(fleet, job_id, "IN_PROGRESS", status_details={"a": 1e300})
+
+
 def test_a_group_that_a_schedule_or_an_open_order_names_is_not_deleted(fleet: Program) -> None:
     fleet.want(200, "PUT", "/api/v1/devices/groups/kitchens", {"devices": [UUID]})
     job_id = order(

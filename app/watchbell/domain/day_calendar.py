@@ -137,7 +137,8 @@ def _days_of(entry: Entry) -> Iterator[date]:
         day += _A_DAY
 
 
-@lru_cache(maxsize=512)
+# Up to 2 MiB each, and whoever looks at a preview chooses the text.
+@lru_cache(maxsize=64)
 def _read(days: str, weekdays: str) -> _Read:
     numbers = frozenset(WEEKDAYS.index(name) for name in weekdays.split(",") if name)
     return _Read((_entry(line) for line in days.split("\n") if line), numbers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from watchbell.domain.short_memory import remembers
 from watchbell.store.base import Base, can_hold, id_list, ids_select, pattern
 
 
@@ -172,8 +173,12 @@ _PLANNED: Any = select(
     *(getattr(Task, name) for name in PlannedTask._fields if name not in _READ_AS_TEXT),
     *(cast(getattr(Task, name), String) for name in _READ_AS_TEXT),
 )
-#: Reads a stored text and keeps what it has read, which nobody may change.
-decoded: Callable[[str], Any] = functools.lru_cache(maxsize=4096)(json.loads)
+
+
+@remembers(4096, len)
+def decoded(text: str) -> Any:
+    """Read a stored text and keep what it says, which nobody may change."""
+    return json.loads(text)
 
 
 def list_changed_tasks(session: Session, since: int) -> Sequence[PlannedTask]:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from watchbell.domain.day_calendar import DayCalendar
 from watchbell.domain.schedule.bounds import first_instant, last_instant
 from watchbell.domain.schedule.model import CalendarRule, Occurrence, Schedule
+from watchbell.domain.short_memory import remembers
 
 #: So many days farther nobody looks for one that is free.
 MOST_DAYS = 31
@@ -109,7 +109,11 @@ def _midnight(day: date, place: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), place).astimezone(UTC)
 
 
-@lru_cache(maxsize=16_384)
+def _length(schedule: Schedule, _found: Occurrence, _base: Base) -> int:
+    return len(schedule.calendar.days) if schedule.calendar is not None else 0
+
+
+@remembers(16_384, _length)
 def _moved(schedule: Schedule, found: Occurrence, base: Base) -> Occurrence:
     """Return a moment where the calendar puts it."""
     calendar = schedule.calendar

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn, cast
 
@@ -40,7 +41,7 @@ class Parser(FlaskParser):
             # A form of another site can send any text, but not this header.
             raise RequestInvalid("body", Problem("body", _NOT_JSON))
         try:
-            return json.loads(data, parse_constant=_refuse_constant)
+            return json.loads(data, parse_constant=_refuse_constant, parse_float=_finite)
         except RecursionError:
             raise RequestInvalid("body", Problem("body", "is nested too deeply")) from None
         except UnicodeDecodeError:
@@ -90,6 +91,14 @@ def path_id(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= HIGHEST_ID):
         raise RequestInvalid("path", Problem(name, "must be a whole number", "1"))
     return int(text)
+
+
+def _finite(digits: str) -> float:
+    found = float(digits)
+    if not math.isfinite(found):
+        # It would go out again as a word that JSON does not have.
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return found
 
 
 def _refuse_constant(word: str) -> NoReturn:

@@ -194,6 +194,8 @@ class Carrier:
             if isinstance(said, BadMessage):
                 raise said
             meant = messages.read_message(said)
+            if isinstance(meant, Room):
+                meant = client.choice.with_device(meant.device)
         except BadMessage as error:
             self._complain(client, error)
             return
@@ -204,7 +206,7 @@ class Carrier:
             client.is_live = False
             self._arriving.append(client)
         else:
-            client.choice = client.choice.with_device(meant.device) if isinstance(meant, Room) else meant
+            client.choice = meant
             self._queue(client, self._frames.text(messages.subscribed_text(now, client.choice)))
 
     def _complain(self, client: Client, error: BadMessage) -> None:

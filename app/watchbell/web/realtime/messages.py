@@ -66,7 +66,9 @@ class Choice:
         return is_wanted and is_meant and (self.tasks is None or task_name is None or task_name in self.tasks)
 
     def with_device(self, device: str) -> Choice:
-        """Return this choice with one more device."""
+        """Return this choice with one more device; raises BadMessage if there are as many as may be."""
+        if len(self.devices or ()) >= MOST_CHOSEN and device not in (self.devices or ()):
+            raise BadMessage("too_many", f"device: at most {MOST_CHOSEN} may be asked for by one connection")
         return dataclasses.replace(self, devices=(self.devices or frozenset()) | {device})
 
 
