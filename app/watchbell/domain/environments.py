@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from watchbell.domain.masking import MASK
 from watchbell.errors import InputError
 
 NAME_LIMIT = 100
@@ -24,6 +25,8 @@ def problem_of(name: str, value: str) -> str | None:
         return f"'{shown(name)}' is not the name of a variable"
     if name.startswith("WATCHBELL_"):
         return f"{name[:40]} is set by Watchbell itself"
+    if MASK in value:
+        return f"the value of {shown(name)} is masked here; give the value itself, or name a secret"
     if any(char in "\0\n\r" or 0xD800 <= ord(char) <= 0xDFFF for char in value):
         return f"the value of {shown(name)} must be one line of text without NUL"
     if len(value) > VALUE_LIMIT:

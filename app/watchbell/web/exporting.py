@@ -8,7 +8,7 @@ from watchbell.domain.crontab import write_crontab
 from watchbell.domain.task_document import to_document
 from watchbell.errors import InputError
 from watchbell.services import task_files, task_lists, transfer
-from watchbell.web import current, list_look, query, task_list
+from watchbell.web import current, list_look, query, shown_variables, task_list
 from watchbell.web.db import database
 
 _TYPES = {"yaml": "application/yaml", "json": "application/json", "crontab": "text/plain"}
@@ -19,6 +19,7 @@ def answer(kind: str) -> Response:
     """Return the tasks that the address asks for, by ids or by the filters of the list, as a file of that kind."""
     names = _names()
     found, queues = transfer.list_definitions(database(), names) if names != [] else ([], [])
+    found = list(map(shown_variables.definition, found))
     calendars = transfer.list_calendars(database(), found, names or ()) if names != [] else []
     if kind == "crontab":
         text = write_crontab(found, now=current.now(), defaults=current.defaults(), user=None).text

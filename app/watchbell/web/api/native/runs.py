@@ -12,7 +12,7 @@ from watchbell.errors import InputError, NotFound
 from watchbell.services import decisions, groups, runs, steps, tasks, triggers
 from watchbell.services.runs import RowPage, RunFilter
 from watchbell.store.runs import Run
-from watchbell.web import current, realtime, run_list
+from watchbell.web import current, realtime, run_list, shown_variables
 from watchbell.web.api import parsing
 from watchbell.web.api.idempotency import idempotent
 from watchbell.web.api.native import answers, run_schemas, words
@@ -55,7 +55,7 @@ def get_run(run_id: str) -> Response:
         "attempt_list": _listed(_ATTEMPT_FIELDS, found.attempts),
         "transitions": _listed(_TRANSITION_FIELDS, found.events),
         "steps": _listed(_STEP_FIELDS, steps.list_of(database(), found)),
-        "definition": found.definition,
+        "definition": shown_variables.stored(found.definition),
     }
     return answers.answer({**words.run(found.run), **more})
 

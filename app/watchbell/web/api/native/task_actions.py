@@ -10,7 +10,8 @@ from watchbell.errors import InputError, VersionConflict
 from watchbell.services import blackouts, pauses, revisions, runs, task_lists, tasks, triggers
 from watchbell.services.runs import RunFilter
 from watchbell.store.runs import Run
-from watchbell.web import current
+from watchbell.store.tasks import TaskRevision
+from watchbell.web import current, shown_variables
 from watchbell.web.api import parsing, versions
 from watchbell.web.api.idempotency import idempotent
 from watchbell.web.api.native import answers, run_schemas, schemas, task_schemas, words
@@ -91,8 +92,7 @@ def list_revisions(asked: dict[str, Any], task_id: str) -> Response:
     """List what a task has been, the newest version first; also of a task that was deleted."""
     number, limit = parsing.path_id("task_id", task_id), asked["limit"]
     found = task_lists.list_revisions(database(), number, before=asked.get("before"), limit=limit + 1)
-    names = ("version", "at", "by", "definition")
-    items = [{name: getattr(revision, name) for name in names} for revision in found[:limit]]
+    items = [_revision(one) for one in found[:limit]]
     return answers.page(items, ("before", str(found[limit - 1].version)) if len(found) > limit else None)
 
 
@@ -103,7 +103,12 @@ def get_revision(task_id: str, version: str) -> Response:
     """Get what a version of a task says; also of a task that was deleted."""
     number = parsing.path_id("version", version)
     found = revisions.find(database(), parsing.path_id("task_id", task_id), number).revision
-    return answers.answer({name: getattr(found, name) for name in ("version", "at", "by", "definition")})
+    return answers.answer(_revision(found))
+
+
+def _revision(found: TaskRevision) -> dict[str, Any]:
+    plain = {name: getattr(found, name) for name in ("version", "at", "by")}
+    return {**plain, "definition": shown_variables.stored(found.definition)}
 
 
 @blueprint.route("/tasks/<number:task_id>/revisions/<number:version>/restore", methods=["POST"])

@@ -7,7 +7,8 @@ from typing import Any
 from flask import Response
 
 from watchbell.services import task_templates
-from watchbell.web import current
+from watchbell.store.task_templates import TaskTemplate as Template
+from watchbell.web import current, shown_variables
 from watchbell.web.api import fields, parsing
 from watchbell.web.api.idempotency import idempotent
 from watchbell.web.api.native import answers, task_schemas
@@ -40,7 +41,12 @@ class TaskTemplateList(fields.Schema):
 @blueprint.answers(200, TaskTemplateList)
 def list_task_templates() -> Response:
     """List the templates of tasks, by name."""
-    return answers.answer({"items": list(map(task_templates.told, task_templates.list_all(database())))})
+    return answers.answer({"items": list(map(_told, task_templates.list_all(database())))})
+
+
+def _told(template: Template) -> dict[str, Any]:
+    told = task_templates.told(template)
+    return {**told, "definition": shown_variables.stored(told["definition"])}
 
 
 @blueprint.route("/tasks/<number:task_id>/template", methods=["POST"])
@@ -51,7 +57,7 @@ def save_task_template(task_id: str) -> Response:
     """Keep what a task says as a template of its name; one that is there already is replaced."""
     number = parsing.path_id("task_id", task_id)
     saved = task_templates.save(database(), number, now=current.now(), actor=current.actor())
-    return answers.answer(task_templates.told(saved))
+    return answers.answer(_told(saved))
 
 
 @blueprint.route("/task-templates/<number:template_id>/tasks", methods=["POST"])

@@ -14,9 +14,10 @@ from watchbell.services import pauses
 from watchbell.store.pauses import Pause
 from watchbell.store.runs import Run
 from watchbell.store.tasks import Task
+from watchbell.web import shown_variables
 
 _PLAIN_FIELDS = (
-    *("id", "version", "name", "enabled", "command", "steps", "directory", "environment", "parameters"),
+    *("id", "version", "name", "enabled", "command", "steps", "directory", "parameters"),
     *("parameter_sets", "tags", "comment", "runbook", "links", "after", "join", "owner", "team", "host"),
 )
 _RECORD_FIELDS = ("next_due_at", "created_at", "created_by", "updated_at", "updated_by")
@@ -60,6 +61,7 @@ def task(found: Task, *, busy: Collection[int], paused: Mapping[str, Pause]) -> 
     plan = schedules.from_json(found.schedule)
     return {
         **{name: getattr(found, name) for name in _PLAIN_FIELDS},
+        "environment": shown_variables.variables(found.environment),
         **schedule(plan),
         **Policies.from_json(found.policies).to_json(),
         "sentence": found.schedule_words,

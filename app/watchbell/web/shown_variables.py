@@ -1,0 +1,31 @@
+"""The variables of tasks as whoever asks may read them: in full with the right to edit, otherwise without what looks like a secret.
+
+Whoever may edit a task reads its form anyway, and could let a command tell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from watchbell.domain.masking import mask_all
+from watchbell.domain.permissions import Right
+from watchbell.domain.task_definition import TaskDefinition
+from watchbell.web import current
+
+
+def variables(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return variables by name."""
+    return dict(environment) if Right.EDIT in current.user().rights else mask_all(environment)
+
+
+def stored(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition as it is stored."""
+    environment = definition.get("environment")
+    return {**definition, "environment": variables(environment)} if isinstance(environment, Mapping) else {**definition}
+
+
+def definition(found: TaskDefinition) -> TaskDefinition:
+    """Return a definition."""
+    return dataclasses.replace(found, environment=variables(found.environment))
