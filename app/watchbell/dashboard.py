@@ -307,6 +307,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "proc_name": "watchbell",
             # Searches and filters in an address may be as long as fields allow, in any script.
             "limit_request_line": 8190,
+            # Who is believed of what X-Forwarded-* says is for WATCHBELL_PROXY_FROM to decide, and for nothing before it.
+            "forwarded_allow_ips": "",
             # Newer versions open a socket for orders in the home directory unless told not to.
             "control_socket_disable": True,
             "when_ready": lambda _master: self._ready(),

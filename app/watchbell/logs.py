@@ -20,8 +20,10 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 _LINE = "[%(asctime)s] [%(levelname)s] %(message)s"
 # What services.tokens makes.
 _TOKEN = re.compile(r"(wb_[0-9a-f]{8})[0-9a-f]{32}")
+# What services.accounts makes: as long as nobody has used it, it opens the account.
+_LINK = re.compile(r"(/login/link/[A-Za-z0-9_-]{4})[A-Za-z0-9_-]+")
 # Task names and reasons come from people and commands; a terminal must not obey what they hold.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class LineFormatter(logging.Formatter):
@@ -41,8 +43,9 @@ class LineFormatter(logging.Formatter):
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        # Whatever puts a token where it is logged, its beginning is all that anybody reads.
-        return _CONTROL.sub(_escaped, _TOKEN.sub(r"\1…", super().format(record)))
+        # Whatever puts a token or a login link where it is logged, its beginning is all that anybody reads.
+        text = _LINK.sub(r"\1…", _TOKEN.sub(r"\1…", super().format(record)))
+        return _CONTROL.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:

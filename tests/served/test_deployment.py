@@ -113,7 +113,7 @@ def write_files(lab, folder, pair, port, web_port):
     (folder / "nginx.conf").write_text(
         f"daemon off;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n"
         + ("user root;\n" if os.geteuid() == 0 else "")
-        + f"events {{}}\nhttp {{\naccess_log off;\nclient_body_temp_path {folder}/body;\nproxy_temp_path {folder}/proxy;\n"
+        + f"events {{}}\nhttp {{\naccess_log {folder}/access.log;\nclient_body_temp_path {folder}/body;\nproxy_temp_path {folder}/proxy;\n"
         f"include {folder}/etc/nginx/conf.d/*.conf;\n}}\n"
     )
 
@@ -157,6 +157,16 @@ def deployed(tmp_path_factory, nursery, empty_database):
 
 def addresses(lab, action):
     return [row[0] for row in lab.rows("SELECT address FROM audit_entry WHERE action = ? ORDER BY id", action)]
+
+
+def test_no_login_link_stands_in_the_log_of_the_proxy(deployed):
+    deployed.log_in("ann")
+    assert deployed.ask("HEAD", f"{PREFIX}/login/link/never-used")[0] == 204
+    deployed.ask("GET", f"{PREFIX}/login?after=that")
+    log = deployed.folder / "access.log"
+    wait_until(lambda: "after=that" in log.read_text(), 10, "the log of the proxy")
+
+    assert "/login/link/" not in log.read_text()
 
 
 def test_somebody_logs_in_and_everything_is_below_the_path(deployed):

@@ -62,6 +62,27 @@ def test_a_device_that_asks_without_end_is_slowed_down_and_no_other_is(remote: P
     remote.want(200, "GET", f"/api/v1/devices/{other}/jobs/next", **with_key(key))
 
 
+def test_nobody_who_has_logged_in_makes_something_in_the_name_of_another_alone(
+    remote: Program, db: Database, admin_account: Account
+) -> None:
+    add_device(db)
+    made = tokens.create(db, admin_account.username, "t", scope="edit", lifetime=None, now=clock.now())
+    how = with_key(made.secret, "Authorization")
+    document = {"version": "1.0", "steps": [{"type": "runCommand", "input": {"command": "df,-h"}}]}
+    bodies: dict[str, dict[str, Any]] = {
+        "templates": {"name": "one", "job_document": document},
+        "handlers": {"name": "one", "script_content": "#!/bin/sh"},
+        "execute": {"job_name": "one", "job_document": document, "target_type": "all"},
+        "schedules": {
+            "job_name": "one", "job_document": document, "target_type": "all", "schedule_type": "interval",
+            "interval_minutes": 60,
+        },
+    }  # fmt: skip
+    for where, body in bodies.items():
+        told = str(remote.want(201, "POST", f"/api/v1/jobs/{where}", {**body, "created_by": "root"}, **how))
+        assert f"'created_by': 'root ({admin_account.username})'" in told, where
+
+
 def test_no_key_or_a_wrong_one_is_401_and_a_device_at_rest_403(remote: Program, db: Database) -> None:
     uuid, secret = device_with_key(db, active=False)
     path = f"/api/v1/devices/{uuid}/jobs/next"

@@ -42,9 +42,17 @@ def test_a_line_has_time_level_and_message(logger, path):
 
 
 def test_what_people_wrote_cannot_move_the_cursor_of_a_terminal(logger, path):
-    logger.info("task \x1b[2J\r\x00\ud800 é")
+    logger.info("task \x1b[2J\r\x00\ud800\u202e é")
 
-    assert logfile.tail(path, 1)[0].message == "task \\x1b[2J\\x0d\\x00\\ud800 é"
+    assert logfile.tail(path, 1)[0].message == "task \\x1b[2J\\x0d\\x00\\ud800\\u202e é"
+
+
+def test_a_login_link_cannot_be_used_by_whoever_reads_the_log(logger, path):
+    link = "NP9cRfHzSC1JjJgT62QzE3JhyIWgxe8V1vAW0TBESeA"
+    logger.info("request 1: GET '/bell/login/link/%s' from 192.0.2.7 answered 503", link)
+
+    assert "'/bell/login/link/NP9c…' from" in path.read_text()
+    assert link[4:] not in path.read_text()
 
 
 def test_a_message_cannot_forge_a_line_but_a_traceback_has_its_own(logger, path):

@@ -11,7 +11,7 @@ from flask import Flask, request
 from werkzeug.test import TestResponse
 
 from tests.web_fixtures import Enter, Person
-from watchbell import clock
+from watchbell import clock, dashboard
 from watchbell.services import accounts
 from watchbell.store.accounts import Account
 from watchbell.store.session import Database
@@ -102,3 +102,11 @@ def test_whoever_has_to_log_in_comes_back_to_the_page_that_was_asked_for(
 
 def test_the_document_of_the_api_names_the_path(behind: Flask, enter: Enter) -> None:
     assert ask(enter("admin"), "/openapi.json").get_json()["servers"] == [{"url": "/bell"}]
+
+
+def test_our_own_web_server_takes_nobodys_word_before_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+
+    served = dashboard._Application(Flask, 0, lambda: None)
+
+    assert served.cfg.forwarded_allow_ips == []

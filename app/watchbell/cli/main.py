@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from watchbell import errors
 from watchbell.cli.program import Program, not_empty, without_password
+from watchbell.domain.shown_text import plain_text
 from watchbell.errors import WatchbellError
 from watchbell.version import __version__
 
@@ -228,7 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    print("watchbell: error:", " ".join(message.split()), file=sys.stderr)
+    # It may name what somebody else has written, which no terminal is to obey.
+    told = plain_text(" ".join(message.split()).encode(errors="replace"))
+    print("watchbell: error:", told, file=sys.stderr)
     return code
 
 

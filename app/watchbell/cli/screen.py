@@ -21,6 +21,10 @@ from watchbell.errors import InputError
 
 # What people and commands wrote is shown, never obeyed by the terminal.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+#: Beside colours and ends of lines: what moves a cursor, turns the direction of a line, or cannot be written at all.
+_OBEYED = re.compile(
+    r"(?!\x1b\[[0-9;]*m)[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _GAP = "  "
 _NARROWEST = 12
 #: A column that is wider than this gives way on a narrow terminal, too.
@@ -45,24 +49,32 @@ def examples(*lines: str) -> str:
 
 
 def say(text: str = "") -> None:
-    """Print a line for people."""
-    click.echo(text)
+    """Print a line for people, or several; colours of ours survive."""
+    click.echo(_obeyed_by_nobody(text))
 
 
 def note(text: str) -> None:
     """Print a remark that is not part of the answer."""
-    click.echo(f"watchbell: {text}", err=True)
+    click.echo(f"watchbell: {_obeyed_by_nobody(text)}", err=True)
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:
-    """Print a value as JSON; times become ISO texts with their offset."""
-    click.echo(json.dumps(value, indent=indent, ensure_ascii=False, default=_plain))
+    """Print a value as JSON; times become ISO texts with their offset.
+
+    What a terminal would obey is written as an escape of JSON, which programs read as what it was.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=_plain)
+    click.echo(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{value!r} has no JSON form")
+
+
+def _obeyed_by_nobody(text: str) -> str:
+    return _OBEYED.sub(_sign, text)
 
 
 def one_line(text: object) -> str:

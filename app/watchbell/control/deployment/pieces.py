@@ -86,6 +86,7 @@ def _proxy_words(plan: Plan) -> dict[str, str]:
         "prefix_pattern": re.escape(plan.prefix),
         # With a path behind it, what stands before that path in the address is taken away.
         "below": "/" if plan.prefix else "",
+        "below_links": "/login/link/" if plan.prefix else "",
         "servers": "\n".join(f"    server {one};" for one in plan.web),
         "moved": f"    location = {plan.prefix} {{ return 301 {plan.prefix}/; }}\n" if plan.prefix else "",
         "login_header": header if plan.login_header else "",

@@ -177,7 +177,7 @@ def _order(given: dict[str, Any]) -> Order:
         rollout=given.get("rollout"),
         rollback_document=given.get("rollback_document"),
         rollback_template_id=given.get("rollback_template_id"),
-        created_by=given.get("created_by") or "",
+        created_by=words.maker(given),
     )
 
 

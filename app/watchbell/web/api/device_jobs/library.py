@@ -44,7 +44,9 @@ def get_template(template_id: str) -> Response:
 @blueprint.answers(201, schemas.Template)
 def create_template(given: dict[str, Any]) -> tuple[Response, int]:
     """Make a template."""
-    made = job_library.create_template(database(), _ours(given), now=current.now(), actor=current.actor())
+    made = job_library.create_template(
+        database(), {**_ours(given), "created_by": words.maker(given)}, now=current.now(), actor=current.actor()
+    )
     return jsonify(words.template(made)), 201
 
 
@@ -87,7 +89,9 @@ def list_handlers() -> Response:
 @blueprint.answers(201, schemas.Handler)
 def create_handler(given: dict[str, Any]) -> tuple[Response, int]:
     """Make a handler."""
-    made = job_library.create_handler(database(), given, now=current.now(), actor=current.actor())
+    made = job_library.create_handler(
+        database(), {**given, "created_by": words.maker(given)}, now=current.now(), actor=current.actor()
+    )
     return jsonify(words.handler(made)), 201
 
 

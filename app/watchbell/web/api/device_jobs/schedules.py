@@ -38,9 +38,10 @@ def list_schedules(asked: dict[str, Any]) -> Response:
 @blueprint.answers(201, schemas.ScheduleTold)
 def create_schedule(given: dict[str, Any]) -> tuple[Response, int]:
     """Make a schedule; cron text is read in the server's zone."""
-    created_by, zone = given.pop("created_by", None), current.config().zone
+    made_by, zone = words.maker(given), current.config().zone
+    given.pop("created_by", None)
     made = fleet_schedules.create(
-        database(), _ours(given), now=current.now(), zone=zone, actor=current.actor(), created_by=created_by
+        database(), _ours(given), now=current.now(), zone=zone, actor=current.actor(), created_by=made_by
     )
     return _told(made, "created"), 201
 

@@ -22,7 +22,9 @@ DOCUMENT = {
     "example": {"version": "1.0", "steps": [_STEP], "includeStdOut": True},
 }
 _NAME = {"example": "health-check"}
-CREATED_BY = {"description": "Who is said to have made it; by default whoever sends the request."}
+CREATED_BY = {
+    "description": "Who is said to have made it; the account that sends the request stands behind it in brackets, and alone by default."
+}
 FILTER = {
     "description": "Attributes that all have to be so, and `tags`, `group` and `is_online`.",
     "example": {"device_type": "gateway"},

@@ -20,6 +20,7 @@ from watchbell.store.devices import Device
 from watchbell.store.fleet_jobs import DeviceJob, Execution
 from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.store.job_library import JobHandler, JobTemplate
+from watchbell.web import current
 
 #: A list carries so much of an output.
 EXCERPT = 500
@@ -31,6 +32,14 @@ _PLAIN_PART = ("id", "exit_code", "reason", "executed_steps", "failed_step")
 def moment(at: datetime | None) -> str | None:
     """Return a time as ISO 8601."""
     return at.isoformat() if at is not None else None
+
+
+def maker(given: Mapping[str, Any]) -> str:
+    """Return who is to stand as who made something: whom the request names, and behind that who has sent it, if that is known."""
+    claimed, actor = str(given.get("created_by") or ""), current.actor()
+    if not claimed or claimed == actor:
+        return actor
+    return f"{claimed} ({actor})" if current.config().uses_login else claimed
 
 
 def template(row: JobTemplate) -> dict[str, Any]:
