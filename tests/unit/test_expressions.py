@@ -96,6 +96,27 @@ def test_what_is_wrong_is_told_with_its_place(text: str, position: int, words: s
     assert words in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "().__class__", "__import__('os')", "exit()", "cpu_max[0]", "lambda: 1", "{{7*7}}", "${7*7}",
+        "'a' == 'a'", "cpu_max if 1 else 2", "(cpu_max := 1)", "1 == 1; 2 == 2", "9 ** 9 == 1",
+        "f'{1}' == 1", "`id` == 1", "T(java.lang.Runtime) == 1",
+    ],
+)  # fmt: skip
+def test_an_expression_reaches_nothing_but_the_numbers_that_are_named(text: str) -> None:
+    with pytest.raises(ExpressionError):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["cpu_max.__class__ == 1", "cpu_max == cpu_max.real", "__builtins__ != 0"])
+def test_a_dot_in_a_name_is_a_sign_like_any_other_and_leads_into_nothing(text: str) -> None:
+    found = parse(text).evaluate({"cpu_max": 1.0})
+
+    assert found.holds is None
+    assert found.missing in {("cpu_max.__class__",), ("cpu_max.real",), ("__builtins__",)}
+
+
 def test_length_and_depth_are_bounded_and_the_longest_is_quick() -> None:
     for text in ("1" * (LENGTH_LIMIT + 1), f"{'(' * (DEPTH_LIMIT + 1)}1 > 0{')' * (DEPTH_LIMIT + 1)}", "not " * 30):
         with pytest.raises(ExpressionError):
