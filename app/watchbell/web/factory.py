@@ -93,6 +93,7 @@ from watchbell.web.pages import (
 from watchbell.web.pages import auth as auth_pages
 from watchbell.web.pictures import outcomes
 from watchbell.web.places import places
+from watchbell.web.plain_json import PlainJSON
 from watchbell.web.realtime import sockets
 from watchbell.web.secret_key import secret_key
 
@@ -147,7 +148,7 @@ def create_app(config: Config | None = None, *, scheduler_begun_at: datetime | N
     )
     app.config.update(SECRET_KEY=secret_key(config))
     # A row reads best in the order in which it is told.
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = PlainJSON(app)
     if config.behind_proxy == "on":
         app.wsgi_app = proxies.NamedProxy(app.wsgi_app, config.proxy_from)  # type: ignore[method-assign]
     if not config.uses_login and not checks.is_loopback(config.host):
