@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert, select
 
 from tests.database import NOW
 from tests.fleet import DOCUMENT, add_device, execute, poll, say, state_of, states_of
@@ -13,6 +14,8 @@ from watchbell.domain.fleet_state import DeviceJobState, may_follow
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import device_jobs, devices, fleet_jobs, job_handlers, job_library, outbox
 from watchbell.services.device_jobs import DeviceInactive, PartNotFound, ReportRefused
+from watchbell.store.device_reports import DeviceReport
+from watchbell.store.fleet_jobs import DeviceJob
 from watchbell.store.session import Database
 
 STATES = [state.value for state in DeviceJobState]
@@ -226,6 +229,26 @@ def test_of_reports_that_come_too_late_no_more_are_kept_than_anybody_reads(db: D
 
     late = [event.data["stdout"] for event in device_jobs.list_events(db, uuid, job_id) if event.kind == "late_report"]
     assert late == [f"done {number}" for number in range(device_jobs.MOST_LATE)]
+
+
+def test_of_one_job_no_device_fills_the_database_with_numbers_of_reports(db: Database) -> None:
+    uuid, job_id = bring_to(db, "in_progress")
+    with db.write() as session:
+        part = session.scalars(select(DeviceJob)).one()
+        rows = [
+            {"device_id": part.device_id, "report_id": f"r{number}", "digest": "", "device_job_id": part.id, "at": NOW}
+            for number in range(device_jobs.MOST_REPORTS - 1)
+        ]
+        session.execute(insert(DeviceReport), rows)
+
+    for number in range(5):
+        say(db, uuid, job_id, "in_progress", stdout=f"at {number}", report_id=f"more {number}")
+    say(db, uuid, job_id, "succeeded", exit_code=0, report_id="last")
+    say(db, uuid, job_id, "succeeded", exit_code=0, report_id="last")
+
+    assert states_of(db, job_id) == ["succeeded"]
+    with db.read() as session:
+        assert len(session.scalars(select(DeviceReport.id)).all()) == device_jobs.MOST_REPORTS
 
 
 def test_a_device_reports_of_its_own_jobs_only(db: Database) -> None:

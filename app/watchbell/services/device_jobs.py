@@ -41,6 +41,8 @@ DETAILS_LIMIT = 16 * 1024
 REPORT_ID_LIMIT = 100
 #: So many reports of a job that has ended are kept beside it.
 MOST_LATE = 20
+#: Of one job so many numbers of reports are known. Behind that the same report again is known by what it says alone.
+MOST_REPORTS = 500
 #: The numbers of reports are known for so long.
 REPORTS_KEPT = timedelta(days=30)
 #: The fields of a report that describe the result; those that are absent stay as they are.
@@ -158,7 +160,8 @@ def report(db: Database, uuid: str, job_id: str, given: Report, *, now: datetime
             raise Conflict(f"report_id {given.report_id!r} was another report's")
         if known is None:
             refusal = _take(session, execution, device, part, given, now=now)
-            if given.report_id and (refusal is None or refusal.is_lasting):
+            is_lasting = refusal is None or refusal.is_lasting
+            if given.report_id and is_lasting and not log_store.has_reports(session, part.id, MOST_REPORTS):
                 words = refusal.message if refusal is not None else None
                 log_store.add_report(
                     session,

@@ -75,6 +75,12 @@ def find_report(session: Session, device_id: int, report_id: str) -> DeviceRepor
     return session.scalars(statement).one_or_none()
 
 
+def has_reports(session: Session, device_job_id: int, number: int) -> bool:
+    """Return whether so many numbers are known of the reports of a part."""
+    statement = select(DeviceReport.id).where(DeviceReport.device_job_id == device_job_id)
+    return session.scalar(statement.offset(number - 1).limit(1)) is not None
+
+
 def add_report(session: Session, report: DeviceReport) -> None:
     """Keep a report."""
     session.add(report)
