@@ -15,7 +15,7 @@ from watchbell.config import Config
 from watchbell.domain.analysis.judgement import Finding, Verdict
 from watchbell.domain.permissions import ROUTES
 from watchbell.domain.run_state import RunState
-from watchbell.services import blackouts, calendars, pauses, queues, secrets, task_templates
+from watchbell.services import blackouts, calendars, environment_sets, pauses, queues, secrets, task_templates
 from watchbell.store import verdicts
 from watchbell.store.session import Database
 
@@ -71,6 +71,11 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "get_secret": ("GET", "/secrets/db", None, 200),
     "put_secret": ("PUT", "/secrets/db", {"value": "correct horse"}, 200, ANY),
     "delete_secret": ("DELETE", "/secrets/db?force=true", None, 204, ANY),
+    "list_environment_sets": ("GET", "/environment-sets", None, 200),
+    "get_environment_set": ("GET", "/environment-sets/proxy", None, 200),
+    "create_environment_set": ("POST", "/environment-sets", {"name": "base", "variables": {"LANG": "C"}}, 201),
+    "update_environment_set": ("PATCH", "/environment-sets/proxy", {"description": "out"}, 200, ANY),
+    "delete_environment_set": ("DELETE", "/environment-sets/proxy", None, 204, ANY),
     "list_calendars": ("GET", "/calendars", None, 200),
     "get_calendar": ("GET", "/calendars/1", None, 200),
     "create_calendar": ("POST", "/calendars", {"name": "shut", "days": ["12-24"]}, 201),
@@ -135,6 +140,7 @@ def things(db: Database, web_config: Config) -> None:
     window = {"name": "night", "from_time": "22:00", "to_time": "02:00"}
     blackouts.create(db, window, now=NOW, actor="ann", default_zone="UTC")
     calendars.create(db, {"name": "off", "days": "12-25"}, now=NOW, actor="ann")
+    environment_sets.create(db, {"name": "proxy", "variables": {"PROXY": "p"}}, now=NOW, actor="ann")
     add_alert(db, failed)
     pauses.pause(db, pauses.queue_scope("nightly"), now=NOW, actor="ann", reason="disk")
     Path(web_config.log_path).write_text("[2026-11-29 08:00:00] [WARNING] late\nmore\n")
@@ -165,6 +171,11 @@ GOES_WRONG: list[tuple[Any, ...]] = [
     *(("POST", f"/runs/{NONE}/{verb}", None, 404) for verb in ("cancel", "rerun", "expect", "retract")),
     ("POST", f"/runs/{NONE}/decide", {"choice": "leave"}, 404),
     ("GET", "/secrets/none", None, 404),
+    ("GET", "/environment-sets/none", None, 404),
+    ("PATCH", "/environment-sets/none", {"description": "x"}, 404),
+    ("DELETE", "/environment-sets/none", None, 404),
+    ("POST", "/environment-sets", {"name": "a b", "variables": {"A": "1"}}, 422, "name"),
+    ("PATCH", "/environment-sets/proxy", {"variables": {"1": "x"}}, 422, "variables"),
     ("PUT", "/secrets/db", {"value": "abc"}, 422, "value"),
     ("PUT", "/secrets/no name", {"value": "correct horse"}, 422, "name"),
     ("DELETE", "/secrets/none", None, 404),

@@ -16,7 +16,7 @@ from tests.unit.form_fields import FIELDS
 from watchbell import clock
 from watchbell.config import Config
 from watchbell.domain.run_state import RunState
-from watchbell.services import accounts, blackouts, bulk, calendars, tasks, tokens
+from watchbell.services import accounts, blackouts, bulk, calendars, environment_sets, tasks, tokens
 from watchbell.services.bulk_parts import RunAction
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
@@ -25,7 +25,7 @@ from watchbell.store.tasks import Task
 #: Tables in which anything about a task is written down that somebody could have changed.
 TABLES = (
     *("task", "task_revision", "run", "run_event", "pause", "mute", "run_verdict", "run_expected"),
-    *("blackout", "named_calendar"),
+    *("blackout", "named_calendar", "environment_set"),
 )
 #: What is free with a task of somebody else: a copy is one's own.
 FREE = {"tasks.copy", "native.copy_task", "task_templates.save", "native.save_task_template"}
@@ -54,7 +54,10 @@ def theirs(db: Database, app: Flask, web_config: Config) -> Theirs:
     accounts.add(db, "ann", role="editor", password=None, now=NOW)
     how: dict[str, Any] = {"now": NOW, "actor": "ann"}
     calendar = calendars.create(db, {"name": "holidays", "days": "2027-01-01"}, **how)
-    defaults = dataclasses.replace(DEFAULTS, calendars=calendars.finder(db))
+    environment_sets.create(db, {"name": "shared", "variables": {"A": "1"}}, **how)
+    defaults = dataclasses.replace(
+        DEFAULTS, calendars=calendars.finder(db), environment_sets=environment_sets.finder(db)
+    )
     task = tasks.create(
         db,
         {
@@ -66,6 +69,7 @@ def theirs(db: Database, app: Flask, web_config: Config) -> Theirs:
             "parameters": [{"name": "day"}],
             "parameter_sets": {"monday": {"day": "1"}},
             "uncertain": "ask",
+            "environment_sets": ["shared"],
         },
         defaults=defaults,
         **how,
@@ -145,6 +149,7 @@ def asked(theirs: Theirs, mine: Task) -> list[Asked]:
         ("native.rerun", failed, {}),
         ("native.rerun", failed, {"exactly": True}),
         ("native.decide", lost, {"choice": "leave"}),
+        ("native.update_environment_set", {"name": "shared"}, {"variables": {"A": "2"}}),
         ("native.update_calendar", holidays, {"days": ["2027-01-02"]}),
         ("day_calendars.update", holidays, {"name": "holidays", "days": "2027-01-02", "version": 1}),
         ("native.create_blackout", {}, {"name": "mine", **window, "tasks": ["theirs"]}),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from watchbell import clock
 from watchbell.cli.chain_sources import LocalChains
 from watchbell.cli.edit_sources import LocalEdits
+from watchbell.cli.environment_sources import LocalEnvironments
 from watchbell.cli.foresight import LocalForesight
 from watchbell.cli.past_sources import LocalPast
 from watchbell.cli.source import Counts, Piece, RunDetail, RunList, RunQuery, RunRow, RunVerdict, TaskList, TaskRow
@@ -35,7 +36,7 @@ _LOOK_SECONDS = 0.1
 _MOST_UNDECIDED = 10_000
 
 
-class LocalSource(LocalChains, LocalEdits, LocalForesight, LocalPast, LocalTemplates):
+class LocalSource(LocalChains, LocalEdits, LocalEnvironments, LocalForesight, LocalPast, LocalTemplates):
     """Answers from the database that the settings name. What only looks or changes makes no database."""
 
     def __init__(self, program: Program) -> None:

@@ -47,6 +47,7 @@ SECTIONS: Mapping[str, Mapping[str, Place]] = {
         "calendar": Place(
             f"{_CLI}.calendars", "calendar", "Calendars of days that tasks leave out, keep to, or move away from."
         ),
+        "environment": Place(f"{_CLI}.environments", "environment", "Sets of environment variables that tasks share."),
         "queue": Place(f"{_CLI}.queues", "queue", "List queues and bound how many of their runs go at a time."),
         "engine": Place(f"{_CLI}.engine", "engine", "Carry runs of some queues on further machines."),
         "alert": Place(

@@ -169,6 +169,7 @@ class Program:
             host=self.config.hostname,
             calendars=self.find_calendar,
             users=tuple(run_as.parse(self.config.run_as)),
+            environment_sets=self.find_environment_set,
         )
 
     def find_calendar(self, name: str) -> DayCalendar | None:
@@ -176,6 +177,12 @@ class Program:
         from watchbell.services import calendars
 
         return calendars.finder(self.existing_db)(name)
+
+    def find_environment_set(self, name: str) -> Mapping[str, str] | None:
+        """Return the variables of the environment set of a name that is on this machine, or None."""
+        from watchbell.services import environment_sets
+
+        return environment_sets.finder(self.existing_db)(name)
 
 
 pass_program = click.make_pass_decorator(Program)

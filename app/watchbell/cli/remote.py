@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from watchbell.cli import remote_rows
 from watchbell.cli.chain_sources import RemoteChains
+from watchbell.cli.environment_sources import RemoteEnvironments
 from watchbell.cli.remote_tasks import RemoteEdits, RemoteForesight, RemotePast, RemoteTemplates
 from watchbell.cli.source import (
     Counts,
@@ -35,7 +36,7 @@ _LEAST_BYTES, _MOST_BYTES = 4, 256 * 1024
 _MOST_ROWS = 1000
 
 
-class RemoteSource(RemoteChains, RemoteEdits, RemoteForesight, RemotePast, RemoteTemplates):
+class RemoteSource(RemoteChains, RemoteEdits, RemoteEnvironments, RemoteForesight, RemotePast, RemoteTemplates):
     """Answers by asking the server at an address."""
 
     def __init__(self, client: Client) -> None:

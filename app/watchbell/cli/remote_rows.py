@@ -50,6 +50,7 @@ def task_row(body: Mapping[str, Any]) -> TaskRow:
             "team": "",
             "parameters": [],
             "parameter_sets": {},
+            "environment_sets": [],
             "runbook": "",
             "links": [],
             "after": [],

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from watchbell.cli.calendar_sources import CalendarSource
 from watchbell.cli.chain_sources import ChainSource
 from watchbell.cli.edit_sources import EditSource
+from watchbell.cli.environment_sources import EnvironmentSource
 from watchbell.cli.foresight import ForesightSource
 from watchbell.cli.past_sources import PastSource
 from watchbell.cli.template_sources import TemplateSource
@@ -41,6 +42,8 @@ class TaskRow(Protocol):
     def directory(self) -> str | None: ...
     @property
     def environment(self) -> Mapping[str, Any]: ...
+    @property
+    def environment_sets(self) -> Sequence[str]: ...
     @property
     def parameters(self) -> Sequence[Mapping[str, Any]]: ...
     @property
@@ -247,7 +250,9 @@ class Counts:
     today: Mapping[str, int]
 
 
-class Source(CalendarSource, ChainSource, EditSource, ForesightSource, PastSource, TemplateSource, Protocol):
+class Source(
+    CalendarSource, ChainSource, EditSource, EnvironmentSource, ForesightSource, PastSource, TemplateSource, Protocol
+):
     """Who answers. Each method raises a WatchbellError with one line for whoever typed the command."""
 
     def list_tasks(

@@ -25,6 +25,8 @@ Decorator = Callable[[F], F]
 _OPTION_OF = {
     "name": "NAME",
     "environment": "--env",
+    "environment_sets": "--env-set",
+    "variables": "--env",
     "tags": "--tag",
     "gates": "--gate",
     "steps": "--step",
@@ -137,6 +139,12 @@ def task_options() -> Callable[[F], F]:
             click.option("--anchor", metavar="MOMENT", help="First moment of an interval. Default: now."),
             click.option("--directory", metavar="DIR", help="Working directory."),
             click.option("--env", multiple=True, metavar="K=V", help="Environment variable; give it again for more."),
+            click.option(
+                "--env-set",
+                multiple=True,
+                metavar="NAME",
+                help="Environment set that it takes over; give it again for more, the last one counts; '' for none.",
+            ),
             *parameters.OPTIONS,
             *parameters.AFTER_OPTIONS,
             *parameters.BOOK_OPTIONS,
@@ -242,6 +250,8 @@ def fields_of(options: Mapping[str, Any], *, environment: Mapping[str, str] | No
         fields["gates"] = "\n".join(given["gate"])
     if "tag" in given:
         fields["tags"] = list(given["tag"])
+    if "env_set" in given:
+        fields["environment_sets"] = [name for name in given["env_set"] if name]
     if "env" in given:
         fields["environment"] = {**(environment or {}), **dict(map(_variable, given["env"]))}
     return fields

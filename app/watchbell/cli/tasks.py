@@ -34,7 +34,7 @@ from watchbell.domain.scopes import describe_pause, task_scope
 from watchbell.errors import InputError, Problem
 
 COLUMNS = (
-    "id", "name", "enabled", "command", "steps", "directory", "environment", "parameters", "parameter_sets", "schedule", "schedule_words", "zone", "policies",
+    "id", "name", "enabled", "command", "steps", "directory", "environment", "environment_sets", "parameters", "parameter_sets", "schedule", "schedule_words", "zone", "policies",
     "tags", "comment", "runbook", "links", "after", "join", "owner", "team", "host", "version", "next_due_at", "created_at", "created_by", "updated_at",
     "updated_by",
 )  # fmt: skip
@@ -167,6 +167,7 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
             "Parameters": parameters.told(found.parameters),
             "Value sets": ", ".join(found.parameter_sets),
             "Environment": " ".join(f"{key}={value}" for key, value in found.environment.items()),
+            "Environment sets": ", ".join(found.environment_sets),
             "Tags": ", ".join(found.tags),
             "Comment": found.comment,
             "Runbook": found.runbook,

@@ -46,7 +46,7 @@ _SIGNS = {"add": "+", "change": "~", "keep": "=", "refuse": "!"}
 @click.option("-o", "--output", metavar="FILE", help="Write it there, readable for you only. Default: standard output.")
 @pass_program
 def export_tasks(program: Program, *, names: tuple[str, ...], kind: str | None, output: str | None) -> None:
-    """Write tasks, all or those that are named, with schedules, policies, tags, the bounds of their queues, their calendars and blackouts.
+    """Write tasks, all or those that are named, with schedules, policies, tags, the bounds of their queues, their calendars, blackouts and environment sets.
 
     What equals the default of a new task is left out. Environments are written as they are, so that the file may hold what
     nobody else should read.
@@ -56,8 +56,9 @@ def export_tasks(program: Program, *, names: tuple[str, ...], kind: str | None, 
 
     found, queues = transfer.list_definitions(program.existing_db, names)
     calendars = transfer.list_calendars(program.existing_db, found, names)
+    sets = transfer.list_sets(program.existing_db, found, names)
     blackouts = transfer.list_blackouts(program.existing_db, [one.name for one in found] if names else ())
-    text = task_files.write(to_document(found, queues, calendars, blackouts), kind or _kind_of(output))
+    text = task_files.write(to_document(found, queues, calendars, blackouts, sets), kind or _kind_of(output))
     if output is None:
         sys.stdout.write(text)
         return

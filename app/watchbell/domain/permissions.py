@@ -481,6 +481,12 @@ ROUTES: dict[str, Right] = {
     "native.create_calendar": Right.EDIT,
     "native.update_calendar": Right.EDIT,
     "native.delete_calendar": Right.EDIT,
+    # Names are for everybody; values only for who may give them to a task.
+    "native.list_environment_sets": Right.VIEW,
+    "native.get_environment_set": Right.EDIT,
+    "native.create_environment_set": Right.EDIT,
+    "native.update_environment_set": Right.EDIT,
+    "native.delete_environment_set": Right.EDIT,
     "native.list_blackouts": Right.VIEW,
     "native.get_blackout": Right.VIEW,
     "native.create_blackout": Right.EDIT,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from watchbell.domain import chains, interpreters, placeholders, runbooks
+from watchbell.domain import chains, environment_sets, interpreters, placeholders, runbooks
 from watchbell.domain import parameters as task_parameters
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
@@ -56,7 +56,7 @@ PLAIN_FIELDS = frozenset(
             "host",
             "enabled",
         ),
-        *(FIELD, SETS_FIELD, RUNBOOK_FIELD, LINKS_FIELD, AFTER_FIELD, JOIN_FIELD),
+        *(FIELD, SETS_FIELD, RUNBOOK_FIELD, LINKS_FIELD, AFTER_FIELD, JOIN_FIELD, environment_sets.FIELD),
     }
 )
 
@@ -76,6 +76,8 @@ class Defaults:
     calendars: schedules.Calendars = schedules.no_calendars
     #: The users of the system as whom tasks may run here; None where that is not known.
     users: Sequence[str] | None = None
+    #: Finds the sets of variables that a task may name.
+    environment_sets: environment_sets.Sets = environment_sets.no_sets
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,6 +109,20 @@ class TaskDefinition:
     #: The tasks that it runs after, and how many of them have to end as wanted: all, any, or a number.
     after: tuple[After, ...] = ()
     join: str = chains.ALL
+    #: The sets of variables that it takes over, in order, and what they said when this was stored.
+    environment_sets: tuple[str, ...] = ()
+    set_variables: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Return all variables that it gives to its command, those of its sets among them."""
+        return environment_sets.merged(
+            {name: getattr(self, name) for name in ("environment", "environment_sets", "set_variables")}
+        )
+
+    def standing_alone(self) -> TaskDefinition:
+        """Return it with what its sets say among its own variables, for where the sets are not known."""
+        return dataclasses.replace(self, environment=self.variables, environment_sets=(), set_variables={})
 
     def to_json(self) -> dict[str, object]:
         """Return what a revision keeps: all but whether the task is enabled."""
@@ -116,6 +132,8 @@ class TaskDefinition:
             "steps": [step.to_json() for step in self.steps],
             "directory": self.directory,
             "environment": dict(self.environment),
+            environment_sets.FIELD: list(self.environment_sets),
+            environment_sets.CARRIED: {name: dict(values) for name, values in self.set_variables.items()},
             "parameters": [parameter.to_json() for parameter in self.parameters],
             "parameter_sets": {title: dict(values) for title, values in self.parameter_sets.items()},
             "schedule": schedules.to_json(self.schedule),
@@ -154,6 +172,8 @@ class TaskDefinition:
             steps=task_steps.from_json(data.get("steps")),
             parameters=task_parameters.from_json(data.get("parameters")),
             parameter_sets=data.get("parameter_sets") or {},
+            environment_sets=tuple(data.get(environment_sets.FIELD) or ()),
+            set_variables=data.get(environment_sets.CARRIED) or {},
         )
 
 
@@ -181,6 +201,13 @@ def build_definition(
     if base is None and "name" not in fields:
         problems.append(Problem("name", "is required", "backup-home"))
     problems += _settle_what(fields, changes, base)
+    if environment_sets.FIELD in changes:
+        try:
+            kept = base.set_variables if base else {}
+            names: Any = changes[environment_sets.FIELD]
+            changes[environment_sets.CARRIED] = environment_sets.resolve(names, defaults.environment_sets, kept)
+        except InputError as error:
+            problems += error.problems
     try:
         changes["schedule"] = _schedule(fields, base, now, defaults, earlier)
     except InputError as error:

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from watchbell.domain import environment_sets
 from watchbell.domain.blackouts import FIELDS as _BLACKOUT_FIELDS
 from watchbell.domain.blackouts import Blackout, build_blackout, fields_of
 from watchbell.domain.day_calendar import DayCalendar, build_calendar
@@ -39,6 +40,9 @@ _PLAIN = TaskDefinition(name="", command="", schedule=Schedule(ScheduleKind.MANU
 _GROUPS = {"schedule": SCHEDULE_FIELDS, "policies": POLICY_FIELDS}
 _CALENDAR_FIELDS = ("name", "description", "weekdays", "days")
 _QUEUE_FIELDS = ("name", "max_running", "comment")
+_SET_FIELDS = ("name", "description", "variables")
+#: The lists of a document, in their order.
+_PARTS = ("queues", "calendars", environment_sets.FIELD, "tasks", "blackouts")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,6 +66,23 @@ class CalendarEntry:
         calendar = self.calendar
         told = {"name": calendar.name, "description": self.description, "weekdays": calendar.weekdays}
         return {**{name: text for name, text in told.items() if text}, "days": calendar.days.split("\n")}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SetEntry:
+    """What a document says of an environment set."""
+
+    name: str
+    variables: Mapping[str, str]
+    description: str = ""
+
+    def fields(self) -> dict[str, object]:
+        """Return all of it as somebody would type it."""
+        return {"name": self.name, "description": self.description, "variables": dict(self.variables)}
+
+    def to_json(self) -> dict[str, object]:
+        """Return what a document says of it."""
+        return {name: value for name, value in self.fields().items() if value != ""}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,6 +123,7 @@ class Document:
     lines: Lines
     calendars: tuple[CalendarEntry, ...] = ()
     blackouts: tuple[BlackoutEntry, ...] = ()
+    environment_sets: tuple[SetEntry, ...] = ()
 
     def definition(
         self, entry: TaskEntry, *, now: datetime, defaults: Defaults, earlier: TaskDefinition | None
@@ -115,9 +137,15 @@ class Document:
         kept = dataclasses.replace(kept, moments=_moments(entry.fields, now, defaults))
         if earlier is not None:
             defaults = dataclasses.replace(defaults, owner=earlier.owner)
-        # A calendar of the same document counts before one that is there.
-        own, there = {one.calendar.name: one.calendar for one in self.calendars}, defaults.calendars
-        defaults = dataclasses.replace(defaults, calendars=lambda name: own.get(name) or there(name))
+        # A calendar or a set of the same document counts before one that is there.
+        days = {one.calendar.name: one.calendar for one in self.calendars}
+        sets = {one.name: one.variables for one in self.environment_sets}
+        find_days, find_set = defaults.calendars, defaults.environment_sets
+        defaults = dataclasses.replace(
+            defaults,
+            calendars=lambda name: days.get(name) or find_days(name),
+            environment_sets=lambda name: sets.get(name) or find_set(name),
+        )
         try:
             return build_definition(entry.fields, base=None, now=now, defaults=defaults, earlier=kept)
         except InputError as error:
@@ -134,8 +162,9 @@ def to_document(
     queues: Sequence[QueueEntry] = (),
     calendars: Sequence[CalendarEntry] = (),
     blackouts: Sequence[BlackoutEntry] = (),
+    sets: Sequence[SetEntry] = (),
 ) -> dict[str, object]:
-    """Return a document of tasks, of the bounds of queues, of calendars, and of blackouts."""
+    """Return a document of tasks, of the bounds of queues, of calendars, of blackouts, and of environment sets."""
     document: dict[str, object] = {"watchbell": FORMAT}
     if queues:
         document["queues"] = [
@@ -144,6 +173,8 @@ def to_document(
         ]
     if calendars:
         document["calendars"] = [calendar.to_json() for calendar in calendars]
+    if sets:
+        document[environment_sets.FIELD] = [one.to_json() for one in sets]
     document["tasks"] = [entry_of(definition) for definition in definitions]
     if blackouts:
         document["blackouts"] = [blackout.to_json() for blackout in blackouts]
@@ -164,6 +195,8 @@ def entry_of(definition: TaskDefinition) -> dict[str, object]:
     entry["schedule"] = told | {name: text for name, text in fields_of_limits(definition.schedule).items() if text}
     usual = _PLAIN.policies.to_json()
     policies = {name: value for name, value in definition.policies.to_json().items() if value != usual[name]}
+    # What they say is an entry of each set.
+    entry.pop(environment_sets.CARRIED, None)
     entry.pop("policies", None)
     if policies:
         # Words as they are, without the class that they come from.
@@ -190,7 +223,7 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def read(self, data: object) -> Document:
-        top = self._mapping(data, (), ("watchbell", "queues", "calendars", "tasks", "blackouts"))
+        top = self._mapping(data, (), ("watchbell", *_PARTS))
         if top and top.get("watchbell") != FORMAT:
             self._complain(
                 ("watchbell",), f"this has to say which form the document has, {FORMAT}", f"watchbell: {FORMAT}"
@@ -205,7 +238,13 @@ class _Reader:
         windows = [self._blackout(value, ("blackouts", index)) for index, value in self._items(top, "blackouts")]
         kept = tuple(one for one in windows if one is not None)
         self._refuse_doubles([one.blackout.name for one in kept], "blackouts")
-        return Document(tuple(tasks), tuple(queues), self.lines, found, kept)
+        given = [
+            self._set(value, (environment_sets.FIELD, number))
+            for number, value in self._items(top, environment_sets.FIELD)
+        ]
+        sets = tuple(one for one in given if one is not None)
+        self._refuse_doubles([one.name for one in sets], environment_sets.FIELD)
+        return Document(tuple(tasks), tuple(queues), self.lines, found, kept, sets)
 
     def _items(self, top: Mapping[str, object], name: str) -> Iterator[tuple[int, object]]:
         value = top.get(name)
@@ -232,14 +271,28 @@ class _Reader:
 
     def _check_texts(self, fields: Mapping[str, object], path: Path) -> None:
         """Refuse values of which nobody can say which text they stand for."""
-        environment = fields.get("environment")
-        for name, value in environment.items() if isinstance(environment, Mapping) else ():
-            if isinstance(value, bool) or not isinstance(value, str | int | float):
-                self._complain((*path, "environment", str(name)), "this is a text; put it in quotes", "'yes'")
+        self._check_variables(fields.get("environment"), (*path, "environment"))
         tags = fields.get("tags")
         members = tags if isinstance(tags, list) else [tags or ""]
         if not all(isinstance(tag, str | int | float) for tag in members):
             self._complain((*path, "tags"), "this is a list of texts", "[daily, backup]")
+
+    def _check_variables(self, variables: object, path: Path) -> None:
+        for name, value in variables.items() if isinstance(variables, Mapping) else ():
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                self._complain((*path, str(name)), "this is a text; put it in quotes", "'yes'")
+
+    def _set(self, value: object, path: Path) -> SetEntry | None:
+        given = self._mapping(value, path, _SET_FIELDS)
+        self._check_variables(given.get("variables"), (*path, "variables"))
+        try:
+            name = environment_sets.check_name(given.get("name"))
+            variables = environment_sets.build_variables(given.get("variables"))
+        except InputError as error:
+            for problem in error.problems:
+                self._complain((*path, problem.field), problem.message, problem.example)
+            return None
+        return SetEntry(name, variables, str(given.get("description") or ""))
 
     def _queue(self, value: object, path: Path) -> QueueEntry:
         found = self._mapping(value, path, _QUEUE_FIELDS)

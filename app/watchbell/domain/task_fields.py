@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from watchbell.domain import chains, environments, runbooks, secret_names
+from watchbell.domain import chains, environment_sets, environments, runbooks, secret_names
 from watchbell.domain import parameters as task_parameters
 from watchbell.domain import steps as task_steps
 from watchbell.domain.chains import AFTER_FIELD, JOIN_FIELD
@@ -113,6 +113,7 @@ READERS: Mapping[str, Callable[[str, object], object]] = {
     "steps": lambda _name, value: task_steps.build_steps(value),
     "directory": _directory,
     "environment": _environment,
+    environment_sets.FIELD: environment_sets.build_names,
     "tags": _tags,
     "comment": _text(TEXT_LIMIT, "why it is there", lines=True),
     "owner": _text(NAME_LIMIT, "ann"),

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from watchbell import clock
 from watchbell.errors import LeaseLost, Unavailable
-from watchbell.services import audit, calendars, secrets, tasks
+from watchbell.services import audit, calendars, environment_sets, secrets, tasks
 from watchbell.services.digest import Digest
 from watchbell.services.output_files import Sweep
 from watchbell.services.retention import BATCH, Pass, Rules
@@ -153,8 +153,9 @@ class Chores:
         while tasks.finish_some_deletions(self._db, now=now, actor=self._actor):
             yield
         if not self._has_followed:
-            # Whoever changed a calendar may have been killed before all of its tasks had followed.
+            # Whoever changed a calendar or a set may have been killed before all of its tasks had followed.
             calendars.follow_all(self._db, now=now, actor=self._actor)
+            environment_sets.follow_all(self._db, now=now, actor=self._actor)
             self._has_followed = True
             yield
         prune = Pass(self._db, self._rules, now=now, output_root=self._output_root)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from watchbell import clock
 from watchbell.config import MIB, Config
-from watchbell.domain import interpreters, placeholders, secret_names
+from watchbell.domain import environment_sets, interpreters, placeholders, secret_names
 from watchbell.domain import steps as task_steps
 from watchbell.domain.concealing import Concealer
 from watchbell.domain.parameters import Parameter, ParameterType
@@ -157,7 +157,7 @@ class Launcher:
 
     def _build(self, definition: Mapping[str, object]) -> Job:
         policies = Policies.from_json(definition["policies"])  # type: ignore[arg-type]
-        own: Mapping[str, str] = definition["environment"]  # type: ignore[assignment]
+        own = environment_sets.merged(definition)
         text = str(definition["command"])
         # A revision that an earlier version has made knows none.
         steps = task_steps.from_json(definition.get("steps"))

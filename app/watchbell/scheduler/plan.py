@@ -182,6 +182,8 @@ def _entry(task: PlannedTask | Task) -> Entry:
             "command": task.command,
             "directory": task.directory,
             "environment": task.environment,
+            "environment_sets": task.environment_sets,
+            "set_variables": task.set_variables,
             "policies": task.policies,
             "steps": task.steps,
             "parameters": task.parameters,

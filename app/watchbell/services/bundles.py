@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 import zipfile
@@ -70,7 +71,7 @@ def _ran(detail: RunDetail, definition: TaskDefinition, base: Mapping[str, str])
         command=definition.command,
         steps=definition.steps,
         directory=definition.directory,
-        environment=definition.environment,
+        environment=definition.variables,
         parameters=definition.parameters,
         values={one.name: one.value for one in parameters.told(detail.definition, run.parameters)},
         policies=definition.policies,
@@ -92,9 +93,9 @@ def _texts(db: Database, detail: RunDetail, definition: TaskDefinition, ran: Ran
     facts = {name: getattr(detail.run, name) for name in _RUN}
     tries = [{name: getattr(attempt, name) for name in _ATTEMPT} for attempt in detail.attempts]
     yield "run.json", _json({**facts, "attempt_list": tries, "host": _host(db, detail), "watchbell": __version__})
-    document = to_document([definition])
-    for entry in document["tasks"]:  # type: ignore[attr-defined]
-        entry.update({"environment": mask_all(definition.environment)} if definition.environment else {})
+    # Its sets as they were for this run, written out with its own variables: elsewhere there are others of their names.
+    alone = definition.standing_alone()
+    document = to_document([dataclasses.replace(alone, environment=mask_all(alone.environment))])
     yield "task.json", _json(document)
 
 
@@ -129,7 +130,7 @@ No secret is in here. Set these first:
     }
 - `run.sh` changes to {ran.directory or "the home directory"} and runs the command with its time limit; it needs a POSIX
   shell and `timeout`.
-- `environment.sh` sets the variables of the task and its parameters, what the run was told of itself, and of the machine
+- `environment.sh` sets the variables of the task, of its environment sets and its parameters, what the run was told of itself, and of the machine
   PATH, language and time zone.
 {scripts}- `command.json` has the arguments, `parameters.json` the values, `limits.json` the limits and policies.
 - `run.json` says how the run ended, when, on which host, and what it used.

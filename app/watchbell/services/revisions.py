@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from watchbell.domain import environment_sets
 from watchbell.domain.task_definition import TaskDefinition
 from watchbell.errors import NotFound, VersionConflict
 from watchbell.services import tasks, transfer
@@ -91,7 +92,9 @@ def _changed(older: TaskRevision | None, newer: TaskRevision) -> Sequence[str] |
     if older is None:
         return None
     before, after = (TaskDefinition.from_json(one.definition) for one in (older, newer))
-    names = (name.removeprefix("policies.") for name, _old, _new in transfer.differences(before, after))
+    names = [name.removeprefix("policies.") for name, _old, _new in transfer.differences(before, after)]
+    if before.set_variables != after.set_variables and before.environment_sets == after.environment_sets:
+        names.append(environment_sets.CARRIED)
     return tuple(dict.fromkeys("schedule" if name.startswith("schedule.") else name for name in names))
 
 

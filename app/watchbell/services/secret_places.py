@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from watchbell.domain import job_document, parameters, secret_names
+from watchbell.domain import environment_sets, job_document, parameters, secret_names
 from watchbell.errors import InputError
+from watchbell.store import environment_sets as set_store
 from watchbell.store import library_uses, secrets
 from watchbell.store.fleet_schedules import FleetSchedule
 from watchbell.store.session import Session
@@ -19,7 +20,7 @@ _NAMED = 3
 class Place:
     """What names a secret."""
 
-    #: ``task``, ``template``, ``job template``, ``fleet schedule`` or ``order``.
+    #: ``task``, ``template``, ``environment set``, ``job template``, ``fleet schedule`` or ``order``.
     kind: str
     id: int
     name: str
@@ -53,11 +54,11 @@ def named_by_schedules(session: Session) -> Iterator[tuple[FleetSchedule, Sequen
             yield schedule, secret_names.names_of(_variables(schedule.document))
 
 
-def of_task(environment: Mapping[str, Any], declared: object) -> dict[str, str]:
-    """Return the variables of a task as they name secrets, also those that a parameter may be given."""
-    named = parameters.secrets_named(parameters.from_json(declared))
+def of_task(definition: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables of a task as they name secrets, also those of its sets and those that a parameter may be given."""
+    named = parameters.secrets_named(parameters.from_json(definition.get("parameters")))
     chosen = {variable: " ".join(map(secret_names.reference, names)) for variable, names in named.items()}
-    return {**environment, **chosen}
+    return {**environment_sets.merged(definition), **chosen}
 
 
 def _places(session: Session, words: str) -> dict[str, list[Place]]:
@@ -72,10 +73,11 @@ def _places(session: Session, words: str) -> dict[str, list[Place]]:
 
 def _rows(session: Session, words: str) -> Iterator[tuple[str, int, str, Mapping[str, str], str]]:
     for row in secrets.list_tasks_with(session, words):
-        yield "task", row.id, row.name, of_task(row.environment, row.parameters), str(row.id)
+        yield "task", row.id, row.name, of_task(row._mapping), str(row.id)
     for row in secrets.list_templates_with(session, words):
-        said = row.definition
-        yield "template", row.id, row.name, of_task(said.get("environment") or {}, said.get("parameters")), str(row.id)
+        yield "template", row.id, row.name, of_task(row.definition), str(row.id)
+    for one in set_store.list_sets_with(session, words):
+        yield "environment set", one.id, one.name, one.variables, one.name
     for template in library_uses.list_templates_with(session, words):
         yield "job template", template.id, template.name, _variables(template.document), str(template.id)
     for schedule in library_uses.list_schedules_with(session, words):

@@ -209,9 +209,7 @@ def list_missing(db: Database) -> Mapping[str, Sequence[str]]:
         known = set(store.list_names(session))
         found: dict[str, list[str]] = {}
         for row in store.list_tasks_with(session, secret_names.OPENING):
-            for name in (
-                secret_names.names_of(secret_places.of_task(row.environment, row.parameters)) if row.enabled else ()
-            ):
+            for name in secret_names.names_of(secret_places.of_task(row._mapping)) if row.enabled else ():
                 if name not in known:
                     found.setdefault(name, []).append(row.name)
         for schedule, names in secret_places.named_by_schedules(session):

@@ -25,4 +25,7 @@ def difference(before: TaskDefinition, after: TaskDefinition) -> dict[str, Any]:
     said: dict[str, Any] = dict(audit.changes(*({**one.to_json(), "enabled": one.enabled} for one in (before, after))))
     if "environment" in said:
         said["environment"] = list(audit.changes(before.environment, after.environment))
+    if "set_variables" in said:
+        # What a set says is told of the set; here, which of them have changed it.
+        said["set_variables"] = list(audit.changes(before.set_variables, after.set_variables))
     return said

@@ -38,6 +38,8 @@ def definition_of(task: Task) -> TaskDefinition:
         steps=task_steps.from_json(task.steps),
         parameters=task_parameters.from_json(task.parameters),
         parameter_sets=task.parameter_sets or {},
+        environment_sets=tuple(task.environment_sets or ()),
+        set_variables=task.set_variables or {},
     )
 
 
@@ -55,6 +57,8 @@ def write(session: Session, task: Task, definition: TaskDefinition, *, now: date
     task.steps = [step.to_json() for step in definition.steps]
     task.directory = definition.directory
     task.environment = dict(definition.environment)
+    task.environment_sets = list(definition.environment_sets)
+    task.set_variables = {title: dict(values) for title, values in definition.set_variables.items()}
     task.parameters = [parameter.to_json() for parameter in definition.parameters]
     task.parameter_sets = {title: dict(values) for title, values in definition.parameter_sets.items()}
     task.schedule = schedules.to_json(definition.schedule)

@@ -9,7 +9,7 @@ from typing import Any
 from watchbell.domain import schedule as schedules
 from watchbell.domain.task_definition import Defaults, TaskDefinition
 from watchbell.errors import Conflict, InputError, NotFound
-from watchbell.services import audit, task_calendars, tasks
+from watchbell.services import audit, task_sets, tasks
 from watchbell.store import task_templates as store
 from watchbell.store import tasks as task_store
 from watchbell.store.session import Database
@@ -86,7 +86,7 @@ def make_task(
         raise InputError.of("name", "is required", "backup-home")
     definition = tasks.check(given, now=now, defaults=defaults, base=base)
     with db.write() as session:
-        definition = task_calendars.refreshed(session, definition, base)
+        definition = task_sets.refreshed(session, definition, base)
         return tasks.add_definition(session, definition, now=now, actor=actor)
 
 

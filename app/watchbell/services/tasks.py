@@ -23,8 +23,8 @@ from watchbell.services import (
     pauses,
     quotas,
     task_audit,
-    task_calendars,
     task_rows,
+    task_sets,
     transitions,
 )
 from watchbell.store import ledger, newest_runs
@@ -118,7 +118,7 @@ def update(
 def change_definition(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
     """Let a task say something else from now on, within a transaction, and return it; raises Conflict for a taken name."""
     base = definition_of(task)
-    definition = task_calendars.refreshed(session, definition, base)
+    definition = task_sets.refreshed(session, definition, base)
     if definition == base:
         return task
     ownership.require(session, Right.EDIT, task)
@@ -339,7 +339,7 @@ def list_soonest(db: Database, limit: int, *, offset: int = 0, **filters: Any) -
 def _add(session: Session, definition: TaskDefinition, *, now: datetime, actor: str) -> Task:
     ownership.require_user(definition.name, definition.policies.as_user)
     quotas.require_room(session, definition.owner)
-    definition = task_calendars.refreshed(session, definition)
+    definition = task_sets.refreshed(session, definition)
     task = Task(created_at=now, created_by=actor, version=1, cursor_at=count_from(definition, now))
     task_rows.write(session, task, definition, now=now, actor=actor)
     session.add(task)

@@ -11,13 +11,17 @@ from pathlib import Path
 from watchbell.domain import chains
 from watchbell.domain.permissions import Right
 from watchbell.domain.task_definition import Defaults, TaskDefinition
-from watchbell.domain.task_document import BlackoutEntry, CalendarEntry, Document, QueueEntry
+from watchbell.domain.task_document import BlackoutEntry, CalendarEntry, Document, QueueEntry, SetEntry
 from watchbell.errors import Conflict, InputError, NotFound, Problem
-from watchbell.services import blackouts, calendars, links, ownership, queues, tasks
+from watchbell.services import blackouts, calendars, environment_sets, links, ownership, queues, tasks
 from watchbell.store import day_calendars as calendar_store
+from watchbell.store import environment_sets as set_store
 from watchbell.store import queues as queue_store
 from watchbell.store import tasks as store
 from watchbell.store.session import Database, Session
+
+#: Fields of a schedule that are its calendar's.
+_CARRIED = frozenset({"schedule.calendar_days", "schedule.calendar_weekdays"})
 
 
 class Action(StrEnum):
@@ -46,6 +50,7 @@ class Step:
     queue: QueueEntry | None = dataclasses.field(default=None, repr=False)
     calendar: CalendarEntry | None = dataclasses.field(default=None, repr=False)
     blackout: BlackoutEntry | None = dataclasses.field(default=None, repr=False)
+    environment_set: SetEntry | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,6 +93,13 @@ def list_calendars(
     ]
 
 
+def list_sets(db: Database, definitions: Sequence[TaskDefinition], names: Sequence[str] = ()) -> list[SetEntry]:
+    """Return all environment sets, or those that tasks of some names have."""
+    used = {name for one in definitions for name in one.environment_sets}
+    rows = [view.row for view in environment_sets.list_all(db)]
+    return [SetEntry(row.name, row.variables, row.description) for row in rows if not names or row.name in used]
+
+
 def list_blackouts(db: Database, names: Sequence[str] = ()) -> list[BlackoutEntry]:
     """Return all blackouts, or those that concern some of the tasks of some names, and no others."""
     found = [BlackoutEntry(view.blackout, tuple(view.tasks)) for view in blackouts.list_all(db)]
@@ -113,7 +125,7 @@ def plan_definition(db: Database, definition: TaskDefinition, *, defaults: Defau
 
 
 def plan_queues(db: Database, document: Document) -> list[Step]:
-    """Return what importing the queues and calendars of a document would do, if they may be replaced."""
+    """Return what importing the queues, calendars and environment sets of a document would do, if they may be replaced."""
     with db.read() as session:
         return _steps_before_tasks(session, document, replaces=True)
 
@@ -126,7 +138,8 @@ def plan_blackouts(db: Database, document: Document) -> list[Step]:
 
 def _steps_before_tasks(session: Session, document: Document, *, replaces: bool) -> list[Step]:
     steps = [_queue_step(session, queue, replaces=replaces) for queue in document.queues]
-    return steps + [_calendar_step(session, calendar, replaces=replaces) for calendar in document.calendars]
+    steps += [_calendar_step(session, calendar, replaces=replaces) for calendar in document.calendars]
+    return steps + [_set_step(session, one, replaces=replaces) for one in document.environment_sets]
 
 
 def find_definition(db: Database, name: str) -> TaskDefinition | None:
@@ -159,6 +172,8 @@ def apply(
                 _apply_queue(session, step, step.queue, now=now, actor=actor)
             elif step.calendar is not None:
                 _apply_calendar(session, step, step.calendar, now=now, actor=actor)
+            elif step.environment_set is not None:
+                _apply_set(session, step, step.environment_set, now=now, actor=actor)
             elif step.blackout is not None:
                 _apply_blackout(db.within(session), step, step.blackout, now=now, actor=actor)
 
@@ -229,7 +244,9 @@ def _blackout_step(session: Session, wanted: BlackoutEntry, *, replaces: bool) -
 def _task_step(session: Session, definition: TaskDefinition, defaults: Defaults, *, replaces: bool) -> Step:
     there = store.find_task_by_name(session, definition.name)
     earlier = tasks.definition_of(there) if there is not None else None
-    changed = differences(earlier, definition) if earlier is not None else ()
+    found = differences(earlier, definition) if earlier is not None else ()
+    # What calendars say is a step of theirs, and done before.
+    changed = tuple(one for one in found if one[0] not in _CARRIED)
     if there is None or changed:
         if there is not None:
             ownership.require(session, Right.EDIT, there)
@@ -269,6 +286,14 @@ def _calendar_step(session: Session, wanted: CalendarEntry, *, replaces: bool) -
     return Step("calendar", wanted.calendar.name, action, changed, calendar=wanted)
 
 
+def _set_step(session: Session, wanted: SetEntry, *, replaces: bool) -> Step:
+    row = set_store.find_set(session, wanted.name)
+    after = environment_sets.check(wanted.fields(), before=row)
+    changed = environment_sets.differences(row, after) if row is not None else ()
+    action = _action(row is not None, bool(changed), replaces=replaces)
+    return Step("environment set", wanted.name, action, changed, environment_set=wanted)
+
+
 def _columns_of(wanted: CalendarEntry) -> dict[str, str]:
     calendar = wanted.calendar
     fields = {
@@ -299,7 +324,8 @@ def differences(before: TaskDefinition, after: TaskDefinition) -> tuple[tuple[st
 
 def _flat(definition: TaskDefinition) -> dict[str, object]:
     flat: dict[str, object] = {"enabled": definition.enabled}
-    for name, value in definition.to_json().items():
+    # What sets say is told of them.
+    for name, value in dataclasses.replace(definition, set_variables={}).to_json().items():
         inside = value if isinstance(value, dict) and name not in {"environment", "parameter_sets"} else None
         flat |= {f"{name}.{key}": item for key, item in inside.items()} if inside is not None else {name: value}
     return flat
@@ -328,6 +354,16 @@ def _apply_calendar(session: Session, step: Step, wanted: CalendarEntry, *, now:
     if step.action is Action.CHANGE and row is not None:
         calendars.change(session, row, _columns_of(wanted), now=now, actor=actor)
         calendars.follow_within(session, row, now=now, actor=actor)
+
+
+def _apply_set(session: Session, step: Step, wanted: SetEntry, *, now: datetime, actor: str) -> None:
+    row = set_store.find_set(session, step.name)
+    columns = environment_sets.check(wanted.fields(), before=row)
+    if step.action is Action.ADD:
+        environment_sets.add(session, columns, now=now, actor=actor)
+    elif step.action is Action.CHANGE and row is not None:
+        environment_sets.change(session, row, columns, now=now, actor=actor)
+        environment_sets.follow_within(session, step.name, now=now, actor=actor)
 
 
 def _apply_blackout(db: Database, step: Step, wanted: BlackoutEntry, *, now: datetime, actor: str) -> None:

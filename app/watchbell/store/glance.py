@@ -31,7 +31,8 @@ SELECT id, task_id, state, due_at, started_at, ended_at, exit_code FROM run
 WHERE id IN (SELECT (SELECT max(run.id) FROM run WHERE run.task_id = task.id) FROM task WHERE deleted_at IS NULL)
 """
 _JSON = frozenset(
-    {"environment", "schedule", "policies", "steps", "tags", "parameters", "parameter_sets", "links", "after"}
+    {"environment", "environment_sets", "set_variables", "schedule", "policies", "steps", "tags", "parameters"}
+    | {"parameter_sets", "links", "after"}
 )
 #: A name is completed from the newest so many tasks that begin like it; more would fill the screen.
 _MOST_NAMES = 1000

@@ -14,6 +14,7 @@ from watchbell.store.device_reports import DeviceJobEvent, DeviceReport
 from watchbell.store.devices import Device, DeviceGroup, DeviceGroupMember, DeviceTag
 from watchbell.store.engine import Announcement, EngineBroker, EngineWorker, LiveOutput
 from watchbell.store.enrolments import EnrolmentCode
+from watchbell.store.environment_sets import EnvironmentSet
 from watchbell.store.events import Outbox
 from watchbell.store.failures import Failure, FailureGroup
 from watchbell.store.fleet_jobs import DeviceJob, Execution
@@ -71,6 +72,7 @@ __all__ = [
     "EngineBroker",
     "EngineWorker",
     "EnrolmentCode",
+    "EnvironmentSet",
     "Execution",
     "Failure",
     "FailureGroup",

@@ -249,15 +249,25 @@ _TYPE_SECRET = f'"{ParameterType.SECRET}"'
 
 
 def list_tasks_with(session: Session, words: str) -> Sequence[Any]:
-    """Return the tasks whose environment holds some words, or one of whose parameters is a secret.
+    """Return the tasks whose environment or one of whose sets holds some words, or one of whose parameters is a secret.
 
-    Each has id, name, enabled, environment and parameters.
+    Each has id, name, enabled, environment, environment_sets, set_variables and parameters.
     """
-    holds = cast(Task.environment, String).like(pattern(words), escape="\\")
+    holds = (
+        cast(column, String).like(pattern(words), escape="\\") for column in (Task.environment, Task.set_variables)
+    )
     asks = cast(Task.parameters, String).like(pattern(_TYPE_SECRET), escape="\\")
     statement = (
-        select(Task.id, Task.name, Task.enabled, Task.environment, Task.parameters)
-        .where(Task.deleted_at.is_(None), or_(holds, asks))
+        select(
+            Task.id,
+            Task.name,
+            Task.enabled,
+            Task.environment,
+            Task.environment_sets,
+            Task.set_variables,
+            Task.parameters,
+        )
+        .where(Task.deleted_at.is_(None), or_(*holds, asks))
         .order_by(func.lower(Task.name), Task.id)
     )
     return session.execute(statement).all()

@@ -57,6 +57,9 @@ class Task(Base):
     steps: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     directory: Mapped[str | None]
     environment: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: The names of the sets of variables that it takes over, and what they say, as domain.environment_sets has both.
+    environment_sets: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    set_variables: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     #: What domain.parameters.Parameter.to_json made of the parameters, and named sets of values.
     parameters: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     parameter_sets: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
@@ -164,11 +167,13 @@ class PlannedTask(NamedTuple):
     schedule: Mapping[str, Any]
     policies: Mapping[str, Any]
     environment: Mapping[str, Any]
+    environment_sets: Sequence[Any]
+    set_variables: Mapping[str, Any]
     steps: Sequence[Any]
     parameters: Sequence[Any]
 
 
-_READ_AS_TEXT = ("schedule", "policies", "environment", "steps", "parameters")
+_READ_AS_TEXT = ("schedule", "policies", "environment", "environment_sets", "set_variables", "steps", "parameters")
 _PLANNED: Any = select(
     *(getattr(Task, name) for name in PlannedTask._fields if name not in _READ_AS_TEXT),
     *(cast(getattr(Task, name), String) for name in _READ_AS_TEXT),

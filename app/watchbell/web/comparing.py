@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
-from watchbell.domain import chains, likeness, runbooks
+from watchbell.domain import chains, environment_sets, likeness, runbooks
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
 from watchbell.domain.likeness import FieldChange
@@ -108,6 +108,7 @@ def _fields(definition: Mapping[str, object], rules: Rules) -> dict[str, str]:
     fields[_("After other tasks")] = after_lines(after_rows(after))
     fields[_("Wait for")] = join_words(str(definition.get("join") or chains.ALL)) if len(after) > 1 else ""
     fields[_("Sets of values")] = _set_lines(definition.get("parameter_sets"))
+    fields[_("Environment sets")] = ", ".join(map(str, definition.get(environment_sets.FIELD) or ()))  # type: ignore[call-overload]
     fields[_("Steps")] = told(task_steps.describe(stored)) if stored else ""
     schedule, policies = definition.get("schedule"), definition.get("policies")
     if isinstance(schedule, Mapping):
@@ -129,8 +130,7 @@ def _set_lines(stored: object) -> str:
 
 
 def _environment(definition: Mapping[str, object]) -> dict[str, str]:
-    stored = definition.get("environment")
-    return {str(name): str(value) for name, value in stored.items()} if isinstance(stored, Mapping) else {}
+    return environment_sets.merged(definition)
 
 
 def _words(label: str, before: str, after: str) -> Row:

@@ -20,7 +20,7 @@ from watchbell.domain.permissions import Right
 from watchbell.domain.presence import SchedulerState
 from watchbell.domain.task_definition import Defaults
 from watchbell.errors import ConfigError, Unavailable
-from watchbell.services import calendars, teams
+from watchbell.services import calendars, environment_sets, teams
 from watchbell.services.retention import Rules
 from watchbell.web import families
 from watchbell.web import reader_zone as reader_zones
@@ -136,6 +136,7 @@ def defaults() -> Defaults:
         host=config().hostname,
         calendars=found,
         users=tuple(run_as.parse(config().run_as)),
+        environment_sets=environment_sets.finder(database()),
     )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from flask import render_template
 
-from watchbell.domain.masking import mask_all
 from watchbell.services import deleted_tasks, tasks, undoing
-from watchbell.web import current
+from watchbell.web import current, variables
 from watchbell.web.db import database
 
 
@@ -16,7 +15,7 @@ def page(task_id: int) -> tuple[str, int]:
     html = render_template(
         "tasks/deleted.html",
         task=task,
-        environment=mask_all(task.environment),
+        environment=variables.of_task(task),
         is_gone=deleted_tasks.is_gone(task, current.now()),
         is_taken=tasks.is_taken(database(), task.name),
         days=deleted_tasks.KEPT_FOR.days,

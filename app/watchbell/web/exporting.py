@@ -24,12 +24,13 @@ def answer(kind: str) -> Response:
     if kind == "crontab":
         text = write_crontab(found, now=current.now(), defaults=current.defaults(), user=None).text
     else:
+        sets = transfer.list_sets(database(), found, names or ()) if names != [] else []
         blackouts = (
             transfer.list_blackouts(database(), [one.name for one in found] if names else ())
             if found or names == ()
             else []
         )
-        text = task_files.write(to_document(found, queues, calendars, blackouts), kind)
+        text = task_files.write(to_document(found, queues, calendars, blackouts, sets), kind)
     response = Response(text, content_type=f"{_TYPES[kind]}; charset=utf-8")
     response.headers["Content-Disposition"] = f"attachment; filename=watchbell-tasks.{kind.replace('crontab', 'cron')}"
     return response

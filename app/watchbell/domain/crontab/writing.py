@@ -48,7 +48,10 @@ def write_crontab(
     left_out: list[tuple[str, str]] = []
     differences: list[tuple[str, str]] = []
     zone = defaults.zone
-    for definition in definitions:
+    for task in definitions:
+        definition = task.standing_alone()
+        if task.environment_sets:
+            differences.append((task.name, "what its environment sets say now is written as its own environment"))
         reason = _why_not(definition)
         command = quote_percent(_full_command(definition)) if not reason else None
         if command is None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from watchbell.domain.masking import mask_all
 from watchbell.errors import Conflict
 from watchbell.services import revisions
 from watchbell.services.revisions import Revised, Versions
 from watchbell.store.tasks import Task
-from watchbell.web import comparing, current, notices, query, twins
+from watchbell.web import comparing, current, notices, query, twins, variables
 from watchbell.web.db import database
 from watchbell.web.i18n import _
 from watchbell.web.told import sentence
@@ -43,14 +42,14 @@ def index_csv(task_id: int) -> Response:
 def detail(task_id: int, version: int) -> str:
     found = revisions.find(database(), task_id, version, query.optional_id(request.args, "against"))
     before = found.against.definition if found.against is not None else {}
-    after, environment = found.revision.definition, found.revision.definition.get("environment") or {}
+    after = found.revision.definition
     return render_template(
         "revisions/detail.html",
         section="tasks",
         found=found,
         fields=comparing.changed_definition(before, after, current.rules()),
         variables=comparing.changed_environment(before, after),
-        environment=mask_all(environment),
+        environment=variables.of_definition(after),
         in_force_against=_in_force_against(found),
     )
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from watchbell.domain.masking import mask_all
 from watchbell.domain.policies import Policies
 from watchbell.errors import Conflict, InputError
 from watchbell.services import (
@@ -41,6 +40,7 @@ from watchbell.web import (
     run_output,
     run_page,
     twins,
+    variables,
 )
 from watchbell.web.db import database
 from watchbell.web.i18n import _
@@ -301,7 +301,7 @@ def _tab_context(page: presenters_runs.RunPageView, tab: str) -> Mapping[str, ob
             "policies": policy_facts(Policies.from_json(stored), current.rules())
             if isinstance(stored, Mapping)
             else (),
-            "environment": _environment(page),
+            "environment": variables.of_definition(page.definition),
             "given": parameters.told(page.definition, page.run.parameters),
         }
     if tab == "why":
@@ -312,8 +312,3 @@ def _tab_context(page: presenters_runs.RunPageView, tab: str) -> Mapping[str, ob
     if tab == "output":
         return run_output.context(page)
     return {}
-
-
-def _environment(page: presenters_runs.RunPageView) -> dict[str, str]:
-    stored = page.definition.get("environment")
-    return mask_all(stored) if isinstance(stored, Mapping) else {}

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from watchbell.domain.masking import mask_all
 from watchbell.domain.permissions import Right
 from watchbell.errors import Conflict, InputError, NotFound
 from watchbell.services import blackouts, groups, ownership, pauses, runs, tasks, triggers, undoing
@@ -32,6 +31,7 @@ from watchbell.web import (
     task_list,
     task_preview,
     twins,
+    variables,
 )
 from watchbell.web.checks import with_filters
 from watchbell.web.day_totals import year_of
@@ -123,7 +123,7 @@ def detail(task_id: int) -> str | tuple[str, int]:
         preview=preview_of_task(task, current.now(), blackouts.marker_of(database(), task_id)),
         policies=presenters_policies.policy_facts(tasks.definition_of(task).policies, current.rules()),
         revisions=_newest_revisions(task),
-        environment=mask_all(task.environment),
+        environment=variables.of_task(task),
         **_chain_of(task_id),
         **_runs_of(task),
     )

@@ -12,12 +12,13 @@ from watchbell.services import blackouts
 from watchbell.web import current, presenters_schedule
 from watchbell.web.api.native import answers, task_schemas, words
 from watchbell.web.api.native.family import blueprint
+from watchbell.web.api.native.schedule_fields import ScheduleFields
 from watchbell.web.db import database
 from watchbell.web.presenters_schedule import ClockChange, Moment, Preview
 
 
 @blueprint.route("/schedules/preview", methods=["POST"])
-@blueprint.body(task_schemas.ScheduleFields)
+@blueprint.body(ScheduleFields)
 @blueprint.answers(200, task_schemas.Preview)
 def preview_schedule(given: dict[str, Any]) -> Response:
     """Say what a schedule means: in a sentence, by its next ten moments, and around the next two clock changes."""

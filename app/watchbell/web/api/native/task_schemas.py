@@ -26,6 +26,7 @@ from watchbell.web.api.native.parameter_schemas import (
     Parameter,
     ToldParameter,
 )
+from watchbell.web.api.native.schedule_fields import CALENDAR_RULE, NOT_AFTER, NOT_BEFORE, ScheduleFields
 from watchbell.web.api.native.step_schemas import Step, ToldStep
 
 #: What the policies are for; the rest of each is in docs/policies.md.
@@ -90,62 +91,12 @@ def _policy_field(name: str, default: object, options: dict[str, Any]) -> marshm
     return fields.Text(metadata=metadata, **options)
 
 
-_WHOLE_OR_TEXT: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]}
-_TEXT_OR_MANY: dict[str, Any] = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]
-}
 TAGS: dict[str, Any] = {"example": ["backup", "daily"]}
 _ENVIRONMENT: dict[str, Any] = {"example": {"LANG": "C.UTF-8"}}
-
-
-_CALENDAR_RULE: dict[str, Any] = {"description": "What becomes of moments on its days.", "example": "leave_out"}
-_NOT_BEFORE: dict[str, Any] = {"description": "Its first day, or local time.", "example": "2026-12-01"}
-_NOT_AFTER: dict[str, Any] = {"description": "Its last day, or local time.", "example": "2099-12-31"}
-
-
-class ScheduleFields(fields.Schema):
-    """When a task is due: the fields of one kind, its zone and what happens at clock changes."""
-
-    kind = fields.Word(
-        list(ScheduleKind),
-        allow_none=True,
-        metadata={"description": "Need not be said: the other fields tell it, and none of them means manual."},
-    )
-    cron = fields.Shaped(
-        _TEXT_OR_MANY,
-        allow_none=True,
-        metadata={"description": "Cron text, or several, in lines or a list.", "example": "30 2 * * *"},
-    )
-    every = fields.Shaped(
-        _WHOLE_OR_TEXT,
-        allow_none=True,
-        metadata={"description": "A number with its unit in `unit`, or both in one text.", "example": "5m"},
-    )
-    unit = fields.Text(allow_none=True, metadata={"example": "minutes"})
-    at = fields.Shaped(
-        _TEXT_OR_MANY,
-        allow_none=True,
-        metadata={
-            "description": "A moment or several; without an offset, in the task's zone.",
-            "example": ["2030-01-31T09:30"],
-        },
-    )
-    every_word = fields.Text(allow_none=True, metadata={"example": "weekday"})
-    at_time = fields.Text(allow_none=True, metadata={"example": "09:30"})
-    anchor_at = fields.Text(
-        allow_none=True,
-        metadata={"description": "From where an interval counts.", "example": "2026-11-29T00:00:00+00:00"},
-    )
-    zone = fields.Text(allow_none=True, metadata={"description": "An IANA zone.", "example": "Europe/Berlin"})
-    dst = fields.Word(
-        list(DSTRule), allow_none=True, metadata={"description": "What happens at clock changes.", "example": "skip"}
-    )
-    calendar = fields.Text(
-        allow_none=True, metadata={"description": "A named calendar; empty or null for none.", "example": ""}
-    )
-    calendar_rule = fields.Word(list(CalendarRule), allow_none=True, metadata={**_CALENDAR_RULE})
-    not_before = fields.Text(allow_none=True, metadata={**_NOT_BEFORE})
-    not_after = fields.Text(allow_none=True, metadata={**_NOT_AFTER})
+_SETS: dict[str, Any] = {
+    "description": "Environment sets that it takes over, in order; its own count before them.",
+    "example": [],
+}
 
 
 class TaskChange(ScheduleFields):
@@ -163,6 +114,7 @@ class TaskChange(ScheduleFields):
     )
     directory = fields.Text(allow_none=True, metadata={"description": "Where it runs.", "example": "/var/backups"})
     environment = fields.Mapped(keys=fields.Text(), values=fields.Text(), allow_none=True, metadata={**_ENVIRONMENT})
+    environment_sets = fields.Many(fields.Text(), allow_none=True, metadata={**_SETS})
     parameters = fields.Many(
         fields.Nested(Parameter), allow_none=True, metadata={"description": "What can be said to each run."}
     )
@@ -212,6 +164,7 @@ class Task(fields.Schema):
     steps = fields.Many(fields.Nested(ToldStep), required=True)
     directory = fields.Text(required=True, allow_none=True)
     environment = fields.Mapped(required=True, keys=fields.Text(), values=fields.Text(), metadata={**_ENVIRONMENT})
+    environment_sets = fields.Many(fields.Text(), required=True, metadata={**_SETS})
     parameters = fields.Many(fields.Nested(ToldParameter), required=True)
     parameter_sets = fields.Mapped(
         required=True,
@@ -239,9 +192,9 @@ class Task(fields.Schema):
     zone = fields.Text(required=True)
     dst = fields.Word(list(DSTRule), required=True)
     calendar = fields.Text(required=True, allow_none=True)
-    calendar_rule = fields.Word(list(CalendarRule), required=True, allow_none=True, metadata={**_CALENDAR_RULE})
-    not_before = fields.Text(required=True, allow_none=True, metadata={**_NOT_BEFORE})
-    not_after = fields.Text(required=True, allow_none=True, metadata={**_NOT_AFTER})
+    calendar_rule = fields.Word(list(CalendarRule), required=True, allow_none=True, metadata={**CALENDAR_RULE})
+    not_before = fields.Text(required=True, allow_none=True, metadata={**NOT_BEFORE})
+    not_after = fields.Text(required=True, allow_none=True, metadata={**NOT_AFTER})
     sentence = fields.Text(
         required=True, metadata={"description": "The schedule in words.", "example": "At 02:30 every day"}
     )

@@ -17,7 +17,7 @@ from watchbell.store.tasks import Task
 from watchbell.web import shown_variables
 
 _PLAIN_FIELDS = (
-    *("id", "version", "name", "enabled", "command", "steps", "directory", "parameters"),
+    *("id", "version", "name", "enabled", "command", "steps", "directory", "environment_sets", "parameters"),
     *("parameter_sets", "tags", "comment", "runbook", "links", "after", "join", "owner", "team", "host"),
 )
 _RECORD_FIELDS = ("next_due_at", "created_at", "created_by", "updated_at", "updated_by")
