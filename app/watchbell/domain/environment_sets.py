@@ -7,6 +7,7 @@ run, keeps what it was given.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -104,3 +105,40 @@ def origins(definition: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
         found |= {str(name): (str(value), str(title)) for name, value in (carried.get(title) or {}).items()}
     own = definition.get("environment") or {}
     return found | {str(name): (str(value), "") for name, value in own.items()}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Clash:
+    """A variable that two people have changed, each otherwise; None for one that is not there."""
+
+    name: str
+    began: str | None
+    stored: str | None
+    typed: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Merged:
+    """What somebody has typed, with what another one has saved meanwhile."""
+
+    variables: Mapping[str, str]
+    #: The variables of which both say something else; here stands what was typed.
+    clashes: Sequence[Clash]
+    #: Those that only the other one has changed.
+    taken: Sequence[str]
+
+
+def merge(began: Mapping[str, str], stored: Mapping[str, str], typed: Mapping[str, str]) -> Merged:
+    """Return what was typed on top of variables as they were, with what somebody else has stored since."""
+    found: dict[str, str] = {}
+    clashes, taken = [], []
+    for name in dict.fromkeys([*typed, *stored, *began]):
+        before, theirs, mine = (side.get(name) for side in (began, stored, typed))
+        kept = theirs if mine == before else mine
+        if mine == before and theirs != before:
+            taken.append(name)
+        elif theirs not in (before, mine):
+            clashes.append(Clash(name, before, theirs, mine))
+        if kept is not None:
+            found[name] = kept
+    return Merged(found, clashes, taken)

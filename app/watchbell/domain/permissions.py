@@ -352,6 +352,8 @@ ROUTES: dict[str, Right] = {
     **dict.fromkeys((f"day_calendars.{name}" for name in ("index", "index_csv", "index_json", "show")), Right.VIEW),
     # A calendar decides about every task that names it, as an edit of each would.
     **dict.fromkeys((f"day_calendars.{name}" for name in ("new", "create", "edit", "update", "remove")), Right.EDIT),
+    **dict.fromkeys((f"environment_sets.{name}" for name in ("index", "index_csv", "index_json", "show")), Right.VIEW),
+    **dict.fromkeys((f"environment_sets.{name}" for name in ("new", "create", "edit", "update", "remove")), Right.EDIT),
     **dict.fromkeys((f"blackouts.{name}" for name in ("index", "index_csv", "index_json")), Right.VIEW),
     **dict.fromkeys((f"blackouts.{name}" for name in ("new", "create", "edit", "update", "remove")), Right.EDIT),
     "blackouts.ask_removal": Right.EDIT,

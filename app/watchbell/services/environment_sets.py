@@ -73,6 +73,22 @@ def list_users(db: Database, name: str) -> list[tuple[int, str]]:
         return [(task.id, task.name) for task in store.list_users(session, name)]
 
 
+def list_templates(db: Database, name: str) -> Sequence[str]:
+    """Return the names of the templates of tasks that name a set."""
+    with db.read() as session:
+        return store.list_template_users(session, name)
+
+
+def find_names(db: Database, words: Sequence[str]) -> list[str]:
+    """Return the names of the sets that have all these words in their name, their description or the names of their variables."""
+    with db.read() as session:
+        rows = [
+            (row.name, f"{row.name} {row.description} {' '.join(row.variables)}".lower())
+            for row in store.list_sets(session)
+        ]
+    return [name for name, text in rows if all(word.lower() in text for word in words)]
+
+
 def finder(db: Database) -> Sets:
     """Return what finds the variables of a set at the door of a task."""
 

@@ -10,13 +10,16 @@ from flask import url_for
 
 from watchbell.domain import searching
 from watchbell.domain.presence import SchedulerState
-from watchbell.services import pauses
+from watchbell.services import environment_sets, pauses
 from watchbell.services.search import DeviceHit
 from watchbell.web import current, offers, pausing, schedule_words
+from watchbell.web.db import database
 from watchbell.web.i18n import _
 from watchbell.web.places import places
 from watchbell.web.told import told
 
+#: So many environment sets are offered at a time.
+_MOST_SETS = 5
 #: Verbs that may stand before the name of a task.
 VERBS = ("run", "enable", "disable", "edit", "pause", "resume")
 
@@ -54,7 +57,8 @@ class Choice:
 def find(text: str) -> list[Choice]:
     """Return the pages and actions that have all words of a text in their names; all of them for none."""
     words = searching.words_of(text)
-    return [one for one in _offered([*_pages(), *_actions()]) if searching.answers(f"{one.title} {one.words}", words)]
+    found = [one for one in [*_pages(), *_actions()] if searching.answers(f"{one.title} {one.words}", words)]
+    return _offered([*found, *_sets(words)])
 
 
 def split(text: str) -> tuple[str, str]:
@@ -134,6 +138,17 @@ def _act(key: str, title: str, address: str, icon: str, **more: Any) -> Choice:
     return Choice(key, "action", title, address, icon, method="POST", **more)
 
 
+def _sets(words: Sequence[str]) -> list[Choice]:
+    """Return the pages of the environment sets that a search names; of no words there are too many."""
+    return [
+        Choice(
+            f"environment:{name}", "page", _("Environment set %(name)s", name=name),
+            url_for("environment_sets.show", name=name), "settings",
+        )
+        for name in (environment_sets.find_names(database(), words)[:_MOST_SETS] if words else ())
+    ]  # fmt: skip
+
+
 def _pages() -> list[Choice]:
     found = (
         *((place.key, place.endpoint, place.title, place.words) for place in places()),
@@ -153,6 +168,7 @@ def _pages() -> list[Choice]:
         ("search", "search.index", _("Search"), "find output"),
         ("token", "tokens.index", _("Tokens"), "api access"),
         ("key", "secrets.index", _("Secrets"), "passwords keys credentials vault"),
+        ("settings", "environment_sets.index", _("Environment sets"), "variables shared env"),
         ("key", "auth.password", _("Change password"), "account"),
         ("key", "second_factor.index", _("Second factor"), "totp 2fa otp authenticator account"),
         ("key", "passkeys.index", _("Passkeys"), "webauthn fido security key fingerprint account"),

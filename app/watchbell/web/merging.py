@@ -30,7 +30,7 @@ _IN_ROWS = frozenset({"steps", "parameters", "after"})
 _WHAT = ("what", "command", "steps")
 _WHEN = ("kind", *(name for names in FIELDS_OF_KIND.values() for name in names))
 _PLAIN = (
-    *("name", "directory", "environment", "tags", "comment", "owner", "team", "host", "enabled"),
+    *("name", "directory", "environment_sets", "environment", "tags", "comment", "owner", "team", "host", "enabled"),
     *("zone", "dst", *LIMIT_FIELDS, *HOW_FIELDS, "parameters", "runbook", "links", "after", "join"),
 )
 
@@ -95,7 +95,7 @@ def _rows(form: TaskForm, stored: Mapping[str, object]) -> list[tuple[str, str, 
     kinds = {"steps" if form.has_steps else "command", str(stored["what"])}
     what = _("Command or steps") if len(kinds) > 1 else str(form[kinds.pop()].label.text)
     plain = [(name, str(form[name].label.text), (name,)) for name in _PLAIN]
-    return [plain[0], ("what", what, _WHAT), *plain[1:9], ("when", _("Schedule"), _WHEN), *plain[9:]]
+    return [plain[0], ("what", what, _WHAT), *plain[1:10], ("when", _("Schedule"), _WHEN), *plain[10:]]
 
 
 def _data_of(task: Task, version: int) -> dict[str, object]:

@@ -12,7 +12,7 @@ from watchbell.control.diagnosis.programs import missing_interpreter
 from watchbell.domain import run_as
 from watchbell.domain import schedule as schedules
 from watchbell.errors import Conflict, InputError, Problem
-from watchbell.services import secrets, tasks, teams, triggers
+from watchbell.services import environment_sets, secrets, tasks, teams, triggers
 from watchbell.services.links import Loop
 from watchbell.services.ownership import NotYours
 from watchbell.services.quotas import StartQuotaReached, TaskQuotaReached
@@ -213,6 +213,7 @@ def page(form: TaskForm, task: Task | None, refusal: Refusal | None = None) -> t
         group_titles=GROUP_TITLES,
         rules=current.rules(),
         secret_names=secrets.list_names(database()),
+        set_names=[view.row.name for view in environment_sets.list_all(database())],
         retry_sentence=retry_sentence(policies_of(form.how_data())),
     )
     return html, refusal.status if refusal else 200

@@ -26,6 +26,7 @@ NAMES = (
     "calendar_rule",
     "not_before",
     "not_after",
+    "environment_sets",
     "owner",
     "team",
     "host",
@@ -56,6 +57,7 @@ class BulkEditForm(FlaskForm):  # type: ignore[misc]
     calendar_rule = SelectField(lazy("On its days"), choices=choices(CALENDAR_RULES), validate_choice=False)
     not_before = StringField(lazy("First day"), render_kw={**_PLAIN, "maxlength": 20})
     not_after = StringField(lazy("Last day"), render_kw={**_PLAIN, "maxlength": 20})
+    environment_sets = StringField(lazy("Environment sets"), render_kw=_PLAIN)
     owner = StringField(lazy("Owner"), render_kw=_PLAIN)
     team = SelectField(lazy("Team"), choices=[], validate_choice=False)
     host = StringField(lazy("Host"), render_kw=_PLAIN)

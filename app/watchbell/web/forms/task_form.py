@@ -51,7 +51,7 @@ FIELDS_OF_KIND = {
 #: What a pasted crontab line may fill.
 PASTED_FIELDS = ("kind", "cron", "command", "name", "environment", "zone", "directory", "comment", "spread_seconds")
 WHAT_CHOICES = (("command", lazy("One command")), ("steps", lazy("Steps in order")))
-WHAT_FIELDS = ("name", "command", "steps", "directory", "environment", "tags", "comment", "owner", "team", "host", "enabled",
+WHAT_FIELDS = ("name", "command", "steps", "directory", "environment_sets", "environment", "tags", "comment", "owner", "team", "host", "enabled",
                "parameters", "runbook", "links", "after", "join")  # fmt: skip
 UNITS = {"seconds": lazy("seconds"), "minutes": lazy("minutes"), "hours": lazy("hours"), "days": lazy("days")}
 #: The words of a schedule, as they are offered.
@@ -129,6 +129,9 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     steps = StepsField(lazy("Steps"))
     directory = StringField(lazy("Working directory"))
     environment = TextAreaField(lazy("Environment variables"), render_kw={"rows": 2, "spellcheck": "false"})
+    environment_sets = StringField(
+        lazy("Environment sets"), render_kw={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+    )
     parameters = ParametersField(lazy("Parameters"))
     tags = StringField(lazy("Tags"))
     comment = TextAreaField(lazy("Comment"), render_kw={"rows": 2})
@@ -306,6 +309,7 @@ def task_data(definition: TaskDefinition, version: int) -> dict[str, object]:
         "steps": rows_of(definition.steps),
         "directory": definition.directory or "",
         "environment": "\n".join(f"{key}={value}" for key, value in definition.environment.items()),
+        "environment_sets": ", ".join(definition.environment_sets),
         "parameters": parameter_rows(definition.parameters),
         "tags": ", ".join(definition.tags),
         "comment": definition.comment,
