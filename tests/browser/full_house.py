@@ -15,6 +15,7 @@ from watchbell.services import (
     alerts,
     blackouts,
     calendars,
+    environment_sets,
     incidents,
     job_handlers,
     job_library,
@@ -166,6 +167,8 @@ def fill(house: Installation, tasks: int = 12) -> dict[str, int]:
     calendars.create(
         house.db, {"name": "closed", "days": f"12-24 {WORDS}"[:80], "weekdays": "sat,sun"}, now=now, actor="admin"
     )
+    shared = {"name": "database", "description": WORDS, "variables": {"PGHOST": "db.example.org", "API_TOKEN": WORDS}}
+    environment_sets.create(house.db, shared, now=now, actor="admin")
     window = {"name": "release", "starts": "2035-01-01 10:00", "ends": "2035-01-02 10:00", "description": WORDS}
     blackouts.create(house.db, window, now=now, actor="admin", default_zone="UTC")
     for scope in (pauses.queue_scope(waits.policies["queue"]), pauses.task_scope(fails.id)):

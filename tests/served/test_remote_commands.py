@@ -96,6 +96,27 @@ def test_several_tasks_are_changed_from_afar_or_only_told(far) -> None:
     assert "--priority" in ask("task", "edit", "works", "fails", "--set", "priority=500", "--yes").stderr
 
 
+def test_one_thing_is_done_with_several_tasks_from_afar_and_sets_are_shared(far) -> None:
+    ask, here = far
+    seen = ask("task", "disable", "--where", "tag=a", "--dry-run")
+    assert "2 tasks of 2" in seen.stdout and "removed" in seen.stdout, seen.stderr
+    assert ask("task", "disable", "works", "fails", "--yes").stdout.endswith("Disabled 2 tasks.\n")
+    assert ask("pause", "--where", "tag=a", "--until", "2h", "--yes").stdout.endswith("Paused 2 tasks.\n")
+    assert ask("resume", "works", "fails", "--yes").stdout.endswith("Resumed 2 tasks.\n")
+    assert ask("task", "enable", "--where", "tag=a", "--yes").returncode == 0
+    assert "chooses no task" in ask("task", "delete", "--where", "tag=none", "--yes").stderr
+
+    assert ask("environment", "add", "shared", "--env", "A=1").returncode == 0
+    assert ask("task", "edit", "works", "--env-set", "shared").returncode == 0
+    assert ask("environment", "edit", "shared", "--env", "A=2").stdout.endswith("these follow: works.\n")
+    assert (
+        ask("environment", "show", "shared", "--json").stdout == here("environment", "show", "shared", "--json").stdout
+    )
+    assert ask("environment", "remove", "shared").returncode == 6
+    assert ask("task", "edit", "works", "--env-set", "").returncode == 0
+    assert ask("environment", "remove", "shared").returncode == 0
+
+
 def test_a_run_is_triggered_waited_for_and_its_result_is_the_exit_code(far) -> None:
     ask, _here = far
 

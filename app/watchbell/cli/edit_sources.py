@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from watchbell import clock
@@ -34,6 +36,21 @@ class EditSource(Protocol):
 
     def edit_tasks(self, seen: Mapping[int, int], changes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Change tasks, by their ids and the versions that were seen; raises InputError, and VersionConflict."""
+
+    def order_tasks(
+        self,
+        action: str,
+        ids: Sequence[int] | None,
+        chosen: Mapping[str, Any],
+        *,
+        dry_run: bool,
+        reason: str = "",
+        until: datetime | None = None,
+    ) -> Mapping[str, Any]:
+        """Do one thing with tasks by their ids, or without ids with all that a filter chooses: with all of them or none.
+
+        It is told as ``POST /api/v2/tasks/bulk`` tells it; raises InputError, and what the action raises.
+        """
 
 
 class LocalEdits:
@@ -75,6 +92,32 @@ class LocalEdits:
             now=clock.now(), actor=program.actor, defaults=program.defaults, versions=seen,
         )  # fmt: skip
         return _answer(list(map(bulk_edits.told_of, done)), None)
+
+    def order_tasks(
+        self,
+        action: str,
+        ids: Sequence[int] | None,
+        chosen: Mapping[str, Any],
+        *,
+        dry_run: bool,
+        reason: str = "",
+        until: datetime | None = None,
+    ) -> Mapping[str, Any]:
+        """Do one thing with many tasks."""
+        from watchbell.services import bulk, bulk_foresight, simulation, task_lists
+
+        program = self._program
+        order = bulk.Order(
+            bulk.Action(action), ids=ids, chosen=task_lists.TaskFilter(**chosen), reason=reason, until=until
+        )
+        asking: dict[str, Any] = {"now": clock.now(), "actor": program.actor, "defaults": program.defaults}
+        effect = None
+        if dry_run and order.action in bulk.MOVES:
+            done, found = bulk_foresight.rehearse(program.existing_db, order, **asking)
+            effect = simulation.told(found)
+        else:
+            done = bulk.carry_out(program.existing_db, order, **asking, dry_run=dry_run)
+        return {"dry_run": dry_run, "items": list(map(dataclasses.asdict, done)), "simulation": effect}
 
     def _choose(self, chosen: Mapping[str, Any]) -> Sequence[int]:
         from watchbell.services import bulk, task_lists

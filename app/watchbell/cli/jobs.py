@@ -11,8 +11,8 @@ from watchbell.cli.complete import complete_task
 from watchbell.cli.program import Program, not_empty, pass_program
 from watchbell.cli.screen import columns_of, examples, json_option, moment, one_line, pairs, print_json, say, table
 from watchbell.cli.source import TaskRow
+from watchbell.cli.task_acts import COLUMNS, remove, report, set_enabled
 from watchbell.cli.task_options import absolute
-from watchbell.cli.tasks import COLUMNS, remove, report, set_enabled
 from watchbell.domain.schedule import ScheduleKind
 
 #: The limit of a job whose maker said nothing.

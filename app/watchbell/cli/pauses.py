@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from watchbell import clock
+from watchbell.cli import task_orders
 from watchbell.cli.complete import complete_task
 from watchbell.cli.program import Program, not_empty, pass_program
 from watchbell.cli.screen import columns_of, examples, json_option, moment, one_line, print_json, say, table
@@ -27,7 +28,8 @@ def _what(function: F) -> F:
     for decorate in (
         click.option("--all", "everything", is_flag=True, help="Everything."),
         click.option("--queue", metavar="NAME", callback=not_empty, help="One queue."),
-        click.argument("task", metavar="[TASK]", required=False, shell_complete=complete_task),
+        task_orders.many_options,
+        click.argument("tasks", metavar="[TASK]...", nargs=-1, shell_complete=complete_task),
     ):
         function = decorate(function)
     return function
@@ -38,6 +40,7 @@ def _what(function: F) -> F:
     epilog=examples(
         "watchbell pause backup --reason 'the disk is changed'",
         "watchbell pause --all --until 2h",
+        "watchbell pause --where tag=nightly --until 2h --dry-run",
         "watchbell pause --queue database --until '2030-01-31 09:30'",
         "watchbell pause",
     ),
@@ -49,17 +52,25 @@ def _what(function: F) -> F:
 @json_option
 @pass_program
 def pause(
-    program: Program, *, task: str | None, queue: str | None, everything: bool, until: str | None, reason: str,
-    as_json: bool,
+    program: Program, *, tasks: tuple[str, ...], queue: str | None, everything: bool, where: tuple[str, ...], yes: bool,
+    dry_run: bool, until: str | None, reason: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """Keep a task, a queue or everything from starting; without any of them, list what is paused. Running commands go on."""
-    if task is None and queue is None and not everything:
-        if until is not None or reason:
+    """Keep a task, a queue or everything from starting; without any of them, list what is paused. Running commands go on.
+
+    Several TASKs, or --where, pause many, each on its own.
+    """
+    if not tasks and queue is None and not everything and not where:
+        if until is not None or reason or dry_run or yes:
             raise click.UsageError("Say what is to be paused: a TASK, --queue or --all.")
         _list(program, as_json)
         return
-    scope, words = _scope(program, task, queue, everything)
     end = _end(program, until, clock.now()) if until is not None else None
+    if _is_of_many(tasks, where, dry_run, queue, everything):
+        task_orders.order(
+            program, "pause", tasks, where, yes=yes, dry_run=dry_run, as_json=as_json, reason=reason, until=end
+        )
+        return
+    scope, words = _scope(program, tasks, queue, everything)
     made = program.source.pause(scope, reason=reason, until=end)
     if as_json:
         print_json(columns_of(made, _COLUMNS))
@@ -74,11 +85,17 @@ def pause(
 @_what
 @json_option
 @pass_program
-def resume(program: Program, *, task: str | None, queue: str | None, everything: bool, as_json: bool) -> None:
+def resume(
+    program: Program, *, tasks: tuple[str, ...], queue: str | None, everything: bool, where: tuple[str, ...], yes: bool,
+    dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Let a task, a queue or everything start again. What is paused on its own stays paused when everything is resumed."""
-    if task is None and queue is None and not everything:
+    if not tasks and queue is None and not everything and not where:
         raise click.UsageError("Say what is to be resumed: a TASK, --queue or --all.")
-    scope, words = _scope(program, task, queue, everything)
+    if _is_of_many(tasks, where, dry_run, queue, everything):
+        task_orders.order(program, "resume", tasks, where, yes=yes, dry_run=dry_run, as_json=as_json)
+        return
+    scope, words = _scope(program, tasks, queue, everything)
     was_paused = program.source.resume(scope)
     if as_json:
         print_json({"scope": scope, "was_paused": was_paused})
@@ -86,14 +103,22 @@ def resume(program: Program, *, task: str | None, queue: str | None, everything:
         say(f"Resumed {words}." if was_paused else f"Not paused: {words}.")
 
 
-def _scope(program: Program, task: str | None, queue: str | None, everything: bool) -> tuple[str, str]:
-    if (task is not None) + (queue is not None) + everything > 1:
+def _is_of_many(
+    tasks: tuple[str, ...], where: tuple[str, ...], dry_run: bool, queue: str | None, everything: bool
+) -> bool:
+    if (queue is not None or everything) and (where or dry_run or len(tasks) > 1):
+        raise click.UsageError("--where, --dry-run and several TASKs go with neither --queue nor --all.")
+    return bool(where) or dry_run or len(tasks) > 1
+
+
+def _scope(program: Program, tasks: tuple[str, ...], queue: str | None, everything: bool) -> tuple[str, str]:
+    if bool(tasks) + (queue is not None) + everything > 1:
         raise click.UsageError("Give one of TASK, --queue and --all.")
     if everything:
         return EVERYTHING, "everything"
     if queue is not None:
         return queue_scope(queue), f"queue {one_line(queue)}"
-    found = program.source.find_task(task or "")
+    found = program.source.find_task(tasks[0])
     return task_scope(found.id), f"task {one_line(found.name)}"
 
 

@@ -73,6 +73,22 @@ class RemoteEdits:
         tasks = [{"id": number, "version": version} for number, version in seen.items()]
         return self._edit({"tasks": tasks, **_body(changes)})
 
+    def order_tasks(
+        self,
+        action: str,
+        ids: Sequence[int] | None,
+        chosen: Mapping[str, Any],
+        *,
+        dry_run: bool,
+        reason: str = "",
+        until: datetime | None = None,
+    ) -> Mapping[str, Any]:
+        """Do one thing with many tasks."""
+        whom: dict[str, Any] = {"filter": dict(chosen)} if ids is None else {"ids": list(ids)}
+        body = {"action": action, **whom, "reason": reason, "until": until.isoformat() if until else None}
+        found: Mapping[str, Any] = self._client.ask("POST", "/tasks/bulk", body={**body, "dry_run": dry_run})
+        return found
+
     def _edit(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._client.ask("POST", "/tasks/edit", body=dict(body))
         return found

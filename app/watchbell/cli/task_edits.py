@@ -19,11 +19,16 @@ from watchbell.errors import InputError
 _FILTERS = ("search", "enabled", "owner", "team", "host", "tag", "queue")
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 #: So many tasks are told with what changes of each.
-_SHOWN = 20
+SHOWN = 20
 #: The server has the same bound; how many a filter chooses is its business.
+where_option = click.option(
+    "--where",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help=f"In place of names: all tasks that fit, by {', '.join(_FILTERS)}; give it again to narrow it.",
+)
 _OPTIONS = (
-    click.option("--where", multiple=True, metavar="KEY=VALUE",
-                 help=f"In place of names: all tasks that fit, by {', '.join(_FILTERS)}; give it again to narrow it."),
+    where_option,
     click.option("--set", "assignments", multiple=True, metavar="FIELD=VALUE",
                  help="A field by its name in the API, as time_limit_seconds=10m; empty gives up what may be absent."),
     click.option("--add-tag", "add_tags", multiple=True, metavar="TAG", help="A tag besides those it has."),
@@ -77,7 +82,7 @@ def edit_many(
     changes = _changes(fields, options)
     tasks = [program.source.find_task(name) for name in dict.fromkeys(names)] if names else None
     with progress() as show:
-        found = program.source.foresee_edit(tasks, _filter(options["where"]), changes, _telling(show))
+        found = program.source.foresee_edit(tasks, filter_of(options["where"]), changes, _telling(show))
     if dry_run and as_json:
         print_json(dict(found))
         return
@@ -89,12 +94,12 @@ def edit_many(
     seen = {one["task_id"]: one["version"] for one in found["items"] if one["differences"]}
     done: Mapping[str, Any] = {**found, "dry_run": False, "simulation": None}
     if seen:
-        ask(f"Change {_tasks(len(seen))}?", is_certain=options["yes"])
+        ask(f"Change {counted(len(seen))}?", is_certain=options["yes"])
         done = program.source.edit_tasks(seen, changes)
     if as_json:
         print_json({**done, "items": _merged(found["items"], done["items"])})
     elif seen:
-        say(f"Changed {_tasks(len(seen))}. Each goes back by: watchbell task restore NAME VERSION")
+        say(f"Changed {counted(len(seen))}. Each goes back by: watchbell task restore NAME VERSION")
 
 
 def _merged(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -147,7 +152,8 @@ def _assignment(text: str) -> tuple[str, object]:
     return name, value
 
 
-def _filter(texts: Sequence[str]) -> dict[str, object]:
+def filter_of(texts: Sequence[str]) -> dict[str, object]:
+    """Return the filter that options stand for, by its fields in the API; raises InputError."""
     found: dict[str, object] = {}
     for text in texts:
         name, value = _pair(text, "--where", "tag=nightly")
@@ -173,19 +179,20 @@ def _pair(text: str, option: str, example: str) -> tuple[str, str]:
 
 def _tell(found: Mapping[str, Any], program: Program) -> None:
     changing = [one for one in found["items"] if one["differences"]]
-    for one in changing[:_SHOWN]:
+    for one in changing[:SHOWN]:
         say(f"~ {one_line(one['name'])}")
         for difference in one["differences"]:
             say(f"    {difference['field']}: {short(difference['before'])} -> {short(difference['after'])}")
-    if len(changing) > _SHOWN:
-        say(f"~ and {len(changing) - _SHOWN:,} more; --json names all of them")
+    if len(changing) > SHOWN:
+        say(f"~ and {len(changing) - SHOWN:,} more; --json names all of them")
     rest = len(found["items"]) - len(changing)
     say(
-        f"{_tasks(len(changing))} of {len(found['items']):,} would change{', the others are so already' if rest else ''}."
+        f"{counted(len(changing))} of {len(found['items']):,} would change{', the others are so already' if rest else ''}."
     )
     if changing:
         foresight.tell_lines(found["simulation"], program.zone)
 
 
-def _tasks(number: int) -> str:
+def counted(number: int) -> str:
+    """Return how many tasks, in words."""
     return f"{number:,} task{'s' if number != 1 else ''}"
