@@ -130,3 +130,21 @@ def test_sets_are_found_by_name_and_variable_and_only_who_may_edit_changes_them(
     assert viewer.get("/environments").status_code == viewer.get("/environments/named/database").status_code == 200
     assert viewer.get(EDIT).status_code == viewer.post(EDIT, {"variables": "A=1"}).status_code == 403
     assert viewer.get("/api/v2/environment-sets/database").status_code == 403
+
+
+def test_who_may_not_edit_reads_no_value_that_looks_like_a_secret_anywhere(
+    enter: Enter, admin: Person, db: Database
+) -> None:
+    make(db, PGHOST="one", API_TOKEN="hush")
+    task = add(db, kind="cron", cron="0 2 * * *")
+    run = add_run(db, task)
+    viewer = enter("viewer")
+
+    for address in (
+        *(f"/tasks/export.{kind}" for kind in ("yaml", "json", "crontab")),
+        *(f"/api/v2/{rest}" for rest in (f"tasks/{task.id}/revisions/1", f"runs/{run.id}", f"tasks/{task.id}")),
+        *("/environments.json", "/environments/named/database", f"/tasks/{task.id}", f"/tasks/{task.id}/revisions/1"),
+    ):
+        answer = viewer.get(address)
+        assert answer.status_code == 200 and "hush" not in answer.text, address
+    assert "hush" in admin.get("/tasks/export.yaml").text and "hush" in admin.get("/tasks/export.crontab").text

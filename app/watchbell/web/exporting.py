@@ -30,7 +30,9 @@ def answer(kind: str) -> Response:
             if found or names == ()
             else []
         )
-        text = task_files.write(to_document(found, queues, calendars, blackouts, sets), kind)
+        text = task_files.write(
+            to_document(found, queues, calendars, blackouts, [*map(shown_variables.of_set, sets)]), kind
+        )
     response = Response(text, content_type=f"{_TYPES[kind]}; charset=utf-8")
     response.headers["Content-Disposition"] = f"attachment; filename=watchbell-tasks.{kind.replace('crontab', 'cron')}"
     return response

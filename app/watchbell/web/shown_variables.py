@@ -9,9 +9,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from watchbell.domain.environment_sets import CARRIED
 from watchbell.domain.masking import mask_all
 from watchbell.domain.permissions import Right
 from watchbell.domain.task_definition import TaskDefinition
+from watchbell.domain.task_document import SetEntry
 from watchbell.web import current
 
 
@@ -22,10 +24,20 @@ def variables(environment: Mapping[str, Any]) -> dict[str, str]:
 
 def stored(definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition as it is stored."""
-    environment = definition.get("environment")
-    return {**definition, "environment": variables(environment)} if isinstance(environment, Mapping) else {**definition}
+    told = {**definition}
+    if isinstance(environment := definition.get("environment"), Mapping):
+        told["environment"] = variables(environment)
+    if isinstance(sets := definition.get(CARRIED), Mapping):
+        told[CARRIED] = {name: variables(values) for name, values in sets.items()}
+    return told
 
 
 def definition(found: TaskDefinition) -> TaskDefinition:
     """Return a definition."""
-    return dataclasses.replace(found, environment=variables(found.environment))
+    sets = {name: variables(values) for name, values in found.set_variables.items()}
+    return dataclasses.replace(found, environment=variables(found.environment), set_variables=sets)
+
+
+def of_set(found: SetEntry) -> SetEntry:
+    """Return what a document says of an environment set."""
+    return dataclasses.replace(found, variables=variables(found.variables))
