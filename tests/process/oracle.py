@@ -216,6 +216,9 @@ class Oracle:
             run = event["run_id"]
             words = f"run {run}: event {event['id']} {tuple(event)}"
             self.verdict.check("events follow one another", (event["from_state"] or "-") == state[run], words)
+            if event["from_state"] == event["to_state"]:
+                self._judge_late_report(event, runs.get(run))
+                continue
             path = [*filter(None, event["path"].split(",")), event["to_state"]]
             legal = all(to in LEGAL[at] for at, to in zip([state[run], *path], path, strict=False))
             self.verdict.check("every step is in the table", legal, words)
@@ -229,6 +232,12 @@ class Oracle:
             self.verdict.check(
                 "the log of events ends where the row is", agrees, f"run {run}: {state[run]} {tuple(row)}"
             )
+
+    def _judge_late_report(self, event: sqlite3.Row, run: sqlite3.Row | None) -> None:
+        """Check that what came home too late is told beside a run and has changed nothing."""
+        words = f"event {event['id']} {tuple(event)}"
+        self.verdict.check("a late report is told as one", event["reason"].startswith("late report of attempt "), words)
+        self.verdict.check("a late report is about a run", run is not None, words)
 
     def _judge_starts(self, tasks: dict[int, sqlite3.Row], runs: dict[int, sqlite3.Row], effects: list[Effect]) -> None:
         starts: dict[int, list[Effect]] = defaultdict(list)

@@ -199,20 +199,33 @@ def test_a_worker_that_is_killed_takes_its_commands_over_at_its_next_start(house
     assert second.stop() == 0
 
 
-def test_a_command_whose_run_was_given_up_is_ended_when_its_worker_comes_back(house):
-    worker = house.start_worker()
-    run_id = house.run(house.lab.add_task("given-up", 60, 0, queue="heavy", grace_seconds=1), "running")
+def test_a_command_whose_run_was_given_up_is_ended_when_its_worker_comes_back_and_all_is_reported_late(house):
+    lab, worker = house.lab, house.start_worker()
+    goes_on = house.run(lab.add_task("given-up", 60, 0, queue="heavy", grace_seconds=1), "running")
+    ends = house.run(lab.add_task("ends-meanwhile", 1, 5, queue="heavy"), "running")
     worker.kill()
     # As if its lease had ended.
-    house.lab.execute("UPDATE engine_worker SET lost_at = beat_at WHERE stopped_at IS NULL")
-    assert "worker of the engine is gone" in house.lab.wait_for_state(run_id, "lost")["reason"]
-    assert list_processes(house.lab.token)
+    lab.execute("UPDATE engine_worker SET lost_at = beat_at WHERE stopped_at IS NULL")
+    for run_id in (goes_on, ends):
+        assert "worker of the engine is gone" in lab.wait_for_state(run_id, "lost")["reason"]
+    lab.wait(lambda: lab.effect_lines("END", ends), "the end of the one")
+    before = [tuple(lab.run(run_id)) for run_id in (goes_on, ends)]
+    assert list_processes(lab.token)
     second = house.start_worker()
 
-    house.lab.wait(lambda: not list_processes(house.lab.token), "its command to be ended")
+    lab.wait(lambda: not list_processes(lab.token), "its command to be ended")
 
-    assert house.lab.run(run_id)["state"] == "lost"
+    late = "SELECT * FROM run_event WHERE run_id = ? AND from_state = to_state"
+    lab.wait(lambda: lab.rows(late, goes_on) and lab.rows(late, ends), "what became of them to be told")
+    assert [tuple(lab.run(run_id)) for run_id in (goes_on, ends)] == before
+    told = runs.get_detail(lab.db, ends).events
+    assert [event.is_late_report for event in told] == [*[False] * (len(told) - 1), True]
+    assert "late report of attempt 1: exit code 5" in told[-1].reason and told[-1].reason.endswith("the run stays lost")
     assert second.stop() == 0
+    # What has been told is not told again.
+    third = house.start_worker()
+    assert len(lab.rows(late, ends)) == len(lab.rows(late, goes_on)) == 1
+    assert third.stop() == 0
 
 
 def test_a_worker_that_is_asked_to_end_takes_nothing_more_and_waits_for_what_runs(house):

@@ -17,6 +17,8 @@ from watchbell.store.runs import Run
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
+pytestmark = pytest.mark.on_both
+
 HOME = "/var/lib/watchbell"
 OLD, NEW = name_life("old", HOME), name_life("new", HOME)
 

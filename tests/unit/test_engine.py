@@ -18,6 +18,8 @@ from watchbell.services.turns import take_turn
 from watchbell.store import runs as run_store
 from watchbell.store.engine import EngineWorker
 
+pytestmark = pytest.mark.on_both
+
 _numbers = itertools.count(1)
 WORKER = name_worker("one", "far", "/srv/worker")
 

@@ -60,13 +60,15 @@ def test_of_several_schedulers_the_leader_is_named_and_of_a_single_one_nothing_i
 
     cards = {card.select_one("h2").text: card.text for card in admin.see("/heartbeats").select(".wb-card")}  # type: ignore[union-attr]
 
-    assert "Leader" in cards["ann@east"] and "Leader" not in cards["ann@west"]
+    # The embedded database is of one machine, on which the newest leads; elsewhere one leads until its lease has ended.
+    leader, other = ("east", "west") if db.is_sqlite else ("west", "east")
+    assert "Leader" in cards[f"ann@{leader}"] and "Leader" not in cards[f"ann@{other}"]
     assert "1.25" in cards["ann@west"]
     twin = admin.get("/heartbeats.json").json["heartbeats"]  # type: ignore[index]
     items = admin.get("/api/v2/heartbeats").json["items"]  # type: ignore[index]
     for found in (twin, items):
         told = {one["host"]: (one["leads"], one["load_average"]) for one in found}
-        assert told == {"east": (True, 1.25), "west": (False, 1.25)}
+        assert told == {leader: (True, 1.25), other: (False, 1.25)}
 
 
 def test_the_panel_tells_what_happened_lately(admin: Person, db: Database) -> None:

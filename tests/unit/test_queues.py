@@ -11,6 +11,8 @@ from watchbell.services import pauses, queues
 from watchbell.services.queues import QueueView
 from watchbell.store.session import Database
 
+pytestmark = pytest.mark.on_both
+
 
 def _set(db: Database, name: str = "backup", max_running: int | None = 2, comment: str = "") -> None:
     queues.set_bounds(db, name, max_running=max_running, comment=comment, now=NOW, actor="ann")

@@ -25,6 +25,8 @@ from watchbell.store.runs import Run
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
+pytestmark = pytest.mark.on_both
+
 DAY = timedelta(days=1)
 
 

@@ -13,6 +13,8 @@ from watchbell.store import events
 from watchbell.store.events import Event
 from watchbell.store.session import Database
 
+pytestmark = pytest.mark.on_both
+
 
 def _row(number: int, at: datetime = NOW) -> dict[str, Any]:
     return {"type": f"t{number}", "task_id": number, "run_id": None, "data": {"n": number, "s": "ü\x00'"}, "at": at}

@@ -17,6 +17,8 @@ from watchbell.store import runs as store
 from watchbell.store.runs import Run
 from watchbell.store.session import Database
 
+pytestmark = pytest.mark.on_both
+
 
 @pytest.fixture
 def many(db: Database) -> list[Run]:

@@ -15,6 +15,8 @@ from watchbell.store import tasks as store
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
+pytestmark = pytest.mark.on_both
+
 
 def _names(db: Database, **filters: object) -> list[str]:
     with db.read() as session:

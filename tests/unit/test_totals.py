@@ -17,6 +17,8 @@ from watchbell.services import runs, tasks, totals, triggers
 from watchbell.services.tickets import Result, Ticket
 from watchbell.store.session import Database
 
+pytestmark = pytest.mark.on_both
+
 TODAY = NOW.date()
 
 

@@ -20,6 +20,8 @@ from watchbell.store import ledger, waiting
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
 
+pytestmark = pytest.mark.on_both
+
 SECOND = timedelta(seconds=1)
 PAUSED = "it is paused by ann since 2026-11-22 11:00 UTC"
 

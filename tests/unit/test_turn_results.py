@@ -21,8 +21,11 @@ from tests.unit.turning import (
 )
 from watchbell.domain.run_state import RunState
 from watchbell.services import runs, tasks
+from watchbell.store import marks
 from watchbell.store.session import Database
 from watchbell.store.tasks import Task
+
+pytestmark = pytest.mark.on_both
 
 
 @pytest.fixture
@@ -187,3 +190,45 @@ def test_a_broken_result_takes_the_whole_turn_back(db: Database, task: Task) -> 
 
     assert states_of(db) == ["starting"]
     assert tasks.get(db, task.id).cursor_at == NOW
+
+
+def test_what_comes_after_a_run_was_judged_without_it_is_kept_beside_it_once_and_moves_nothing(
+    db: Database, task: Task
+) -> None:
+    (ticket,) = turn(db, due_task(task)).tickets
+    turn(db, started=[started_on(ticket)])
+    late = result_of(ticket)
+    before = result_of(ticket, RunState.LOST, reason="its worker is gone")
+    nothing = {**before.attempt, "new_exit_code": None, "new_signal": None}
+    turn(db, results=[dataclasses.replace(before, attempt=nothing)])
+    told = runs.get_detail(db, ticket.run_id)
+    with db.read() as session:
+        newest = marks.newest_event(session)
+
+    surprised = [
+        turn(db, results=[dataclasses.replace(late, attempt=given)]) for given in (nothing, late.attempt, late.attempt)
+    ]
+
+    detail = runs.get_detail(db, ticket.run_id)
+    assert [turned.surprises for turned in surprised] == [frozenset({ticket.run_id})] * 3
+    assert (detail.run.state, detail.run.reason, detail.run.ended_at) == (
+        "lost",
+        "its worker is gone",
+        told.run.ended_at,
+    )
+    assert detail.attempt.exit_code is None
+    (event,) = detail.events[len(told.events) :]
+    assert event.is_late_report and event.reason.startswith("late report of attempt 1: of the attempt, at 2026-11-22")
+    assert not any(event.is_late_report for event in told.events)
+    # Whatever follows ends, such as chains and alerts, has followed this one already.
+    with db.read() as session:
+        assert marks.list_ended(session, newest, NOW + 60 * MINUTE, ["lost"], 10)[0] == []
+
+
+def test_a_result_that_comes_twice_is_no_late_report(db: Database, task: Task) -> None:
+    (ticket,) = turn(db, due_task(task)).tickets
+    turn(db, started=[started_on(ticket)])
+    for _ in range(2):
+        turn(db, results=[result_of(ticket)])
+
+    assert not any(event.is_late_report for event in runs.get_detail(db, ticket.run_id).events)

@@ -39,7 +39,7 @@ _ATTEMPT = (
     "max_rss_kib",
 )  # fmt: skip
 _VERDICT = ("run_id", "verdict", "reason", "expected_by", "expected_at")
-_EVENT = ("at", "from_state", "to_state", "path", "actor", "reason")
+_EVENT = ("at", "from_state", "to_state", "path", "actor", "reason", "is_late_report")
 _NUMBER = click.IntRange(min=1, max=2**63 - 1)
 _ID = click.argument("run_id", metavar="ID", type=_NUMBER)
 
@@ -171,7 +171,13 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
     table(
         ("AT", "FROM", "TO", "BY", "WHY"),
         [
-            (moment(event.at, zone), event.from_state or "-", event.to_state, event.actor, event.reason)
+            (
+                moment(event.at, zone),
+                event.from_state or "-",
+                "(late report)" if event.is_late_report else event.to_state,
+                event.actor,
+                event.reason,
+            )
             for event in detail.events
         ],
     )

@@ -25,6 +25,7 @@ from watchbell.engine.broker import place_of, require
 from watchbell.engine.threads import Inbox, Listening
 from watchbell.errors import EXIT_FAILURE, EXIT_OK, AlreadyRunning, ConfigError, Unavailable
 from watchbell.execution import Watcher
+from watchbell.execution.adoption import goes_on
 from watchbell.execution.process import Census
 from watchbell.scheduler import recovery
 from watchbell.scheduler.carrying import Carrier, NoPlan, WorkerBeat, WorkerLead, WorkerLoop, WorkerSide
@@ -34,6 +35,7 @@ from watchbell.scheduler.places import go_home, keep_collector_away, most_runnin
 from watchbell.scheduler.vitals import Vitals
 from watchbell.scheduler.watchdog import Watchdog
 from watchbell.services import adoption, engine
+from watchbell.services.adoption import Orphan
 from watchbell.store import schema
 from watchbell.store.secret_box import SecretBox
 from watchbell.store.session import Database, prepare_home
@@ -179,7 +181,10 @@ class _Worker:
                 self._bundles.leave()
 
     def _recover(self) -> None:
-        """Take over what an earlier life of this worker has left, if its lease has not ended meanwhile."""
+        """Take over what an earlier life of this worker has left, if its lease has not ended meanwhile.
+
+        Commands whose runs were judged meanwhile are ended; what those or their results say is reported late.
+        """
         take = partial(
             adoption.take_over,
             self._db,
@@ -189,6 +194,7 @@ class _Worker:
             actor=f"worker@{self._config.hostname}",
         )
         orphans = self._vitals.patiently(take, self._loop.is_stopping)
+        self._vitals.patiently(partial(self._end_strays, orphans), self._loop.is_stopping)
         adopt = partial(
             recovery.adopt,
             orphans,
@@ -197,23 +203,29 @@ class _Worker:
             launcher=self._launcher,
             flights=self._loop.flights,
             now=clock.now(),
-            avoid=self._end_strays,
         )
         self._loop.add_results(self._vitals.patiently(adopt, self._loop.is_stopping))
 
-    def _end_strays(self, run_ids: Sequence[int]) -> None:
-        """End commands that go on although their runs were judged while no worker was here; what they say is not stored."""
+    def _end_strays(self, orphans: Sequence[Orphan]) -> None:
+        """Follow what was left of runs that were judged while no worker was here, and end what of it goes on."""
+        own = {(orphan.ticket.run_id, orphan.ticket.number) for orphan in orphans}
+        left = [bundle for bundle in self._bundles.list() if bundle.run_id.isdigit()]
+        left = [bundle for bundle in left if (int(bundle.run_id), bundle.attempt) not in own]
+        if not left:
+            return
+        tickets = engine.list_tickets(self._db, [(int(bundle.run_id), bundle.attempt) for bundle in left])
         census = Census()
-        for ticket in engine.list_tickets(self._db, run_ids):
-            key = (ticket.run_id, ticket.number)
-            bundle = self._bundles.find(str(ticket.run_id), ticket.number)
-            if bundle is None or key in self._loop.flights:
+        for bundle in left:
+            key = (int(bundle.run_id), bundle.attempt)
+            if key not in tickets or key in self._loop.flights:
                 continue
-            limits = self._launcher.limits(ticket)
-            flight = recovery.follow(ticket, RunState.RUNNING, bundle, self._watcher, limits, None, census)
+            limits = self._launcher.limits(tickets[key])
+            self._launcher.conceal(tickets[key], bundle)
+            if goes_on(bundle, census):
+                log.warning("Run %d goes on although it was given up; its command is ended", key[0])
+            flight = recovery.follow(tickets[key], RunState.RUNNING, bundle, self._watcher, limits, None, census)
             self._loop.flights[key] = flight
             self._watcher.cancel(key, "its run was judged while its worker was gone")
-            log.warning("Run %d goes on although it was given up; its command is ended", ticket.run_id)
 
     def _tell_draining(self) -> None:
         log.info("Worker takes no more runs; %d command(s) go on", len(self._loop.flights))

@@ -203,14 +203,15 @@ def list_left(db: Database, incarnations: Collection[str]) -> list[Left]:
     return found
 
 
-def list_tickets(db: Database, run_ids: Collection[int]) -> list[Ticket]:
-    """Return the tickets of the newest attempts of some runs, whatever has become of them; unknown ones are left out."""
-    found: list[Ticket] = []
+def list_tickets(db: Database, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], Ticket]:
+    """Return the tickets of attempts that were ended, named by run and number; others, and unknown ones, are left out."""
+    found: dict[tuple[int, int], Ticket] = {}
     with db.read() as session:
-        for run_id in run_ids:
-            run, attempt = run_store.find_run(session, run_id), run_store.find_attempt(session, run_id)
-            if run is not None and attempt is not None:
-                found.append(ticket_of(run, attempt))
+        for run_id, number in keys:
+            run, attempt = run_store.find_run(session, run_id), run_store.find_attempt(session, run_id, number)
+            if run is not None and attempt is not None and attempt.ended_at is not None:
+                # By its own fence, so that it is taken for none of a later attempt.
+                found[run_id, number] = ticket_of(run, attempt)._replace(fence=attempt.fence)
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from watchbell.domain.run_state import FINAL, RunState
-from watchbell.services import births, deadlines, pauses
+from watchbell.services import births, deadlines, late_reports, pauses
 from watchbell.services.chain_steps import Followed
 from watchbell.services.claims import Seats
 from watchbell.services.following import Follower
@@ -130,6 +130,8 @@ def _store_results(session: Session, turn: Turn) -> set[int]:
     left = _swap_results(session, turn, again)
     surprises = (surprises - {result.ticket.run_id for result in again}) | left
     stored = [result for result in turn.results if result.ticket.run_id not in surprises]
+    if surprises:
+        late_reports.keep(session, turn, [result for result in turn.results if result.ticket.run_id in surprises])
     store.set_attempts_ended(session, [{"attempt": r.ticket.attempt_id, **r.attempt} for r in stored])
     store.add_outputs(session, [row for result in stored for row in result.outputs])
     if turn.announced is not None and stored:

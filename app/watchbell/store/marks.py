@@ -50,13 +50,16 @@ def list_ended(
 
     Only transitions before a time count: on a server one with a lower number may still be on its way.
     """
-    statement = select(_EVENT.c.id, _EVENT.c.run_id, _EVENT.c.to_state, _EVENT.c.at).where(_EVENT.c.id > after)
+    statement = select(_EVENT.c.id, _EVENT.c.run_id, _EVENT.c.from_state, _EVENT.c.to_state, _EVENT.c.at).where(
+        _EVENT.c.id > after
+    )
     found: list[int] = []
     reached = after
     for row in session.connection().execute(statement.order_by(_EVENT.c.id).limit(limit)):
         if row.at >= before:
             break
         reached = row.id
-        if row.to_state in states:
+        # A late report moves nothing.
+        if row.to_state in states and row.from_state != row.to_state:
             found.append(row.run_id)
     return found, reached

@@ -192,7 +192,7 @@ class Output(Base):
 
 
 class RunEvent(Base):
-    """One move of a run; append-only."""
+    """One move of a run, or a late report beside them, which moves nothing; append-only."""
 
     __tablename__ = "run_event"
     __table_args__ = (Index("ix_run_event_run", "run_id", "id"),)
@@ -208,6 +208,11 @@ class RunEvent(Base):
     actor: Mapped[str]
     fence: Mapped[int]
     reason: Mapped[str] = mapped_column(default="")
+
+    @property
+    def is_late_report(self) -> bool:
+        """Return whether it tells what came home too late to count: the state before and after are the same."""
+        return self.from_state == self.to_state
 
 
 def find_run(session: Session, run_id: int) -> Run | None:

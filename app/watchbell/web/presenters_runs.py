@@ -103,6 +103,8 @@ class Step:
     reason: str
     #: Seconds since the entry before.
     after_seconds: float | None
+    #: Whether it tells what came home too late to count.
+    is_late_report: bool = False
 
 
 def history(events: Sequence[RunEvent]) -> list[Step]:
@@ -112,7 +114,7 @@ def history(events: Sequence[RunEvent]) -> list[Step]:
         passed = tuple(name for name in event.path.split(",") if name)
         before = steps[-1].at if steps else None
         after = max((event.at - before).total_seconds(), 0.0) if before else None
-        steps.append(Step(event.at, event.to_state, passed, event.actor, event.reason, after))
+        steps.append(Step(event.at, event.to_state, passed, event.actor, event.reason, after, event.is_late_report))
     return steps
 
 

@@ -145,11 +145,14 @@ class Attempt(fields.Schema):
 
 
 class Transition(fields.Schema):
-    """One move of a run from state to state."""
+    """One move of a run from state to state, or a late report beside them."""
 
     at = fields.Moment(required=True)
     from_state = fields.Word(list(RunState), required=True, allow_none=True)
     to_state = fields.Word(list(RunState), required=True)
+    is_late_report = fields.Flag(
+        required=True, metadata={"description": "Whether it tells what came home too late to count; it moves nothing."}
+    )
     path = fields.Text(required=True, metadata={"description": "The states in between, if it went through several."})
     actor = fields.Text(required=True)
     reason = fields.Text(required=True)
