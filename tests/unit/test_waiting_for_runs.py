@@ -37,6 +37,7 @@ def served(web_config: Config, db: Database) -> Iterator[Flask]:
     app = create_app(web_config)
     yield app
     realtime.end(app)
+    app.extensions["watchbell.database"].close()
 
 
 @pytest.fixture

@@ -96,10 +96,14 @@ class Listener:
 
     def _connect(self) -> None:
         taken = self._engine.raw_connection()
-        is_pooled = pooler.is_pooled(taken)
+        try:
+            is_pooled = pooler.is_pooled(taken)
+            taken.driver_connection.autocommit = True  # type: ignore[union-attr]
+        except BaseException:
+            taken.close()
+            raise
         connection: Any = taken.driver_connection
         taken.detach()
-        connection.autocommit = True
         self._connection = connection
         self._poll.register(connection.fileno(), select.POLLIN)
         self._hears, self._state = not is_pooled, None
@@ -109,8 +113,13 @@ class Listener:
         self._probe = f"{postgres.CHANNEL}_{self._own}-{next(_probes)}"
         self._listen(self._probe)
         # Until it has heard itself it is not used again: a pooler that lends sessions has none for it meanwhile.
-        with self._engine.execution_options(**postgres.GLANCING).connect() as other:
-            other.execute(_TELL, {"channel": self._probe, "words": "?"})
+        try:
+            with self._engine.execution_options(**postgres.GLANCING).connect() as other:
+                other.execute(_TELL, {"channel": self._probe, "words": "?"})
+        except BaseException:
+            # It would wait in vain for what was not said.
+            self.close()
+            raise
 
     def _listen(self, channel: str) -> None:
         try:

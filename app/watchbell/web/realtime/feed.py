@@ -113,11 +113,13 @@ class Feed:
     def _begin(self) -> None:
         """Open the database and stand at its newest event; what happened while it did not answer was missed."""
         db = self._open_database()
+        watch = ChangeWatch(db)
         try:
-            watch = ChangeWatch(db)
             watch.changed()
             newest = events.list_newest(db, KEPT_EVENTS)
         except BaseException:
+            # It has a connection that is not the database's any more.
+            watch.close()
             db.close()
             raise
         self._db, self._watch = db, watch
