@@ -15,6 +15,7 @@ from watchbell.errors import ConfigError, DatabaseTrouble, Unavailable
 from watchbell.services import tasks
 from watchbell.store import schema
 from watchbell.store.session import ChangeWatch, Database
+from watchbell.web.realtime.feed import Feed
 
 
 @pytest.fixture
@@ -128,6 +129,24 @@ def test_a_lost_connection_is_told_and_the_next_attempt_has_a_new_one(server: Da
     assert _names(server) == ["after", "before"]
     assert watch.changed()
     watch.close()
+
+
+def test_a_feed_that_cannot_begin_leaves_no_connection_behind(
+    server: Database, postgres_url: str, cluster: Cluster, migrated_name: str
+) -> None:
+    feed = Feed(lambda: Database.open(postgres_url), lambda _event: b"")
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    assert cluster.tell(others, database=migrated_name) == [(0,)]
+    cluster.tell("ALTER TABLE outbox RENAME TO away", database=migrated_name)
+    try:
+        assert feed.look(1.0) == ()
+        left = wait_until(lambda: cluster.tell(others, database=migrated_name) == [(0,)], what="its connections to end")
+    finally:
+        cluster.tell("ALTER TABLE away RENAME TO outbox", database=migrated_name)
+    assert left and not feed.has_begun
+    feed.look(1000.0)
+    assert feed.has_begun
+    feed.close()
 
 
 def test_a_commit_whose_reply_is_lost_is_found_to_have_been_made(server: Database, cluster: Cluster) -> None:
