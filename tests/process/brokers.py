@@ -192,8 +192,16 @@ class Rabbit(Broker):
 
     def close(self) -> None:
         super().close()
-        # The names of nodes are told by a daemon of their own port, which goes on by itself.
-        subprocess.run(["epmd", "-kill"], env=self._environment, capture_output=True, timeout=30, check=False)
+        # The names of nodes are told by a daemon of their own port, which goes on by itself, and ends at a word when it has
+        # noticed that they are gone.
+        end = ["epmd", "-kill"]
+        wait_until(
+            lambda: (
+                b"not allowed"
+                not in subprocess.run(end, env=self._environment, capture_output=True, check=False).stdout
+            ),
+            what="the daemon of names to end",
+        )
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextlib.contextmanager

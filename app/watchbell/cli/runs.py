@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from watchbell import clock
@@ -168,19 +170,13 @@ def show(program: Program, *, run_id: int, as_json: bool) -> None:
     )
     tell_steps(detail.steps, zone)
     say()
-    table(
-        ("AT", "FROM", "TO", "BY", "WHY"),
-        [
-            (
-                moment(event.at, zone),
-                event.from_state or "-",
-                "(late report)" if event.is_late_report else event.to_state,
-                event.actor,
-                event.reason,
-            )
-            for event in detail.events
-        ],
-    )
+    head = ("AT", "FROM", "TO", "BY", "WHY")
+    table(head, [(moment(e.at, zone), e.from_state or "-", _reached(e), e.actor, e.reason) for e in detail.events])
+
+
+def _reached(event: Any) -> str:
+    """Return where a transition leads, as the table shows it."""
+    return "(late report)" if event.is_late_report else str(event.to_state)
 
 
 @runs.command(
