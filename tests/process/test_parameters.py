@@ -39,3 +39,18 @@ def test_values_reach_commands_and_retries_as_they_are_and_no_shell(lab):
     assert told(made[0]) == f"<{HOSTILE}><{'*' * len(VALUE)}>"
     assert told(made[1]) == f"<{HOSTILE}><x{HOSTILE}>"
     assert told(made[2]) == "<by default><xby default>"
+
+
+def test_what_a_line_of_the_schedule_gives_reaches_the_command(lab):
+    notes = [{"name": "note", "default": "by default"}, {"name": "other", "default": "as it is"}]
+    task = lab.add(
+        "often", 'printf "<%s>" "$WATCHBELL_PARAM_NOTE" "$WATCHBELL_PARAM_OTHER"', every="1s", parameters=notes,
+        line_values={"*": {"note": HOSTILE}},
+    )  # fmt: skip
+    with lab.running():
+        found = lab.wait(
+            lambda: lab.rows("SELECT id FROM run WHERE task_id = ? AND state = 'succeeded'", task.id), "a run"
+        )
+
+    told = Stream(lab.db, lab.config.output_path, found[0]["id"], "stdout").read(0, 9999).slice.data.decode()
+    assert told == f"<{HOSTILE}><as it is>"

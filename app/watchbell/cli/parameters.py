@@ -12,6 +12,7 @@ import click
 from watchbell.domain import parameters
 from watchbell.domain.chains import AFTER_FIELD, JOIN_FIELD
 from watchbell.domain.runbooks import LINKS_FIELD, RUNBOOK_FIELD
+from watchbell.domain.schedule import line_values
 from watchbell.errors import InputError
 
 _FIELD = parameters.FIELD
@@ -42,6 +43,9 @@ OPTIONS = (
                  "default, choices, pattern, required, help and variable."),
     click.option("--value-set", multiple=True, metavar="SET:NAME=VALUE",
                  help="A value of a named set, to be chosen when somebody runs it; give it again for more."),
+    click.option("--line-value", multiple=True, metavar="LINE:VALUES",
+                 help=f"What one line of the schedule gives its runs, as '{line_values.EXAMPLE}'; * is for all lines. Give it "
+                 "again for more; '' takes all away."),
 )  # fmt: skip
 
 
@@ -66,6 +70,8 @@ def fields_of(given: Mapping[str, Any]) -> dict[str, object]:
         found[JOIN_FIELD] = given["join"]
     if "value_set" in given:
         found[parameters.SETS_FIELD] = _sets(given["value_set"])
+    if "line_value" in given:
+        found[line_values.FIELD] = "\n".join(given["line_value"])
     return found
 
 

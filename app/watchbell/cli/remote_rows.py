@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _TASK = "task:"
 _QUEUE = "queue:"
-_SCHEDULE = ("kind", "zone", "dst", "every", "unit", "every_word", "at_time", "anchor_at", "calendar", "calendar_rule")
+_SCHEDULE = ("kind", "zone", "dst", "every", "unit", "every_word", "at_time", "anchor_at", "calendar", "calendar_rule",
+             "line_values")  # fmt: skip
 _POLICIES = frozenset(field.name for field in dataclasses.fields(Policies))
 
 

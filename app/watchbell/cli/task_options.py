@@ -60,6 +60,7 @@ _OPTION_OF = {
     "add_tags": "--add-tag",
     "remove_tags": "--remove-tag",
     "parameter_defaults": "--param-default",
+    "line_values": "--line-value",
 }
 _FIELDS = ("command", "directory", "cron", "every", "at", "at_time", "zone", "dst", "from", "calendar", "calendar_rule",
            "not_before", "not_after", "starts", "ends", "from_time", "to_time", "weekdays", "country", "region", "years",

@@ -25,6 +25,7 @@ from watchbell.cli.steps import steps_told
 from watchbell.cli.task_acts import COLUMNS, report
 from watchbell.cli.task_options import WHEN, given_fields, task_options
 from watchbell.domain import steps as task_steps
+from watchbell.domain.schedule import from_json, line_values
 from watchbell.domain.scopes import describe_pause, task_scope
 from watchbell.errors import InputError, Problem
 
@@ -156,6 +157,7 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
             "Directory": found.directory,
             "Parameters": parameters.told(found.parameters),
             "Value sets": ", ".join(found.parameter_sets),
+            "Line values": line_values.as_text(from_json(found.schedule)).replace("\n", "; "),
             "Environment": " ".join(f"{key}={value}" for key, value in found.environment.items()),
             "Environment sets": ", ".join(found.environment_sets),
             "Tags": ", ".join(found.tags),

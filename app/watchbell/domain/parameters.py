@@ -377,16 +377,16 @@ def secrets_named(parameters: Sequence[Parameter]) -> dict[str, tuple[str, ...]]
 
 
 def check_together(
-    parameters: Sequence[Parameter], environment: Collection[str], *, has_schedule: bool
+    parameters: Sequence[Parameter], environment: Collection[str], *, has_schedule: bool, given: Collection[str] = ()
 ) -> list[Problem]:
-    """Return what is wrong with parameters beside the other fields of their task."""
+    """Return what is wrong with parameters beside the other fields of their task; ``given`` are those of which its schedule says a value."""
     clashes = [one.variable_name for one in parameters if one.variable_name in environment]
     problems = [Problem(FIELD, f"{name} is set by the environment already", "another variable") for name in clashes]
     if has_schedule:
         problems += [
             Problem(FIELD, f"{one.name} is required: the schedule gives nothing but its default", "a default")
             for one in parameters
-            if one.required and not one.default
+            if one.required and not one.default and one.name not in given
         ]
     return problems
 

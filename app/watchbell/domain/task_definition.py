@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from watchbell.domain import chains, environment_sets, interpreters, placeholders, runbooks
+from watchbell.domain import chains, environment_sets, interpreters, line_checks, placeholders, runbooks
 from watchbell.domain import parameters as task_parameters
 from watchbell.domain import schedule as schedules
 from watchbell.domain import steps as task_steps
@@ -18,6 +18,7 @@ from watchbell.domain.parameters import FIELD, SETS_FIELD, Parameter
 from watchbell.domain.policies import Policies, build_policies
 from watchbell.domain.runbooks import LINKS_FIELD, RUNBOOK_FIELD, Link
 from watchbell.domain.schedule import Schedule, ScheduleKind
+from watchbell.domain.schedule.line_values import FIELD as LINE_FIELD
 from watchbell.domain.steps import Step
 from watchbell.domain.task_fields import COMMAND_LIMIT, NAME_LIMIT, READERS
 from watchbell.errors import InputError, Problem
@@ -35,6 +36,7 @@ SCHEDULE_FIELDS = frozenset(
         "anchor_at",
         "zone",
         "dst",
+        LINE_FIELD,
         *schedules.LIMIT_FIELDS,
     }
 )
@@ -230,12 +232,15 @@ def _settled(made: TaskDefinition, *, is_given: bool) -> TaskDefinition:
     if not made.after:
         made = dataclasses.replace(made, join=chains.ALL)
     declared, starts_alone = made.parameters, made.schedule.kind is not ScheduleKind.MANUAL or bool(made.after)
-    problems = task_parameters.check_together(declared, made.environment, has_schedule=starts_alone)
+    given = line_checks.always_given(made.schedule) if not made.after else ()
+    problems = task_parameters.check_together(declared, made.environment, has_schedule=starts_alone, given=given)
     if wrong := chains.check_join(made.join, len(made.after)):
         problems = [*problems, Problem(JOIN_FIELD, wrong, chains.ALL)]
     problems = [*problems, *_check_texts(made)]
     if problems:
         raise InputError(*problems)
+    template = placeholders.template_of(made.command, declared, made.policies.interpreter)
+    made = dataclasses.replace(made, schedule=line_checks.checked(made.schedule, declared, template))
     # Sets of which nobody has said anything must not keep a parameter from being changed.
     settle = task_parameters.check_sets if is_given else task_parameters.pruned_sets
     return dataclasses.replace(made, parameter_sets=settle(declared, made.parameter_sets))
@@ -288,7 +293,7 @@ def _schedule(
     earlier = base.schedule
     if not given:
         return earlier
-    if not set(given) - {"zone", "dst", *schedules.LIMIT_FIELDS}:
+    if not set(given) - {"zone", "dst", LINE_FIELD, *schedules.LIMIT_FIELDS}:
         given = {**_moments_of(earlier), **given}
     given["dst"] = given.get("dst") or earlier.dst
     if str(given.get("kind")) != ScheduleKind.MANUAL:

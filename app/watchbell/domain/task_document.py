@@ -134,7 +134,7 @@ class Document:
         """
         kept = earlier.schedule if earlier else Schedule(ScheduleKind.MANUAL)
         # A moment that has passed belongs to what was exported; it is just never due again.
-        kept = dataclasses.replace(kept, moments=_moments(entry.fields, now, defaults))
+        kept = dataclasses.replace(kept, moments=_moments(entry.fields, now, defaults), line_values={})
         if earlier is not None:
             defaults = dataclasses.replace(defaults, owner=earlier.owner)
         # A calendar or a set of the same document counts before one that is there.

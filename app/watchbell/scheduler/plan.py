@@ -14,9 +14,11 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from watchbell.domain import parameters
 from watchbell.domain.blackouts import Blackout, Marker, marker
 from watchbell.domain.catch_up import Verdict, in_time, judge, latest_start, reason_for, withhold
 from watchbell.domain.incidents import Gap
+from watchbell.domain.line_checks import values_of_lines
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import Occurrence, Schedule, from_json, next_occurrence
 from watchbell.errors import WatchbellError
@@ -53,6 +55,8 @@ class Entry:
     definition: Mapping[str, object]
     #: Whether it may run on any host.
     is_anywhere: bool
+    #: All values of a run of each line of the schedule; None where no line gives any.
+    given: Sequence[Mapping[str, str]] | None = None
 
     @property
     def at(self) -> datetime | None:
@@ -189,6 +193,7 @@ def _entry(task: PlannedTask | Task) -> Entry:
             "parameters": task.parameters,
         },
         is_anywhere=not task.host,
+        given=values_of_lines(schedule, parameters.from_json(task.parameters)) if schedule.line_values else None,
     )
 
 
@@ -263,4 +268,5 @@ def _due_task(
         priority=entry.policies.priority,
         start_by=newest.due_at + entry.offset + latest_start(entry.policies, newest, following),
         is_anywhere=entry.is_anywhere,
+        given=entry.given,
     )

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from watchbell.domain.catch_up import Trigger, Verdict
+from watchbell.domain.line_checks import recorded
 from watchbell.domain.overlap import Turnout, meet
 from watchbell.domain.policies import Overlap
 from watchbell.domain.run_state import FINAL, RunState
@@ -149,6 +150,8 @@ class Draft:
     start_by: datetime | None
     #: The active runs of its task that it takes the place of.
     replaces: Sequence[Active] = ()
+    #: What it is given of the parameters; None for the defaults of its version.
+    parameters: dict[str, str] | None = None
 
     #: Whether it goes to its start at once.
     is_starting: bool = False
@@ -179,6 +182,7 @@ class Draft:
             "start_by": self.start_by,
             "created_at": turn.now,
             "ended_at": turn.now if state in FINAL else None,
+            "parameters": self.parameters,
         }
 
 
@@ -279,6 +283,7 @@ def draft_of(
         priority=task.priority,
         start_by=None if verdict.trigger is Trigger.CATCH_UP else task.start_by,
         replaces=replaces,
+        parameters=recorded(task.given, occurrence),
         is_starting=path[-1] is RunState.STARTING,
     )
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from watchbell.domain import parameters
 from watchbell.domain import schedule as schedules
 from watchbell.domain.catch_up import give_up
+from watchbell.domain.line_checks import recorded, values_of_lines
 from watchbell.domain.run_state import RunState
 from watchbell.services import transitions
 from watchbell.store import ledger
@@ -27,6 +29,7 @@ def write_down(session: Session, task: Task, *, now: datetime, actor: str, why: 
     due = list(schedules.occurrences(plan, task.cursor_at, LOOKED_AT, until=now))
     if not due:
         return
+    given = values_of_lines(plan, parameters.from_json(task.parameters))
     at_least = "at least " if len(due) == LOOKED_AT else ""
     verdicts = give_up(due, f"{why} before it could be started", at_least=at_least)
     rows = [
@@ -44,6 +47,8 @@ def write_down(session: Session, task: Task, *, now: datetime, actor: str, why: 
             "reason": verdict.reason,
             "created_at": now,
             "ended_at": now,
+            # Whoever runs it again gets what it would have been given.
+            "parameters": recorded(given, verdict.occurrence),
         }
         for verdict in verdicts
     ]

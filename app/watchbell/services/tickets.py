@@ -38,6 +38,8 @@ class DueTask:
     is_anywhere: bool = False
     #: Whether it is left in the queue for whoever has room first, on whatever host.
     is_shared: bool = False
+    #: All values of a run of each line of its schedule; None where no line gives any.
+    given: Sequence[Mapping[str, str]] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from watchbell.domain import steps as task_steps
 from watchbell.domain.likeness import FieldChange
 from watchbell.domain.masking import mask
 from watchbell.domain.policies import Policies
+from watchbell.domain.schedule import line_values
 from watchbell.services import parameters
 from watchbell.services.comparisons import Sides
 from watchbell.services.retention import Rules
@@ -114,6 +115,7 @@ def _fields(definition: Mapping[str, object], rules: Rules) -> dict[str, str]:
     if isinstance(schedule, Mapping):
         found = schedules.from_json(schedule)
         fields[_("Schedule")] = f"{schedule_words.sentence(found)} ({found.zone})"
+        fields[_("Values of lines of the schedule")] = line_values.as_text(found)
     if isinstance(policies, Mapping):
         for group in policy_facts(Policies.from_json(policies), rules):
             fields |= {fact[0]: fact[1] for fact in group.facts}

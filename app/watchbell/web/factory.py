@@ -189,6 +189,7 @@ def _give_to_templates(app: Flask) -> None:
     app.add_template_filter(presenters.duration_words)
     app.add_template_filter(presenters.size_words)
     app.add_template_filter(schedule_words.sentence_of, "schedule_sentence")
+    app.add_template_filter(schedule_words.line_values_of, "line_values")
     app.add_template_filter(schedule_words.without_next)
     app.add_template_filter(masking.mask_all, "masked_environment")
     app.add_template_filter(audit_list.plain_value)

@@ -31,7 +31,7 @@ _WHAT = ("what", "command", "steps")
 _WHEN = ("kind", *(name for names in FIELDS_OF_KIND.values() for name in names))
 _PLAIN = (
     *("name", "directory", "environment_sets", "environment", "tags", "comment", "owner", "team", "host", "enabled"),
-    *("zone", "dst", *LIMIT_FIELDS, *HOW_FIELDS, "parameters", "runbook", "links", "after", "join"),
+    *("zone", "dst", *LIMIT_FIELDS, *HOW_FIELDS, "parameters", "runbook", "links", "after", "join", "line_values"),
 )
 
 

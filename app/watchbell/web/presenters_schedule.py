@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain.blackouts import Marker, as_it_is
-from watchbell.domain.schedule import Calendars, Occurrence, Schedule, ScheduleKind, no_calendars
+from watchbell.domain.schedule import Calendars, Occurrence, Schedule, ScheduleKind, line_values, no_calendars
 from watchbell.domain.schedule.around import Around, around_changes, follows_the_clock
 from watchbell.errors import InputError, Problem
 from watchbell.services import tasks
@@ -32,6 +32,13 @@ class Moment:
     #: Why it is left out, or from where it was moved, as the row will say it.
     note: str = ""
     is_left_out: bool = False
+    #: What its line gives of the parameters.
+    values: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def values_words(self) -> str:
+        """Return what its line gives as NAME=VALUE."""
+        return line_values.words(self.values)
 
     @property
     def other_day(self) -> bool:
@@ -95,7 +102,7 @@ def preview(
     found = [mark(one) for one in schedules.occurrences(schedule, now, MOMENTS)]
     return Preview(
         sentence=schedule_words.sentence(schedule),
-        moments=[_moment(occurrence) for occurrence in found],
+        moments=[_moment(occurrence, schedule) for occurrence in found],
         ends=len(found) < MOMENTS and schedule.kind is not ScheduleKind.MANUAL,
         changes=_clock_changes(schedule, now),
         clock_note=_clock_note(schedule, now),
@@ -104,10 +111,11 @@ def preview(
     )
 
 
-def _moment(occurrence: Occurrence) -> Moment:
+def _moment(occurrence: Occurrence, schedule: Schedule | None = None) -> Moment:
     due_at = occurrence.due_at.astimezone(UTC)
     local = due_at.astimezone(ZoneInfo(occurrence.zone))
-    return Moment(local, due_at, occurrence.note, occurrence.is_left_out)
+    values = line_values.given_by(schedule, occurrence.line) if schedule is not None and schedule.line_values else {}
+    return Moment(local, due_at, occurrence.note, occurrence.is_left_out, values)
 
 
 def _clock_note(schedule: Schedule, now: datetime) -> str:
@@ -145,7 +153,7 @@ def preview_of_task(task: Task, now: datetime, mark: Marker = as_it_is) -> Previ
     found = [mark(one) for one in tasks.upcoming(task, after=now, limit=MOMENTS)]
     return Preview(
         sentence=schedule_words.sentence_of(task),
-        moments=[_moment(occurrence) for occurrence in found],
+        moments=[_moment(occurrence, schedule) for occurrence in found],
         ends=len(found) < MOMENTS and task.enabled and schedule.kind is not ScheduleKind.MANUAL,
         changes=_clock_changes(schedule, now),
         clock_note=_clock_note(schedule, now),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from watchbell.domain import schedule as schedules
-from watchbell.domain.schedule import Schedule, ScheduleKind
+from watchbell.domain.schedule import Schedule, ScheduleKind, from_json, line_values
 from watchbell.errors import WatchbellError
 from watchbell.web import schedule_german
 from watchbell.web.i18n import _, language
@@ -61,3 +61,8 @@ def _told(name: str, stored: str) -> str:
         return DESCRIBERS[name](schedules.from_json(json.loads(stored)))
     except (WatchbellError, ValueError, KeyError, TypeError):
         return ""
+
+
+def line_values_of(plan: Mapping[str, object]) -> str:
+    """Return what the lines of a stored schedule give of parameters, a line of text for each."""
+    return line_values.as_text(from_json(plan))

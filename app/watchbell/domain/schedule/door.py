@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from watchbell.domain.day_calendar import DayCalendar
+from watchbell.domain.schedule import line_values
 from watchbell.domain.schedule.bounds import bound_text, read_bound
 from watchbell.domain.schedule.calendar_rule import is_moving
 from watchbell.domain.schedule.cron_text import LONGEST_TEXT, read_cron
@@ -33,7 +34,20 @@ _EXAMPLES = {
 }
 #: Which moments count: on which days, from when on and until when.
 LIMIT_FIELDS = ("calendar", "calendar_rule", "not_before", "not_after")
-FIELDS = ("kind", "cron", "every", "unit", "at", "zone", "every_word", "at_time", "anchor_at", "dst", *LIMIT_FIELDS)
+FIELDS = (
+    "kind",
+    "cron",
+    "every",
+    "unit",
+    "at",
+    "zone",
+    "every_word",
+    "at_time",
+    "anchor_at",
+    "dst",
+    *LIMIT_FIELDS,
+    line_values.FIELD,
+)
 #: Of cron texts or moments of one schedule.
 MOST_LINES = 20
 _MOST_DIGITS = 20
@@ -80,9 +94,24 @@ def build_schedule(
     limits: dict[str, object] = {}
     with _Collecting(problems):
         limits = _limits(given, kind, schedule, earlier, calendars)
+    if schedule is not None:
+        with _Collecting(problems):
+            limits |= _line_values(fields, schedule, earlier, now)
     if schedule is None or problems:
         raise InputError(*problems)
     return dataclasses.replace(schedule, **limits) if limits else schedule  # type: ignore[arg-type]
+
+
+def _line_values(
+    fields: Mapping[str, object], schedule: Schedule, earlier: Schedule | None, now: datetime
+) -> dict[str, object]:
+    """Return what the lines of a schedule give; where nothing is said of it, what those that are still there gave before."""
+    if line_values.FIELD in fields:
+        given = fields[line_values.FIELD]
+        found = line_values.read(given, schedule, lambda text: read_moment(text, schedule.zone, now))
+    else:
+        found = line_values.kept_of(earlier, schedule) if earlier is not None else {}
+    return {line_values.FIELD: found} if found else {}
 
 
 def fields_of_limits(schedule: Schedule) -> dict[str, str]:

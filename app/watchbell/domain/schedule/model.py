@@ -72,6 +72,8 @@ class Schedule:
     #: Local times of the zone, naive; both belong to the schedule.
     not_before: datetime | None = None
     not_after: datetime | None = None
+    #: What single lines give their runs of the parameters of the task; see line_values.py.
+    line_values: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     def __hash__(self) -> int:
         return self._hash
@@ -100,6 +102,8 @@ class Occurrence:
     note: str = ""
     #: Whether it becomes a row that says so, and is not started.
     is_left_out: bool = False
+    #: Which line of the schedule it is of, counted from 0: the first of those that are due then.
+    line: int = 0
 
 
 def calendar_key(local: datetime, fold: int, zone: str) -> str:
@@ -132,6 +136,8 @@ def to_json(schedule: Schedule) -> dict[str, object]:
     for name in ("unit", "every_word", "at_time"):
         if text := getattr(schedule, name):
             data[name] = text
+    if schedule.line_values:
+        data["line_values"] = {line: dict(values) for line, values in schedule.line_values.items()}
     return data
 
 
@@ -154,6 +160,7 @@ def from_json(data: Mapping[str, object]) -> Schedule:
             calendar_rule=CalendarRule(_text(data.get("calendar_rule", CalendarRule.LEAVE_OUT))),
             not_before=_local(data.get("not_before")),
             not_after=_local(data.get("not_after")),
+            line_values=_values(data.get("line_values")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError.of("schedule", f"this is not a stored schedule ({error})") from error
@@ -186,6 +193,14 @@ def _texts(value: object) -> list[str]:
     if not isinstance(value, list | tuple):
         raise TypeError(f"{value!r} is not a list")
     return [_text(item) for item in value]
+
+
+def _values(value: object) -> Mapping[str, Mapping[str, str]]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(one, Mapping) for one in value.values()):
+        raise TypeError(f"{value!r} is not a mapping of mappings")
+    return {line: {name: _text(text) for name, text in values.items()} for line, values in value.items()}
 
 
 def _count(value: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -111,14 +112,19 @@ def _patterns(schedule: Schedule) -> list[CalendarPattern] | None:
 def _next_of_expressions(schedule: Schedule, after: datetime) -> Occurrence | None:
     if len(schedule.expressions) == 1:
         return next_in_zone(read_cron(schedule.expressions[0]).pattern, schedule.zone, schedule.dst, after)
-    found = (next_in_zone(read_cron(text).pattern, schedule.zone, schedule.dst, after) for text in schedule.expressions)
+    found = [next_in_zone(read_cron(text).pattern, schedule.zone, schedule.dst, after) for text in schedule.expressions]
     # Two texts may name one instant differently (one in a gap, one for real). The earlier name wins, whatever their
     # order, so that an instant has one key.
-    return min(
+    first = min(
         (occurrence for occurrence in found if occurrence is not None),
         key=_BY_NAME,
         default=None,
     )
+    if first is None:
+        return None
+    # Of its values it is the order that decides: the first line that is due then gives them.
+    line = next(number for number, one in enumerate(found) if one is not None and one.due_at == first.due_at)
+    return dataclasses.replace(first, line=line) if line else first
 
 
 def _next_of_words(schedule: Schedule, after: datetime) -> Occurrence | None:
@@ -141,4 +147,5 @@ def _next_of_moments(schedule: Schedule, after: datetime) -> Occurrence | None:
         return None
     due_at = moments[index].astimezone(UTC)
     local = due_at.astimezone(ZoneInfo(schedule.zone))
-    return Occurrence(due_at, instant_key(due_at), local.replace(tzinfo=None, fold=0), local.fold, schedule.zone)
+    naive = local.replace(tzinfo=None, fold=0)
+    return Occurrence(due_at, instant_key(due_at), naive, local.fold, schedule.zone, line=index)

@@ -19,7 +19,7 @@ from watchbell.domain.chains import ALL
 from watchbell.domain.crontab import PastedLine, understand
 from watchbell.domain.policies import Policies
 from watchbell.domain.runbooks import Link
-from watchbell.domain.schedule import EVERY_WORDS, LIMIT_FIELDS, Schedule, ScheduleKind, fields_of_limits
+from watchbell.domain.schedule import EVERY_WORDS, LIMIT_FIELDS, Schedule, ScheduleKind, fields_of_limits, line_values
 from watchbell.domain.task_definition import Defaults, TaskDefinition
 from watchbell.domain.task_fields import NAME_LIMIT
 from watchbell.errors import Problem
@@ -177,6 +177,10 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
     not_before = StringField(lazy("First day"), render_kw={"autocomplete": "off", "maxlength": 20})
     not_after = StringField(lazy("Last day"), render_kw={"autocomplete": "off", "maxlength": 20})
 
+    line_values = TextAreaField(
+        lazy("Values of parameters"), render_kw={"rows": 2, "spellcheck": "false", "autocapitalize": "none"}
+    )
+
     @property
     def chosen_kind(self) -> ScheduleKind:
         """Return the chosen kind; an unknown one counts as cron, whose check then says what is wrong."""
@@ -206,7 +210,7 @@ class TaskForm(PolicyFields, FlaskForm):  # type: ignore[misc]
         kind: object = self.kind.data or ""
         names = ("zone", "dst", *FIELDS_OF_KIND[self.chosen_kind])
         if self.chosen_kind is not ScheduleKind.MANUAL:
-            names += LIMIT_FIELDS
+            names += (*LIMIT_FIELDS, line_values.FIELD)
         return {"kind": kind, **{name: self[name].data or "" for name in names}}
 
     def task_fields(self) -> dict[str, object]:
@@ -332,7 +336,7 @@ def task_data(definition: TaskDefinition, version: int) -> dict[str, object]:
 
 def _schedule_data(schedule: Schedule) -> dict[str, object]:
     data: dict[str, object] = {"kind": schedule.kind.value, "zone": schedule.zone, "dst": schedule.dst.value}
-    data |= fields_of_limits(schedule)
+    data |= {**fields_of_limits(schedule), line_values.FIELD: line_values.as_text(schedule)}
     match schedule.kind:
         case ScheduleKind.CRON:
             data["cron"] = "\n".join(schedule.expressions)

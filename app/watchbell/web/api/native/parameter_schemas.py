@@ -13,6 +13,14 @@ SETS: dict[str, Any] = {
     "description": "Named sets of values, to be chosen from when somebody runs it.",
     "example": {"yesterday": {"day": "2026-11-29"}},
 }
+LINE_VALUES: dict[str, Any] = {
+    "description": "What single lines of the schedule give of its parameters: a cron text, a moment, or `*` for all lines.",
+    "example": {"0 3 * * sun": {"target": "live"}},
+}
+MOMENT_VALUES: dict[str, Any] = {
+    "description": "What the line of the schedule gives of the parameters; the others have their defaults.",
+    "example": {"target": "live"},
+}
 RUNBOOK: dict[str, Any] = {
     "description": "What to do about it, in Markdown.",
     "example": "Restart it, then run it again.",
@@ -73,3 +81,39 @@ class ToldParameter(fields.Schema):
     required = fields.Flag(required=True)
     help = fields.Text(required=True)
     variable = fields.Text(required=True)
+
+
+def line_values() -> fields.Mapped:
+    """Return the field of a schedule that says what its lines give, as somebody may send it."""
+    plain = fields.Mapped(keys=fields.Text(), values=fields.Shaped(PLAIN_VALUE, allow_none=True))
+    return fields.Mapped(keys=fields.Text(), values=plain, allow_none=True, metadata={**LINE_VALUES})
+
+
+def told_line_values() -> fields.Mapped:
+    """Return the same field as it is answered."""
+    plain = fields.Mapped(keys=fields.Text(), values=fields.Text())
+    return fields.Mapped(required=True, keys=fields.Text(), values=plain, metadata={**LINE_VALUES})
+
+
+class RunWanted(fields.Schema):
+    """How a run is asked for."""
+
+    asap = fields.Flag(
+        load_default=False,
+        metadata={"description": "Ahead of everything that waits; at most one such run of a task waits."},
+    )
+    parameters = fields.Mapped(
+        keys=fields.Text(),
+        values=fields.Shaped(PLAIN_VALUE, allow_none=True),
+        load_default=dict,
+        metadata={
+            "description": "Values of its parameters; the defaults of the others.",
+            "example": {"day": "2026-11-30"},
+        },
+    )
+    revision = fields.Whole(
+        load_default=None,
+        allow_none=True,
+        validate=fields.between(1, 2**31 - 1),
+        metadata={"description": "The version that is run; one that is not in force needs the right to edit."},
+    )

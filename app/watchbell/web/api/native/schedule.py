@@ -45,7 +45,8 @@ def _previewed(given: dict[str, Any]) -> Preview:
 
 
 def _moments(found: Sequence[Moment], zone: str) -> list[dict[str, object]]:
-    return [words.moment_of(moment.due_at, moment.local, zone, moment.is_left_out, moment.note) for moment in found]
+    told = [words.moment_of(moment.due_at, moment.local, zone, moment.is_left_out, moment.note) for moment in found]
+    return [{**one, "parameters": moment.values} for one, moment in zip(told, found, strict=True)]
 
 
 def _clock_change(change: ClockChange, zone: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from watchbell.domain.schedule import CalendarRule, DSTRule, ScheduleKind
 from watchbell.web.api import fields
+from watchbell.web.api.native.parameter_schemas import line_values
 
 _WHOLE_OR_TEXT: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]}
 _TEXT_OR_MANY: dict[str, Any] = {
@@ -59,3 +60,4 @@ class ScheduleFields(fields.Schema):
     calendar_rule = fields.Word(list(CalendarRule), allow_none=True, metadata={**CALENDAR_RULE})
     not_before = fields.Text(allow_none=True, metadata={**NOT_BEFORE})
     not_after = fields.Text(allow_none=True, metadata={**NOT_AFTER})
+    line_values = line_values()

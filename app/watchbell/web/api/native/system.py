@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, current_app
 
+from watchbell.domain import schedule as schedules
 from watchbell.domain.presence import SchedulerState
 from watchbell.domain.run_state import RunState
 from watchbell.services import attention, decisions, runs, upcoming
@@ -192,7 +193,10 @@ def list_troubles() -> Response:
 def list_next_runs(asked: dict[str, Any]) -> Response:
     """List the next moments of all enabled tasks, in their order."""
     found = upcoming.list_upcoming(database(), now=current.now(), limit=asked["limit"], hours=asked["hours"])
-    items = [{**words.moment(moment), "task_id": task.id, "task_name": task.name} for task, moment in found]
+    items = [
+        {**words.moment(moment, schedules.from_json(task.schedule)), "task_id": task.id, "task_name": task.name}
+        for task, moment in found
+    ]
     return answers.answer({"items": items})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, url_for
 
+from watchbell.domain import schedule as schedules
 from watchbell.errors import InputError, VersionConflict
 from watchbell.services import blackouts, pauses, revisions, runs, task_lists, tasks, triggers
 from watchbell.services.runs import RunFilter
@@ -14,7 +15,7 @@ from watchbell.store.tasks import TaskRevision
 from watchbell.web import current, shown_variables
 from watchbell.web.api import parsing, versions
 from watchbell.web.api.idempotency import idempotent
-from watchbell.web.api.native import answers, run_schemas, schemas, task_schemas, words
+from watchbell.web.api.native import answers, parameter_schemas, run_schemas, schemas, task_schemas, words
 from watchbell.web.api.native.family import blueprint
 from watchbell.web.api.native.tasks import NO_TASK, NO_VERSION, STALE, shown, stale
 from watchbell.web.db import database
@@ -25,7 +26,7 @@ _OUTCOME_NAMES = ("run_id", *_OUTCOME_COLUMNS[1:])
 
 
 @blueprint.route("/tasks/<number:task_id>/runs", methods=["POST"])
-@blueprint.body(task_schemas.RunWanted, required=False)
+@blueprint.body(parameter_schemas.RunWanted, required=False)
 @idempotent()
 @blueprint.errors(
     _404=NO_TASK,
@@ -146,7 +147,9 @@ def list_moments(asked: dict[str, Any], task_id: str) -> Response:
     task = tasks.get(database(), parsing.path_id("task_id", task_id))
     due = tasks.upcoming(task, after=current.now(), limit=asked["n"])
     found = blackouts.marked(database(), task.id, due)
-    return answers.answer({"items": [words.moment(occurrence) for occurrence in found]})
+    return answers.answer(
+        {"items": [words.moment(occurrence, schedules.from_json(task.schedule)) for occurrence in found]}
+    )
 
 
 @blueprint.route("/tasks/<number:task_id>/outcomes")

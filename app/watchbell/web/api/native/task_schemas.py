@@ -18,6 +18,7 @@ from watchbell.web.api.native.parameter_schemas import (
     AFTER,
     JOIN,
     LINKS,
+    MOMENT_VALUES,
     PLAIN_VALUE,
     RUNBOOK,
     SETS,
@@ -25,6 +26,7 @@ from watchbell.web.api.native.parameter_schemas import (
     Link,
     Parameter,
     ToldParameter,
+    told_line_values,
 )
 from watchbell.web.api.native.schedule_fields import CALENDAR_RULE, NOT_AFTER, NOT_BEFORE, ScheduleFields
 from watchbell.web.api.native.step_schemas import Step, ToldStep
@@ -91,6 +93,7 @@ def _policy_field(name: str, default: object, options: dict[str, Any]) -> marshm
     return fields.Text(metadata=metadata, **options)
 
 
+_NOTE: dict[str, Any] = {"description": "Why it is left out, or from where it was moved.", "example": ""}
 TAGS: dict[str, Any] = {"example": ["backup", "daily"]}
 _ENVIRONMENT: dict[str, Any] = {"example": {"LANG": "C.UTF-8"}}
 _SETS: dict[str, Any] = {
@@ -195,6 +198,7 @@ class Task(fields.Schema):
     calendar_rule = fields.Word(list(CalendarRule), required=True, allow_none=True, metadata={**CALENDAR_RULE})
     not_before = fields.Text(required=True, allow_none=True, metadata={**NOT_BEFORE})
     not_after = fields.Text(required=True, allow_none=True, metadata={**NOT_AFTER})
+    line_values = told_line_values()
     sentence = fields.Text(
         required=True, metadata={"description": "The schedule in words.", "example": "At 02:30 every day"}
     )
@@ -266,10 +270,8 @@ class Moment(fields.Schema):
     local_time = fields.Text(required=True, metadata={"description": "What the clock of its zone shows then."})
     zone = fields.Text(required=True)
     is_left_out = fields.Flag(required=True, metadata={"description": "Whether it becomes a row that is skipped."})
-    note = fields.Text(
-        required=True,
-        metadata={"description": "Why it is left out, or from where it was moved.", "example": ""},
-    )
+    note = fields.Text(required=True, metadata={**_NOTE})
+    parameters = fields.Mapped(required=True, keys=fields.Text(), values=fields.Text(), metadata={**MOMENT_VALUES})
 
 
 class Moments(fields.Schema):
@@ -305,30 +307,6 @@ class OutcomesAsked(fields.Schema):
     """How many outcomes."""
 
     n = fields.limit(30, 1000)
-
-
-class RunWanted(fields.Schema):
-    """How a run is asked for."""
-
-    asap = fields.Flag(
-        load_default=False,
-        metadata={"description": "Ahead of everything that waits; at most one such run of a task waits."},
-    )
-    parameters = fields.Mapped(
-        keys=fields.Text(),
-        values=fields.Shaped(PLAIN_VALUE, allow_none=True),
-        load_default=dict,
-        metadata={
-            "description": "Values of its parameters; the defaults of the others.",
-            "example": {"day": "2026-11-30"},
-        },
-    )
-    revision = fields.Whole(
-        load_default=None,
-        allow_none=True,
-        validate=fields.between(1, 2**31 - 1),
-        metadata={"description": "The version that is run; one that is not in force needs the right to edit."},
-    )
 
 
 class ClockChange(fields.Schema):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from watchbell.domain import schedule as schedules
 from watchbell.domain.policies import Policies
 from watchbell.domain.schedule import Occurrence, Schedule, fields_of_limits
+from watchbell.domain.schedule.line_values import given_by
 from watchbell.services import pauses
 from watchbell.store.pauses import Pause
 from watchbell.store.runs import Run
@@ -85,15 +86,17 @@ def schedule(plan: Schedule) -> dict[str, object]:
         "zone": plan.zone,
         "dst": plan.dst,
         **{name: text or None for name, text in fields_of_limits(plan).items()},
+        "line_values": plan.line_values,
     }
 
 
-def moment(occurrence: Occurrence) -> dict[str, object]:
-    """Return a moment at which a task is due."""
+def moment(occurrence: Occurrence, plan: Schedule) -> dict[str, object]:
+    """Return a moment at which a task with a schedule is due."""
     # One that was moved is named by the time from which it was moved; what counts here is when it is due.
     is_moved = bool(occurrence.note) and not occurrence.is_left_out
     local = occurrence.due_at.astimezone(ZoneInfo(occurrence.zone)) if is_moved else occurrence.local
-    return moment_of(occurrence.due_at, local, occurrence.zone, occurrence.is_left_out, occurrence.note)
+    told = moment_of(occurrence.due_at, local, occurrence.zone, occurrence.is_left_out, occurrence.note)
+    return {**told, "parameters": given_by(plan, occurrence.line)}
 
 
 def moment_of(
@@ -101,4 +104,4 @@ def moment_of(
 ) -> dict[str, object]:
     """Return a moment, what the clock of the task's zone shows then, and what is to be said of it."""
     told = {"due_at": due_at, "local_time": local.replace(tzinfo=None), "zone": zone}
-    return {**told, "is_left_out": is_left_out, "note": note}
+    return {**told, "is_left_out": is_left_out, "note": note, "parameters": {}}
