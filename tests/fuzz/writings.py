@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import re
 import shlex
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,12 +13,13 @@ from hypothesis.strategies import SearchStrategy
 
 from tests.fuzz.fuzzing import Target
 from tests.fuzz.material import texts, values
-from watchbell.domain import parameters, placeholders, reproduction, runbooks
+from watchbell.domain import interpreters, parameters, placeholders, reproduction, runbooks
 from watchbell.domain.blackouts import build_blackout
 from watchbell.domain.day_calendar import build_calendar
 from watchbell.domain.plain_command import shell_command
 from watchbell.domain.policies import Policies, build_policies
 from watchbell.domain.reproduction import Ran
+from watchbell.domain.schedule import build_schedule, from_json, line_values, to_json
 from watchbell.domain.steps import Step
 from watchbell.errors import InputError
 from watchbell.services import calendar_sources
@@ -157,6 +159,40 @@ def _take_parameters(given: tuple[list[Any], dict[str, str], str]) -> None:
     assert shell_command(command or "x")[-1] in shlex.split(reproduction.script_of(stepped), comments=True)
 
 
+def _take_line_values(given: tuple[str, Any]) -> None:
+    """Say what lines of a schedule give; what is kept can be typed again, and means the same."""
+    cron, said = given
+    fields = {"cron": cron.replace("|", "\n"), "line_values": said}
+    now = datetime(2026, 11, 30, tzinfo=UTC)
+    try:
+        made = build_schedule(fields, now=now, default_zone="UTC")
+    except InputError:
+        return
+    assert from_json(to_json(made)) == made
+    assert all(line_values.given_by(made, line) is not None for line in range(len(made.expressions)))
+    if any("\n" in value or "\r" in value for values in made.line_values.values() for value in values.values()):
+        # Parameters take no such value; see check_value.
+        return
+    if all(name and not set(name) & set("= '\"\\\t\n\r") for values in made.line_values.values() for name in values):
+        again = {**fields, "line_values": line_values.as_text(made)}
+        assert build_schedule(again, now=now, default_zone="UTC").line_values == made.line_values
+
+
+def _take_interpreter(given: tuple[str, str]) -> None:
+    """Name an interpreter and give it a text: the text is never among what a shell reads."""
+    named, text = given
+    try:
+        interpreter = interpreters.read("interpreter", named)
+    except InputError:
+        return
+    assert interpreters.read("interpreter", interpreter) == interpreter
+    if interpreters.find_fault(text, interpreter):
+        return
+    argv = interpreters.argv_of(text, interpreter)
+    assert argv
+    assert interpreter == "" or argv[:2] != ("/bin/sh", "-c") or "-c" in named or "-c" in text
+
+
 def _take_policies(given: dict[str, Any]) -> None:
     try:
         made = build_policies(given)
@@ -191,5 +227,7 @@ TARGETS = (
     Target("days of calendars", lambda longest: st.tuples(texts(_DAYS, ["2026-12-25 Christmas\n12-31"], longest), st.text(max_size=8)), _take_days, 1_000_000),
     Target("blackouts", _blackouts, _take_blackout, 1000),
     Target("parameters and values", _parameters, _take_parameters, 20_000),
+    Target("values of lines", lambda longest: st.tuples(st.sampled_from(["0 3 * * sun|0 3 * * *", "@daily", "* * * * *"]), texts(["0 3 * * sun", "0 3 * * *", "@daily", "*", ": ", ":", "day=", "a b", "'", '"', "\\", "\n", "\u2028", " "], ["0 3 * * sun: target=live note='a b'"], min(longest, 5000)) | st.dictionaries(st.sampled_from(["*", "0 3 * * *", "@daily", "x"]), st.dictionaries(st.text(max_size=5), st.text(max_size=9) | st.integers() | st.booleans() | st.none()))), _take_line_values, 5000),
+    Target("interpreters", lambda longest: st.tuples(texts(["/bin/", "bash", " ", "-e", "-c", "'", '"', "$(id)", "none", "../", "~", "=", "\n", "\u202e"], ["python3 -u", "none"], 600), texts(["'", '"', "\\", "echo", " ", "$", "*", ";", "\n", "#"], ["echo 'a b'"], min(longest, 5000))), _take_interpreter, 5000),
     Target("policies", lambda _longest: st.dictionaries(st.sampled_from([*Policies().to_json(), "odd"]), st.text(max_size=12) | st.integers() | st.none() | st.sampled_from(["1, 75-79, timeout", "root", "backup", "a: rows > 0"])), _take_policies, 1000),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from tests.database import DEFAULTS, NOW, add_task
 from tests.shell import home, migrated_file, shell  # noqa: F401 - fixtures.
 from tests.unit.form_fields import edit_fields, soup
 from tests.web_fixtures import Person
-from watchbell import errors
+from watchbell import clock, errors
 from watchbell.domain import line_checks
 from watchbell.domain.day_calendar import DayCalendar
 from watchbell.domain.schedule import (
@@ -75,6 +75,9 @@ def test_values_are_said_as_objects_or_as_lines_of_text(value: object) -> None:
 
     assert plan.line_values == {"*": {"note": "1"}, SUNDAYS: {"target": "live", "note": "a b"}}
     assert schedule_of(cron=[SUNDAYS, DAYS], line_values=line_values.as_text(plan)) == plan
+    # What ends a line for other readers stays within a value.
+    odd = schedule_of(cron=DAYS, line_values={"*": {"note": "a\u2028b: c='d", "empty": ""}})
+    assert schedule_of(cron=DAYS, line_values=line_values.as_text(odd)) == odd
 
 
 @pytest.mark.parametrize(
@@ -305,3 +308,13 @@ def test_the_command_line_takes_and_shows_them(shell) -> None:
     assert (refused.code, "--line-value: '0 9 * * *' is no line" in refused.err) == (errors.EXIT_USAGE, True)
     gone = shell("task", "edit", "report", "--line-value", "", "--json").json()
     assert "line_values" not in gone["schedule"]
+
+
+def test_the_list_of_next_runs_says_what_each_moment_gives(admin: Person, db: Database) -> None:
+    task = add_task(db, now=clock.now(), every="10m", parameters=[NOTE], line_values={"*": {"note": "a b"}})
+    add_task(db, "other", now=clock.now(), every="10m")
+
+    cells = {row.text: row.select_one("code") for row in admin.see("/next-runs").select("tbody tr")}
+    assert {found.text for found in cells.values() if found is not None} == {"note='a b'"}
+    rows = admin.get("/next-runs.json").get_json()
+    assert {(row["task_id"] == task.id, row["parameters"]) for row in rows} == {(True, "note='a b'"), (False, "")}

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain.blackouts import marker
-from watchbell.domain.schedule import Occurrence, Schedule
+from watchbell.domain.schedule import Occurrence, Schedule, from_json
+from watchbell.domain.schedule.line_values import given_by
 from watchbell.services import blackouts
 from watchbell.services.task_lists import TaskFilter
 from watchbell.store import coming as store
@@ -42,6 +43,12 @@ class Coming:
     occurrence: Occurrence
     #: Whether the task is due again within the time, after this last of its moments that are told.
     goes_on: bool = False
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """Return what its line of the schedule gives of the parameters."""
+        has_any = "line_values" in self.task.schedule
+        return given_by(from_json(self.task.schedule), self.occurrence.line) if has_any else {}
 
     @property
     def place(self) -> Place:

@@ -15,6 +15,7 @@ from flask import Flask, Response, g, request
 from watchbell import resources
 from watchbell.config import Config
 from watchbell.domain import masking
+from watchbell.domain.schedule import line_values
 from watchbell.errors import ConfigError
 from watchbell.version import __version__
 from watchbell.web import (
@@ -190,6 +191,7 @@ def _give_to_templates(app: Flask) -> None:
     app.add_template_filter(presenters.size_words)
     app.add_template_filter(schedule_words.sentence_of, "schedule_sentence")
     app.add_template_filter(schedule_words.line_values_of, "line_values")
+    app.add_template_filter(line_values.words, "value_words")
     app.add_template_filter(schedule_words.without_next)
     app.add_template_filter(masking.mask_all, "masked_environment")
     app.add_template_filter(audit_list.plain_value)

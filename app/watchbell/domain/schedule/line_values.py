@@ -93,7 +93,8 @@ def _entries(value: object) -> list[tuple[str, Mapping[str, str]]]:
         return []
     if isinstance(value, Mapping):
         return [(str(line), _plain(str(line), values)) for line, values in value.items()]
-    texts = value.splitlines() if isinstance(value, str) else value
+    # Only these two end a line: others may stand in a value.
+    texts = value.replace("\r\n", "\n").split("\n") if isinstance(value, str) else value
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
         raise InputError.of(FIELD, "must be an object of values by their lines, or lines of text", EXAMPLE)
     if sum(map(len, texts)) > _LONGEST:

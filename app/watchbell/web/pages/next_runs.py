@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, jsonify, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from watchbell.domain.schedule import line_values
 from watchbell.services import coming, task_lists, tasks
 from watchbell.services.coming import Coming
 from watchbell.web import current, list_look, next_run_list, query, twins
@@ -23,7 +24,19 @@ blueprint = Blueprint("next_runs", __name__)
 #: How many moments a twin holds unless it is asked for another number; its head says where it goes on.
 _TWIN_ROWS = 2000
 _MOST = 10_000
-_CSV_COLUMNS = ("due_at", "local_time", "zone", "task_id", "task", "schedule", "owner", "host", "is_left_out", "note")
+_CSV_COLUMNS = (
+    "due_at",
+    "local_time",
+    "zone",
+    "task_id",
+    "task",
+    "schedule",
+    "owner",
+    "host",
+    "is_left_out",
+    "note",
+    "parameters",
+)
 
 
 @blueprint.get("/next-runs")
@@ -130,4 +143,5 @@ def _as_row(one: Coming) -> dict[str, object]:
         "host": task.host,
         "is_left_out": occurrence.is_left_out,
         "note": occurrence.note,
+        "parameters": line_values.words(one.values),
     }
