@@ -122,11 +122,17 @@ LINES = st.sampled_from(["* * * * *", "*/2 * * * *", "0 * * * *", "30 2 * * *", 
 def test_of_lines_that_are_due_at_one_moment_the_first_one_counts(lines: list[str], seconds: int) -> None:
     # Around the end of summer time, where a local time comes twice.
     after = datetime(2026, 10, 23, tzinfo=UTC) + timedelta(seconds=seconds)
-    found = next_occurrence(schedule_of(cron=lines), after)
+    plan = schedule_of(cron=lines, line_values={"*": {"a": "b"}})
+    found = next_occurrence(plan, after)
     alone = [next_occurrence(schedule_of(cron=line), after) for line in lines]
 
     assert found is not None
     assert found.line == [one is not None and one.due_at == found.due_at for one in alone].index(True)
+    # A list of moments, which is made in another way, says the same of each.
+    walked, at = list(occurrences(plan, after, 12)), after
+    for one in walked:
+        assert one == next_occurrence(plan, at)
+        at = one.due_at
 
 
 def test_a_moment_that_a_calendar_moves_keeps_the_values_of_its_line() -> None:

@@ -102,7 +102,7 @@ class Occurrence:
     note: str = ""
     #: Whether it becomes a row that says so, and is not started.
     is_left_out: bool = False
-    #: Which line of the schedule it is of, counted from 0: the first of those that are due then.
+    #: Which line of a schedule whose lines give values it is of, counted from 0: the first of those that are due then.
     line: int = 0
 
 

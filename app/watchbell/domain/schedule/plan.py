@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import merge
-from itertools import islice
+from itertools import count, groupby, islice
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
@@ -86,7 +86,7 @@ def _walk(schedule: Schedule, after: datetime) -> Iterator[Occurrence]:
         moment = max(moment, first_instant(schedule.not_before, schedule.zone) - _LEAST)
     until = None if schedule.not_after is None else last_instant(schedule.not_after, schedule.zone)
     last = None
-    for found in merge(*(walk_zone(one, schedule.zone, schedule.dst, moment) for one in patterns), key=_BY_NAME):
+    for found in _merged([walk_zone(one, schedule.zone, schedule.dst, moment) for one in patterns], schedule):
         if until is not None and found.due_at > until:
             return
         # Two texts may name one instant, and the earlier name is its key.
@@ -97,6 +97,24 @@ def _walk(schedule: Schedule, after: datetime) -> Iterator[Occurrence]:
                 if schedule.calendar is None
                 else keep_or_leave_out(schedule.calendar_rule, schedule.calendar, found)
             )
+
+
+def _merged(walks: Sequence[Iterator[Occurrence]], schedule: Schedule) -> Iterator[Occurrence]:
+    """Return the moments of several lines by time and name; where lines give values, each says of which one it is."""
+    if len(walks) == 1 or not schedule.line_values:
+        return merge(*walks, key=_BY_NAME)
+    return _first_of_each(merge(*map(_numbered, walks, count()), key=_BY_NAME))
+
+
+def _numbered(walk: Iterator[Occurrence], line: int) -> Iterator[Occurrence]:
+    return (dataclasses.replace(one, line=line) for one in walk)
+
+
+def _first_of_each(moments: Iterator[Occurrence]) -> Iterator[Occurrence]:
+    """Yield each instant once: by the earlier name, which is its key, and of the first line that is due then."""
+    for _due_at, together in groupby(moments, key=lambda one: one.due_at):
+        first, *others = together
+        yield dataclasses.replace(first, line=min(one.line for one in (first, *others))) if others else first
 
 
 def _patterns(schedule: Schedule) -> list[CalendarPattern] | None:
@@ -122,6 +140,8 @@ def _next_of_expressions(schedule: Schedule, after: datetime) -> Occurrence | No
     )
     if first is None:
         return None
+    if not schedule.line_values:
+        return first
     # Of its values it is the order that decides: the first line that is due then gives them.
     line = next(number for number, one in enumerate(found) if one is not None and one.due_at == first.due_at)
     return dataclasses.replace(first, line=line) if line else first
