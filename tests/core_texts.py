@@ -56,6 +56,7 @@ SILENT = frozenset(
         "task.json",
         "Invalid control",
         "final step",
+        "Callable[_P, _R]",
         "exec %(a)s",
         "/bin/bash -e",
         "or template_id is required",
