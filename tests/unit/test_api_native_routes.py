@@ -43,6 +43,7 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "resume_task": ("POST", "/tasks/1/resume", None, 200),
     "list_revisions": ("GET", "/tasks/1/revisions", None, 200),
     "get_revision": ("GET", "/tasks/1/revisions/1", None, 200),
+    "compare_revisions": ("GET", "/tasks/1/revisions/1/differences", None, 200),
     "restore_revision": ("POST", "/tasks/1/revisions/1/restore", None, 200, ANY),
     "list_moments": ("GET", "/tasks/1/next?n=3", None, 200),
     "list_outcomes": ("GET", "/tasks/1/outcomes?n=3", None, 200),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.api_fixtures import Program
 from tests.database import add_task
 from tests.unit.schedule_samples import cron_schedule
 from tests.web_fixtures import Person
@@ -49,3 +50,17 @@ def test_a_task_that_a_near_change_of_the_clock_touches_is_marked(
     marked = [row.select_one(".wb-task-name") for row in page.select("tbody tr") if "clock change" in row.text]
     assert [name.a.text for name in marked if name is not None and name.a is not None] == ["early"]
     assert "from 02:00 to 03:00" in str(marked[0]) or "from 03:00 to 02:00" in str(marked[0])
+
+
+def test_programs_are_told_when_a_near_change_of_the_clock_touches_a_task(
+    program: Program, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(around, "SOON", timedelta(days=730))
+    add_task(db, "early", cron="30 2 * * *", zone="Europe/Berlin")
+    add_task(db, "noon", cron="0 12 * * *", zone="Europe/Berlin")
+    add_task(db, "off", cron="30 2 * * *", zone="Europe/Berlin", enabled=False)
+
+    found = {one["name"]: one["clock_change_at"] for one in program.want(200, "GET", "/api/v2/tasks")["items"]}
+
+    # All changes of this zone are at one hour of UTC.
+    assert found["early"].endswith("T01:00:00+00:00") and found["noon"] is found["off"] is None

@@ -447,6 +447,7 @@ ROUTES: dict[str, Right] = {
     "native.pause_task": Right.OPERATE,
     "native.resume_task": Right.OPERATE,
     "native.list_revisions": Right.VIEW,
+    "native.compare_revisions": Right.VIEW,
     "native.list_moments": Right.VIEW,
     "native.list_outcomes": Right.VIEW,
     "native.preview_schedule": Right.VIEW,

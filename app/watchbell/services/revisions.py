@@ -68,6 +68,21 @@ def definition_at(db: Database, task: Task, version: int | None) -> Mapping[str,
     return tasks.revision(db, task.id, version).definition
 
 
+def differing(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    """Return the fields in which two stored definitions differ, those of schedule and policies each for itself."""
+    old, new = flat(before), flat(after)
+    return [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+
+
+def flat(definition: Mapping[str, object]) -> dict[str, object]:
+    """Return the fields of a stored definition, those of schedule and policies each for itself."""
+    found: dict[str, object] = {}
+    for name, value in definition.items():
+        inside = value if isinstance(value, Mapping) and name in {"schedule", "policies"} else None
+        found |= {f"{name}.{key}": item for key, item in inside.items()} if inside is not None else {name: value}
+    return found
+
+
 def restore(
     db: Database, task_id: int, version: int, *, now: datetime, actor: str, expected_version: int | None = None
 ) -> Task:

@@ -54,10 +54,11 @@ class TaskRow:
 def task_row(task: Task, newest_first: Sequence[Run | RunLine], now: datetime, paused: Mapping[int, Pause]) -> TaskRow:
     """Return what is shown of a task with its newest runs; ``paused`` holds the pauses of tasks."""
     rows = [outcome(run, now) for run in reversed(newest_first)]
-    return TaskRow(task, rows, usual_seconds(rows), paused.get(task.id), _clock(task, now))
+    return TaskRow(task, rows, usual_seconds(rows), paused.get(task.id), clock_of(task, now))
 
 
-def _clock(task: Task, now: datetime) -> Around | None:
+def clock_of(task: Task, now: datetime) -> Around | None:
+    """Return what the next change of the clock does to a task, if it is near and does anything to it."""
     # Most of the year no change is near, and then no schedule is read.
     if not task.enabled or near_change(str(task.schedule.get("zone") or "UTC"), now) is None:
         return None

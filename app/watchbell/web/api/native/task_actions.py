@@ -15,7 +15,15 @@ from watchbell.store.tasks import TaskRevision
 from watchbell.web import current, shown_variables
 from watchbell.web.api import parsing, versions
 from watchbell.web.api.idempotency import idempotent
-from watchbell.web.api.native import answers, parameter_schemas, run_schemas, schemas, task_schemas, words
+from watchbell.web.api.native import (
+    answers,
+    parameter_schemas,
+    run_schemas,
+    schemas,
+    task_edit_schemas,
+    task_schemas,
+    words,
+)
 from watchbell.web.api.native.family import blueprint
 from watchbell.web.api.native.tasks import NO_TASK, NO_VERSION, STALE, shown, stale
 from watchbell.web.db import database
@@ -105,6 +113,25 @@ def get_revision(task_id: str, version: str) -> Response:
     number = parsing.path_id("version", version)
     found = revisions.find(database(), parsing.path_id("task_id", task_id), number).revision
     return answers.answer(_revision(found))
+
+
+@blueprint.route("/tasks/<number:task_id>/revisions/<number:version>/differences")
+@blueprint.query(task_edit_schemas.AgainstAsked)
+@blueprint.errors(_404="There is no such task, or it has no such version.")
+@blueprint.answers(200, task_edit_schemas.RevisionDifferences)
+def compare_revisions(asked: dict[str, Any], task_id: str, version: str) -> Response:
+    """Get the fields in which a version of a task differs from another one, by default the one before it."""
+    number, wanted = parsing.path_id("task_id", task_id), parsing.path_id("version", version)
+    found = revisions.find(database(), number, wanted, asked.get("against"))
+    before = found.against.definition if found.against is not None else {}
+    after = found.revision.definition
+    # What differs is told of what is concealed, too.
+    old, new = (revisions.flat(shown_variables.stored(one)) for one in (before, after))
+    changed = [
+        {"field": name, "before": old.get(name), "after": new.get(name)} for name in revisions.differing(before, after)
+    ]
+    against = found.against.version if found.against is not None else None
+    return answers.answer({"version": wanted, "against": against, "differences": changed})
 
 
 def _revision(found: TaskRevision) -> dict[str, Any]:

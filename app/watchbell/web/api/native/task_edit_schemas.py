@@ -70,6 +70,22 @@ class FieldDifference(fields.Schema):
     after = fields.Shaped({}, required=True, allow_none=True)
 
 
+class AgainstAsked(fields.Schema):
+    """What a version is laid against."""
+
+    against = fields.Whole(
+        texts=True, validate=fields.between(1, 2**31 - 1), metadata={"description": "Another version.", "example": 1}
+    )
+
+
+class RevisionDifferences(fields.Schema):
+    """The fields in which two versions of a task differ."""
+
+    version = fields.Whole(required=True)
+    against = fields.Whole(required=True, allow_none=True, metadata={"description": "Null if there is none before it."})
+    differences = fields.Many(fields.Nested(FieldDifference), required=True)
+
+
 class EditedTask(fields.Schema):
     """What changes of one task."""
 

@@ -202,6 +202,13 @@ class Task(fields.Schema):
     sentence = fields.Text(
         required=True, metadata={"description": "The schedule in words.", "example": "At 02:30 every day"}
     )
+    clock_change_at = fields.Moment(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The next change of the clock, if it is within 14 days and touches a moment of the task."
+        },
+    )
     is_running = fields.Flag(required=True)
     paused = fields.Nested(schemas.Pause, required=True, allow_none=True)
     next_due_at = fields.Moment(required=True, allow_none=True)

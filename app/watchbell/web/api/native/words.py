@@ -15,7 +15,8 @@ from watchbell.services import pauses
 from watchbell.store.pauses import Pause
 from watchbell.store.runs import Run
 from watchbell.store.tasks import Task
-from watchbell.web import shown_variables
+from watchbell.web import current, shown_variables
+from watchbell.web.presenters_tasks import clock_of
 
 _PLAIN_FIELDS = (
     *("id", "version", "name", "enabled", "command", "steps", "directory", "environment_sets", "parameters"),
@@ -66,6 +67,7 @@ def task(found: Task, *, busy: Collection[int], paused: Mapping[str, Pause]) -> 
         **schedule(plan),
         **Policies.from_json(found.policies).to_json(),
         "sentence": found.schedule_words,
+        "clock_change_at": clock.change.at if (clock := clock_of(found, current.now())) else None,
         "is_running": found.id in busy,
         "paused": pause(paused.get(pauses.task_scope(found.id))),
         **{name: getattr(found, name) for name in _RECORD_FIELDS},
