@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import json
 import weakref
 from datetime import date, timedelta
 
 from tests.database import NOW
+from watchbell.domain import schedule as schedules
 from watchbell.domain.day_calendar import build_calendar
 from watchbell.domain.schedule import CalendarRule, build_schedule, next_occurrence
 from watchbell.domain.short_memory import LARGEST, remembers
+from watchbell.services import coming
+from watchbell.store.tasks import decoded
 
 
 def test_small_arguments_are_remembered_and_large_ones_are_not() -> None:
@@ -43,3 +47,16 @@ def test_no_preview_keeps_the_large_calendar_that_somebody_has_made_up_for_it() 
     gc.collect()
 
     assert [one for one in kept if one() is not None] == []
+
+
+def test_of_a_stored_schedule_no_text_of_a_large_calendar_is_kept() -> None:
+    """Each task has a text of its own, be the calendar in it the same or not."""
+    plain = schedules.to_json(build_schedule({"cron": "0 9 * * *"}, now=NOW, default_zone="UTC"))
+    small = json.dumps(plain)
+    more = {"calendar": "c", "calendar_days": "2026-12-25 " + "x" * LARGEST, "calendar_rule": "next"}
+    large = json.dumps({**plain, **more})
+
+    for read in (decoded, coming._plan_of):
+        assert read(small) is read(small)
+        assert read(large) is not read(large)
+        assert read(large) == read(large)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import heapq
 import itertools
 import operator
@@ -17,6 +16,7 @@ from watchbell.domain import schedule as schedules
 from watchbell.domain.blackouts import marker
 from watchbell.domain.schedule import Occurrence, Schedule, from_json
 from watchbell.domain.schedule.line_values import given_by
+from watchbell.domain.short_memory import remembers
 from watchbell.services import blackouts
 from watchbell.services.task_lists import TaskFilter
 from watchbell.store import coming as store
@@ -177,7 +177,7 @@ def _grouped(lines: Sequence[PlanLine], now: datetime) -> list[_Group]:
     return [_Group(line, _plan_of(line.schedule), line.begin or now) for line in dict.fromkeys(lines)]
 
 
-@functools.lru_cache(maxsize=4096)
+@remembers(4096, len)
 def _plan_of(text: str) -> Schedule:
     return schedules.from_json(task_store.decoded(text))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from watchbell.domain import schedule as schedules
 from watchbell.domain.schedule import Schedule, ScheduleKind, from_json, line_values
+from watchbell.domain.short_memory import remembers
 from watchbell.errors import WatchbellError
 from watchbell.web import schedule_german
 from watchbell.web.i18n import _, language
@@ -54,7 +54,7 @@ def without_next(task: Scheduled) -> str:
     return _("by hand") if task.schedule.get("kind") == ScheduleKind.MANUAL else _("not again")
 
 
-@functools.lru_cache(maxsize=16_384)
+@remembers(16_384, lambda _name, stored: len(stored))
 def _told(name: str, stored: str) -> str:
     """Return the sentence of a stored schedule; nothing for one that cannot be read, which still has its English one."""
     try:
