@@ -95,7 +95,8 @@ class Listener:
         return bool(state != before)
 
     def _connect(self) -> None:
-        taken = self._engine.raw_connection()
+        # By way of a connection of the engine, whose errors are those that all others are used to.
+        taken = self._engine.connect().connection
         try:
             is_pooled = pooler.is_pooled(taken)
             taken.driver_connection.autocommit = True  # type: ignore[union-attr]
