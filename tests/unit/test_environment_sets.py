@@ -32,6 +32,7 @@ from watchbell.services import (
     tasks,
     transfer,
     triggers,
+    undoing,
 )
 from watchbell.services.ownership import Doer
 from watchbell.services.transfer import Action
@@ -208,6 +209,27 @@ def test_an_old_version_and_a_template_come_back_with_what_the_set_says_now(db: 
     made = task_templates.make_task(db, template.id, {"name": "made"}, defaults=defaults(db), **HOW)
 
     assert variables(db, restored) == variables(db, made) == {"PGHOST": "two"}
+
+
+def test_a_deleted_task_comes_back_with_what_its_set_says_now_and_carries_one_that_is_gone(db: Database) -> None:
+    make(db)
+    task = add(db)
+    tasks.delete(db, task.id, **HOW)
+    environment_sets.update(db, "database", {"variables": {"PGHOST": "two"}}, **HOW)
+
+    back = undoing.restore(db, task.id, **HOW)
+
+    assert (back.version, variables(db, back)) == (2, {"PGHOST": "two"})
+
+    tasks.delete(db, task.id, **HOW)
+    environment_sets.remove(db, "database", **HOW)
+    back = undoing.restore(db, task.id, **HOW)
+    found, _queues = transfer.list_definitions(db, ["report"])
+
+    assert (back.version, variables(db, back)) == (2, {"PGHOST": "two"})
+    assert [one.to_json() for one in transfer.list_sets(db, found, ["report"])] == [
+        {"name": "database", "variables": {"PGHOST": "two"}}
+    ]
 
 
 def test_who_may_not_change_a_task_may_not_change_what_it_takes_over(db: Database) -> None:

@@ -206,7 +206,8 @@ def delete(db: Database, task_id: int, *, now: datetime, actor: str, expected_ve
 
 def put_back(session: Session, task: Task, definition: TaskDefinition, *, now: datetime, actor: str) -> None:
     """Let a task that was deleted say this from now on, within a transaction."""
-    if definition.name != task.name:
+    stored = definition_of(task)
+    if definition != dataclasses.replace(stored, enabled=definition.enabled, team=definition.team):
         task.version += 1
         _keep_revision(session, task, definition, now=now, actor=actor)
     task_rows.write(session, task, definition, now=now, actor=actor)

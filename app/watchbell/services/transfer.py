@@ -95,9 +95,12 @@ def list_calendars(
 
 def list_sets(db: Database, definitions: Sequence[TaskDefinition], names: Sequence[str] = ()) -> list[SetEntry]:
     """Return all environment sets, or those that tasks of some names have."""
-    used = {name for one in definitions for name in one.environment_sets}
-    rows = [view.row for view in environment_sets.list_all(db)]
-    return [SetEntry(row.name, row.variables, row.description) for row in rows if not names or row.name in used]
+    used = {name: values for one in definitions for name, values in one.set_variables.items()}
+    found = {view.row.name: view.row for view in environment_sets.list_all(db)}
+    # One that was removed while its task was deleted is carried by the task alone, and no file may miss it.
+    gone = [SetEntry(name, dict(values)) for name, values in used.items() if name not in found]
+    kept = [SetEntry(row.name, row.variables, row.description) for row in found.values() if not names or row.name in used]
+    return kept + gone
 
 
 def list_blackouts(db: Database, names: Sequence[str] = ()) -> list[BlackoutEntry]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from watchbell.domain.permissions import Right
 from watchbell.domain.task_fields import read_name
 from watchbell.errors import Conflict, NotAllowed, NotFound
-from watchbell.services import deleted_tasks, links, ownership, quotas, tasks, teams
+from watchbell.services import deleted_tasks, links, ownership, quotas, task_sets, tasks, teams
 from watchbell.services.bulk_parts import Part, unheard
 from watchbell.store import audit
 from watchbell.store import runs as run_store
@@ -95,7 +95,10 @@ def _restore(session: Session, task: Task, *, now: datetime, actor: str, name: s
     if run_store.list_waiting(session, task.id, 1):
         raise Conflict(f"the runs of {task.name} that waited are still being cancelled; try again in a moment")
     links.require_may_return(session, task)
-    definition = dataclasses.replace(tasks.definition_of(task), name=name, enabled=_started(session, task.id))
+    stored = tasks.definition_of(task)
+    # What it shares with others may have been changed while it was away.
+    definition = task_sets.refreshed(session, stored, stored)
+    definition = dataclasses.replace(definition, name=name, enabled=_started(session, task.id))
     if not teams.is_there(session, task.team):
         # The team was deleted after it.
         definition = dataclasses.replace(definition, team="")
