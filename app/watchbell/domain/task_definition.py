@@ -250,7 +250,8 @@ def _check_texts(made: TaskDefinition) -> list[Problem]:
     """Return what is wrong with a command or steps for what they are given to."""
     interpreter, texts = made.policies.interpreter, [step.command for step in made.steps]
     if not interpreters.words_of(interpreter) and len(made.command) > COMMAND_LIMIT:
-        return [Problem("command", f"must be at most {COMMAND_LIMIT} characters long without an interpreter")]
+        words = f"must be at most {COMMAND_LIMIT} characters long without an interpreter"
+        return [Problem("command", words, "echo hello")]
     for field, text in (("command", made.command), *(("steps", text) for text in texts)):
         if text and (fault := interpreters.find_fault(text, interpreter)):
             return [Problem(field, fault, "tar -c /home")]
