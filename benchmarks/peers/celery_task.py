@@ -30,3 +30,5 @@ def run() -> None:
 if __name__ == "__main__":
     for _ in range(int(sys.argv[1])):
         run.delay()
+    # Else the last ones stay here.
+    app.close()

@@ -17,7 +17,8 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
 from benchmarks.peers.peer import BROKER, DONE, PROGRAM, leave_mark
 
-dramatiq.set_broker(RabbitmqBroker(url=os.environ[BROKER]))
+broker = RabbitmqBroker(url=os.environ[BROKER])
+dramatiq.set_broker(broker)
 
 
 @dramatiq.actor(queue_name="bench-dramatiq", max_retries=0)
@@ -30,3 +31,5 @@ def run() -> None:
 if __name__ == "__main__":
     for _ in range(int(sys.argv[1])):
         run.send()
+    # Else the last ones stay here.
+    broker.close()
