@@ -99,7 +99,9 @@ def list_sets(db: Database, definitions: Sequence[TaskDefinition], names: Sequen
     found = {view.row.name: view.row for view in environment_sets.list_all(db)}
     # One that was removed while its task was deleted is carried by the task alone, and no file may miss it.
     gone = [SetEntry(name, dict(values)) for name, values in used.items() if name not in found]
-    kept = [SetEntry(row.name, row.variables, row.description) for row in found.values() if not names or row.name in used]
+    kept = [
+        SetEntry(row.name, row.variables, row.description) for row in found.values() if not names or row.name in used
+    ]
     return kept + gone
 
 
