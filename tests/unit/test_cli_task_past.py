@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.shell import db, home, migrated_file, shell  # noqa: F401 - fixtures.
 from watchbell import errors
+from watchbell.store.tasks import list_newest_revisions
 
 # ruff: noqa: F811
 
@@ -38,6 +39,21 @@ def test_versions_are_compared_field_by_field(shell, db):
     assert {one["field"] for one in whole["differences"]} == {"schedule.expressions", "policies.retries", "comment"}
     assert shell("task", "revisions", "a", "9").code == errors.EXIT_NOT_FOUND
     assert shell("task", "revisions", "a", "--against", "1").code == errors.EXIT_USAGE
+
+
+def test_a_version_of_an_earlier_program_differs_in_nothing_that_came_later(shell, db):
+    shell("task", "add", "a", "--command", "true", "--manual")
+    with db.write() as session:
+        kept = list_newest_revisions(session, 1, 1)[0]
+        policies = {name: value for name, value in kept.definition["policies"].items() if name != "interpreter"}
+        later = ("environment_sets", "set_variables")
+        kept.definition = {name: value for name, value in kept.definition.items() if name not in later} | {
+            "policies": policies
+        }
+    shell("task", "edit", "a", "--comment", "mine")
+
+    assert shell("task", "revisions", "a", "2").out.splitlines()[1:] == ["  comment: - -> mine"]
+    assert shell("task", "revisions", "a").out.splitlines()[1].split()[-1] == "comment"
 
 
 def test_tags_nest_in_the_list_and_the_tree(shell, db):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -78,6 +79,18 @@ def test_two_people_do_not_lose_what_the_other_has_changed(admin: Person, db: Da
     again = admin.post(EDIT, {**begun, "version": "2", "began": "A=2\nB=2\nC=1", "variables": "A=2\nB=3\nC=1\nD=1"})
     assert again.status_code == 303
     assert variables(db, task) == {"A": "2", "B": "3", "C": "1", "D": "1"}
+
+
+def test_two_people_do_not_lose_what_the_other_says_a_set_is_for(admin: Person, db: Database) -> None:
+    make(db, A="1")
+    begun = {"name": "database", "version": "1", "began": "A=1", "began_description": "", "variables": "A=1"}
+    assert admin.post(EDIT, {**begun, "description": "theirs"}).status_code == 303
+
+    for typed, shown, told in (("", "theirs", "saved meanwhile: Description."), ("mine", "mine", "Changed by both")):
+        late = admin.post(EDIT, {**begun, "description": typed})
+        assert late.status_code == 409 and told in late.text
+        began, description = re.findall(r'<input[^>]*name="(?:began_)?description"[^>]*>', late.text)
+        assert 'value="theirs"' in began and f'value="{shown}"' in description
 
 
 def test_a_set_that_a_task_names_stays_and_says_who(admin: Person, db: Database) -> None:

@@ -11,6 +11,8 @@ from watchbell.cli.program import Program, pass_program
 from watchbell.cli.screen import columns_of, examples, json_option, moment, one_line, print_json, say, table
 from watchbell.cli.source import RevisionRow, TaskRow
 from watchbell.cli.transfer import short
+from watchbell.domain.masking import MASK
+from watchbell.domain.policies import Policies
 from watchbell.errors import Conflict, NotFound
 
 #: So many versions can be asked for at a time.
@@ -107,7 +109,7 @@ def _compare(program: Program, found: TaskRow, version: int, against: int | None
         if wanted and wanted not in kept:
             raise NotFound(f"task {found.name!r} has no version {wanted} that is kept")
     old, new = (_flat(kept[number]) if number else {} for number in (base, version))
-    differing = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    differing = _differing(old, new)
     if as_json:
         differences = [{"field": name, "before": old.get(name), "after": new.get(name)} for name in differing]
         print_json({"version": version, "against": base or None, "differences": differences})
@@ -117,7 +119,9 @@ def _compare(program: Program, found: TaskRow, version: int, against: int | None
     for name in differing:
         say(f"  {name}: {short(old.get(name))} -> {short(new.get(name))}")
     if not differing:
-        say(f"  It says the same as version {base}.")
+        # Values that are masked may be other ones.
+        limits = ", as far as you may read it" if MASK in str(made.definition) else ""
+        say(f"  It says the same as version {base}{limits}.")
 
 
 def _flat(revision: RevisionRow) -> dict[str, object]:
@@ -125,13 +129,22 @@ def _flat(revision: RevisionRow) -> dict[str, object]:
     flat: dict[str, object] = {}
     for name, value in revision.definition.items():
         if isinstance(value, Mapping) and name in {"schedule", "policies"}:
-            flat |= {f"{name}.{key}": item for key, item in value.items()}
+            # An earlier Watchbell did not write down the policies that came later.
+            known = {**Policies().to_json(), **value} if name == "policies" else value
+            flat |= {f"{name}.{key}": item for key, item in known.items()}
         else:
             flat[name] = value
     return flat
 
 
+def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Return the fields in which two versions differ; one that a version does not have yet is as good as empty there."""
+    names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    return [name for name in names if not old or old.get(name) or new.get(name) or (name in old and name in new)]
+
+
 def _changed(older: RevisionRow | None, newer: RevisionRow) -> str:
     if older is None:
         return "-"
-    return ", ".join(name for name, value in newer.definition.items() if value != older.definition.get(name))
+    names = (name.partition(".")[0] for name in _differing(_flat(older), _flat(newer)))
+    return ", ".join(dict.fromkeys(names))

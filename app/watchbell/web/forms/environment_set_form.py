@@ -23,6 +23,7 @@ class EnvironmentSetForm(FlaskForm):  # type: ignore[misc]
     version = HiddenField()
     #: The variables as they were when the form was begun, by which it is known who has changed which.
     began = HiddenField()
+    began_description = HiddenField()
     name = StringField(lazy("Name"), render_kw={**_PLAIN, "maxlength": NAME_LIMIT, "required": True})
     description = StringField(lazy("Description"), render_kw={"maxlength": DESCRIPTION_LIMIT, "autocomplete": "off"})
     variables = TextAreaField(lazy("Variables"), render_kw={**_PLAIN, "rows": 10})
@@ -34,6 +35,7 @@ class EnvironmentSetForm(FlaskForm):  # type: ignore[misc]
     def begin(self, view: SetView) -> None:
         """Go on from what is stored now: saving puts what is typed in its place."""
         self.version.data, self.began.data = str(view.row.version), lines_of(view.row.variables)
+        self.began_description.data = view.row.description
 
     def show_problems(self, problems: Iterable[Problem]) -> None:
         """Put each problem on its field."""
@@ -56,5 +58,6 @@ def shown_data(view: SetView) -> dict[str, Any]:
         "description": row.description,
         "variables": lines,
         "began": lines,
+        "began_description": row.description,
         "version": str(row.version),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -127,6 +129,11 @@ def _late(form: EnvironmentSetForm, view: SetView, error: VersionConflict) -> st
         return _form(form, view)
     merged = rules.merge(began, view.row.variables, typed)
     form.variables.data = lines_of(merged.variables)
+    label = _("Description")
+    before, mine = (str(text or "").strip() for text in (form.began_description.data, form.description.data))
+    said = rules.merge({label: before}, {label: view.row.description}, {label: mine})
+    form.description.data = said.variables[label]
+    merged = dataclasses.replace(merged, clashes=[*said.clashes, *merged.clashes], taken=[*said.taken, *merged.taken])
     form.begin(view)
     form.form_errors.append(sentence(error.message))
     return _form(form, view, merged=merged)
