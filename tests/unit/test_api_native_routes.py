@@ -49,6 +49,12 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
     "list_outcomes": ("GET", "/tasks/1/outcomes?n=3", None, 200),
     "preview_schedule": ("POST", "/schedules/preview", {"cron": "30 2 * * *", "zone": "Europe/Berlin"}, 200),
     "change_tasks": ("POST", "/tasks/bulk", {"action": "tag", "ids": [1], "tags": ["x"]}, 200),
+    "undo_edit": (
+        "POST",
+        "/tasks/edit/undo",
+        {"items": [{"task_id": 1, "version_before": 1, "version": 1, "was_enabled": True}]},
+        200,
+    ),
     "edit_tasks": ("POST", "/tasks/edit", {"tasks": [{"id": 1, "version": 1}], "set": {"retries": 3}}, 200),
     "list_task_templates": ("GET", "/task-templates", None, 200),
     "save_task_template": ("POST", "/tasks/1/template", None, 200),

@@ -101,3 +101,23 @@ def test_what_cannot_be_meant_is_refused_with_what_would_do(shell, three, argume
     done = shell("task", "edit", *arguments)
 
     assert (done.code, done.out) == (EXIT_USAGE, "") and names in done.err
+
+
+def test_an_edit_is_undone_but_for_what_somebody_has_changed_since(shell, db, three, tmp_path):
+    before = told(shell)
+    done = shell("task", "edit", "a", "b", "c", *SLOWER, "--set", "enabled=no", "--yes", "--json")
+    (tmp_path / "edit.json").write_text(done.out)
+    tasks.update(db, three[1].id, {"comment": "mine"}, now=NOW, actor="eve", defaults=DEFAULTS)
+
+    undone = shell("task", "undo", str(tmp_path / "edit.json"))
+
+    assert undone.out == "2 tasks as before.\nChanged since, and left as they are: b.\n"
+    after = told(shell)
+    assert [after[name][1:] == before[name][1:] for name in "abc"] == [True, False, True]
+    assert {one["name"]: one["enabled"] for one in shell("task", "list", "--json").json()} == {
+        "a": True, "b": False, "c": True,
+    }  # fmt: skip
+    for text in ("[]", "{", '{"items": [{"task_id": 1}]}', '{"items": []}'):
+        (tmp_path / "edit.json").write_text(text)
+        assert shell("task", "undo", str(tmp_path / "edit.json")).code == EXIT_USAGE
+    assert shell("task", "undo", str(tmp_path / "none")).code == EXIT_USAGE

@@ -180,6 +180,11 @@ def left(theirs: Theirs) -> list[Asked]:
         *(("tasks.bulk", {}, {"action": action, **all_of}) for action in bulk.Action),
         *(("runs.bulk", {}, {"action": action, "ids": str(queued), "id": queued, "sure": "1"}) for action in RunAction),
         ("bulk_edits.undo", {}, {"undo": f"{task}:1:1:2"}),
+        (
+            "native.undo_edit",
+            {},
+            {"items": [{"task_id": task, "version_before": 1, "version": 2, "was_enabled": True}]},
+        ),
         ("transfer.create", {}, {"text": file, "act": "import", "pick": "task:theirs"}),
         ("tasks.run", {"task_id": task}, {}),
         ("runs.again", {"run_id": theirs.failed.id}, {}),

@@ -37,6 +37,9 @@ class EditSource(Protocol):
     def edit_tasks(self, seen: Mapping[int, int], changes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Change tasks, by their ids and the versions that were seen; raises InputError, and VersionConflict."""
 
+    def undo_edit(self, items: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Give tasks back what they had before an edit that told of them so; return names, ``restored`` and ``left``."""
+
     def order_tasks(
         self,
         action: str,
@@ -92,6 +95,14 @@ class LocalEdits:
             now=clock.now(), actor=program.actor, defaults=program.defaults, versions=seen,
         )  # fmt: skip
         return _answer(list(map(bulk_edits.told_of, done)), None)
+
+    def undo_edit(self, items: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Give tasks back what they had before an edit."""
+        from watchbell.services import bulk_edits
+
+        db, actor = self._program.existing_db, self._program.actor
+        found = bulk_edits.undo(db, list(map(bulk_edits.edited_of, items)), now=clock.now(), actor=actor)
+        return {"restored": list(found.names), "left": list(found.left)}
 
     def order_tasks(
         self,

@@ -73,6 +73,11 @@ class RemoteEdits:
         tasks = [{"id": number, "version": version} for number, version in seen.items()]
         return self._edit({"tasks": tasks, **_body(changes)})
 
+    def undo_edit(self, items: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Give tasks back what they had before an edit."""
+        found: Mapping[str, Any] = self._client.ask("POST", "/tasks/edit/undo", body={"items": list(items)})
+        return found
+
     def order_tasks(
         self,
         action: str,

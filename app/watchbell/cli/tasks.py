@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from watchbell.cli import parameters, task_acts, task_edits, task_past, task_tags, task_templates
+from watchbell.cli import parameters, task_acts, task_edits, task_past, task_tags, task_templates, task_undo
 from watchbell.cli.complete import complete_task
 from watchbell.cli.foresight import dry_run_option, tell
 from watchbell.cli.program import Program, pass_program
@@ -219,6 +219,7 @@ for command in (task_acts.enable, task_acts.disable, task_acts.delete, task_acts
     task.add_command(command)
 task.add_command(task_past.revisions)
 task.add_command(task_tags.tags)
+task.add_command(task_undo.undo)
 task.add_command(task_templates.template)
 
 

@@ -452,6 +452,7 @@ ROUTES: dict[str, Right] = {
     "native.list_outcomes": Right.VIEW,
     "native.preview_schedule": Right.VIEW,
     "native.preview_task": Right.EDIT,
+    "native.undo_edit": Right.EDIT,
     "native.edit_tasks": Right.EDIT,
     "native.list_deleted_tasks": Right.VIEW,
     "native.list_task_templates": Right.VIEW,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from watchbell.domain.permissions import Right
 from watchbell.domain.task_definition import Defaults, TaskDefinition
@@ -135,10 +136,16 @@ def told_of(edited: Edited) -> dict[str, object]:
         "outcome": "changed" if edited.differences else UNCHANGED,
         "version_before": edited.before,
         "version": edited.after,
+        "was_enabled": edited.was_enabled,
         "differences": [
             {"field": field, "before": before, "after": after} for field, before, after in edited.differences
         ],
     }
+
+
+def edited_of(told: Mapping[str, Any]) -> Edited:
+    """Return of what programs were told of one task as much as ``undo`` needs."""
+    return Edited(told["task_id"], "", (), told["version_before"], told["was_enabled"], told["version"])
 
 
 def undo(db: Database, done: Sequence[Edited], *, now: datetime, actor: str) -> Undone:

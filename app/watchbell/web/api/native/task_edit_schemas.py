@@ -100,7 +100,34 @@ class EditedTask(fields.Schema):
     version = fields.Whole(
         required=True, metadata={"description": "What it has now; after a dry run still the one before."}
     )
+    was_enabled = fields.Flag(required=True, metadata={"description": "Whether it was enabled before."})
     differences = fields.Many(fields.Nested(FieldDifference), required=True)
+
+
+class EditToUndo(fields.Schema):
+    """One task of an edit, as its answer has told of it."""
+
+    task_id = fields.Whole(required=True, metadata={"example": 7})
+    version_before = fields.Whole(required=True, metadata={"example": 3})
+    version = fields.Whole(required=True, metadata={"example": 4})
+    was_enabled = fields.Flag(required=True)
+
+
+class EditsToUndo(fields.Schema):
+    """The tasks of an edit that are to have what they had before."""
+
+    items = fields.Many(
+        fields.Nested(EditToUndo),
+        required=True,
+        validate=validate.Length(1, bulk.MOST_TASKS, error=f"must be 1 to {bulk.MOST_TASKS} tasks"),
+    )
+
+
+class EditUndone(fields.Schema):
+    """Which tasks are as they were, and which somebody has changed since."""
+
+    restored = fields.Many(fields.Text(), required=True)
+    left = fields.Many(fields.Text(), required=True)
 
 
 class EditResult(fields.Schema):

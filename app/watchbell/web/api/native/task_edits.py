@@ -50,6 +50,17 @@ def edit_tasks(given: dict[str, Any]) -> Response:
         raise InputError(*problems) from None
 
 
+@blueprint.route("/tasks/edit/undo", methods=["POST"])
+@blueprint.body(task_edit_schemas.EditsToUndo)
+@idempotent()
+@blueprint.answers(200, task_edit_schemas.EditUndone)
+def undo_edit(given: dict[str, Any]) -> Response:
+    """Give the tasks of an edit back what they had before; those that somebody has changed since are left alone and named."""
+    done = list(map(bulk_edits.edited_of, given["items"]))
+    found = bulk_edits.undo(database(), done, now=current.now(), actor=current.actor())
+    return answers.answer({"restored": list(found.names), "left": list(found.left)})
+
+
 def _act(given: dict[str, Any], ids: list[int], changes: Changes) -> Response:
     asking: dict[str, Any] = {"now": current.now(), "defaults": current.defaults()}
     if given["dry_run"]:
