@@ -232,6 +232,29 @@ def test_a_deleted_task_comes_back_with_what_its_set_says_now_and_carries_one_th
     ]
 
 
+def test_a_file_says_texts_where_texts_are_meant(db: Database) -> None:
+    document = {
+        "watchbell": 1,
+        "environment_sets": [{"name": "proxy", "variables": {"A": "1"}, "description": ["x"]}],
+        "tasks": [
+            {"name": f"t{number}", "command": "true", "policies": policies}
+            for number, policies in enumerate([{"interpreter": False}, {"interpreter": ["bash"]}, {"as_user": True}])
+        ],
+    }
+
+    with pytest.raises(InputError) as wrong:
+        transfer.plan(db, task_files.read(json.dumps(document)), now=NOW, defaults=defaults(db), replaces=False)
+
+    assert {problem.message.split("; ")[0] for problem in wrong.value.problems} == {"this is a text"}
+    assert "environment_sets[0].description" in str(wrong.value)
+
+    document["environment_sets"] = []
+    with pytest.raises(InputError) as wrong:
+        transfer.plan(db, task_files.read(json.dumps(document)), now=NOW, defaults=defaults(db), replaces=False)
+
+    assert [problem.message.split("; ")[0] for problem in wrong.value.problems] == ["this is a text"] * 3
+
+
 def test_who_may_not_change_a_task_may_not_change_what_it_takes_over(db: Database) -> None:
     make(db)
     task = add(db, as_user="root")

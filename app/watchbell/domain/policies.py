@@ -238,6 +238,11 @@ def _read(name: str, value: object) -> object:
         except ValueError:
             words = ", ".join(kind)
             raise InputError.of(name, f"must be one of {words}", next(iter(kind))) from None
+    if name in _TEXTS and not isinstance(value, str):
+        # A bare yes or no of a file is no name of a program or a user.
+        raise InputError.of(
+            name, "this is a text; put it in quotes", "'none'" if name == interpreters.FIELD else "backup"
+        )
     if name in _READERS:
         return _READERS[name](name, str(value).strip())
     if name not in RANGES:
@@ -290,6 +295,7 @@ def _read_results(name: str, text: str) -> str:
     return ", ".join(parts)
 
 
+_TEXTS = frozenset({"as_user", interpreters.FIELD})
 _READERS: dict[str, Callable[[str, str], object]] = {
     "retry_multiplier": _read_multiplier,
     "queue": _read_queue,

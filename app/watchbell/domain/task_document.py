@@ -285,6 +285,8 @@ class _Reader:
     def _set(self, value: object, path: Path) -> SetEntry | None:
         given = self._mapping(value, path, _SET_FIELDS)
         self._check_variables(given.get("variables"), (*path, "variables"))
+        if not isinstance(given.get("description") or "", str):
+            self._complain((*path, "description"), "this is a text; put it in quotes", "'the way out'")
         try:
             name = environment_sets.check_name(given.get("name"))
             variables = environment_sets.build_variables(given.get("variables"))
