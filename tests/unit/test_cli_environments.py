@@ -11,7 +11,7 @@ from watchbell.errors import EXIT_CONFLICT, EXIT_NOT_FOUND, EXIT_USAGE
 
 
 def test_a_set_is_made_named_changed_and_removed(shell, db, tmp_path: Path):
-    (tmp_path / "proxy.env").write_text("HTTP_PROXY=http://proxy:3128\n\nNO_PROXY=localhost\n")
+    (tmp_path / "proxy.env").write_text("# where to\nHTTP_PROXY=http://proxy:3128\n\nNO_PROXY=localhost\n")
     made = shell("environment", "add", "proxy", "--file", str(tmp_path / "proxy.env"), "--env", "NO_PROXY=local")
     assert made.out == "Environment set proxy is made: 2 variable(s).\n"
     shell("environment", "add", "base", "--env", "LANG=C", "--description", "for all")
@@ -34,7 +34,8 @@ def test_a_set_is_made_named_changed_and_removed(shell, db, tmp_path: Path):
     assert shell("environment", "remove", "proxy").out == "Environment set proxy is removed.\n"
 
 
-def test_what_is_wrong_is_one_line(shell, db):
+def test_what_is_wrong_is_one_line(shell, db, tmp_path):
+    (no_pair := tmp_path / "no-pair").write_text("# a comment\nLANG\n")
     shell("environment", "add", "base", "--env", "LANG=C")
 
     assert shell("environment", "add", "base", "--env", "LANG=C").code == EXIT_CONFLICT
@@ -44,10 +45,13 @@ def test_what_is_wrong_is_one_line(shell, db):
         ("add", "x", "--env", "LANG"),
         ("add", "1", "--env", "LANG=C"),
         ("add", "x", "--file", "/nowhere"),
+        ("add", "x", "--file", str(no_pair)),
         ("edit", "base"),
         ("edit", "base", "--unset", "NONE"),
         ("edit", "base", "--unset", "LANG"),
     ):
         answer = shell("environment", *arguments)
         assert (answer.code, len(answer.err.splitlines())) == (EXIT_USAGE, 1), answer
+        named = {"1": "NAME"}.get(arguments[1], arguments[2] if arguments[2:] else "")
+        assert named in answer.err, answer
     assert shell("task", "add", "x", "--command", "true", "--manual", "--env-set", "none").code == EXIT_USAGE

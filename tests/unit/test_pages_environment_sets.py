@@ -75,6 +75,7 @@ def test_two_people_do_not_lose_what_the_other_has_changed(admin: Person, db: Da
     assert late.status_code == 409
     text = late.text
     assert "has changed this environment set meanwhile" in text and "Taken over of what was saved meanwhile: A." in text
+    assert "not right yet" not in text
     assert "A=2\nB=3\nC=1\nD=1" in text and 'name="version"' in text and 'value="2"' in text
     again = admin.post(EDIT, {**begun, "version": "2", "began": "A=2\nB=2\nC=1", "variables": "A=2\nB=3\nC=1\nD=1"})
     assert again.status_code == 303

@@ -22,7 +22,7 @@ def _variable_options(function: Any) -> Any:
             click.option("--env", multiple=True, metavar="K=V",
                          help="A variable; its value may name secrets, as ${secret:NAME}. Give it again for more."),
             click.option("--file", "env_file", metavar="FILE",
-                         help="Lines with NAME=value from a file, or - for standard input."),
+                         help="Lines with NAME=value from a file, or - for standard input; lines that begin with # are left out."),
             click.option("--description", metavar="TEXT", help="What it is for."),
         )
     ):  # fmt: skip
@@ -112,7 +112,7 @@ def edit(program: Program, /, *, name: str, as_json: bool, dry_run: bool, **opti
     found = program.source.find_environment(name)
     unknown = [one for one in options["unset"] if one not in found["variables"]]
     if unknown:
-        raise InputError.of("variables", f"the set has no variable {unknown[0][:100]!r}", None)
+        raise InputError.of("unset", f"the set has no variable {unknown[0][:100]!r}", None)
     fields = _description(options)
     if given or options["unset"]:
         kept = {key: value for key, value in found["variables"].items() if key not in options["unset"]}
@@ -165,7 +165,9 @@ def _given(options: Mapping[str, Any]) -> dict[str, str]:
 
     found: dict[str, str] = {}
     if options["env_file"] is not None:
-        found |= dict(pairs_of("variables", _read(options["env_file"])))
+        # Such files have lines that nobody means as variables.
+        lines = [line for line in _read(options["env_file"]).split("\n") if not line.lstrip().startswith("#")]
+        found |= dict(pairs_of("file", "\n".join(lines)))
     for text in options["env"]:
         name, equals, value = text.partition("=")
         if not equals:
@@ -179,6 +181,6 @@ def _read(file: str) -> str:
         with click.open_file(file, encoding="utf-8-sig") as opened:
             return str(opened.read())
     except OSError as error:
-        raise InputError.of("variables", f"{file[:200]!r} cannot be read: {error.strerror}", Path(file).name) from None
+        raise InputError.of("file", f"{file[:200]!r} cannot be read: {error.strerror}", Path(file).name) from None
     except UnicodeDecodeError:
-        raise InputError.of("variables", f"{file[:200]!r} is not a text in UTF-8") from None
+        raise InputError.of("file", f"{file[:200]!r} is not a text in UTF-8") from None
