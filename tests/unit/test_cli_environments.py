@@ -52,6 +52,7 @@ def test_what_is_wrong_is_one_line(shell, db, tmp_path):
     ):
         answer = shell("environment", *arguments)
         assert (answer.code, len(answer.err.splitlines())) == (EXIT_USAGE, 1), answer
-        named = {"1": "NAME"}.get(arguments[1], arguments[2] if arguments[2:] else "")
+        # Without its last variable the set itself is wrong.
+        named = {"1": "NAME", "LANG": "--env"}.get(arguments[1 if "1" in arguments else -1], "".join(arguments[2:3]))
         assert named in answer.err, answer
     assert shell("task", "add", "x", "--command", "true", "--manual", "--env-set", "none").code == EXIT_USAGE

@@ -112,7 +112,7 @@ def edit(program: Program, /, *, name: str, as_json: bool, dry_run: bool, **opti
     found = program.source.find_environment(name)
     unknown = [one for one in options["unset"] if one not in found["variables"]]
     if unknown:
-        raise InputError.of("unset", f"the set has no variable {unknown[0][:100]!r}", None)
+        raise InputError.of("--unset", f"the set has no variable {unknown[0][:100]!r}", None)
     fields = _description(options)
     if given or options["unset"]:
         kept = {key: value for key, value in found["variables"].items() if key not in options["unset"]}
@@ -167,7 +167,7 @@ def _given(options: Mapping[str, Any]) -> dict[str, str]:
     if options["env_file"] is not None:
         # Such files have lines that nobody means as variables.
         lines = [line for line in _read(options["env_file"]).split("\n") if not line.lstrip().startswith("#")]
-        found |= dict(pairs_of("file", "\n".join(lines)))
+        found |= dict(pairs_of("--file", "\n".join(lines)))
     for text in options["env"]:
         name, equals, value = text.partition("=")
         if not equals:
@@ -181,6 +181,6 @@ def _read(file: str) -> str:
         with click.open_file(file, encoding="utf-8-sig") as opened:
             return str(opened.read())
     except OSError as error:
-        raise InputError.of("file", f"{file[:200]!r} cannot be read: {error.strerror}", Path(file).name) from None
+        raise InputError.of("--file", f"{file[:200]!r} cannot be read: {error.strerror}", Path(file).name) from None
     except UnicodeDecodeError:
-        raise InputError.of("file", f"{file[:200]!r} is not a text in UTF-8") from None
+        raise InputError.of("--file", f"{file[:200]!r} is not a text in UTF-8") from None
