@@ -142,6 +142,15 @@ def test_a_pattern_that_is_taken_is_quick_with_the_worst_of_texts(pattern: str) 
     spends_at_most(2, lambda: bounded_pattern.fits(pattern, "a" * 200))
 
 
+def test_patterns_of_one_task_together_keep_the_server_busy_no_longer_than_one() -> None:
+    slow = [{"name": f"p{number}", "pattern": "(|a){22}[bx]"} for number in range(3)]
+    plain = [{"name": f"q{number}", "pattern": "[a-z]+-[0-9]{4}"} for number in range(27)]
+
+    assert len(build_parameters([*slow[:2], *plain])) == 29
+    with pytest.raises(InputError, match="together"):
+        build_parameters(slow)
+
+
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [

@@ -8,6 +8,7 @@ group that is repeated raises its own to the power of how often that may be.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 PATTERN_LIMIT = 200
 #: No longer text is looked at.
@@ -29,6 +30,13 @@ def trouble(text: str) -> str:
     return _Scan(text).trouble()
 
 
+def trouble_together(patterns: Iterable[str]) -> str:
+    """Return why checked patterns, each on a text of its own, may take too long together, in words; empty if they do not."""
+    if sum(_Scan(text).ways() for text in patterns) > _MOST_WAYS:
+        return "all patterns together have too many repetitions"
+    return ""
+
+
 def fits(pattern: str, text: str) -> bool:
     """Return whether a checked pattern lies on the whole of a text."""
     return len(text) <= TEXT_LIMIT and re.fullmatch(pattern, text, re.ASCII) is not None
@@ -42,6 +50,11 @@ class _Scan:
         self._ways = 1
         #: The ways before each group that is open.
         self._open: list[int] = []
+
+    def ways(self) -> int:
+        """Return in how many ways a pattern that is good may lie on the longest text."""
+        self.trouble()
+        return self._ways
 
     def trouble(self) -> str:
         """Return what is wrong in words, empty if nothing is."""

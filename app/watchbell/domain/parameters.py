@@ -118,8 +118,9 @@ def build_parameters(value: object) -> tuple[Parameter, ...]:
         Problem(FIELD, f"two parameters have the variable {name}; give each a name of its own")
         for name in sorted({name for name in variables if variables.count(name) > 1})
     ]
-    if problems:
-        raise InputError(*problems)
+    together = bounded_pattern.trouble_together(one.pattern for one in found)
+    if problems or together:
+        raise InputError(*problems, *([Problem(FIELD, together)] if together else []))
     return tuple(found)
 
 
