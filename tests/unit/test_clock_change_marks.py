@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.api_fixtures import Program
 from tests.database import add_task
+from tests.shell import home, migrated_file, shell  # noqa: F401 - fixtures.
 from tests.unit.schedule_samples import cron_schedule
 from tests.web_fixtures import Person
 from watchbell.domain.schedule import DSTRule, around
@@ -64,3 +66,14 @@ def test_programs_are_told_when_a_near_change_of_the_clock_touches_a_task(
 
     # All changes of this zone are at one hour of UTC.
     assert found["early"].endswith("T01:00:00+00:00") and found["noon"] is found["off"] is None
+
+
+def test_the_shell_tells_when_a_near_change_of_the_clock_touches_a_task(shell, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr(around, "SOON", timedelta(days=730))
+    for name, text in (("early", "30 2 * * *"), ("noon", "0 12 * * *")):
+        shell("task", "add", name, "--command", "true", "--cron", text, "--zone", "Europe/Berlin")
+
+    told = {name: shell("task", "show", name).out for name in ("early", "noon")}
+
+    assert re.search(r"Clock change +\d{4}-(03|10)-\d\d \d\d:00:00", told["early"])
+    assert "Clock change" not in told["noon"]

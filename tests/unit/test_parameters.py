@@ -273,6 +273,11 @@ def test_the_api_takes_values_and_tells_them(program: Program) -> None:
     }  # fmt: skip
     assert made["parameters"] == values
     assert program.want(201, "POST", f"/api/v2/runs/{made['id']}/rerun")["parameters"] == values
+    by_set = program.want(201, "POST", place, {"value_set": "l", "parameters": {"day": "2026-01-02"}})
+    assert by_set["parameters"] == {"day": "2026-01-02", "target": "live"}
+    unknown = program.want(422, "POST", place, {"value_set": "x"})
+    assert [(one["field"], one["example"]) for one in unknown["errors"]] == [("value_set", "l")]
+    program.want(422, "POST", place, {"asap": True, "value_set": "l"})
     # A run that waits already keeps its own values, and one that needs some cannot be asked for without.
     program.want(422, "POST", place, {"asap": True, "parameters": values})
     program.want(422, "POST", place, {"asap": True})

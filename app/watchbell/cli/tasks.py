@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from watchbell import clock
 from watchbell.cli import parameters, task_acts, task_edits, task_past, task_tags, task_templates, task_undo
 from watchbell.cli.complete import complete_task
 from watchbell.cli.foresight import dry_run_option, tell
@@ -26,6 +27,7 @@ from watchbell.cli.task_acts import COLUMNS, report
 from watchbell.cli.task_options import WHEN, given_fields, task_options
 from watchbell.domain import steps as task_steps
 from watchbell.domain.schedule import from_json, line_values
+from watchbell.domain.schedule.around import touched_soon
 from watchbell.domain.scopes import describe_pause, task_scope
 from watchbell.errors import InputError, Problem
 
@@ -152,6 +154,7 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
             "Schedule": found.schedule_words,
             "After": parameters.after_told(found.after, found.join),
             "Zone": found.zone,
+            "Clock change": _clock_change(found, program),
             "Enabled": "yes" if found.enabled else "no",
             "Paused": _pause_words(paused) if paused else None,
             "Directory": found.directory,
@@ -171,6 +174,12 @@ def show(program: Program, *, name: str, as_json: bool) -> None:
             f"Next ({program.zone.key})": ", ".join(moment(one, program.zone) for one in upcoming),
         }
     )
+
+
+def _clock_change(found: TaskRow, program: Program) -> str | None:
+    """Return when a near change of the clock does something to a task, as the list of tasks on the page marks it."""
+    near = touched_soon(from_json(found.schedule), clock.now()) if found.enabled else None
+    return moment(near.change.at, program.zone) if near is not None else None
 
 
 @task.command(

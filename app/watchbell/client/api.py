@@ -87,10 +87,14 @@ class Client:
         asap: bool = False,
         key: str | None = None,
         parameters: Mapping[str, object] | None = None,
+        value_set: str | None = None,
         revision: int | None = None,
     ) -> Run:
-        """Run a task now, with values of its parameters and by a version; asked again with the same ``key`` it is the same run."""
-        more = {"parameters": dict(parameters or {}), "revision": revision}
+        """Run a task now, by a version, with values of its parameters over those of a set that it has.
+
+        Asked again with the same ``key`` it is the same run.
+        """
+        more = {"parameters": dict(parameters or {}), "value_set": value_set, "revision": revision}
         body = {"asap": asap, **{name: value for name, value in more.items() if value}}
         return Run.of(self.ask("POST", f"/tasks/{task_id}/runs", body=body, key=key))
 

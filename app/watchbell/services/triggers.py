@@ -41,13 +41,14 @@ def run_now(
     actor: str,
     key: str | None = None,
     given: Mapping[str, object] | None = None,
+    value_set: str | None = None,
     version: int | None = None,
     rerun_of: int | None = None,
 ) -> Run:
     """Ask for a run of a task at once and return it, queued; a disabled task may be run by hand, too.
 
-    ``given`` are values of its parameters, ``version`` is the one that is run, by default the one in force, and
-    ``rerun_of`` the run that this one repeats. The same ``key`` asked for again answers with the run that it made the first
+    ``given`` are values of its parameters, over those of its set ``value_set``, ``version`` is the one that is run, by default
+    the one in force, and ``rerun_of`` the run that this one repeats. The same ``key`` asked for again answers with the run that it made the first
     time. Raises NotFound, InputError for values that it does not take, and QuotaReached when too many wait.
     """
     if key is not None and not (0 < len(key) <= KEY_LIMIT and key.isprintable()):
@@ -61,6 +62,8 @@ def run_now(
             # It brings back a command that somebody has taken out of force.
             ownership.require(session, Right.EDIT, task)
             ownership.require_user(task.name, Policies.from_json(_said(session, task, version)["policies"]).as_user)
+        if value_set is not None:
+            given = {**_set_of(_said(session, task, version), value_set), **(given or {})}
         occurrence_key = f"man:{key or uuid.uuid4().hex}"
         if key is None or store.find_run_by_key(session, task_id, occurrence_key) is None:
             refuse_too_many(session, task)
@@ -93,11 +96,19 @@ def run_exactly(db: Database, run: Run, *, now: datetime, actor: str) -> Run:
 def _said(session: Session, task: Task, version: int | None) -> Mapping[str, Any]:
     """Return what a run needs of a version of a task, by default of the one in force."""
     if version is None or version == task.version:
-        return {"command": task.command, "parameters": task.parameters, "policies": task.policies}
+        names = ("command", "parameters", "parameter_sets", "policies")
+        return {name: getattr(task, name) for name in names}
     kept = task_store.find_revision(session, task.id, version)
     if kept is None:
         raise NotFound(f"task {task.id} has no version {version}")
     return kept.definition
+
+
+def _set_of(said: Mapping[str, Any], title: str) -> Mapping[str, object]:
+    sets: Mapping[str, Mapping[str, object]] = said.get("parameter_sets") or {}
+    if title not in sets:
+        raise InputError.of("value_set", f"{title[:40]!r} is not a set of this task", next(iter(sets), None))
+    return sets[title]
 
 
 def refuse_too_many(session: Session, task: Task) -> None:

@@ -111,6 +111,14 @@ class RunWanted(fields.Schema):
             "example": {"day": "2026-11-30"},
         },
     )
+    value_set = fields.Text(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "The name of a set of the task's values, over which `parameters` go.",
+            "example": "yesterday",
+        },
+    )
     revision = fields.Whole(
         load_default=None,
         allow_none=True,

@@ -45,13 +45,14 @@ _OUTCOME_NAMES = ("run_id", *_OUTCOME_COLUMNS[1:])
 def run_task(wanted: dict[str, Any], task_id: str) -> Response:
     """Run a task now, also one that is disabled; the answer is the run, which is queued."""
     number, now, actor = parsing.path_id("task_id", task_id), current.now(), current.actor()
-    for name in ("parameters", "revision"):
+    for name in ("parameters", "value_set", "revision"):
         if wanted["asap"] and wanted[name]:
             raise InputError.of(name, "cannot stand beside asap: a run that waits already keeps its own")
     if wanted["asap"]:
         return run_made(triggers.run_soon(database(), number, now=now, actor=actor))
-    given, version = wanted["parameters"], _version(number, wanted["revision"])
-    return run_made(triggers.run_now(database(), number, now=now, actor=actor, given=given, version=version))
+    values = {"given": wanted["parameters"], "value_set": wanted["value_set"]}
+    version = _version(number, wanted["revision"])
+    return run_made(triggers.run_now(database(), number, now=now, actor=actor, version=version, **values))
 
 
 def _version(task_id: int, wanted: int | None) -> int | None:
