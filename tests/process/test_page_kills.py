@@ -74,7 +74,7 @@ def test_the_page_starts_and_stops_a_scheduler_that_outlives_it(house, open_page
     row = house.wait_for_state(run_id, "failed")
     assert (row["exit_code"], row["attempts"]) == (7, 1)
     after = open_page()
-    assert "is running already" in after.post("/scheduler/start")
+    assert "The scheduler is running already" in after.post("/scheduler/start")
     assert "has stopped" in after.post("/scheduler/stop")
     assert not pidfile.is_held(house.config)
 

@@ -291,7 +291,7 @@ def _require_free(config: Config) -> None:
     owner = pidfile.find_owner(config)
     if pidfile.is_held(config):
         who = f" (PID {owner.pid})" if owner else ""
-        raise AlreadyRunning(f"the scheduler of {config.home} is running already{who}")
+        raise AlreadyRunning(f"the scheduler is running already{who}")
 
 
 def _require_running(config: Config) -> None:
