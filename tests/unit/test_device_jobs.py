@@ -18,8 +18,6 @@ from watchbell.store.device_reports import DeviceReport
 from watchbell.store.fleet_jobs import DeviceJob
 from watchbell.store.session import Database
 
-pytestmark = pytest.mark.on_both
-
 STATES = [state.value for state in DeviceJobState]
 
 

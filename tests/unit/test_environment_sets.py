@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from watchbell.services import (
     audit,
     bulk_edits,
     bundles,
+    deleted_tasks,
     environment_sets,
     ownership,
     revisions,
@@ -264,6 +266,23 @@ def test_who_may_not_change_a_task_may_not_change_what_it_takes_over(db: Databas
 
     assert environment_sets.get(db, "database").row.version == 1
     assert variables(db, task)["PGHOST"] == "one"
+
+
+def test_a_stranger_says_nothing_to_a_task_that_may_come_back(db: Database) -> None:
+    make(db)
+    task = add(db, as_user="root")
+    tasks.delete(db, task.id, **HOW)
+    later = NOW + deleted_tasks.KEPT_FOR + timedelta(days=1)
+    said = {"variables": {"LD_PRELOAD": "/tmp/x.so"}}
+
+    with ownership.acting_for(Doer("eve", Role.EDITOR.value, users={"root": "admin"})):
+        with pytest.raises(NotAllowed):
+            environment_sets.update(db, "database", said, now=NOW, actor="eve")
+        # Nothing names it, so it goes; another one of its name would be taken over as well.
+        environment_sets.remove(db, "database", now=NOW, actor="eve")
+        with pytest.raises(NotAllowed):
+            environment_sets.create(db, {"name": "database", **said}, now=NOW, actor="eve")
+        environment_sets.create(db, {"name": "database", **said}, now=later, actor="eve")
 
 
 def test_secrets_say_that_sets_name_them_and_tasks_by_their_sets(db: Database) -> None:

@@ -12,7 +12,7 @@ from watchbell.domain.environment_sets import Sets
 from watchbell.domain.permissions import Right
 from watchbell.domain.shown_text import is_visible
 from watchbell.errors import Conflict, InputError, NotFound, Problem, VersionConflict
-from watchbell.services import audit, ownership, tasks
+from watchbell.services import audit, deleted_tasks, ownership, tasks
 from watchbell.store import environment_sets as store
 from watchbell.store import tasks as task_store
 from watchbell.store.environment_sets import EnvironmentSet
@@ -138,6 +138,8 @@ def add(session: Session, columns: Mapping[str, Any], *, now: datetime, actor: s
         raise Conflict(f"there is an environment set {columns['name']!r} already")
     if len(store.list_sets(session)) >= MOST_SETS:
         raise Conflict(f"there are {MOST_SETS} environment sets already; remove some first")
+    # A deleted task may name it that comes back.
+    _require_users(session, columns["name"], now)
     row = EnvironmentSet(**columns, version=1, created_at=now, created_by=actor, updated_at=now, updated_by=actor)
     store.add_set(session, row)
     _note(session, row, "create", now, actor, _difference({}, columns))
@@ -171,14 +173,19 @@ def change(session: Session, row: EnvironmentSet, columns: Mapping[str, Any], *,
     before = {name: getattr(row, name) for name in FIELDS}
     if before == dict(columns):
         return
-    for task in store.list_users(session, row.name):
-        # Whoever may not change one of these may not change with what it runs, least of all as another user.
-        ownership.require(session, Right.EDIT, task)
+    _require_users(session, row.name, now)
     for name, value in columns.items():
         setattr(row, name, value)
     row.version, row.updated_at, row.updated_by = row.version + 1, now, actor
     session.flush()
     _note(session, row, "update", now, actor, _difference(before, columns))
+
+
+def _require_users(session: Session, name: str, now: datetime) -> None:
+    """Raise NotYours unless whoever asks may edit all tasks that name a set, and those that may come back with it."""
+    for task in store.list_users(session, name, deleted_since=now - deleted_tasks.KEPT_FOR):
+        # Whoever may not change one of these may not change with what it runs, least of all as another user.
+        ownership.require(session, Right.EDIT, task)
 
 
 def follow(db: Database, name: str, *, now: datetime, actor: str) -> int:

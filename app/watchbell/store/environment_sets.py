@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, cast, func, select
+from sqlalchemy import ColumnElement, String, cast, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from watchbell.store.base import Base, can_hold, pattern
@@ -67,10 +67,13 @@ def count_uses(session: Session) -> dict[str, int]:
     return found
 
 
-def list_users(session: Session, name: str) -> Sequence[Task]:
-    """Return the tasks that name a set, by name; those that are deleted are left out."""
+def list_users(session: Session, name: str, *, deleted_since: datetime | None = None) -> Sequence[Task]:
+    """Return the tasks that name a set, by name; those that are deleted are left out but for the ones since a moment."""
+    is_meant: ColumnElement[bool] = Task.deleted_at.is_(None)
+    if deleted_since is not None:
+        is_meant |= Task.deleted_at > deleted_since
     # Names hold no signs that a text of JSON writes otherwise.
-    statement = select(Task).where(Task.deleted_at.is_(None), _NAMES.like(pattern(json.dumps(name)), escape="\\"))
+    statement = select(Task).where(is_meant, _NAMES.like(pattern(json.dumps(name)), escape="\\"))
     # The pattern does not tell capitals apart.
     found = session.scalars(statement.order_by(Task.name)).all()
     return [task for task in found if name in task.environment_sets]
