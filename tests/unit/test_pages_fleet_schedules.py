@@ -164,7 +164,8 @@ def test_a_filter_is_the_same_after_it_was_shown_as_lines() -> None:
 def test_a_schedule_that_devices_carry_shows_who_carries_it_and_what_became_of_its_moments(
     admin: Person, db: Database
 ) -> None:
-    answer = admin.post("/fleet/schedules/new", {**FORM, "carried": "y", "catch_up": "skip", "max_executions": "7"})
+    chosen = {"kind": "cron", "cron": "0 2 * * *", "carried": "y", "catch_up": "skip", "max_executions": "7"}
+    answer = admin.post("/fleet/schedules/new", {**FORM, **chosen})
     made = only(db)
     assert (made.is_carried, made.catch_up, made.max_executions, made.next_at) == (True, "skip", None, None)
     address = str(answer.location)
