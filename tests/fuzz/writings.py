@@ -13,10 +13,10 @@ from hypothesis.strategies import SearchStrategy
 
 from tests.fuzz.fuzzing import Target
 from tests.fuzz.material import texts, values
-from watchbell.domain import interpreters, parameters, placeholders, reproduction, runbooks
+from watchbell.domain import interpreters, parameters, placeholders, reproduction, runbooks, secret_names
 from watchbell.domain.blackouts import build_blackout
 from watchbell.domain.day_calendar import build_calendar
-from watchbell.domain.plain_command import shell_command
+from watchbell.domain.plain_command import plain_argv, shell_command
 from watchbell.domain.policies import Policies, build_policies
 from watchbell.domain.reproduction import Ran
 from watchbell.domain.schedule import build_schedule, from_json, line_values, to_json
@@ -152,11 +152,21 @@ def _take_parameters(given: tuple[list[Any], dict[str, str], str]) -> None:
         return
     if template:
         assert len(placeholders.fill(template, read)) == len(template)
-    ran = Ran(command, (), None, {"A": command[:50]}, found, read, Policies(), {}, {})
+    environment = {"A": command[:50]}
+    try:
+        secret_names.check_environment(environment.items())
+    except InputError:
+        # No task has such a variable.
+        environment = {}
+    ran = Ran(command, (), None, environment, found, read, Policies(), {}, {})
     for line in (*reproduction.variables_of(ran).lines, reproduction.script_of(ran)):
         shlex.split(line, comments=True)
-    stepped = Ran("", (Step("a", command or "x"),), "/", {}, (), {}, Policies(), {}, {})
-    assert shell_command(command or "x")[-1] in shlex.split(reproduction.script_of(stepped), comments=True)
+    said = command or "x"
+    stepped = Ran("", (Step("a", said),), "/", {}, (), {}, Policies(), {}, {})
+    written = shlex.split(reproduction.script_of(stepped), comments=True)
+    # A shell is given it as it stands; where a program is called without one, it is by the words that a shell makes of it.
+    argv = list(shell_command(said) if plain_argv(said) is None else shlex.split(said))
+    assert any(written[place : place + len(argv)] == argv for place in range(len(written)))
 
 
 def _take_line_values(given: tuple[str, Any]) -> None:

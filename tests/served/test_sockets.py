@@ -297,6 +297,7 @@ def test_a_client_that_does_not_read_is_cut_off_with_a_reason_and_holds_nobody_u
 
 def test_a_database_that_is_put_in_the_place_of_another_is_a_gap_and_goes_on(lab, web, empty_database):
     with web.listen() as ear:
+        ear.stand()
         lab.add("before", "true")
         ear.hear_until("job_created")
         lab.db.close()
