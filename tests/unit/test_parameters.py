@@ -136,6 +136,16 @@ def test_a_pattern_that_may_keep_the_server_busy_is_refused(pattern: str) -> Non
     assert bounded_pattern.trouble(pattern)
 
 
+@pytest.mark.parametrize("pattern", ["[[a]b", "[a--b]", r"x[^\]a&&b]", r"\[[a||b]", "[a~~]", "[[a", "([]--a])?"])
+def test_a_pattern_that_another_python_may_read_otherwise_is_refused_before_this_one_warns(pattern: str) -> None:
+    assert "must not begin a set with [" in bounded_pattern.trouble(pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"[\[a]--", r"[a\--]", "[a-z-]", r"\[[a&]&&", "[]a]||", "[a[]", "[^[]"])
+def test_a_pattern_with_such_signs_in_their_plain_sense_is_taken(pattern: str) -> None:
+    assert bounded_pattern.trouble(pattern) == ""
+
+
 @pytest.mark.parametrize("pattern", [r"\d{1,3}(\.\d{1,3}){3}", "[a-z]*[a-z0-9]*[^b]*[b_]", "a?" * 23 + "[b_]"])
 def test_a_pattern_that_is_taken_is_quick_with_the_worst_of_texts(pattern: str) -> None:
     assert not bounded_pattern.trouble(pattern)

@@ -16,6 +16,10 @@ TEXT_LIMIT = 200
 #: In so many ways may a pattern lie on the longest text; it takes well below a second to go through them all.
 _MOST_WAYS = 10_000_000
 EXAMPLE = "[a-z]+-[0-9]{4}"
+#: A sign of its own, or a set up to its end if it has one, of which the part in brackets is what stands in it.
+_SETS = re.compile(r"\\.|\[(\^?\]?(?:\\.|[^\]\\])*)(?:\]|\\?\Z)", re.DOTALL)
+#: What may come to mean a set within a set, or what two sets have in common: Python warns of it, and takes it for signs so far.
+_OPEN_TO_CHANGE = re.compile(r"\[|(?:\\.|[^\\])*?(?:--|&&|~~|\|\|)", re.DOTALL)
 _REPEAT = re.compile(r"[*+?]|\{(\d*)(,?)(\d*)\}")
 
 
@@ -23,6 +27,8 @@ def trouble(text: str) -> str:
     """Return why a text is no pattern or may take too long, in words; empty if it is good."""
     if len(text) > PATTERN_LIMIT:
         return f"its pattern must be at most {PATTERN_LIMIT} characters long"
+    if any(_OPEN_TO_CHANGE.match(found[1]) for found in _SETS.finditer(text) if found[1]):
+        return r"its pattern must not begin a set with [, nor double one of - & ~ | in it; write \[ or \- there"
     try:
         re.compile(text, re.ASCII)
     except (re.error, OverflowError, RecursionError):
