@@ -44,9 +44,12 @@ def run(program: Program) -> int:
 @scheduler.command(short_help="Start the scheduler in the background.", epilog=examples("watchbell scheduler start"))
 @json_option
 @pass_program
-def start(program: Program, *, as_json: bool) -> None:
-    """Start the scheduler in the background and wait for its first heartbeat."""
-    _report(program.source.start_scheduler(), as_json)
+def start(program: Program, *, as_json: bool) -> int:
+    """Start the scheduler in the background and wait for its first heartbeat, at most a minute.
+
+    One that is slower goes on starting; the exit code is 1 then, and its status tells when it runs.
+    """
+    return _report_start(program.source.start_scheduler(), as_json)
 
 
 @scheduler.command(
@@ -70,9 +73,9 @@ def stop(program: Program, *, kill: bool, as_json: bool) -> None:
 )
 @json_option
 @pass_program
-def restart(program: Program, *, as_json: bool) -> None:
-    """Stop the scheduler if it runs, then start it in the background."""
-    _report(program.source.restart_scheduler(), as_json)
+def restart(program: Program, *, as_json: bool) -> int:
+    """Stop the scheduler if it runs, then start it in the background and wait for it as a start does."""
+    return _report_start(program.source.restart_scheduler(), as_json)
 
 
 @scheduler.command(
@@ -166,6 +169,11 @@ def _row(one: Mapping[str, Any], zone: tzinfo) -> tuple[object, ...]:
 def _print_lines(lines: list[LogLine]) -> None:
     for line in lines:
         say(str(line))
+
+
+def _report_start(status: SchedulerStatus, as_json: bool) -> int:
+    _report(status, as_json)
+    return EXIT_FAILURE if status.state is SchedulerState.STARTING else EXIT_OK
 
 
 def _report(status: SchedulerStatus, as_json: bool) -> None:

@@ -172,7 +172,10 @@ class Client:
         return found
 
     def start_scheduler(self) -> Mapping[str, Any]:
-        """Start the scheduler and wait for its first heartbeat; raises Conflict if it is running already."""
+        """Start the scheduler and wait for its first heartbeat; raises Conflict if it is running already.
+
+        The ``state`` of one that takes more than some seconds is ``starting``; ``scheduler`` tells when it runs.
+        """
         found: Mapping[str, Any] = self.ask("POST", "/scheduler/start", patience=_WAIT_SECONDS)
         return found
 

@@ -6,7 +6,6 @@ the stop of the scheduler, as from everywhere else. Every answer says what is so
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -54,10 +53,11 @@ def start(config: Config, db: Database, interval_seconds: int, *, now: datetime,
     cron_task.switch_on(db, config, interval_seconds, now=now, actor=actor)
     found = process.status(config, db, now=now)
     if not found.is_alive:
-        # Somebody else may have started it in between, which is as well.
-        with contextlib.suppress(AlreadyRunning):
-            process.start(config, db, actor=actor)
-        found = process.status(config, db, now=clock.now())
+        try:
+            found = process.start(config, db, actor=actor, timeout=process.ANSWER_SECONDS)
+        except AlreadyRunning:
+            # Somebody else has started it in between, which is as well.
+            found = process.status(config, db, now=clock.now())
     words = f"Daemon started successfully with interval: {interval_seconds} seconds (PID: {found.pid})"
     return Answer(success=True, message=f"{words}{_held(config, db, now)}")
 

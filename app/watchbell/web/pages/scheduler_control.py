@@ -10,6 +10,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from watchbell.control import process
 from watchbell.control.detached import StartFailed
+from watchbell.control.process import SchedulerStatus
+from watchbell.domain.presence import SchedulerState
 from watchbell.errors import WatchbellError
 from watchbell.web import current, presenters
 from watchbell.web.checks import safe_next
@@ -40,8 +42,8 @@ def start() -> AnyResponse:
     """Start the scheduler and wait for its first heartbeat."""
 
     def act() -> str:
-        found = process.start(current.config(), database(), actor=current.actor())
-        return _("The scheduler is running, pid %(pid)s.", pid=found.pid)
+        found = process.start(current.config(), database(), actor=current.actor(), timeout=process.ANSWER_SECONDS)
+        return _still_starting(found) or _("The scheduler is running, pid %(pid)s.", pid=found.pid)
 
     return _answer(act)
 
@@ -61,10 +63,19 @@ def restart() -> AnyResponse:
     """Stop the scheduler and start it again; running commands go on."""
 
     def act() -> str:
-        found = process.restart(current.config(), database(), actor=current.actor())
-        return _("The scheduler has been restarted and is running, pid %(pid)s.", pid=found.pid)
+        found = process.restart(current.config(), database(), actor=current.actor(), timeout=process.ANSWER_SECONDS)
+        return _still_starting(found) or _(
+            "The scheduler has been restarted and is running, pid %(pid)s.", pid=found.pid
+        )
 
     return _answer(act)
+
+
+def _still_starting(found: SchedulerStatus) -> str:
+    """Return what is said of a scheduler on a machine so busy that it has not beaten yet; empty for one that has."""
+    if found.state is not SchedulerState.STARTING:
+        return ""
+    return _("The scheduler is starting, pid %(pid)s; its first heartbeat is still to come.", pid=found.pid)
 
 
 def _asking_page() -> str:

@@ -148,8 +148,8 @@ def get_scheduler() -> Response:
 @blueprint.errors(_409="It runs already.", _500="It did not start; `detail` says why.")
 @blueprint.answers(200, Status)
 def start_scheduler() -> Response:
-    """Start the scheduler and wait for its first heartbeat."""
-    return _told(process.start(current.config(), database(), actor=current.actor()))
+    """Start the scheduler and wait for its first heartbeat, at most ten seconds; a slower one is `starting`."""
+    return _told(process.start(current.config(), database(), actor=current.actor(), timeout=process.ANSWER_SECONDS))
 
 
 @blueprint.route("/scheduler/stop", methods=["POST"])
@@ -167,8 +167,8 @@ def stop_scheduler() -> Response:
 @blueprint.errors(_500="It did not end in time, or did not start.")
 @blueprint.answers(200, Status)
 def restart_scheduler() -> Response:
-    """Stop the scheduler if it runs, and start it; running commands go on."""
-    return _told(process.restart(current.config(), database(), actor=current.actor()))
+    """Stop the scheduler if it runs, and start it; running commands go on, and a slow start is `starting`."""
+    return _told(process.restart(current.config(), database(), actor=current.actor(), timeout=process.ANSWER_SECONDS))
 
 
 @blueprint.route("/scheduler/log")

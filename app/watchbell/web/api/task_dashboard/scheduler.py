@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from watchbell.control import logfile, process
+from watchbell.domain.presence import SchedulerState
 from watchbell.services import heartbeats
 from watchbell.web import current
 from watchbell.web.api.idempotency import idempotent
@@ -28,9 +29,10 @@ def status() -> dict[str, object]:
 @blueprint.errors(_400="It is running already.", _500="It did not start; the message says why.")
 @blueprint.answers(200, schemas.Started)
 def start() -> dict[str, object]:
-    """Start the scheduler and wait for its first heartbeat."""
-    found = process.start(current.config(), database(), actor=current.actor())
-    return {"success": True, "message": f"Scheduler started (PID {found.pid})", "start_time": _time(found)}
+    """Start the scheduler and wait for its first heartbeat, but not for long; the message says if it is still to come."""
+    found = process.start(current.config(), database(), actor=current.actor(), timeout=process.ANSWER_SECONDS)
+    late = "; its first heartbeat is still to come" if found.state is SchedulerState.STARTING else ""
+    return {"success": True, "message": f"Scheduler started (PID {found.pid}){late}", "start_time": _time(found)}
 
 
 @blueprint.route("/scheduler/stop", methods=["POST"])
