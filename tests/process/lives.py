@@ -52,12 +52,12 @@ exit "$code"
 
 
 class Nursery:
-    """Forks schedulers; see nursery.py."""
+    """Forks schedulers, or whatever else it is made for; see nursery.py."""
 
-    def __init__(self) -> None:
+    def __init__(self, *made_for: str) -> None:
         environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'app'}{os.pathsep}{ROOT}"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.process.nursery"],
+            [sys.executable, "-m", "tests.process.nursery", *made_for],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

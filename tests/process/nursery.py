@@ -1,26 +1,33 @@
-"""A program that has imported the scheduler once and forks one life of it after the other, in milliseconds each.
+"""A program that has imported Watchbell once and forks one life of it after the other, in milliseconds each.
 
 Reads one JSON object a line and answers each with one: ``{"do": "start", "settings": {...}, "out": PATH, "die_at": POINT}``
-starts a scheduler and answers with its pid, or, with ``"queues": [...], "drain": SECONDS``, a worker of the engine; ``{"do": "reap", "pid": PID}`` waits for its end and answers with the exit
-code, negative for a signal. Everything else about a life is as in the product: its own session, its own files, its own
-threads, real signals.
+starts a scheduler and answers with its pid, or, with ``"queues": [...], "drain": SECONDS``, a worker of the engine;
+``{"do": "serve", "arguments": [...], "environment": {...}, "folder": PATH, "out": PATH}`` is ``python -m watchbell`` with these
+arguments; ``{"do": "reap", "pid": PID}`` waits for its end and answers with the exit code, negative for a signal. Everything
+else about a life is as in the product: its own session, its own files, its own threads, real signals.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import sys
+import time
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 from tests.process import points
 from watchbell.config import Config
 from watchbell.errors import WatchbellError
 from watchbell.scheduler.main import run
 
+Order = dict[str, Any]
 
-def live(order: dict[str, object]) -> int:
+
+def live(order: Order) -> int:
     """Be a scheduler in the forked process and return its exit code."""
     try:
         points.arm(str(order.get("die_at") or ""))
@@ -40,7 +47,29 @@ def live(order: dict[str, object]) -> int:
         return 99
 
 
-def start(order: dict[str, object]) -> int:
+def serve(order: Order) -> int:
+    """Be the program in the forked process and return its exit code."""
+    from watchbell.cli.main import main
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(order["folder"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    time.tzset()
+    sys.argv[1:] = order["arguments"]
+    try:
+        return main(order["arguments"])
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    except BaseException:
+        traceback.print_exc()
+        return 99
+
+
+LIVES: dict[str, Callable[[Order], int]] = {"start": live, "serve": serve}
+
+
+def start(order: Order) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -51,7 +80,8 @@ def start(order: dict[str, object]) -> int:
         os.dup2(source, number)
     os.close(null)
     os.close(out)
-    code = live(order)
+    code = LIVES[order["do"]](order)
+    sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
@@ -59,14 +89,17 @@ def start(order: dict[str, object]) -> int:
 def main() -> None:
     # The test that started us may be interrupted at the keyboard; it ends us by closing our input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if "serve" in sys.argv[1:]:
+        # What a page is made of takes more than a second; only the nursery whose lives serve pages has it.
+        importlib.import_module("watchbell.cli.server")
     sys.stdout.write('{"ready": true}\n')
     sys.stdout.flush()
     while line := sys.stdin.buffer.raw.readline():
         order = json.loads(line)
-        if order["do"] == "start":
-            answer = {"pid": start(order)}
-        else:
+        if order["do"] == "reap":
             answer = {"code": os.waitstatus_to_exitcode(os.waitpid(order["pid"], 0)[1])}
+        else:
+            answer = {"pid": start(order)}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

@@ -7,14 +7,13 @@ import http.cookiejar
 import os
 import re
 import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
 from tests.process.lives import ROOT, Lab
+from tests.process.programs import serve
 from tests.waiting import wait_until
 
 
@@ -31,14 +30,8 @@ class Page:
             "WATCHBELL_HOSTNAME": "lab",
             **more,
         }
-        with self.words.open("w") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "watchbell", "--home", str(lab.home), program, "--port", "0"],
-                stdout=out,
-                stderr=out,
-                env=environment,
-                start_new_session=True,
-            )
+        command = ("-m", "watchbell", "--home", str(lab.home), program, "--port", "0")
+        self._process = serve(command, environment, self.words)
         self._jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         self._visitor = urllib.request.build_opener(self._jar)
         self.url = wait_until(self._find_url, 30, "the page's address")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
+from tests.process.lives import ROOT, Nursery
 from tests.waiting import wait_until
 from watchbell.config import Config
 from watchbell.control import pidfile
@@ -33,17 +37,69 @@ def watchbell(home: Path, *arguments: str, text: str | None = None, **more: str)
     return subprocess.run(command, input=text, capture_output=True, text=True, env=environment, timeout=60, check=False)
 
 
+class Forked:
+    """A ``watchbell`` that serves, in a process that need not import it anew; what the tests want of a Popen."""
+
+    _nursery: ClassVar[Nursery | None] = None
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], out: Path) -> None:
+        if Forked._nursery is None:
+            Forked._nursery = Nursery("serve")
+            atexit.register(Forked._nursery.close)
+        order = {"arguments": list(arguments), "environment": dict(environment), "folder": str(Path.cwd())}
+        self.pid = int(Forked._nursery.ask(do="serve", out=str(out), **order)["pid"])
+        self._descriptor = os.pidfd_open(self.pid)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while it goes on."""
+        return self._code_within(0)
+
+    def wait(self, timeout: float = 60) -> int:
+        """Wait for the end and return the exit code, negative for a signal."""
+        code = self._code_within(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired("watchbell", timeout)
+        return code
+
+    def kill(self) -> None:
+        """Kill it as kill -9 does."""
+        self.send_signal(signal.SIGKILL)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._descriptor, number)
+
+    def _code_within(self, seconds: float) -> int | None:
+        if self.returncode is None and select.select([self._descriptor], [], [], seconds)[0]:
+            assert Forked._nursery is not None
+            os.close(self._descriptor)
+            self.returncode = int(Forked._nursery.ask(do="reap", pid=self.pid)["code"])
+        return self.returncode
+
+
+def serve(command: Sequence[str], environment: Mapping[str, str], out: Path) -> Forked | subprocess.Popen[bytes]:
+    """Start what Python runs as ``command``, in a session of its own, with all its output in a file."""
+    out.write_bytes(b"")
+    # Who puts something before the package wants it imported anew.
+    is_ours = environment["PYTHONPATH"].split(os.pathsep)[0] == str(ROOT / "app")
+    if is_ours and tuple(command[:2]) == ("-m", "watchbell"):
+        return Forked(command[2:], environment, out)
+    with out.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+
+
 class Server:
     """A program that serves, with what it has printed so far."""
 
     def __init__(self, folder: Path, home: Path, command: Sequence[str], **more: str) -> None:
         self.home = home
         self.output = folder / "output.txt"
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                env=environment_of(home, **more), start_new_session=True,
-            )  # fmt: skip
+        self.process = serve(command, environment_of(home, **more), self.output)
 
     def words(self) -> str:
         return self.output.read_text()
