@@ -2,7 +2,7 @@
 
 Reads one JSON object a line and answers each with one: ``{"do": "start", "settings": {...}, "out": PATH, "die_at": POINT}``
 starts a scheduler and answers with its pid, or, with ``"queues": [...], "drain": SECONDS``, a worker of the engine;
-``{"do": "serve", "arguments": [...], "environment": {...}, "folder": PATH, "out": PATH}`` is ``python -m watchbell`` with these
+``{"do": "serve", "arguments": ["watchbell", ...], "environment": {...}, "out": PATH}`` is ``python -m`` with these
 arguments; ``{"do": "reap", "pid": PID}`` waits for its end and answers with the exit code, negative for a signal. Everything
 else about a life is as in the product: its own session, its own files, its own threads, real signals.
 """
@@ -12,12 +12,13 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import runpy
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from tests.process import points
 from watchbell.config import Config
@@ -47,23 +48,15 @@ def live(order: Order) -> int:
         return 99
 
 
-def serve(order: Order) -> int:
-    """Be the program in the forked process and return its exit code."""
-    from watchbell.cli.main import main
-
+def serve(order: Order) -> NoReturn:
+    """Be a program in the forked process, and end as one does: with all that is to be done at the end of it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
     time.tzset()
-    sys.argv[1:] = order["arguments"]
-    try:
-        return main(order["arguments"])
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(bool(end.code))
-    except BaseException:
-        traceback.print_exc()
-        return 99
+    sys.argv = order["arguments"]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    sys.exit()
 
 
 LIVES: dict[str, Callable[[Order], int]] = {"start": live, "serve": serve}
@@ -92,6 +85,7 @@ def main() -> None:
     if "serve" in sys.argv[1:]:
         # What a page is made of takes more than a second; only the nursery whose lives serve pages has it.
         importlib.import_module("watchbell.cli.server")
+        importlib.import_module("gunicorn.app.wsgiapp")
     sys.stdout.write('{"ready": true}\n')
     sys.stdout.flush()
     while line := sys.stdin.buffer.raw.readline():

@@ -31,6 +31,7 @@ class Page:
             **more,
         }
         command = ("-m", "watchbell", "--home", str(lab.home), program, "--port", "0")
+        self.words.write_bytes(b"")
         self._process = serve(command, environment, self.words)
         self._jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         self._visitor = urllib.request.build_opener(self._jar)

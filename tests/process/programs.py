@@ -38,7 +38,7 @@ def watchbell(home: Path, *arguments: str, text: str | None = None, **more: str)
 
 
 class Forked:
-    """A ``watchbell`` that serves, in a process that need not import it anew; what the tests want of a Popen."""
+    """A program that serves, in a process that need not import Watchbell anew; what the tests want of a Popen."""
 
     _nursery: ClassVar[Nursery | None] = None
 
@@ -46,7 +46,7 @@ class Forked:
         if Forked._nursery is None:
             Forked._nursery = Nursery("serve")
             atexit.register(Forked._nursery.close)
-        order = {"arguments": list(arguments), "environment": dict(environment), "folder": str(Path.cwd())}
+        order = {"arguments": list(arguments), "environment": dict(environment)}
         self.pid = int(Forked._nursery.ask(do="serve", out=str(out), **order)["pid"])
         self._descriptor = os.pidfd_open(self.pid)
         self.returncode: int | None = None
@@ -80,16 +80,15 @@ class Forked:
 
 
 def serve(command: Sequence[str], environment: Mapping[str, str], out: Path) -> Forked | subprocess.Popen[bytes]:
-    """Start what Python runs as ``command``, in a session of its own, with all its output in a file."""
-    out.write_bytes(b"")
+    """Start what Python runs as ``command``, in a session of its own, with all its output at the end of a file."""
     # Who puts something before the package wants it imported anew.
     is_ours = environment["PYTHONPATH"].split(os.pathsep)[0] == str(ROOT / "app")
-    if is_ours and tuple(command[:2]) == ("-m", "watchbell"):
-        return Forked(command[2:], environment, out)
-    with out.open("wb") as output:
+    if is_ours and command[0] == "-m":
+        return Forked(command[1:], environment, out)
+    with out.open("ab") as output:
         return subprocess.Popen(
             [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env=environment, start_new_session=True,
+            env=environment, cwd=ROOT, start_new_session=True,
         )  # fmt: skip
 
 
@@ -99,6 +98,7 @@ class Server:
     def __init__(self, folder: Path, home: Path, command: Sequence[str], **more: str) -> None:
         self.home = home
         self.output = folder / "output.txt"
+        self.output.write_bytes(b"")
         self.process = serve(command, environment_of(home, **more), self.output)
 
     def words(self) -> str:

@@ -7,8 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -19,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.process.lives import ROOT, Lab
+from tests.process.programs import serve
 from tests.waiting import wait_until
 
 DASHBOARD = ("-m", "watchbell", "dashboard")
@@ -43,10 +42,7 @@ class Web:
             "WATCHBELL_SAMPLE_TASK": "off", "WATCHBELL_HOSTNAME": "lab", "WATCHBELL_PORT": str(self.port),
             "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{self.port}", **settings,
         }  # fmt: skip
-        with self.words.open("a") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, *command], stdout=out, stderr=out, env=environment, cwd=ROOT, start_new_session=True
-            )
+        self.process = serve(command, environment, self.words)
         wait_until(lambda: self.status("/login") == 200, 30, "the server to answer")
 
     def status(self, path: str) -> int:
