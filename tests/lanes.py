@@ -24,6 +24,8 @@ LANES = {
 }
 #: So long a lane is shared by several workers, each with some of its files: its tests have installations of their own.
 SHARED_BY = {"browser": 2, "served": 2}
+#: Files whose tests look at the same large thing, which each worker would have to read for itself.
+TOGETHER = ("tests/architecture/test_house_rules.py", "tests/unit/test_core_texts.py")
 
 #: Tests without a lane wait for nothing, and give way to those that do when there are more workers than processors.
 _GIVES_WAY = 5
@@ -38,6 +40,8 @@ def lane_of(nodeid: str) -> str:
     if "brokers" in file:
         # They mostly wait, for a broker that begins or is in trouble.
         return "brokers"
+    if file.endswith(TOGETHER):
+        return file
     lane = next((LANES[folder] for folder in file.split("/")[:-1] if folder in LANES), None)
     if lane is None:
         return nodeid
