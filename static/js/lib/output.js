@@ -25,7 +25,7 @@ const ASK_AFTER = 2 * 1024 * 1024;
 /** And after so many lines: a browser stands still for minutes when it draws a million of them, however short they are. */
 const ASK_AFTER_LINES = 20000;
 /** While the end is followed so many lines stay, and the oldest make room. */
-const KEPT_LINES = 20000;
+const KEPT_LINES = 10000;
 const NEAR_END_PX = 24;
 const BY_HAND_MS = 700;
 const WRAP = "watchbell.wrap";
@@ -164,7 +164,7 @@ class Output {
     const [from, to] = answer.dropped ?? [Infinity, Infinity];
     // A text that begins behind the gap was asked for from inside it; one that ends at the gap is followed by it.
     if (this.offset > from && this.offset < to) this.#gap(to - from);
-    if (answer.text) this.screen.add(answer.text);
+    if (answer.text) this.screen.add(answer.text, undefined, "", this.#most);
     if (this.following) this.screen.forget(KEPT_LINES);
     if (this.offset <= from && answer.next_offset >= to) this.#gap(to - from);
     this.offset = answer.next_offset;
@@ -182,7 +182,7 @@ class Output {
     this.#begin();
     for (const piece of answer.pieces) {
       if (piece.before) this.#gap(piece.before, piece.stream);
-      if (piece.text) this.screen.add(piece.text, piece.stream, piece.at);
+      if (piece.text) this.screen.add(piece.text, piece.stream, piece.at, this.#most);
       if (piece.behind) this.#gap(piece.behind, piece.stream);
     }
     if (this.following) this.screen.forget(KEPT_LINES);
@@ -191,6 +191,11 @@ class Output {
     const exact = this.root.querySelector("[data-output-exact]");
     if (exact) exact.textContent = answer.note;
     this.#taken(answer.size, answer.done);
+  }
+
+  /** @returns {number} lines of an answer that are drawn */
+  get #most() {
+    return this.following ? KEPT_LINES : Infinity;
   }
 
   #begin() {

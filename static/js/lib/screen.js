@@ -42,14 +42,20 @@ export class Screen {
     this.place.classList.remove("wb-terminal--plain");
   }
 
-  /** @param {string} text @param {string} [stream] @param {string} [at] when it was written, in words */
-  add(text, stream = this.main, at = "") {
+  /** @param {string} text @param {string} [stream] @param {string} [at] when it was written, in words @param {number} [most] lines of it that are drawn, the newest */
+  add(text, stream = this.main, at = "", most = Infinity) {
     const voice = stream === "stderr" ? this.voices.stderr : this.voices.stdout;
-    let before = voice.open;
-    const number = before ? voice.lines.number : 0;
-    const lines = voice.lines.read(text);
+    const number = voice.open ? voice.lines.number : 0;
+    let lines = voice.lines.read(text);
     const unfinished = voice.lines.current;
     if (unfinished) lines.push(unfinished);
+    if (lines.length > most) {
+      // They would make room for each other at once, and drawing them takes a browser longer than anything else here.
+      this.forget(0);
+      lines = lines.slice(-most);
+      this.#tellCut();
+    }
+    let before = voice.open;
     let row = null;
     for (const line of lines) {
       row = this.#row(line, voice, at);
@@ -80,15 +86,22 @@ export class Screen {
   /** Keep the newest lines only. @param {number} most */
   forget(most) {
     for (const block of this.place.querySelectorAll(".wb-lines")) {
-      if (this.rows - block.childElementCount < most) return;
+      if (this.rows - block.childElementCount < most) break;
       this.rows -= block.childElementCount;
-      this.isCut = true;
-      if (this.left) block.remove();
-      else {
-        this.left = element("span", { class: "wb-line__gap", text: t("What comes before is not shown here; it is in the raw download.") });
-        block.replaceWith(this.left);
-      }
+      if (this.block === block) this.block = null;
+      this.#tellCut(block);
+      block.remove();
     }
+    // What goes on after its beginning has made room is drawn anew.
+    for (const voice of Object.values(this.voices)) if (!voice.open?.isConnected) voice.open = null;
+  }
+
+  /** Say where lines have made room. @param {Element} [place] before which it is said, at the end without one */
+  #tellCut(place) {
+    this.isCut = true;
+    if (this.left) return;
+    this.left = element("span", { class: "wb-line__gap", text: t("What comes before is not shown here; it is in the raw download.") });
+    this.place.insertBefore(this.left, place ?? null);
   }
 
   /** @param {string} id such as L12 @returns {HTMLElement|null} */
