@@ -227,6 +227,28 @@ def test_a_bar_of_progress_is_one_line_that_says_how_often_it_was_redrawn(page: 
     expect(told).to_contain_text("… 900 more, in the raw download")
 
 
+def test_of_a_flood_only_what_stays_is_drawn_and_an_open_line_goes_on_behind_it(page: Page, address: str) -> None:
+    page.goto(f"{address}/login")
+    show = """screen:const p = document.createElement('pre'); document.body.prepend(p);
+        const s = new m.Screen(p, 'both');
+        s.add('begun '); s.add('half of an error, ', 'stderr');
+        s.add('here\\n' + Array.from({length: 1000}, (_, n) => `line ${n + 2}`).join('\\n'), 'stdout', '', 10);
+        s.add('and its end\\n', 'stderr'); s.add(' ends\\n');
+        return [s.isCut, [...p.querySelectorAll('.wb-line')].map(row => `${row.id} ${row.querySelector('.wb-line__text').textContent}`)]"""
+
+    is_cut, rows = module(page, show)
+
+    assert is_cut
+    assert rows == [
+        *(f"L{n} line {n}" for n in range(992, 1001)),
+        "L1001 line 1001 ends",
+        "E1 half of an error, and its end",
+    ]
+    expect(page.locator("pre > .wb-line__gap")).to_have_text(
+        "What comes before is not shown here; it is in the raw download."
+    )
+
+
 @pytest.mark.parametrize(
     "hostile",
     [
