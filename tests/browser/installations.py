@@ -221,9 +221,12 @@ def expect_scheduler(page: Page, state: str, timeout: float = 15) -> None:
 
 
 def expect_run(page: Page, state: str, timeout: float = 20) -> None:
-    """Wait until the page of a run says that it is in a state."""
+    """Wait until the page of a run says that it is in a state, and has loaded itself anew if it has to for that."""
     badge = page.locator("[data-live-part=run-head] [data-state]").first
     expect(badge).to_have_attribute("data-state", state, timeout=timeout * 1000)
+    if state in {"running", "succeeded", "failed"}:
+        # It was made before the run had started, and gets its terminal now; whatever is done in between would be cut off.
+        expect(page.locator("[data-waits-for-output]")).to_have_count(0, timeout=timeout * 1000)
 
 
 def terminal(page: Page) -> Locator:

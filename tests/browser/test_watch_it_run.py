@@ -28,6 +28,13 @@ def run_now(page: Page, installation, name: str, command: str, **fields: object)
     return run_number(page)
 
 
+def shown_anew(page: Page) -> Page:
+    """Return another window with the same page: this one may load itself anew at any moment, because the run has ended."""
+    other = page.context.new_page()
+    other.goto(page.url)
+    return other
+
+
 def test_output_grows_and_the_end_shows_without_a_reload(page: Page, installation) -> None:
     first, second = installation.gate("first"), installation.gate("second")
     command = f"echo one; {first.wait}; echo two; {second.wait}; echo three"
@@ -140,9 +147,7 @@ def test_what_was_dropped_from_a_flood_is_said_in_its_place(page: Page, installa
     flood = "echo beginning; head -c 5000000 /dev/zero | tr '\\0' x; echo; echo the end"
     run_now(page, installation, "flood", flood, output_limit_mib="1")
     expect_run(page, "succeeded", timeout=40)
-    # The page may be loading itself anew at this very moment, because the run has ended.
-    page.wait_for_load_state("networkidle")
-    page.reload()
+    page = shown_anew(page)
     shown = terminal(page)
 
     expect(shown).to_contain_text("dropped here: the command wrote more than is kept.")
@@ -154,8 +159,7 @@ def test_what_was_dropped_from_a_flood_is_said_in_its_place(page: Page, installa
 def test_a_flood_of_short_lines_leaves_the_page_usable(page: Page, installation) -> None:
     run_now(page, installation, "short lines", "seq 500000")
     expect_run(page, "succeeded", timeout=40)
-    page.wait_for_load_state("networkidle")
-    page.reload()
+    page = shown_anew(page)
     shown = terminal(page)
 
     expect(page.get_by_role("button", name="Show more")).to_be_visible()

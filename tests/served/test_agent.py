@@ -52,6 +52,9 @@ class Device:
         self.start(code.secret)
         wait_until(lambda: enrolment.find(lab.db, code.code.prefix, now=clock.now()).device_uuid, _PATIENCE, "a device")
         self.uuid = str(enrolment.find(lab.db, code.code.prefix, now=clock.now()).device_uuid)
+        # The server has said so; a test that cuts or changes the wire now would keep it from the agent, for which the code
+        # is used up.
+        wait_until((folder / "credentials.json").exists, _PATIENCE, "the device to know who it is")
 
     def start(self, code: str = "", folder: Path | None = None) -> subprocess.Popen[bytes]:
         # Two with one identity ask together less often than the server lets a device.
