@@ -1,5 +1,6 @@
 /* What every page needs. Each part does nothing when the page has nothing for it. */
 
+import { startAnew } from "./lib/anew.js";
 import { startAttention } from "./lib/attention.js";
 import { startBusy } from "./lib/busy.js";
 import { startDialogs } from "./lib/dialog.js";
@@ -17,6 +18,7 @@ import { startTables } from "./lib/datatable.js";
 import { startTheme } from "./lib/theme.js";
 import { startTime } from "./lib/time.js";
 
+startAnew();
 startTheme();
 startHere();
 startTime();

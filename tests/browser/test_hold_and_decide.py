@@ -117,9 +117,9 @@ def test_long_words_in_names_and_reasons_make_no_page_wider_than_a_phone(browser
         pauses.resume(installation.db, scope, now=clock.now(), actor="ann")
 
 
-def lost_run(installation: Installation, name: str) -> int:
+def lost_run(installation: Installation, name: str, command: str) -> int:
     """Make a run of which nobody knows how it ended, as the reaper leaves it."""
-    task = installation.add(name, "true", uncertain="ask")
+    task = installation.add(name, command, uncertain="ask")
     installation.execute(
         "INSERT INTO run (task_id, task_name, task_version, occurrence_key, trigger, due_at, local_time, zone, state,"
         " fence, reason, stands_for, requested_by, may_overlap, attempts, created_at, ended_at, decision)"
@@ -135,7 +135,8 @@ def lost_run(installation: Installation, name: str) -> int:
 @pytest.mark.parametrize("choice", ["Run it again", "Leave it"])
 def test_a_lost_run_is_decided_about(browser, installation: Installation, choice: str) -> None:
     name = f"asks to {choice.lower()}"
-    number = lost_run(installation, name)
+    gate = installation.gate(f"decided-{choice.split()[0]}")
+    number = lost_run(installation, name, gate.wait)
     with window(browser, installation) as page:
         page.goto("/")
         page.get_by_role("link", name=f"Decide about #{number}").click()
@@ -146,8 +147,17 @@ def test_a_lost_run_is_decided_about(browser, installation: Installation, choice
             expect_notice(page, f"Run #{number} is left as it is.")
             expect(page.locator("main")).to_contain_text("It was decided to leave it.")
         else:
-            expect_notice(page, f"Run #{number} is run again as this one.")
+            said = f"Run #{number} is run again as this one."
+            expect_run(page, "running")
+            expect_notice(page, said)
+            page.evaluate("document.body.dataset.isTheFirst = ''")
+            gate.open()
+            # A run that has ended without a word is shown anew, and what was just said with it.
+            expect(page.locator("body[data-is-the-first]")).to_have_count(0)
             expect_run(page, "succeeded")
+            expect_notice(page, said)
+            page.reload()
+            expect(page.get_by_text(said)).to_have_count(0)
             page.get_by_role("link", name=f"#{number}", exact=True).click()
             expect(page.locator("main")).to_contain_text("It was decided to run it again.")
         expect(page.locator("#decision")).to_have_count(0)

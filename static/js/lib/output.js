@@ -13,6 +13,7 @@
  *   [data-output-end] [data-output-more] · a search, see find.js
  * The text comes in as text nodes only: nothing a command writes can become markup. */
 
+import { loadAnew } from "./anew.js";
 import { element } from "./dom.js";
 import { Finder } from "./find.js";
 import { get, poll } from "./live.js";
@@ -176,7 +177,7 @@ class Output {
     if (!answer.known) {
       // It has ended before its order could be noted; the server shows one stream below the other.
       this.done = true;
-      if (this.root.hasAttribute("data-live-output")) location.reload();
+      if (this.root.hasAttribute("data-live-output")) loadAnew();
       return;
     }
     this.#begin();
