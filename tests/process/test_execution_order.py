@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tests.process.execution_bench import make_bench
-from tests.waiting import wait_until
+from tests.waiting import crowd, wait_until
 from watchbell.execution import runtime_root
 from watchbell.execution.order import Mark, decode_marks, read_marks
 
@@ -20,12 +20,17 @@ def bench(tmp_path):
     shutil.rmtree(runtime_root(tmp_path), ignore_errors=True)
 
 
+def turn() -> str:
+    """Return the pause of a command after which somebody has looked at its outputs, also on a crowded machine."""
+    return f"sleep {0.15 * crowd():.2f}"
+
+
 def sizes(marks: list[Mark]) -> list[tuple[int, int]]:
     return [(mark.stdout, mark.stderr) for mark in marks]
 
 
 def test_words_said_in_turns_come_out_in_turns(bench):
-    turns = "for n in 1 2 3; do echo out; sleep 0.15; echo e >&2; sleep 0.15; done"
+    turns = f"for n in 1 2 3; do echo out; {turn()}; echo e >&2; {turn()}; done"
 
     finished = bench.run(turns)
 
@@ -35,7 +40,7 @@ def test_words_said_in_turns_come_out_in_turns(bench):
 def test_the_order_can_be_read_while_the_command_goes_on_and_is_gone_with_its_files(bench, tmp_path):
     stop = tmp_path / "stop"
     bundle, _ = bench.start(
-        f"echo out; sleep 0.15; echo e >&2; sleep 0.15; echo two; until [ -e {stop} ]; do sleep 0.05; done"
+        f"echo out; {turn()}; echo e >&2; {turn()}; echo two; until [ -e {stop} ]; do sleep 0.05; done"
     )
     wait_until(lambda: sizes(read_marks(bundle.order)) == [(4, 0), (4, 2)])
     stop.touch()
@@ -60,9 +65,8 @@ def test_a_short_command_and_one_that_uses_one_stream_leave_no_order_and_no_file
 
 def test_another_watcher_goes_on_with_the_order(bench, tmp_path):
     stop = tmp_path / "stop"
-    bundle, process = bench.start(
-        f"echo out; sleep 0.15; echo e >&2; sleep 0.15; echo two; until [ -e {stop} ]; do sleep 0.05; done; echo last >&2"
-    )
+    wait = f"until [ -e {stop} ]; do sleep 0.05; done"
+    bundle, process = bench.start(f"echo out; {turn()}; echo e >&2; {turn()}; echo two; {wait}; echo last >&2")
     wait_until(lambda: len(read_marks(bundle.order)) == 2)
     bench.watcher.stop()
     later = make_bench(tmp_path)
