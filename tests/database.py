@@ -81,7 +81,11 @@ def _share_statements(engine: Engine) -> None:
     It keeps them for each engine by the engine's dialect, and each test has an engine of its own: a third of what a page costs
     in a test was translating the same statements again.
     """
-    engine.dialect, statements = _TRANSLATED.setdefault(engine.dialect.name, (engine.dialect, LRUCache(5_000)))
+    if engine.dialect.name not in _TRANSLATED:
+        # It learns from its first connection which version it speaks to.
+        engine.connect().close()
+        _TRANSLATED[engine.dialect.name] = engine.dialect, LRUCache(5_000)
+    engine.dialect, statements = _TRANSLATED[engine.dialect.name]
     engine.update_execution_options(compiled_cache=statements)
 
 
