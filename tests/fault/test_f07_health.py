@@ -100,6 +100,14 @@ def test_a_scheduler_that_cannot_go_on_is_told_and_ends_with_a_code(lab, page, c
         assert lab.wait_for_state(run_id, "failed", timeout=45)["exit_code"] == 7
 
 
+def test_the_watchdog_takes_no_end_in_good_order_for_a_thread_that_died(lab):
+    life = lab.start("the clock ends long before the rest")
+    life.wait_for_beat()
+
+    assert life.stop() == 0, lab.scheduler_words()
+    assert incidents.list_newest(lab.db) == []
+
+
 def test_up_starts_a_scheduler_that_the_watchdog_has_ended_again(lab, page, claims):
     """The supervisor looks at how it ended, whatever the code."""
     said = []

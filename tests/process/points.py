@@ -19,7 +19,7 @@ from typing import Any
 from watchbell.errors import Unavailable
 from watchbell.execution import bundle, telling, watcher
 from watchbell.execution.keeping import HasEnded, HasStarted, Keeping
-from watchbell.scheduler import chores, loop, main, recovery
+from watchbell.scheduler import chores, clockwork, loop, main, recovery
 from watchbell.services import births, following, retention, turns
 
 
@@ -133,6 +133,19 @@ def _while_deleting(arm_it: Callable[[], None]) -> Callable[[], None]:
     return armed
 
 
+def _ends_not_before_the_watchdog() -> None:
+    """Let the loop go on after its clock has stopped only when the watchdog looks no more, as on a machine without time."""
+    real = clockwork.Clockwork.stop
+
+    def replaced(self: clockwork.Clockwork) -> None:
+        real(self)
+        for thread in threading.enumerate():
+            if thread.name == "watchbell-watchdog":
+                thread.join(20)
+
+    clockwork.Clockwork.stop = replaced  # type: ignore[method-assign]
+
+
 #: By name: how to arm it.
 POINTS: dict[str, Callable[[], None]] = {
     "before the ticket is committed": lambda: _after(births.store, "add_attempts", bool),
@@ -161,6 +174,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "the loop hangs": lambda: _breaks(lambda: threading.Event().wait(600)),
     "the watcher dies": lambda: _breaks(lambda: _end_thread("watcher")),
     "the clock dies": lambda: _breaks(lambda: _end_thread("APScheduler")),
+    "the clock ends long before the rest": _ends_not_before_the_watchdog,
     "housekeeping at once": _housekeeping_at_once,
     "before a deletion is committed": _while_deleting(
         lambda: _after(retention.store, "delete_runs", lambda gone: gone.runs > 0)

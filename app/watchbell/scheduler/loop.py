@@ -12,7 +12,7 @@ import logging
 import os
 import select
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -125,22 +125,22 @@ class Loop:
         for flight in self.flights.values():
             self._note_fresh(flight)
 
-    def run(self, begun: Callable[[], None] = lambda: None) -> None:
-        """Turn until asked to stop; the database's absence only delays. ``begun`` is called when all threads live."""
+    def run(self, watched: contextlib.AbstractContextManager[object]) -> None:
+        """Turn until asked to stop; the database's absence only delays. ``watched`` is entered while all threads live."""
         poll, bell = select.poll(), select.poll()
         poll.register(self._bell, select.POLLIN)
         bell.register(self._bell, select.POLLIN)
         poll.register(self._tools.watcher.fileno(), select.POLLIN)
         self._clockwork.start()
-        begun()
         try:
-            while not self._stop_reason:
-                wait = self.step()
-                if wait > 0:
-                    self._clockwork.set(self._tools.plan.next_at())
-                    poll.poll(wait * 1000)
-                    self._clear_bell()
-                self._gather(bell)
+            with watched:
+                while not self._stop_reason:
+                    wait = self.step()
+                    if wait > 0:
+                        self._clockwork.set(self._tools.plan.next_at())
+                        poll.poll(wait * 1000)
+                        self._clear_bell()
+                    self._gather(bell)
         finally:
             self._clockwork.stop()
 

@@ -124,8 +124,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
             for words in own_user.warnings(config):
                 log.log(logging.WARNING if words == own_user.AS_ROOT else logging.INFO, "Note: %s", words)
             _recover(loop, db, config, beat, vitals, bundles=bundles, watcher=watcher, launcher=launcher)
-            loop.run(watchdog.start)
-            watchdog.stop()
+            loop.run(watchdog.watching())
             return _end(loop, db, beat, vitals)
         except Unavailable as error:
             # Only a stop lets the start give up waiting; what was taken over so far is taken over again.
@@ -140,7 +139,6 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
             vitals.tell_now(IncidentKind.FAILED, message)
             return EXIT_FAILURE
         finally:
-            watchdog.stop()
             watcher.stop()
             bundles.leave()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from watchbell import clock
 from watchbell.errors import EXIT_WATCHDOG
@@ -31,13 +32,14 @@ class Watchdog:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchbell-watchdog", daemon=True)
 
-    def start(self) -> None:
-        """Begin to look."""
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look, until it is over: the end in good order has bounds of its own, and threads end in it."""
         self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more: the end in good order has bounds of its own."""
-        self._over.set()
+        try:
+            yield
+        finally:
+            self._over.set()
 
     def _run(self) -> None:
         seen, silent, before = self._turned_at(), 0.0, clock.monotonic()

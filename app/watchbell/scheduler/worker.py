@@ -161,8 +161,7 @@ class _Worker:
                 self._recover()
                 for listener in self._listeners:
                     listener.start()
-                self._loop.run(watchdog.start)
-                watchdog.stop()
+                self._loop.run(watchdog.watching())
                 return self._end()
             except Unavailable as error:
                 log.info("Worker stopped while it waited: %s", error)
@@ -173,7 +172,6 @@ class _Worker:
                 log.exception("The worker has failed and ends; its commands run on")
                 return EXIT_FAILURE
             finally:
-                watchdog.stop()
                 self._inbox.close()
                 for listener in self._listeners:
                     listener.join(_LISTENERS_SECONDS)
