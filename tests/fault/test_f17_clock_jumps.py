@@ -177,8 +177,9 @@ def test_a_clock_that_is_set_starts_no_flood_and_stops_nothing(lab, claims, name
             claims.none_of("F17", f"{name}: occurrences with two rows", sum(found.values()), twice)
     runs_twice = [line for line, number in Counter(line[0] for line in lab.effect_lines()).items() if number > 1]
     claims.none_of("F17", f"{name}: runs started twice", len(lab.effect_lines()), runs_twice)
-    # What was started last goes on without the scheduler, and for a moment only.
-    wait_until(lambda: not list_processes(lab.token), 20, "the last commands")
+    # What was started last goes on without the scheduler, and for a moment only; the slow one, which the jump starts again if
+    # the first one was over by then on a crowded machine, goes on for its minute, since nobody is there to end it.
+    wait_until(lambda: not list_processes(lab.token), 80, "the last commands")
     assert limit["reason"].startswith("time limit of 8 s reached")
     assert share < 0.5 + 2 * usual, f"{share:.0%} of a core after five seconds, {usual:.0%} before"
     assert size < 300 * 1024**2
