@@ -19,6 +19,7 @@ from tests.waiting import wait_until
 from watchbell import clock
 from watchbell.domain.task_definition import Defaults
 from watchbell.services import tasks
+from watchbell.store import postgres as store
 from watchbell.store import schema
 from watchbell.store.session import Database
 
@@ -91,6 +92,34 @@ def ground(tmp_path: Path, nursery: Nursery) -> Iterator[Ground]:
             for life in list(made.host.lives):
                 life.kill()
             made.db.close()
+
+
+def test_a_server_that_crashed_is_asked_what_became_of_a_change_and_not_of_another_one_with_its_number():
+    with postgres.running() as cluster:
+        name = cluster.create()
+        engine = Database.open(cluster.url(name)).engine
+        with engine.execution_options(**{store.WRITE: True}).connect() as connection:
+            connection.begin()
+            lost = store.transaction_of(connection)
+            cluster.restart(at_once=True)
+            connection.invalidate()
+        assert store.was_committed(engine, lost) is False
+
+        found = cluster.tell(
+            "CREATE TABLE of_another AS SELECT pg_current_xact_id()::text AS number",
+            "SELECT number, pg_xact_status(number::xid8) FROM of_another",
+            database=name,
+        )
+        assert found == [(lost.number, "committed")]
+        assert store.was_committed(engine, lost) is False
+
+        with engine.execution_options(**{store.WRITE: True}).begin() as connection:
+            connection.exec_driver_sql("INSERT INTO of_another VALUES ('1')")
+            kept = store.transaction_of(connection)
+        assert store.was_committed(engine, kept) is True
+        cluster.restart(at_once=True)
+        assert store.was_committed(engine, kept) is True
+        engine.dispose()
 
 
 def test_a_server_in_trouble_loses_no_moment_and_starts_none_twice(ground: Ground, claims: Claims) -> None:

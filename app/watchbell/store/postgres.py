@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import os
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import Connection, Dialect
@@ -50,8 +50,24 @@ _LIFE = secrets.token_hex(6)
 #: In this order: how long the lock is waited for is settled before it is taken.
 _BEGIN = (
     "SELECT {settings}set_config('idle_in_transaction_session_timeout', '{idle}s', true), "
-    "pg_notify('{channel}', '{origin}'), {lock}, pg_current_xact_id()::text"
+    "pg_notify('{channel}', '{origin}'), {lock}, "
+    "pg_current_xact_id()::text, now()::text"
 )
+#: Whether a server that has crashed since a transaction began had nothing of it on disk: then it gives its number to another one.
+#: The checkpoint with which a server begins after a crash tells which number comes next; that there was a crash shows in
+#: the figures that a server counts, which begin anew with it.
+_FORGOTTEN = text(
+    "SELECT CAST(:number AS bigint) >= (split_part(next_xid, ':', 1)::bigint << 32) + split_part(next_xid, ':', 2)::bigint "
+    "AND pg_stat_get_bgwriter_stat_reset_time() > CAST(:began_at AS timestamptz) FROM pg_control_checkpoint()"
+)
+_STATUS = text("SELECT pg_xact_status(CAST(:number AS xid8))")
+
+
+class Transaction(NamedTuple):
+    """What a writing transaction is found again by: its number, and when it began by the clock of the server."""
+
+    number: str
+    began_at: str
 
 
 def engine_options() -> dict[str, Any]:
@@ -112,8 +128,8 @@ def configure(engine: Engine, *, lock_seconds: float, is_of_loop: bool = False) 
     return engine
 
 
-def _take_lock(connection: Connection, origin: str, settings: str, *, wait: bool) -> str:
-    """Take the lock of all writers until the transaction ends, and return the number of the transaction."""
+def _take_lock(connection: Connection, origin: str, settings: str, *, wait: bool) -> Transaction:
+    """Take the lock of all writers until the transaction ends, and return what the transaction is found again by."""
     lock = f"pg_advisory_xact_lock({_LOCK})" if wait else f"pg_try_advisory_xact_lock({_LOCK})"
     words = _BEGIN.format(
         settings=f"{settings}, " if settings else "",
@@ -122,10 +138,10 @@ def _take_lock(connection: Connection, origin: str, settings: str, *, wait: bool
         origin=origin,
         idle=_IDLE_WRITER_SECONDS,
     )
-    *_rest, taken, number = connection.exec_driver_sql(words).one()
+    *_rest, taken, number, began_at = connection.exec_driver_sql(words).one()
     if taken is False:
         raise trouble.locked()
-    return str(number)
+    return Transaction(number, began_at)
 
 
 def origin_of(engine: Engine) -> str:
@@ -133,21 +149,25 @@ def origin_of(engine: Engine) -> str:
     return str(engine.get_execution_options()[_ORIGIN])
 
 
-def transaction_of(connection: Connection) -> str:
-    """Return the number of a writing transaction."""
-    return str(connection.info[_TRANSACTION])
+def transaction_of(connection: Connection) -> Transaction:
+    """Return what a writing transaction is found again by."""
+    found: Transaction = connection.info[_TRANSACTION]
+    return found
 
 
-def was_committed(engine: Engine, transaction: str) -> bool:
+def was_committed(engine: Engine, transaction: Transaction) -> bool:
     """Return whether a transaction was committed although the reply was lost; it is asked until the server answers.
 
-    Raises Unavailable if that takes too long.
+    A server that has crashed meanwhile may know nothing of it, or know another one by its number. Raises Unavailable if it takes
+    too long to find out.
     """
     deadline = clock.monotonic() + _FIND_OUT_SECONDS
     while True:
         # It may be starting again at this moment.
         with contextlib.suppress(OperationalError), engine.connect() as connection:
-            state = connection.scalar(text("SELECT pg_xact_status(CAST(:number AS xid8))"), {"number": transaction})
+            if connection.scalar(_FORGOTTEN, transaction._asdict()):
+                return False
+            state = connection.scalar(_STATUS, {"number": transaction.number})
             if state != "in progress":
                 return bool(state == "committed")
         if clock.monotonic() >= deadline:
