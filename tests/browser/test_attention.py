@@ -94,10 +94,13 @@ def test_a_failure_that_was_seen_does_not_count_in_any_tab(page: Page, installat
     page.goto("/")
     expect(page).to_have_title(re.compile(r"^\(1 failed\) Overview "), timeout=30_000)
     expect(page.locator("#attention")).to_contain_text("seen-2")
-    # Whoever types the moment it appears has not read it yet.
-    wait_until(lambda: page.evaluate("performance.now() > 2000"), 20, "the page to be two seconds old")
-    page.keyboard.press("Shift")
-    expect(page).to_have_title(re.compile(r"^Overview "), timeout=30_000)
+
+    def is_seen() -> bool:
+        page.keyboard.press("Shift")
+        return page.title().startswith("Overview ")
+
+    # Whoever types the moment it appears has not read it yet, and it appears late on a busy machine.
+    wait_until(is_seen, 30, "what is shown to count as seen")
     expect(other).to_have_title(re.compile(r"^Queues "), timeout=30_000)
     other.close()
 
