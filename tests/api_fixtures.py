@@ -29,6 +29,10 @@ class Book:
         paths = sorted(self.content["paths"].items(), key=lambda pair: pair[0].count("{"))
         return [(re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)), operations) for path, operations in paths]
 
+    @cached_property
+    def _schemas(self) -> Any:
+        return _closed(self.content["components"]["schemas"])
+
     def operations(self) -> list[tuple[str, str, dict[str, Any]]]:
         """Return (path, method, what is told) of every operation."""
         return [
@@ -60,7 +64,7 @@ class Book:
             self._check_body(told["content"][kind]["schema"], answer.get_json(), f"{method} {path}")
 
     def _check_body(self, schema: dict[str, Any], body: Any, where: str) -> None:
-        whole = {**_closed(schema), "components": {"schemas": _closed(self.content["components"]["schemas"])}}
+        whole = {**_closed(schema), "components": {"schemas": self._schemas}}
         problems = [
             f"{'.'.join(map(str, error.absolute_path))}: {error.message[:200]}"
             for error in Draft202012Validator(whole).iter_errors(body)

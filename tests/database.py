@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,26 @@ def _share_statements(engine: Engine) -> None:
         _TRANSLATED[engine.dialect.name] = engine.dialect, LRUCache(5_000)
     engine.dialect, statements = _TRANSLATED[engine.dialect.name]
     engine.update_execution_options(compiled_cache=statements)
+
+
+def fill_as_before(db: Database, fill: Callable[[], None], kept: dict[str, bytes]) -> None:
+    """Fill the test's own database, which nobody has used yet; the embedded one as a copy of what was kept of the first time.
+
+    What is filled in must be the same each time, and its secrets are kept with it.
+    """
+    if db.file is None:
+        fill()
+        return
+    key = db.file.with_name("encryption.key")
+    if not kept:
+        fill()
+        # Closing the last connection moves everything from the log beside the file into it.
+        db.close()
+        kept.update({path.name: path.read_bytes() for path in (db.file, key)})
+        return
+    for path in (db.file, key):
+        path.write_bytes(kept[path.name])
+        path.chmod(0o600)
 
 
 @contextlib.contextmanager

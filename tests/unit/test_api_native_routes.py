@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from tests.api_fixtures import Program
-from tests.database import NOW, add_alert, add_run, add_task
+from tests.database import NOW, add_alert, add_run, add_task, fill_as_before
 from watchbell.config import Config
 from watchbell.domain.analysis.judgement import Finding, Verdict
 from watchbell.domain.permissions import ROUTES
@@ -128,9 +128,18 @@ GOES_WELL: dict[str, tuple[Any, ...]] = {
 WITH_A_SCHEDULER = {"start_scheduler", "stop_scheduler", "restart_scheduler"}
 
 
+_KEPT: dict[str, bytes] = {}
+
+
 @pytest.fixture
 def things(db: Database, web_config: Config) -> None:
-    """A task with a run that has failed, with an alert, one that waits, one about which somebody is to decide and a slow one; a queue; a log."""
+    """Give what the routes are about, and a log."""
+    fill_as_before(db, lambda: fill(db), _KEPT)
+    Path(web_config.log_path).write_text("[2026-11-29 08:00:00] [WARNING] late\nmore\n")
+
+
+def fill(db: Database) -> None:
+    """A task with a run that has failed, with an alert, one that waits, one about which somebody is to decide and a slow one; a queue."""
     task = add_task(db, "backup", kind="cron", cron="0 2 * * *", tags="day")
     task_templates.save(db, task.id, now=NOW, actor="ann")
     failed = add_run(db, task, RunState.FAILED, started_at=NOW, exit_code=1)
@@ -150,7 +159,6 @@ def things(db: Database, web_config: Config) -> None:
     environment_sets.create(db, {"name": "proxy", "variables": {"PROXY": "p"}}, now=NOW, actor="ann")
     add_alert(db, failed)
     pauses.pause(db, pauses.queue_scope("nightly"), now=NOW, actor="ann", reason="disk")
-    Path(web_config.log_path).write_text("[2026-11-29 08:00:00] [WARNING] late\nmore\n")
 
 
 @pytest.mark.parametrize("endpoint", GOES_WELL)
