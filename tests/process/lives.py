@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,13 +64,16 @@ class Nursery:
             env=environment,
             cwd=ROOT,
         )
+        self._lock = threading.Lock()
         self._answer()
 
     def ask(self, **order: object) -> dict[str, Any]:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
-        return self._answer()
+        # Tests that do several things at a time ask from several threads.
+        with self._lock:
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+            return self._answer()
 
     def close(self) -> None:
         assert self._process.stdin is not None

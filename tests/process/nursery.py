@@ -3,12 +3,13 @@
 Reads one JSON object a line and answers each with one: ``{"do": "start", "settings": {...}, "out": PATH, "die_at": POINT}``
 starts a scheduler and answers with its pid, or, with ``"queues": [...], "drain": SECONDS``, a worker of the engine;
 ``{"do": "serve", "arguments": ["watchbell", ...], "environment": {...}, "out": PATH}`` is ``python -m`` with these
-arguments; ``{"do": "reap", "pid": PID}`` waits for its end and answers with the exit code, negative for a signal. Everything
+arguments, in the folder of whoever started us, with the files ``"err"`` and ``"given"`` for standard error and input if it has these; ``{"do": "reap", "pid": PID}`` waits for its end and answers with the exit code, negative for a signal. Everything
 else about a life is as in the product: its own session, its own files, its own threads, real signals.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -67,12 +68,14 @@ def start(order: Order) -> int:
     if pid:
         return pid
     os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    out = os.open(str(order["out"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for number, source in enumerate((null, out, out)):
+    given = os.open(str(order.get("given", os.devnull)), os.O_RDONLY)
+    out, err = (
+        os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for path in (order["out"], order.get("err", order["out"]))
+    )
+    for number, source in enumerate((given, out, err)):
         os.dup2(source, number)
-    os.close(null)
-    os.close(out)
+        os.close(source)
     code = LIVES[order["do"]](order)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -86,6 +89,8 @@ def main() -> None:
         # What a page is made of takes more than a second; only the nursery whose lives serve pages has it.
         importlib.import_module("watchbell.cli.server")
         importlib.import_module("gunicorn.app.wsgiapp")
+    gc.collect()
+    gc.freeze()
     sys.stdout.write('{"ready": true}\n')
     sys.stdout.flush()
     while line := sys.stdin.buffer.raw.readline():

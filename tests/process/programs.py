@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -32,22 +33,29 @@ def environment_of(home: Path, **more: str) -> dict[str, str]:
 
 def watchbell(home: Path, *arguments: str, text: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    command = [sys.executable, "-m", "watchbell", *arguments]
-    environment = environment_of(home, **more)
-    return subprocess.run(command, input=text, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    with tempfile.TemporaryDirectory(prefix="watchbell-command-") as folder:
+        given, out, err = (Path(folder) / name for name in ("given", "out", "err"))
+        given.write_text(text or "")
+        process = Forked(["watchbell", *arguments], environment_of(home, **more), out, err=err, given=given)
+        try:
+            code = process.wait()
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
 
 
 class Forked:
-    """A program that serves, in a process that need not import Watchbell anew; what the tests want of a Popen."""
+    """A program in a process that need not import Watchbell anew; what the tests want of a Popen. Files are its input and output."""
 
     _nursery: ClassVar[Nursery | None] = None
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], out: Path) -> None:
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], out: Path, **files: Path) -> None:
         if Forked._nursery is None:
             Forked._nursery = Nursery("serve")
             atexit.register(Forked._nursery.close)
-        order = {"arguments": list(arguments), "environment": dict(environment)}
-        self.pid = int(Forked._nursery.ask(do="serve", out=str(out), **order)["pid"])
+        order = {"arguments": list(arguments), "environment": dict(environment), "out": str(out)}
+        order.update({name: str(path) for name, path in files.items()})
+        self.pid = int(Forked._nursery.ask(do="serve", **order)["pid"])
         self._descriptor = os.pidfd_open(self.pid)
         self.returncode: int | None = None
 
