@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Dialect, Engine, text
+from sqlalchemy import Dialect, Engine, event, text
 from sqlalchemy.util import LRUCache
 
 from watchbell.domain.run_state import FINAL, RunState
@@ -69,10 +69,17 @@ def database_url(request: pytest.FixtureRequest, database_kind: str) -> str:
 def db(database_url: str, tmp_path: Path) -> Iterator[Database]:
     """Give the test's own database, open."""
     opened = Database.open(database_url)
+    if opened.is_sqlite:
+        event.listen(opened.engine, "connect", _wait_for_no_disk)
     _share_statements(opened.engine)
     database = Database(opened.engine, SecretBox(tmp_path / "encryption.key"))
     yield database
     database.close()
+
+
+def _wait_for_no_disk(connection: Any, _record: object) -> None:
+    """What is durable is tried in tests/process and tests/fault, with databases of their own."""
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def _share_statements(engine: Engine) -> None:
