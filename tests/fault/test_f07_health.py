@@ -108,6 +108,15 @@ def test_the_watchdog_takes_no_end_in_good_order_for_a_thread_that_died(lab):
     assert incidents.list_newest(lab.db) == []
 
 
+def test_an_end_that_hangs_is_ended(lab):
+    life = lab.start("the end hangs")
+    life.wait_for_beat()
+
+    assert life.stop() == EXIT_WATCHDOG, lab.scheduler_words()
+    (told,) = incidents.list_newest(lab.db)
+    assert "its end has taken" in told.message
+
+
 def test_up_starts_a_scheduler_that_the_watchdog_has_ended_again(lab, page, claims):
     """The supervisor looks at how it ended, whatever the code."""
     said = []

@@ -19,7 +19,7 @@ from typing import Any
 from watchbell.errors import Unavailable
 from watchbell.execution import bundle, telling, watcher
 from watchbell.execution.keeping import HasEnded, HasStarted, Keeping
-from watchbell.scheduler import chores, clockwork, loop, main, recovery
+from watchbell.scheduler import chores, clockwork, loop, main, recovery, watchdog
 from watchbell.services import births, following, retention, turns
 
 
@@ -133,17 +133,21 @@ def _while_deleting(arm_it: Callable[[], None]) -> Callable[[], None]:
     return armed
 
 
-def _ends_not_before_the_watchdog() -> None:
-    """Let the loop go on after its clock has stopped only when the watchdog looks no more, as on a machine without time."""
+def _loses_the_processor_after_its_clock() -> None:
+    """Let the loop go on after its clock has stopped only when the watchdog has had the time to look, as a busy machine may."""
     real = clockwork.Clockwork.stop
 
     def replaced(self: clockwork.Clockwork) -> None:
         real(self)
-        for thread in threading.enumerate():
-            if thread.name == "watchbell-watchdog":
-                thread.join(20)
+        threading.Event().wait(2.5)
 
     clockwork.Clockwork.stop = replaced  # type: ignore[method-assign]
+
+
+def _the_end_hangs() -> None:
+    """Let a loop that was asked to end never come to it, on a scheduler that is watched with less patience."""
+    watchdog.END_SECONDS = 2.0
+    loop.Loop.finish = lambda _self: threading.Event().wait(600)  # type: ignore[method-assign,assignment,return-value]
 
 
 #: By name: how to arm it.
@@ -174,7 +178,8 @@ POINTS: dict[str, Callable[[], None]] = {
     "the loop hangs": lambda: _breaks(lambda: threading.Event().wait(600)),
     "the watcher dies": lambda: _breaks(lambda: _end_thread("watcher")),
     "the clock dies": lambda: _breaks(lambda: _end_thread("APScheduler")),
-    "the clock ends long before the rest": _ends_not_before_the_watchdog,
+    "the clock ends long before the rest": _loses_the_processor_after_its_clock,
+    "the end hangs": _the_end_hangs,
     "housekeeping at once": _housekeeping_at_once,
     "before a deletion is committed": _while_deleting(
         lambda: _after(retention.store, "delete_runs", lambda gone: gone.runs > 0)

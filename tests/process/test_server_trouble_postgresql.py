@@ -18,6 +18,7 @@ from tests.process.test_several_schedulers_postgresql import Host
 from tests.waiting import wait_until
 from watchbell import clock
 from watchbell.domain.task_definition import Defaults
+from watchbell.errors import Unavailable
 from watchbell.services import tasks
 from watchbell.store import postgres as store
 from watchbell.store import schema
@@ -94,7 +95,7 @@ def ground(tmp_path: Path, nursery: Nursery) -> Iterator[Ground]:
             made.db.close()
 
 
-def test_a_server_that_crashed_is_asked_what_became_of_a_change_and_not_of_another_one_with_its_number():
+def test_a_server_that_crashed_is_asked_what_became_of_a_change_and_not_of_another_one_with_its_number(monkeypatch):
     with postgres.running() as cluster:
         name = cluster.create()
         engine = Database.open(cluster.url(name)).engine
@@ -118,6 +119,16 @@ def test_a_server_that_crashed_is_asked_what_became_of_a_change_and_not_of_anoth
             kept = store.transaction_of(connection)
         assert store.was_committed(engine, kept) is True
         cluster.restart(at_once=True)
+        assert store.was_committed(engine, kept) is True
+
+        # One that begins as a follower of another server knows neither what it will be told, nor which number comes next.
+        (cluster.folder / "data" / "standby.signal").touch()
+        cluster.restart(at_once=True)
+        monkeypatch.setattr(store, "_FIND_OUT_SECONDS", 0.0)
+        with pytest.raises(Unavailable):
+            store.was_committed(engine, kept)
+        cluster.tell("SELECT pg_promote()")
+        monkeypatch.undo()
         assert store.was_committed(engine, kept) is True
         engine.dispose()
 

@@ -86,6 +86,17 @@ def make_daemon(tmp_path):
         end_scheduler(home)
 
 
+def test_a_scheduler_that_takes_long_to_begin_is_said_to_be_on_its_way(make_daemon, monkeypatch):
+    monkeypatch.setattr(process, "ANSWER_SECONDS", 0.0)
+    daemon = make_daemon("good.py")
+
+    started = daemon.start()
+
+    assert started.success
+    assert started.message.endswith("; its first heartbeat is still to come")
+    wait_until(lambda: daemon.status().is_running, 40, "the scheduler to run")
+
+
 def test_a_pipeline_is_made_started_asked_and_stopped(make_daemon):
     daemon = make_daemon("good.py", "bad.py", "missing.py")
     assert daemon.status() == cron_control.CronStatus(False, None, "Daemon is not running")

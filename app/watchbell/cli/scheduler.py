@@ -173,7 +173,7 @@ def _print_lines(lines: list[LogLine]) -> None:
 
 def _report_start(status: SchedulerStatus, as_json: bool) -> int:
     _report(status, as_json)
-    return EXIT_FAILURE if status.state is SchedulerState.STARTING else EXIT_OK
+    return EXIT_OK if status.state is SchedulerState.RUNNING else EXIT_FAILURE
 
 
 def _report(status: SchedulerStatus, as_json: bool) -> None:

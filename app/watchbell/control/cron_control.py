@@ -59,6 +59,8 @@ def start(config: Config, db: Database, interval_seconds: int, *, now: datetime,
             # Somebody else has started it in between, which is as well.
             found = process.status(config, db, now=clock.now())
     words = f"Daemon started successfully with interval: {interval_seconds} seconds (PID: {found.pid})"
+    if found.state is not SchedulerState.RUNNING:
+        words += "; its first heartbeat is still to come"
     return Answer(success=True, message=f"{words}{_held(config, db, now)}")
 
 

@@ -141,6 +141,7 @@ def _serve(config: Config, db: Database, owner: pidfile.Owner, vitals: Vitals) -
         finally:
             watcher.stop()
             bundles.leave()
+            watchdog.stop()
 
 
 def _sidework(db: Database, config: Config, lead: Leadership) -> Sidework:

@@ -177,6 +177,7 @@ class _Worker:
                     listener.join(_LISTENERS_SECONDS)
                 self._watcher.stop()
                 self._bundles.leave()
+                watchdog.stop()
 
     def _recover(self) -> None:
         """Take over what an earlier life of this worker has left, if its lease has not ended meanwhile.

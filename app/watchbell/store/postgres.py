@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
 from watchbell import clock
 from watchbell.store import pooler, trouble
@@ -53,12 +53,17 @@ _BEGIN = (
     "pg_notify('{channel}', '{origin}'), {lock}, "
     "pg_current_xact_id()::text, now()::text"
 )
-#: Whether a server that has crashed since a transaction began had nothing of it on disk: then it gives its number to another one.
-#: The checkpoint with which a server begins after a crash tells which number comes next; that there was a crash shows in
-#: the figures that a server counts, which begin anew with it.
-_FORGOTTEN = text(
-    "SELECT CAST(:number AS bigint) >= (split_part(next_xid, ':', 1)::bigint << 32) + split_part(next_xid, ':', 2)::bigint "
-    "AND pg_stat_get_bgwriter_stat_reset_time() > CAST(:began_at AS timestamptz) FROM pg_control_checkpoint()"
+#: Whether a server has crashed since a transaction began: the figures that it counts begin anew with that. One that follows
+#: another server may be behind it, or about to take its place.
+_SERVER = text(
+    "SELECT pg_is_in_recovery() AS follows, "
+    "coalesce(pg_stat_get_bgwriter_stat_reset_time() > CAST(:began_at AS timestamptz), false) AS has_crashed"
+)
+#: The checkpoint with which a server begins after a crash tells which number comes next: what it lost on the way to the disk gives its
+#: number to another transaction. Whether it is that checkpoint shows in its time, of which the seconds are kept.
+_BEGINNING = text(
+    "SELECT (split_part(next_xid, ':', 1)::bigint << 32) + split_part(next_xid, ':', 2)::bigint <= CAST(:number AS bigint), "
+    "checkpoint_time >= date_trunc('second', pg_stat_get_bgwriter_stat_reset_time()) FROM pg_control_checkpoint()"
 )
 _STATUS = text("SELECT pg_xact_status(CAST(:number AS xid8))")
 
@@ -159,17 +164,38 @@ def was_committed(engine: Engine, transaction: Transaction) -> bool:
     """Return whether a transaction was committed although the reply was lost; it is asked until the server answers.
 
     A server that has crashed meanwhile may know nothing of it, or know another one by its number. Raises Unavailable if it takes
-    too long to find out.
+    too long to find out, or cannot be found out.
     """
     deadline = clock.monotonic() + _FIND_OUT_SECONDS
     while True:
         # It may be starting again at this moment.
         with contextlib.suppress(OperationalError), engine.connect() as connection:
-            if connection.scalar(_FORGOTTEN, transaction._asdict()):
-                return False
-            state = connection.scalar(_STATUS, {"number": transaction.number})
-            if state != "in progress":
-                return bool(state == "committed")
+            fate = _fate(connection, transaction)
+            if fate is not None:
+                return fate
         if clock.monotonic() >= deadline:
             raise trouble.unknown()
         clock.pause(_ASK_AGAIN_SECONDS)
+
+
+def _fate(connection: Connection, transaction: Transaction) -> bool | None:
+    """Return whether a transaction was committed; None as long as nobody can tell."""
+    about = transaction._asdict()
+    try:
+        follows, has_crashed = connection.execute(_SERVER, about).one()
+        if follows:
+            return None
+        if has_crashed:
+            is_lost, is_sure = connection.execute(_BEGINNING, about).one()
+            if not is_sure:
+                return None
+            if is_lost:
+                return False
+        state = connection.scalar(_STATUS, about)
+    except DataError:
+        # Its number is still to be given, so a server that has lost what came last knows nothing of it.
+        return False
+    except ProgrammingError:
+        # Who runs the server may have taken away the right to look.
+        return None
+    return None if state == "in progress" else bool(state == "committed")

@@ -35,7 +35,8 @@ export function startAnew() {
     // Then there is nothing to say.
   }
   if (!kept || kept.path !== location.pathname) return;
-  const boxes = /** @type {Told[]} */ (kept.told).map(({ tone, mark, text }) => {
+  const told = /** @type {Told[]} */ (Array.isArray(kept.told) ? kept.told : []);
+  const boxes = told.map(({ tone, mark, text }) => {
     const role = tone === "failed" ? "alert" : "status";
     return element("div", { class: `wb-notice wb-tone-${tone}`, role, "data-told": true }, icon(mark), element("div", { class: "wb-notice__text", text }));
   });

@@ -73,7 +73,7 @@ def restart() -> AnyResponse:
 
 def _still_starting(found: SchedulerStatus) -> str:
     """Return what is said of a scheduler on a machine so busy that it has not beaten yet; empty for one that has."""
-    if found.state is not SchedulerState.STARTING:
+    if found.state is SchedulerState.RUNNING:
         return ""
     return _("The scheduler is starting, pid %(pid)s; its first heartbeat is still to come.", pid=found.pid)
 

@@ -31,7 +31,7 @@ def status() -> dict[str, object]:
 def start() -> dict[str, object]:
     """Start the scheduler and wait for its first heartbeat, but not for long; the message says if it is still to come."""
     found = process.start(current.config(), database(), actor=current.actor(), timeout=process.ANSWER_SECONDS)
-    late = "; its first heartbeat is still to come" if found.state is SchedulerState.STARTING else ""
+    late = "; its first heartbeat is still to come" if found.state is not SchedulerState.RUNNING else ""
     return {"success": True, "message": f"Scheduler started (PID {found.pid}){late}", "start_time": _time(found)}
 
 
