@@ -33,7 +33,7 @@ EXIT_RUN_SKIPPED = 14
 EXIT_RUN_MISSED = 15
 #: The database or another thing that is needed does not answer at the moment.
 EXIT_UNAVAILABLE = 69
-#: The scheduler's watchdog has ended it, because its loop had been silent for too long or one of its threads had died.
+#: The scheduler's watchdog has ended it, because its loop or its end had stood still for too long or one of its threads had died.
 EXIT_WATCHDOG = 70
 #: What somebody waited for has not ended within the time that they gave it.
 EXIT_STILL_ACTIVE = 75

@@ -112,7 +112,7 @@ EXIT_CODES: Mapping[int, str] = {
     errors.EXIT_RUN_SKIPPED: "the run that was waited for was skipped",
     errors.EXIT_RUN_MISSED: "the run that was waited for could not start in time",
     errors.EXIT_UNAVAILABLE: "the database does not answer at the moment",
-    errors.EXIT_WATCHDOG: "the scheduler ended itself because its loop stood still",
+    errors.EXIT_WATCHDOG: "the scheduler ended itself because its loop, or its end, stood still",
     errors.EXIT_STILL_ACTIVE: "the run that was waited for still goes on",
     errors.EXIT_NOT_ALLOWED: "the server does not let this account or token do that",
     errors.EXIT_CONFIG: "the configuration or the environment makes a start impossible",
