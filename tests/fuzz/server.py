@@ -73,6 +73,9 @@ class Server:
         code = enrolment.create(db, name="pi", now=clock.now(), actor="ann").secret
         joined = app.test_client().post("/agent/v1/enroll", json={"code": code}).get_json()
         db.close()
+        # What its pages are made of is read when they are looked at first, which is not what is measured.
+        for address in _PAGES:
+            admin.get(address)
         page = admin.get("/logout").text
         token = page.partition('name="csrf_token"')[2].partition('value="')[2].partition('"')[0]
         cookie = next(iter(admin._cookies.values()))  # type: ignore[attr-defined]
