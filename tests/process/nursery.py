@@ -16,6 +16,8 @@ import os
 import runpy
 import signal
 import sys
+import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -63,6 +65,36 @@ def serve(order: Order) -> NoReturn:
 LIVES: dict[str, Callable[[Order], int]] = {"start": live, "serve": serve}
 
 
+def warm_up() -> None:
+    """Read what pages are made of, which takes seconds; only the nursery whose lives serve pages has it."""
+    importlib.import_module("watchbell.cli.server")
+    importlib.import_module("gunicorn.app.wsgiapp")
+    from jinja2 import BytecodeCache
+    from jinja2.bccache import Bucket
+
+    from watchbell.web.factory import WatchbellApp, create_app
+
+    class Kept(BytecodeCache):
+        """The code that templates were made into, for all applications of this process and of those that it forks."""
+
+        def __init__(self) -> None:
+            self._codes: dict[str, bytes] = {}
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            if bucket.key in self._codes:
+                bucket.bytecode_from_string(self._codes[bucket.key])
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            self._codes[bucket.key] = bucket.bytecode_to_string()
+
+    WatchbellApp.jinja_options = {**WatchbellApp.jinja_options, "bytecode_cache": Kept()}
+    with tempfile.TemporaryDirectory(prefix="watchbell-nursery-") as folder:
+        app = create_app(Config.load({"home": folder}, {}))
+        for name in app.jinja_env.list_templates():
+            app.jinja_env.get_template(name)
+    assert threading.active_count() == 1, "a process that has threads cannot be forked"
+
+
 def start(order: Order) -> int:
     pid = os.fork()
     if pid:
@@ -86,9 +118,7 @@ def main() -> None:
     # The test that started us may be interrupted at the keyboard; it ends us by closing our input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if "serve" in sys.argv[1:]:
-        # What a page is made of takes more than a second; only the nursery whose lives serve pages has it.
-        importlib.import_module("watchbell.cli.server")
-        importlib.import_module("gunicorn.app.wsgiapp")
+        warm_up()
     gc.collect()
     gc.freeze()
     sys.stdout.write('{"ready": true}\n')
