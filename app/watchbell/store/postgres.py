@@ -51,13 +51,13 @@ _LIFE = secrets.token_hex(6)
 _BEGIN = (
     "SELECT {settings}set_config('idle_in_transaction_session_timeout', '{idle}s', true), "
     "pg_notify('{channel}', '{origin}'), {lock}, "
-    "pg_current_xact_id()::text, now()::text"
+    "pg_current_xact_id()::text, extract(epoch FROM now())::text"
 )
 #: Whether a server has crashed since a transaction began: the figures that it counts begin anew with that. One that follows
 #: another server may be behind it, or about to take its place.
 _SERVER = text(
     "SELECT pg_is_in_recovery() AS follows, "
-    "coalesce(pg_stat_get_bgwriter_stat_reset_time() > CAST(:began_at AS timestamptz), false) AS has_crashed"
+    "coalesce(extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time()) > CAST(:began_at AS numeric), false) AS has_crashed"
 )
 #: The checkpoint with which a server begins after a crash tells which number comes next: what it lost on the way to the disk gives its
 #: number to another transaction. Whether it is that checkpoint shows in its time, of which the seconds are kept.
@@ -65,11 +65,16 @@ _BEGINNING = text(
     "SELECT (split_part(next_xid, ':', 1)::bigint << 32) + split_part(next_xid, ':', 2)::bigint <= CAST(:number AS bigint), "
     "checkpoint_time >= date_trunc('second', pg_stat_get_bgwriter_stat_reset_time()) FROM pg_control_checkpoint()"
 )
+#: What the server says of the number of a transaction that it has not given yet.
+_STILL_TO_BE_GIVEN = "22023"
 _STATUS = text("SELECT pg_xact_status(CAST(:number AS xid8))")
 
 
 class Transaction(NamedTuple):
-    """What a writing transaction is found again by: its number, and when it began by the clock of the server."""
+    """What a writing transaction is found again by: its number, and when it began by the clock of the server, in seconds since 1970.
+
+    A number of seconds reads the same whatever form of a date a connection was told to use.
+    """
 
     number: str
     began_at: str
@@ -192,8 +197,10 @@ def _fate(connection: Connection, transaction: Transaction) -> bool | None:
             if is_lost:
                 return False
         state = connection.scalar(_STATUS, about)
-    except DataError:
-        # Its number is still to be given, so a server that has lost what came last knows nothing of it.
+    except DataError as error:
+        if getattr(error.orig, "sqlstate", "") != _STILL_TO_BE_GIVEN:
+            raise
+        # A server that has lost what came last knows nothing of it.
         return False
     except ProgrammingError:
         # Who runs the server may have taken away the right to look.
