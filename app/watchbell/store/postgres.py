@@ -60,10 +60,12 @@ _SERVER = text(
     "coalesce(extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time()) > CAST(:began_at AS numeric), false) AS has_crashed"
 )
 #: The checkpoint with which a server begins after a crash tells which number comes next: what it lost on the way to the disk gives its
-#: number to another transaction. Whether it is that checkpoint shows in its time, of which the seconds are kept.
+#: number to another transaction. Whether it is that checkpoint shows in its time, of which the seconds are kept,
+#: and in its timeline, since one that has just taken the place of another server begins a timeline before it makes its checkpoint.
 _BEGINNING = text(
     "SELECT (split_part(next_xid, ':', 1)::bigint << 32) + split_part(next_xid, ':', 2)::bigint <= CAST(:number AS bigint), "
-    "checkpoint_time >= date_trunc('second', pg_stat_get_bgwriter_stat_reset_time()) FROM pg_control_checkpoint()"
+    "checkpoint_time >= date_trunc('second', pg_stat_get_bgwriter_stat_reset_time()) "
+    "AND timeline_id = ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int FROM pg_control_checkpoint()"
 )
 #: What the server says of the number of a transaction that it has not given yet.
 _STILL_TO_BE_GIVEN = "22023"
